@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The only build file. `make help` names the targets.
+#
+# One set of sources is built in several variants, each in its own folder, so that they never mix:
+#   $(O)/$(BOARD)/include/generated/kconfig.h   the configuration
+#   $(O)/$(BOARD)/<variant>/librowlock.a        everything but main.c
+#   $(O)/$(BOARD)/<variant>/rowlock             the program
+#   $(O)/$(BOARD)/<variant>/tests/<name>        one program per tests/unit/*_test.c and tests/fault/*_test.c
+# Sources are found by folder: to add a file is to create it.
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+O ?= build
+DEPS ?= $(O)/deps
+BOARD ?= host
+PREFIX ?= /usr/local
+TIME ?= 60
+JOBS ?= $(shell nproc)
+PYTHON ?= /usr/bin/python3
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang-14
+
+OUT := $(O)/$(BOARD)
+ARCH := $(shell uname -m)
+IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null | head -n 1))
+# Only the time stamps of generated things; the compiler is told not to use the clock (-Wdate-time).
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+export LC_ALL := C
+
+# --- flags -----------------------------------------------------------------------------------------------------------
+
+BASE := -std=c17 -O2 -g -fno-common -fvisibility=hidden -fno-strict-aliasing -fno-strict-overflow
+
+WARN := -Werror -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wundef -Wunused-macros \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wredundant-decls -Wnested-externs -Wvla -Walloca \
+	-Wcast-qual -Wbad-function-cast -Wwrite-strings -Wpointer-arith -Wnull-dereference \
+	-Wformat=2 -Wswitch-enum -Wdate-time -Wdouble-promotion -Wfloat-equal \
+	-Wframe-larger-than=4096 -Wstack-protector
+WARN_GCC := -Warith-conversion -Wcast-align=strict -Wformat-signedness -Wformat-overflow=2 -Wformat-truncation=2 \
+	-Wstringop-overflow=4 -Warray-bounds=2 -Wimplicit-fallthrough=5 -Wduplicated-cond -Wduplicated-branches \
+	-Wlogical-op -Wjump-misses-init -Wtrampolines
+WARN_CLANG := -Wcomma -Wassign-enum -Wmissing-variable-declarations -Wshorten-64-to-32 -Wunreachable-code-aggressive
+
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-delete-null-pointer-checks
+HARDEN_GCC := -fzero-call-used-regs=used-gpr
+ifeq ($(ARCH),x86_64)
+HARDEN += -fcf-protection=full
+endif
+ifeq ($(ARCH),aarch64)
+HARDEN += -mbranch-protection=standard
+endif
+
+LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed,--no-undefined,--fatal-warnings
+REPRO := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build
+
+ifeq ($(IS_CLANG),)
+WARN += $(WARN_GCC)
+HARDEN += $(HARDEN_GCC)
+init = -ftrivial-auto-var-init=$1
+else
+WARN += $(WARN_CLANG)
+init =
+endif
+
+# Per variant: what it adds for the compiler (FLAGS_) and the linker (LINK_). Warnings that follow the data flow
+# report nonsense on instrumented code, so only the release variant has them.
+QUIET := -Wno-null-dereference -Wno-frame-larger-than
+ifeq ($(IS_CLANG),)
+QUIET += -Wno-stringop-overflow -Wno-maybe-uninitialized -Wno-array-bounds -Wno-format-overflow -Wno-format-truncation
+endif
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+FLAGS_release := $(FORTIFY) $(call init,zero)
+FLAGS_asan := -U_FORTIFY_SOURCE -O1 $(call init,pattern) -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer $(QUIET)
+LINK_asan := -fsanitize=address,undefined
+FLAGS_tsan := -U_FORTIFY_SOURCE -O1 $(call init,pattern) -fsanitize=thread -fno-omit-frame-pointer $(QUIET)
+LINK_tsan := -fsanitize=thread
+FLAGS_cov := -U_FORTIFY_SOURCE -O0 $(call init,pattern) --coverage -fprofile-update=atomic $(QUIET)
+LINK_cov := --coverage
+FLAGS_debug := $(FORTIFY) -O1 $(call init,pattern) -fno-omit-frame-pointer $(QUIET)
+# debug: for valgrind, which cannot run beside a sanitizer.
+# noasm: the release flags against wolfCrypt without assembly; only for tests/unit/*_noasm_test.c.
+FLAGS_noasm := $(FLAGS_release)
+
+WOLFSSL := $(DEPS)/wolfssl
+WOLFSSL_release := $(WOLFSSL)
+WOLFSSL_asan := $(WOLFSSL)
+WOLFSSL_tsan := $(WOLFSSL)
+WOLFSSL_cov := $(WOLFSSL)
+WOLFSSL_debug := $(WOLFSSL)
+WOLFSSL_noasm := $(DEPS)/wolfssl-noasm
+
+INCLUDE := -I. -I$(OUT)/include
+LIBS := -lsodium -llmdb -ltss2-esys -ltss2-mu -ltss2-rc -ltss2-tctildr -lseccomp -ljansson -lpthread -lm
+
+# Only hal/ may see more than POSIX.
+standard = $(if $(filter hal/% tests/%,$1),-D_GNU_SOURCE,-D_POSIX_C_SOURCE=200809L)
+# Tests build large fixtures on the stack, wrap functions of libc and cast what cmocka hands them.
+FLAGS_TEST := -Wno-frame-larger-than -Wno-missing-prototypes -Wno-unused-parameter -Wno-bad-function-cast -Wno-unused-macros
+ifneq ($(IS_CLANG),)
+FLAGS_TEST += -Wno-missing-variable-declarations
+endif
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+FOLDERS := hal hal/base hal/linux crypto storage net firmware $(patsubst %/,%,$(wildcard firmware/*/)) board/$(BOARD)
+SOURCES := $(sort $(filter-out firmware/main.c,$(wildcard $(addsuffix /*.c,$(FOLDERS)))))
+SIM_SOURCES := $(sort $(wildcard hal/sim/*.c))
+TESTLIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
+UNIT := $(sort $(filter-out %_noasm_test.c,$(wildcard tests/unit/*_test.c)))
+NOASM := $(sort $(wildcard tests/unit/*_noasm_test.c))
+FAULT := $(sort $(wildcard tests/fault/*_test.c))
+PROOF := $(sort $(wildcard tests/proof/*_proof.c))
+FUZZ := $(sort $(wildcard tests/fuzz/*_fuzz.c))
+NOASM_SOURCES := $(sort $(wildcard hal/base/*.c crypto/*.c))
+
+VARIANTS := release asan tsan cov debug noasm
+sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
+
+.PHONY: all deps packages config menuconfig build run test unit install clean help FORCE
+
+all: build
+
+help:
+	@echo 'Rowlock. make O=<output folder, $(O)> BOARD=<board, $(BOARD)> CC=<gcc or clang>'
+	@echo '  run          install what is missing, build, start on this machine'
+	@echo '  deps         Debian packages and third-party source'
+	@echo '  config       make the configuration; menuconfig edits it; <board>_defconfig starts from a board'
+	@echo '  build        the program, release flags'
+	@echo '  test         unit and fault tests: while you type'
+	@echo '  unit T=name  one test program'
+	@echo '  install PREFIX=$(PREFIX);  clean'
+
+# --- configuration ---------------------------------------------------------------------------------------------------
+
+KCONFIGS := Kconfig $(wildcard */Kconfig board/*/Kconfig)
+CONFIG := $(OUT)/config
+CONFIG_H := $(OUT)/include/generated/kconfig.h
+KCONFIG := $(PYTHON) board/kconfig.py --config $(CONFIG) --header $(CONFIG_H)
+
+$(CONFIG_H): $(KCONFIGS) board/kconfig.py $(wildcard $(CONFIG)) board/$(BOARD)/defconfig
+	@mkdir -p $(@D)
+	@BOARD=$(BOARD) $(KCONFIG) $(if $(wildcard $(CONFIG)),,--defconfig board/$(BOARD)/defconfig)
+
+config: $(CONFIG_H)
+
+menuconfig: $(CONFIG_H)
+	@BOARD=$(BOARD) $(KCONFIG) --menu
+
+%_defconfig: board/%/defconfig
+	@mkdir -p $(O)/$*/include/generated
+	@BOARD=$* $(PYTHON) board/kconfig.py --config $(O)/$*/config --header $(O)/$*/include/generated/kconfig.h --defconfig $<
+
+# --- dependencies ----------------------------------------------------------------------------------------------------
+
+deps: packages
+	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
+
+packages:
+	@board/deps/packages.sh board/deps/debian.txt
+
+$(WOLFSSL)/stamp:
+	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
+
+# --- variants --------------------------------------------------------------------------------------------------------
+
+# Rewrites a file only when its text changes: what depends on it is then rebuilt for a reason.
+remember = @mkdir -p $(@D); printf '%s\n' '$1' | cmp -s - $@ || printf '%s\n' '$1' >$@
+
+define variant
+V_$1 := $(OUT)/$1
+CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) -isystem $(WOLFSSL_$1)/include $(FLAGS_$1)
+OBJECTS_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call sources_of,$1))
+SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(SIM_SOURCES) $(TESTLIB_SOURCES))
+TESTS_$1 := $(patsubst %.c,$(OUT)/$1/%,$(UNIT) $(FAULT))
+
+$(OUT)/$1/flags: FORCE
+	$$(call remember,$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1))
+
+$(OUT)/$1/sources: FORCE
+	$$(call remember,$$(OBJECTS_$1))
+
+$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp
+	@mkdir -p $$(@D)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(if $$(filter tests/%,$$<),$$(FLAGS_TEST)) $$(call standard,$$<) -MMD -MP -c -o $$@ $$<
+
+$(OUT)/$1/librowlock.a: $$(OBJECTS_$1) $(OUT)/$1/sources
+	@rm -f $$@
+	@ar rcsD $$@ $$(OBJECTS_$1)
+
+$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+
+# A test may ask for more at link time in a comment line of its own: /* link: --wrap=fsync -lpcre2-8 */
+$(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a
+	@mkdir -p $$(@D)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$< $$(SUPPORT_$1) \
+		$$$$(sed -n 's|^/\* link: \(.*\) \*/$$$$|\1|p' tests/$$*_test.c | sed -e 's/^--/-Wl,--/' -e 's/ --/ -Wl,--/g') \
+		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a -lcmocka $$(LIBS)
+
+-include $$(patsubst %.o,%.d,$$(OBJECTS_$1) $$(SUPPORT_$1) $(patsubst %.c,$(OUT)/$1/obj/%.d,$(UNIT) $(FAULT)) \
+	$(OUT)/$1/obj/firmware/main.d)
+endef
+
+# V=1 shows every command.
+QUIETLY = $(if $(V),,@echo '  $(notdir $(CC)) $@';)
+$(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
+
+MAIN := $(wildcard firmware/main.c)
+PROGRAM_release := $(if $(MAIN),$(OUT)/release/rowlock)
+PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
+
+build: $(OUT)/release/librowlock.a $(PROGRAM_release)
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+# One test program, for development: make unit T=storage_row [VARIANT=asan]
+VARIANT ?= asan
+ifneq ($(T),)
+ONE := $(patsubst %.c,$(OUT)/$(VARIANT)/%,$(wildcard tests/unit/$(T)_test.c tests/fault/$(T)_test.c))
+unit: $(ONE)
+	@test -n '$(ONE)' || { echo 'no tests/unit/$(T)_test.c or tests/fault/$(T)_test.c'; exit 1; }
+	@for program in $(ONE); do $$program || exit 1; done
+else
+unit: $(TESTS_$(VARIANT))
+	@$(PYTHON) tests/run.py --jobs $(JOBS) --programs $(TESTS_$(VARIANT))
+endif
+
+test: $(TESTS_asan)
+	@$(PYTHON) tests/run.py --jobs $(JOBS) --programs $(TESTS_asan)
+
+# --- use -------------------------------------------------------------------------------------------------------------
+
+run: deps build
+	@exec board/$(BOARD)/run
+
+install: build
+	install -D -m 0755 $(OUT)/release/rowlock $(DESTDIR)$(PREFIX)/bin/rowlock
+
+clean:
+	rm -rf $(OUT)
+
+FORCE:

@@ -1,0 +1,215 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Fetches, verifies and builds the third-party source that is compiled into the firmware.
+#
+#   third_party.sh <name> <output directory>      name: wolfssl
+#
+# Trust: the distribution's own source-package client fetches the package index and checks its signature against
+# the Debian keyring; the index carries the hash of the tarball and the client checks it. On top of that the hash
+# recorded in <name>.dep must match whenever the version is the recorded one. The system's apt is not changed: the
+# index, the cache and the list of sources are private to the output directory. The mirror is the one that this
+# machine's apt already uses. Needs no root rights.
+#
+# What was taken is written to <output>/<name>/taken (read by the build) and said aloud when it is not what the .dep
+# file records.
+set -eu
+
+name=$1
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+mkdir -p "$2"
+deps=$(CDPATH='' cd -- "$2" && pwd)
+jobs=${JOBS:-2}
+work=$deps/src/$name
+prefix=$deps/$name
+
+say() { printf 'deps: %s\n' "$*"; }
+loud() { printf '\n*** deps: %s\n\n' "$*" >&2; }
+die() { loud "$*"; exit 1; }
+
+# shellcheck source=/dev/null
+. "$here/$name.dep"
+
+dep_hash=$(cat "$here/$name.dep" "$0" | sha256sum | cut -c1-16)
+if [ -f "$prefix/stamp" ] && [ "$(cat "$prefix/stamp")" = "$dep_hash" ]; then
+    exit 0
+fi
+
+# --- the distribution's client, with private state -----------------------------------------------------------------
+
+# The mirror of this machine: the repository that serves this release's own suite.
+mirror() {
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+    # shellcheck disable=SC2016
+    apt-get indextargets 'Created-By: Packages' --format '$(RELEASE) $(REPO_URI)' |
+        awk -v release="$codename" '$1 == release { print $2; exit }'
+}
+
+apt_private() { # suite, client, arguments...
+    state=$work/apt-$1
+    client=$2
+    shift 2
+    # The sandbox user of apt could not write below a build directory of ours.
+    "$client" -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$state/sources" \
+        -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" \
+        -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
+}
+
+apt_refresh() { # suite
+    state=$work/apt-$1
+    mkdir -p "$state/sources" "$state/lists/partial" "$state/cache/archives/partial"
+    printf 'Types: deb-src\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
+        "$(mirror)" "$1" /usr/share/keyrings/debian-archive-keyring.gpg >"$state/sources/$1.sources"
+    say "reading the signed source index of $1"
+    apt_private "$1" apt-get update >"$state/update.log" 2>&1 || { tail -n 5 "$state/update.log" >&2; return 1; }
+    # apt-get update forgives a mirror that cannot be reached; without the index there is nothing to trust.
+    grep -qE '^(E|W):' "$state/update.log" && { grep -E '^(E|W):' "$state/update.log" >&2; return 1; }
+    return 0
+}
+
+apt_offers() { # suite -> the newest version on offer
+    apt_private "$1" apt-cache showsrc --only-source "$source" 2>/dev/null |
+        awk '$1 == "Version:" { print $2 }' | sort -V | tail -n 1
+}
+
+upstream() { printf '%s\n' "$1" | sed -e 's/^[0-9]*://' -e 's/-[^-]*$//' -e 's/[+~]dfsg.*$//'; }
+
+at_least() { dpkg --compare-versions "$1" ge "$2"; }
+
+# --- fetch ----------------------------------------------------------------------------------------------------------
+
+recorded_tarball() { # one that is already here and has the recorded hash
+    for file in "$work"/*.orig.tar.*; do
+        case $file in *.asc) continue ;; esac
+        if [ -f "$file" ] && [ "$(sha256sum <"$file" | cut -d' ' -f1)" = "$sha256" ]; then
+            printf '%s\n' "$file"
+            return 0
+        fi
+    done
+    return 1
+}
+
+take_recorded_copy() {
+    tarball=$(recorded_tarball) || return 1
+    taken=$version
+    verified="recorded hash"
+}
+
+take_from_suite() {
+    apt_refresh "$suite" || return 1
+    offered=$(apt_offers "$suite")
+    [ -n "$offered" ] || return 1
+    taken=$(upstream "$offered")
+    at_least "$taken" "$floor" || { loud "$suite offers $name $taken, below the floor $floor"; return 1; }
+    say "fetching $name $offered from $suite"
+    (cd "$work" && apt_private "$suite" apt-get source --download-only --tar-only "$source=$offered") \
+        >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; return 1; }
+    tarball=$(find "$work" -maxdepth 1 -name "*_$taken*.orig.tar.*" ! -name '*.asc' | head -n 1)
+    [ -n "$tarball" ] || return 1
+    verified="signed index of $suite"
+    got=$(sha256sum <"$tarball" | cut -d' ' -f1)
+    if [ "$taken" = "$version" ]; then
+        [ "$got" = "$sha256" ] || die "$name $version from $suite has SHA-256 $got, $name.dep records $sha256"
+    else
+        loud "took $name $taken from the signed index of $suite; $name.dep records $version. SHA-256 $got"
+    fi
+}
+
+take_fallback() {
+    apt_refresh "$fallback_suite" || return 1
+    offered=$(apt_offers "$fallback_suite")
+    [ -n "$offered" ] && at_least "$offered" "$fallback_version" || return 1
+    (cd "$work" && apt_private "$fallback_suite" apt-get source --download-only "$source=$offered") \
+        >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; return 1; }
+    taken=$offered
+    verified="signed index of $fallback_suite"
+    tarball=
+    loud "$suite cannot serve $name >= $floor: took $taken from $fallback_suite, with Debian's patches and WITHOUT" \
+        "the ML-KEM hybrids"
+}
+
+# --- build ----------------------------------------------------------------------------------------------------------
+
+unpack() {
+    rm -rf "$work/tree"
+    if [ -n "$tarball" ]; then
+        mkdir -p "$work/tree"
+        tar -xf "$tarball" -C "$work/tree" --strip-components=1
+    else
+        (cd "$work" && dpkg-source --no-check -x "${source}_$(printf '%s' "$taken" | sed 's/^[0-9]*://').dsc" tree) \
+            >"$work/unpack.log" 2>&1
+    fi
+    if [ ! -x "$work/tree/configure" ] || [ -z "$tarball" ]; then
+        say "generating configure"
+        (cd "$work/tree" && autoreconf -fi) >"$work/autoreconf.log" 2>&1 || { tail -n 20 "$work/autoreconf.log" >&2; exit 1; }
+    fi
+}
+
+# The hardening of our own code as far as it suits code that we did not write. Left out: automatic initialisation
+# and the clearing of registers, which cost bulk ciphers a third of their speed, and our warnings.
+# They ride on CC because wolfSSL copies every -D of CFLAGS into its public options.h.
+harden="-O2 -g -fPIE -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fno-strict-overflow
+ -fno-delete-null-pointer-checks -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -ffile-prefix-map=$work=."
+case $(uname -m) in
+x86_64) harden="$harden -fcf-protection=full" options_asm=$options_asm_x86_64 ;;
+aarch64) harden="$harden -mbranch-protection=standard" options_asm=$options_asm_aarch64 ;;
+*) options_asm= ;;
+esac
+
+configure_make_install() { # label, prefix, options
+    build=$work/build-$1
+    rm -rf "$build" "$2.new"
+    mkdir -p "$build"
+    say "building $name $taken ($1), about a minute"
+    # shellcheck disable=SC2086
+    (
+        cd "$build"
+        ../tree/configure --prefix="$2.new" $3 CC="${CC:-gcc} $(echo $harden)" CFLAGS= CPPFLAGS="$defines"
+        make -j"$jobs"
+        make install
+    ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name ($1) failed, see $build.log"; }
+}
+
+finish() { # prefix
+    rm -rf "$1"
+    mv "$1.new" "$1"
+    rm -rf "${1:?}/bin" "${1:?}/share" "${1:?}/lib/pkgconfig" "$1"/lib/*.la
+}
+
+mkdir -p "$work"
+take_recorded_copy || take_from_suite || take_fallback ||
+    die "no source of $name at or above $floor: neither $suite nor $fallback_suite could be read"
+unpack
+
+hybrids=0
+configure_make_install asm "$prefix" "$options_common $options_tls $options_asm"
+grep -q "define $hybrids_define" "$prefix.new/include/wolfssl/options.h" && hybrids=1
+if [ -n "$tarball" ] && [ "$hybrids" = 0 ]; then
+    die "$name $taken was built without the ML-KEM hybrids"
+fi
+# net/tls.c reads the state of a handshake, which wolfSSL keeps in a header that it does not install.
+cp "$work/tree/wolfssl/internal.h" "$prefix.new/include/wolfssl/internal.h"
+configure_make_install noasm "$prefix-noasm" "$options_common $options_noasm"
+
+hex=$(awk '$2 == "LIBWOLFSSL_VERSION_HEX" { print $3 }' "$prefix.new/include/wolfssl/version.h")
+for made in "$prefix.new" "$prefix-noasm.new"; do
+    mkdir -p "$made/include/generated"
+    cat >"$made/include/generated/wolfssl_taken.h" <<EOF
+/* Generated by board/deps/third_party.sh: which wolfSSL this program is linked with. */
+#ifndef GENERATED_WOLFSSL_TAKEN_H
+#define GENERATED_WOLFSSL_TAKEN_H
+#define WOLFSSL_TAKEN_VERSION "$taken"
+#define WOLFSSL_TAKEN_VERIFIED "$verified"
+/* The lowest LIBWOLFSSL_VERSION_HEX that may be linked: the floor, or the patched fall-back that was accepted. */
+#define WOLFSSL_TAKEN_FLOOR_HEX $([ -n "$tarball" ] && echo 0x05009001 || echo "$hex")
+#define WOLFSSL_TAKEN_HYBRIDS $hybrids
+#endif
+EOF
+done
+finish "$prefix"
+finish "$prefix-noasm"
+printf 'name=%s\nversion=%s\nverified=%s\nhybrids=%s\n' "$name" "$taken" "$verified" "$hybrids" >"$prefix/taken"
+printf '%s' "$dep_hash" >"$prefix/stamp"
+rm -rf "$work"/build-asm "$work"/build-noasm "$work"/tree
+say "$name $taken is in $prefix ($verified)"

@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns the Kconfig files into a configuration and a C header.
+
+kconfig.py --config FILE --header FILE [--defconfig FILE] [--menu] [--random SEED]
+
+The header names every option, also those that are off: a bool is 0 or 1. Code can then test options in a plain `if`,
+and a misspelt name does not compile. The board is taken from the environment (BOARD)."""
+import argparse
+import os
+import random
+import sys
+
+import kconfiglib
+
+
+def header_text(config):
+    lines = ["/* Generated from the Kconfig files by board/kconfig.py. */",
+             "#ifndef GENERATED_KCONFIG_H", "#define GENERATED_KCONFIG_H"]
+    for symbol in config.unique_defined_syms:
+        value = symbol.str_value
+        if symbol.orig_type in (kconfiglib.BOOL, kconfiglib.TRISTATE):
+            value = "0" if value == "n" else "1"
+        elif symbol.orig_type == kconfiglib.STRING:
+            value = '"' + kconfiglib.escape(value) + '"'
+        elif symbol.orig_type == kconfiglib.HEX:
+            value = hex(int(value or "0", 16)) + "u"
+        lines.append(f"#define CONFIG_{symbol.name} {value or 0}")
+    return "\n".join(lines + ["#endif", ""])
+
+
+def write_if_changed(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        with open(path, encoding="utf-8") as file:
+            if file.read() == text:
+                os.utime(path)
+                return
+    except FileNotFoundError:
+        pass
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def randomise(config, seed):
+    """Sets every bool that has a prompt by a coin: any combination must build."""
+    coin = random.Random(seed)
+    for symbol in config.unique_defined_syms:
+        if symbol.orig_type == kconfiglib.BOOL and any(node.prompt for node in symbol.nodes):
+            symbol.set_value(coin.choice(("n", "y")))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--header", required=True)
+    parser.add_argument("--defconfig")
+    parser.add_argument("--menu", action="store_true")
+    parser.add_argument("--random", type=int)
+    options = parser.parse_args()
+
+    config = kconfiglib.Kconfig("Kconfig", warn_to_stderr=False)
+    if options.defconfig:
+        config.load_config(options.defconfig)
+    elif os.path.exists(options.config):
+        config.load_config(options.config)
+    if options.random is not None:
+        randomise(config, options.random)
+    for warning in config.warnings:
+        print("kconfig: " + warning, file=sys.stderr)
+    if config.warnings:
+        return 1
+    os.makedirs(os.path.dirname(options.config) or ".", exist_ok=True)
+    if options.menu:
+        import menuconfig
+        os.environ["KCONFIG_CONFIG"] = options.config
+        config.write_config(options.config)
+        menuconfig.menuconfig(config)
+        config.load_config(options.config)
+    config.write_config(options.config, save_old=False)
+    write_if_changed(options.header, header_text(config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
