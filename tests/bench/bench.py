@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""make bench: Rowlock beside nginx and PostgreSQL, as ratios within one run.
+
+Servers run on one core, load generators on the other. Every figure is taken in RUNS rounds that visit all servers in
+turn, so a slow minute of the machine slows all of them; ratios are of medians. A peer that is not installed is said to
+be missing, and its ratio is left out."""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import load
+import servers
+
+RUNS = 5
+ROWS = 100_000
+SAMPLE_IDS = 2_000
+BODY = {"title": "a headline of ordinary length", "status": "published", "body": "x" * 120}
+TRANSPORT_HEADERS = {"content-type", "content-length", "connection", "date", "server"}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def lua(method, headers, paths=None, body=None):
+    """A wrk script: fixed requests, or one path of a list picked at random for each."""
+    lines = [f'wrk.method = "{method}"']
+    lines += [f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()]
+    if body is not None:
+        lines.append(f"wrk.body = [[{json.dumps(body)}]]")
+    if paths:
+        lines.append("local made, at = {}, 0")
+        lines.append("function init() local paths = {" + ",".join(f'"{path}"' for path in paths) + "}")
+        lines.append("  for i, path in ipairs(paths) do made[i] = wrk.format(nil, path) end end")
+        lines.append("function request() at = at % #made + 1; return made[at] end")
+    return "\n".join(lines)
+
+
+def fill(box, key, table, rows):
+    """Inserts rows over 16 connections, so that the writer has groups to commit. Answers the ids of some of them."""
+
+    def part(count):
+        peer = box.connection()
+        ids = []
+        for _ in range(count):
+            status, _, row = box.call("POST", f"/v1/data/{table}", key, BODY, peer)
+            if status != 201:
+                raise RuntimeError(f"insert answered {status}: {row}")
+            ids.append(row["id"])
+        return ids
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        ids = [made for ids in pool.map(part, [rows // 16] * 16) for made in ids]
+    return ids[:: max(1, len(ids) // SAMPLE_IDS)]
+
+
+def make_table(box):
+    keys = box.info
+    for name in ("posts", "notes"):
+        status, _, answer = box.call("POST", "/v1/admin/tables", keys["secretKey"], {
+            "tableName": name, "schema": {"title": {"type": "string"}, "status": {"type": "string"},
+                                          "body": {"type": "string"}},
+            "permissions": {"guest": {"read": True, "list": True}, "self": {"read": True}}})
+        if status != 201:
+            raise RuntimeError(f"table creation answered {status}: {answer}")
+
+
+class Table:
+    """Collects samples by name and prints medians and ratios."""
+
+    def __init__(self):
+        self.samples = {}
+
+    def add(self, name, sample):
+        if sample.errors:
+            raise RuntimeError(f"{name}: {sample.errors} failed requests; a figure with errors is no figure")
+        self.samples.setdefault(name, []).append(sample)
+
+    def median(self, name, field="rate"):
+        return statistics.median(getattr(sample, field) for sample in self.samples[name])
+
+    def show(self):
+        print(f"{'what':34} {'req/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'CPU us':>8}   (median of {RUNS})")
+        for name in self.samples:
+            print(f"{name:34} {self.median(name):10.0f} {self.median(name, 'p50_ms'):8.2f} "
+                  f"{self.median(name, 'p99_ms'):8.2f} {self.median(name, 'cpu_us'):8.1f}")
+
+    def ratio(self, text, name, peer, goal):
+        if name not in self.samples or peer not in self.samples:
+            print(f"{text:62} not measured: {peer if peer not in self.samples else name} is missing")
+            return
+        pairs = [a.rate / b.rate for a, b in zip(self.samples[name], self.samples[peer])]
+        print(f"{text:62} {statistics.median(pairs):6.2f}  (runs {min(pairs):.2f}..{max(pairs):.2f}, goal {goal})")
+
+
+def run_tool(command):
+    """A C measuring tool prints one number a line; it runs on the server core."""
+    out = subprocess.run(["taskset", "-c", servers.SERVER_CORE, *map(str, command)], check=True, capture_output=True,
+                         text=True).stdout
+    return float(out.split()[0])
+
+
+def tls_of(port):
+    out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-brief"], input="",
+                         capture_output=True, text=True).stderr
+    return " ".join(line.split(":", 1)[1].strip() for line in out.splitlines()
+                    if line.startswith(("Protocol version", "Ciphersuite")))
+
+
+def measure_http(table, box, peer, postgres, ids, seconds):
+    reader = {"X-API-Key": box.info["publishableKey"]}
+    writer = {"X-API-Key": box.info["secretKey"], "Content-Type": "application/json"}
+    read = lua("GET", reader, [f"/v1/data/posts/{row}" for row in ids])
+    for run in range(RUNS):
+        say(f"round {run + 1} of {RUNS}")
+        table.add("rowlock point read", load.wrk(box.url, box.pid, seconds, read))
+        if peer is not None:
+            table.add("nginx static answer", load.wrk(peer.url, peer.pid, seconds, lua("GET", reader)))
+        if postgres is not None:
+            table.add("postgresql point read", load.pgbench(
+                postgres.port, postgres.pid, seconds,
+                "SELECT id, title, body, status, owner FROM posts WHERE id = :id;", ROWS))
+        table.add("rowlock durable insert", load.wrk(
+            box.url, box.pid, seconds, lua("POST", writer, ["/v1/data/notes"], BODY)))
+        close = {**reader, "Connection": "close"}
+        table.add("rowlock full handshake", load.wrk(
+            box.url, box.pid, seconds, lua("GET", close, [f"/v1/data/posts/{ids[0]}"])))
+        if peer is not None:
+            table.add("nginx full handshake", load.wrk(peer.url, peer.pid, seconds, lua("GET", close)))
+
+
+def measure_tools(table, box, tools, folder, seconds):
+    """fsync per row, and a scan with a filter against a bare cursor-and-open loop over as many rows."""
+    key = box.info["secretKey"]
+    for _ in range(RUNS):
+        rate = run_tool([tools / "fsync_rate", folder, seconds])
+        table.add("one fsync per row", load.Sample(rate, 1000 / rate, 0.0, 0, 0.0))
+        per_second = run_tool([tools / "scan_bare", folder, ROWS])
+        table.add("bare cursor + open, rows/s", load.Sample(per_second, 0.0, 0.0, 0, 0.0))
+        path = "/v1/data/posts?andFilters=%7B%22title%22%3A%22nothing%22%7D"
+        sample = load.wrk(box.url, box.pid, seconds, lua("GET", {"X-API-Key": key}, [path]), connections=1)
+        sample.rate *= box.rows
+        table.add("rowlock filtered scan, rows/s", sample)
+
+
+def answer_of(box, ids):
+    status, headers, row = box.call("GET", f"/v1/data/posts/{ids[0]}", box.info["publishableKey"])
+    if status != 200:
+        raise RuntimeError(f"point read answered {status}")
+    kept = [(name, value) for name, value in headers if name.lower() not in TRANSPORT_HEADERS]
+    return json.dumps(row, separators=(",", ":")), kept
+
+
+def print_report(table, box, first, args):
+    cores = os.cpu_count()
+    print(f"\ncores {cores}; server on core {servers.SERVER_CORE}, client on core {load.CLIENT_CORE}; "
+          f"TLS {tls_of(box.port)}; rows {box.rows}\n")
+    table.show()
+    print()
+    table.ratio("point read / nginx static answer", "rowlock point read", "nginx static answer", ">= 0.8")
+    table.ratio("point read / postgresql point read", "rowlock point read", "postgresql point read", ">= 1.5")
+    table.ratio("durable inserts / one fsync per row", "rowlock durable insert", "one fsync per row", ">= 3")
+    table.ratio("bare loop / filtered scan (times slower)", "bare cursor + open, rows/s",
+                "rowlock filtered scan, rows/s", "<= 4")
+    table.ratio("full handshakes / nginx", "rowlock full handshake", "nginx full handshake", ">= 0.5")
+    print(f"{'idle memory (PSS of all processes, 4 KiB pages), MiB':62} {first['rss']:6.1f}  (goal <= 32)")
+    print(f"{'stripped binary, MiB':62} {first['binary']:6.2f}  (goal <= 4)")
+    print(f"{'start to first answer with existing data, s':62} {first['start']:6.2f}  (goal <= 2)")
+
+
+def stripped_mib(binary, folder):
+    copy = Path(folder) / "stripped"
+    subprocess.run(["strip", "-o", str(copy), str(binary)], check=True)
+    return copy.stat().st_size / 2**20
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--tools", required=True, type=Path)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    args = parser.parse_args()
+    root = Path(__file__).resolve().parents[2]
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="rowlock-bench-") as folder:
+        os.chmod(folder, 0o755)
+        for name in ("nginx", "pg", "box", "tools"):
+            os.mkdir(f"{folder}/{name}")
+        say("filling the appliance")
+        with servers.Rowlock(root, args.binary, f"{folder}/box") as box:
+            keys = box.info
+            make_table(box)
+            ids = fill(box, keys["secretKey"], "posts", args.rows)
+        with servers.Rowlock(root, args.binary, f"{folder}/box") as box:
+            box.info = {**keys, "url": box.url, "caFile": box.info["caFile"]}
+            box.rows = args.rows // 16 * 16
+            body, headers = answer_of(box, ids)
+            first = {"start": box.ready_seconds, "rss": load.resident_mib(box.pid),
+                     "binary": stripped_mib(args.binary, folder)}
+            say("starting the peers")
+            peer = servers.Nginx(f"{folder}/nginx", body, headers) if shutil.which("nginx") else None
+            postgres = servers.Postgres(f"{folder}/pg", args.rows) if servers.PG_BIN.exists() else None
+            try:
+                measure_http(table, box, peer, postgres, ids, args.seconds)
+                measure_tools(table, box, args.tools, f"{folder}/tools", args.seconds)
+                print_report(table, box, first, args)
+            finally:
+                for server in (peer, postgres):
+                    if server is not None:
+                        server.stop()
+
+
+if __name__ == "__main__":
+    main()

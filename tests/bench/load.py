@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load generators: wrk against HTTPS, pgbench against PostgreSQL. One thread, 32 connections, pinned to the client core.
+
+Each run returns a Sample: requests per second, p50 and p99 in milliseconds, errors, and the CPU microseconds that the
+server's processes spent per request, read from /proc before and after."""
+
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+
+CLIENT_CORE = "1"
+CONNECTIONS = 32
+TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Sample:
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+    cpu_us: float
+
+
+def process_tree(pid):
+    """A process and all its descendants."""
+    pids = [pid]
+    for parent in pids:
+        try:
+            with open(f"/proc/{parent}/task/{parent}/children") as children:
+                pids += [int(child) for child in children.read().split()]
+        except FileNotFoundError:
+            continue
+    return pids
+
+
+def cpu_us(pid):
+    """CPU time of a process tree so far, in microseconds."""
+    ticks = 0
+    for member in process_tree(pid):
+        try:
+            with open(f"/proc/{member}/stat") as stat:
+                fields = stat.read().rsplit(")", 1)[1].split()
+        except FileNotFoundError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks * TICK_US
+
+
+def resident_mib(pid):
+    """Proportional set size of a process tree: memory shared between its members counts once."""
+    kib = 0
+    for member in process_tree(pid):
+        try:
+            with open(f"/proc/{member}/smaps_rollup") as rollup:
+                kib += int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
+        except FileNotFoundError:
+            continue
+    return kib / 1024
+
+
+def _milliseconds(text):
+    value, unit = re.match(r"([\d.]+)(us|ms|s)", text).groups()
+    return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+
+
+def wrk(url, server_pid, seconds, script, connections=CONNECTIONS):
+    """Runs wrk with a Lua script (text) that defines the requests."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as lua:
+        lua.write(script)
+    before = cpu_us(server_pid)
+    try:
+        out = subprocess.run(
+            ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
+             "--timeout", "10s", "-s", lua.name, url],
+            capture_output=True, text=True, check=True).stdout
+    finally:
+        os.unlink(lua.name)
+    spent = cpu_us(server_pid) - before
+    requests = int(re.search(r"(\d+) requests in", out).group(1))
+    socket_errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    errors = sum(map(int, socket_errors.groups())) if socket_errors else 0
+    errors += int(refused.group(1)) if refused else 0
+    return Sample(rate=float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
+                  p50_ms=_milliseconds(re.search(r"50%\s+(\S+)", out).group(1)),
+                  p99_ms=_milliseconds(re.search(r"99%\s+(\S+)", out).group(1)),
+                  errors=errors, cpu_us=spent / max(requests, 1))
+
+
+def pgbench(port, server_pid, seconds, statement, rows):
+    """Runs one prepared statement over random row numbers; percentiles come from the per-transaction log."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(f"{folder}/read.sql", "w") as sql:
+            sql.write(f"\\set id random(1, {rows})\n{statement}\n")
+        before = cpu_us(server_pid)
+        out = subprocess.run(
+            ["taskset", "-c", CLIENT_CORE, "pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "reader", "-n",
+             "-M", "prepared", "-c", str(CONNECTIONS), "-j", "1", "-T", str(seconds), "-f", "read.sql", "-l",
+             "--log-prefix", f"{folder}/log", "postgres"],
+            capture_output=True, text=True, check=True, cwd=folder,
+            env={**os.environ, "PGSSLMODE": "require", "PGPASSWORD": "reader"}).stdout
+        spent = cpu_us(server_pid) - before
+        times = []
+        for name in os.listdir(folder):
+            if name.startswith("log"):
+                with open(f"{folder}/{name}") as log:
+                    times += [int(line.split()[2]) for line in log]
+    times.sort()
+    count = max(len(times), 1)
+    return Sample(rate=float(re.search(r"tps = ([\d.]+)", out).group(1)),
+                  p50_ms=times[len(times) // 2] / 1000 if times else 0.0,
+                  p99_ms=times[len(times) * 99 // 100] / 1000 if times else 0.0,
+                  errors=0, cpu_us=spent / count)
