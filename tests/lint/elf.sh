@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Reads the hardening from what was built, not from the flags: elf.sh <program or ""> <archive> <folder for trials>.
+# Prints TAP. Each property is also looked for in a trial program that was built without it, and must be missed there.
+#
+# A linked program carries no mark of control-flow enforcement, because Debian 12's start-up objects carry none; our
+# objects must.
+set -u
+
+program=$1
+archive=$2
+trials=$3
+lint=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cc=${CC:-gcc}
+count=0
+failures=0
+
+verdict() { # status, name
+    count=$((count + 1))
+    if [ "$1" = 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=$((failures + 1)); fi
+}
+
+headers() { readelf -lW "$1"; }
+dynamic() { readelf -dW "$1"; }
+symbols() { readelf --dyn-syms -W "$1"; }
+
+is_pie() { readelf -hW "$1" | grep -q 'Type: *DYN' && dynamic "$1" | grep -q 'Flags:.*PIE'; }
+has_relro() { headers "$1" | grep -q GNU_RELRO; }
+binds_now() { dynamic "$1" | grep -qE 'BIND_NOW|Flags:.*NOW'; }
+has_noexec_stack() { headers "$1" | grep GNU_STACK | grep -q ' RW '; }
+has_no_rwx() { ! headers "$1" | grep -q ' RWE '; }
+has_no_rpath() { ! dynamic "$1" | grep -qE 'R(UN)?PATH'; }
+has_stack_protector() { symbols "$1" | grep -q __stack_chk_fail; }
+has_fortify() { symbols "$1" | grep -qE ' __[a-z]+_chk(@|$| )'; }
+has_no_textrel() { ! dynamic "$1" | grep -q TEXTREL; }
+is_clean_text() { is_pie "$1" && has_no_textrel "$1"; }
+
+# Objects of ours, each with the mark of its processor.
+case $(uname -m) in
+x86_64) mark='IBT, SHSTK' off=-fcf-protection=none ;;
+aarch64) mark='BTI' off=-mbranch-protection=none ;;
+*) mark= off= ;;
+esac
+objects_are_marked() {
+    [ -n "$mark" ] || return 0
+    readelf -nW "$1" 2>/dev/null | awk -v mark="$mark" '
+        /^File: / { if (file != "" && !good) bad = bad " " file; file = $2; good = 0 }
+        index($0, mark) { good = 1 }
+        END { if (file != "" && !good) bad = bad " " file; if (bad != "") { print "# no mark:" bad; exit 1 } }'
+}
+
+# Variables in .data, .bss and their per-thread kin; constants with addresses in them lie in .data.rel.ro.
+globals_are_listed() {
+    objdump -tw "$1" 2>/dev/null | awk -v list="$lint/globals.txt" '
+        BEGIN { while ((getline line < list) > 0) if (line !~ /^#/) { split(line, part, " "); known[part[2]] = 1 } }
+        / (\.data|\.bss|\.tdata|\.tbss)(\.[a-z_.0-9]*)?\t/ && !/\.data\.rel\.ro/ && (/ O / || /\.t(data|bss)/) && $NF !~ /^\./ {
+            symbol = $NF
+            sub(/\.[0-9]+$/, "", symbol)
+            if (!(symbol in known)) { print "# not in tests/lint/globals.txt: " symbol; bad = 1 } }
+        END { exit bad }'
+}
+
+mkdir -p "$trials"
+cat >"$trials/good.c" <<'EOF'
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    char text[64];
+    char copy[64];
+    (void)argc;
+    strcpy(text, argv[0]);
+    snprintf(copy, sizeof(copy), "%s", text);
+    return puts(copy) < 0;
+}
+EOF
+good="-O2 -fPIE -pie -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+ -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code"
+
+trial() { # name, more flags, check: the check must refuse the trial and accept the same program without the flags
+    # shellcheck disable=SC2086
+    $cc $good "$trials/good.c" -o "$trials/good" 2>"$trials/log" &&
+        $cc $good $2 "$trials/good.c" -o "$trials/$1" 2>>"$trials/log" || { cat "$trials/log"; verdict 1 "$3: trial built"; return; }
+    "$3" "$trials/good" && ! "$3" "$trials/$1"
+    verdict $? "$3 misses it in a program built with $2"
+}
+
+trial no_pie '-no-pie -fno-pie' is_clean_text
+trial no_relro '-Wl,-z,norelro' has_relro
+trial lazy '-Wl,-z,lazy' binds_now
+trial exec_stack '-Wl,-z,execstack' has_noexec_stack
+trial rpath '-Wl,-rpath,/tmp' has_no_rpath
+trial no_protector '-fno-stack-protector' has_stack_protector
+trial no_fortify '-U_FORTIFY_SOURCE' has_fortify
+printf '__asm__(".section .both,\\"awx\\",@progbits\\n.byte 0\\n.text");\n' | cat - "$trials/good.c" >"$trials/both.c"
+# shellcheck disable=SC2086
+$cc $good "$trials/both.c" -o "$trials/both" 2>"$trials/log"
+[ -x "$trials/both" ] && ! has_no_rwx "$trials/both" && has_no_rwx "$trials/good"
+verdict $? "has_no_rwx misses it in a program with a section to write and run"
+
+printf 'int counter;\nint count(void);\nint count(void)\n{\n    return ++counter;\n}\n' >"$trials/global.c"
+# shellcheck disable=SC2086
+$cc -O2 -fPIE $off -c "$trials/global.c" -o "$trials/global.o" && ar rcsD "$trials/global.a" "$trials/global.o"
+! globals_are_listed "$trials/global.a" >/dev/null
+verdict $? "globals_are_listed misses it in an object with a counter"
+if [ -n "$mark" ]; then
+    ! objects_are_marked "$trials/global.a" >/dev/null
+    verdict $? "objects_are_marked misses it in an object built with $off"
+fi
+
+globals_are_listed "$archive"
+verdict $? "only the listed variables outlive a function"
+objects_are_marked "$archive"
+verdict $? "every object carries the mark of control-flow enforcement"
+if [ -n "$program" ]; then
+    for check in is_clean_text has_relro binds_now has_noexec_stack has_no_rwx has_no_rpath has_stack_protector has_fortify; do
+        "$check" "$program"
+        verdict $? "rowlock: $check"
+    done
+fi
+echo "1..$count"
+[ "$failures" = 0 ]

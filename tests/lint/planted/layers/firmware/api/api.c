@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/api/api.h"
+#include "storage/store.h"

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+void planted(void)
+{
+    usleep(100);
+}
