@@ -124,7 +124,7 @@ NOASM_SOURCES := $(sort $(wildcard hal/base/*.c crypto/*.c))
 VARIANTS := release asan tsan cov debug noasm
 sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
 
-.PHONY: all deps packages config menuconfig build run test unit install clean help FORCE
+.PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built install clean help FORCE
 
 all: build
 
@@ -134,8 +134,10 @@ help:
 	@echo '  deps         Debian packages and third-party source'
 	@echo '  config       make the configuration; menuconfig edits it; <board>_defconfig starts from a board'
 	@echo '  build        the program, release flags'
-	@echo '  test         unit and fault tests: while you type'
-	@echo '  unit T=name  one test program'
+	@echo '  test         unit, fault, lint: while you type'
+	@echo '  unit T=name  one test program; blackbox K=expr: the black-box tests that match'
+	@echo '  check        what CI runs: the last line is "N passed, N failed"'
+	@echo '  lint         the tree against its own rules'
 	@echo '  install PREFIX=$(PREFIX);  clean'
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -213,6 +215,7 @@ endef
 QUIETLY = $(if $(V),,@echo '  $(notdir $(CC)) $@';)
 $(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
 
+RUN := $(PYTHON) tests/run.py --jobs $(JOBS) --results $(OUT)/blackbox.xml
 MAIN := $(wildcard firmware/main.c)
 PROGRAM_release := $(if $(MAIN),$(OUT)/release/rowlock)
 PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
@@ -230,11 +233,35 @@ unit: $(ONE)
 	@for program in $(ONE); do $$program || exit 1; done
 else
 unit: $(TESTS_$(VARIANT))
-	@$(PYTHON) tests/run.py --jobs $(JOBS) --programs $(TESTS_$(VARIANT))
+	@$(RUN) --programs $(TESTS_$(VARIANT))
 endif
 
-test: $(TESTS_asan)
-	@$(PYTHON) tests/run.py --jobs $(JOBS) --programs $(TESTS_asan)
+# The tests that stand beside the programs: lint, and wolfCrypt without assembly.
+NOASM_TESTS := $(patsubst %.c,$(OUT)/noasm/%,$(NOASM))
+TEST_PROGRAMS := $(TESTS_asan) $(NOASM_TESTS)
+
+test: $(TEST_PROGRAMS)
+	@$(RUN) --programs $(TEST_PROGRAMS) tests/lint/run.sh
+
+lint:
+	@$(RUN) --programs tests/lint/run.sh
+
+# The program under test is the one with the sanitizers, found by the tests in the environment.
+BLACKBOX_ENV = ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) ROWLOCK=$(abspath $(OUT)/asan/rowlock) \
+	ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock) \
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
+BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
+
+blackbox: $(PROGRAM_asan) $(PROGRAM_release)
+	@$(BLACKBOX_ENV) $(RUN) --pytest tests/blackbox -k '$(K)'
+
+# What CI runs. deps comes first and alone: it may install the compiler.
+check: deps
+	@$(MAKE) check-built
+
+check-built: build $(TEST_PROGRAMS) $(PROGRAM_asan)
+	@$(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) tests/lint/run.sh \
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
 
 # --- use -------------------------------------------------------------------------------------------------------------
 

@@ -2,56 +2,91 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs test programs side by side and counts their tests. The last line is `N passed, N failed`.
 
-A program is cmocka's; it is asked for TAP. One that ends badly without naming a failed test, or that runs no test,
-counts as one failure."""
+A program speaks TAP (cmocka is asked for it; the lint and the proofs do so by themselves). One that ends badly without
+naming a failed test, or that runs no test, counts as one failure. Black-box tests are run by pytest afterwards, with
+the program to test in $ROWLOCK; its summary is counted in the same way."""
 import argparse
 import concurrent.futures
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree
 
 LIMIT_S = 300
 
 
-def run_program(path):
+def run_program(command):
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
     began = time.monotonic()
     try:
-        done = subprocess.run([path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=LIMIT_S, env=environment, check=False)
         output, status = done.stdout.decode("utf-8", "replace"), done.returncode
     except subprocess.TimeoutExpired as stopped:
         output, status = (stopped.stdout or b"").decode("utf-8", "replace"), f"stopped after {LIMIT_S} s"
-    passed = len(re.findall(r"^ok \d+", output, re.M))
+    passed = len(re.findall(r"^ok \d+(?!.*# SKIP)", output, re.M))
+    skipped = len(re.findall(r"^ok \d+.*# SKIP", output, re.M))
     failed = len(re.findall(r"^not ok \d+", output, re.M))
-    if failed == 0 and (status != 0 or passed == 0):
+    if failed == 0 and (status != 0 or passed + skipped == 0):
         failed = 1
-    return path, passed, failed, status, output, time.monotonic() - began
+    return command, passed, failed, status, output, time.monotonic() - began
 
 
-def run_programs(paths, jobs):
+def run_programs(commands, jobs):
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for path, good, bad, status, output, seconds in pool.map(run_program, paths):
+        for command, good, bad, status, output, seconds in pool.map(run_program, commands):
             passed += good
             failed += bad
-            name = os.path.basename(path)
+            name = os.path.basename(command.split()[0])
             if bad:
-                print(f"FAILED {name}: {bad} of {good + bad}, exit {status}\n{output}")
+                print(f"FAILED {name}: {bad} of {good + bad}, exit {status}\n{output}", flush=True)
             elif seconds > 2:
-                print(f"{name}: {good} passed in {seconds:.0f} s")
+                print(f"{name}: {good} passed in {seconds:.0f} s", flush=True)
+            for line in re.findall(r"^ok .*# SKIP.*$", output, re.M):
+                print(f"SKIPPED {name}: {line}", flush=True)
     return passed, failed
+
+
+def run_pytest(folder, jobs, expression, results):
+    """All black-box tests, `jobs` at a time. A run that collects nothing or breaks off is a failure."""
+    command = ["/usr/bin/python3", "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "-rfEs", "-n", str(jobs),
+               "--junit-xml", results, folder]
+    if expression:
+        command[-1:-1] = ["-k", expression]
+    print(f"black-box tests in {folder}, {jobs} at a time", flush=True)
+    if os.path.exists(results):
+        os.remove(results)
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+    try:
+        suite = xml.etree.ElementTree.parse(results).getroot().find("testsuite")
+    except (FileNotFoundError, xml.etree.ElementTree.ParseError):
+        return 0, 1
+    total, bad, skipped = (int(suite.get(name)) for name in ("tests", "failures", "skipped"))
+    bad += int(suite.get("errors"))
+    if bad == 0 and status != 0:
+        bad = 1
+    return max(total - bad - skipped, 0), bad
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--programs", nargs="*", default=[])
+    parser.add_argument("--pytest", help="folder of black-box tests")
+    parser.add_argument("-k", dest="expression", default="", help="only the black-box tests that match")
+    parser.add_argument("--results", default="results.xml")
     options = parser.parse_args()
 
     passed, failed = run_programs(options.programs, options.jobs)
+    if options.pytest:
+        print(f"so far {passed} passed, {failed} failed", flush=True)
+        good, bad = run_pytest(options.pytest, options.jobs, options.expression, options.results)
+        passed += good
+        failed += bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
