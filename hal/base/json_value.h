@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #include "hal/base/span.h"
+#include "hal/base/time.h"
 
 #define JSON_DEPTH_MAX 32 /* contract 1.1; the value at the root has depth 1 */
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+/* JSON_DATE is never made by the parser: the schema puts it in place of a text that stands in a declared date field. */
+enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_DATE, JSON_ARRAY, JSON_OBJECT };
 
 struct json_member;
 
@@ -22,9 +24,10 @@ struct json_value {
     enum json_type type;
     union {
         bool boolean;
-        int64_t integer; /* a number without fraction and exponent that fits */
-        double real;     /* any other number; always finite */
+        int64_t integer;  /* a number without fraction and exponent that fits */
+        double real;      /* any other number; always finite */
         struct span text; /* valid UTF-8 */
+        struct wall_time date;
         struct {
             const struct json_value *items;
             size_t count;
