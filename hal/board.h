@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a board says of itself (board.c) and what is permitted in each state of its life (policy.c). Both are constant
+ * tables of the board that is linked. */
+#ifndef HAL_BOARD_H
+#define HAL_BOARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hal/base/attr.h"
+
+struct board_desc {
+    const char *name;
+    const char *tcti;           /* used where the command line gives none */
+    const char *watchdog;       /* path; "" = none */
+    unsigned int watchdog_s;
+    const char *vmgenid;        /* path; "" = none */
+    bool tpm_is_software;       /* its state can be copied: said loudly */
+    bool require_landlock;
+    unsigned int worker_uid;    /* used when started as root */
+    unsigned int worker_gid;
+    unsigned int keeper_uid;
+    unsigned int keeper_gid;
+};
+
+enum board_state { BOARD_UNPROVISIONED, BOARD_LOCKED, BOARD_OPERATIONAL, BOARD_FAILED, BOARD_STATE_COUNT };
+
+enum board_action {
+    BOARD_SERVE_DATA,       /* the data API */
+    BOARD_SERVE_STATE,      /* health and state */
+    BOARD_SERVE_CONSOLE,    /* the console's static files */
+    BOARD_UNLOCK,           /* unlock by PIN or recovery key over the network */
+    BOARD_PROVISION,        /* make keys, take ownership of the TPM */
+    BOARD_SIGN_OPERATIONAL, /* use the operational TLS key */
+    BOARD_SIGN_LOCKED,      /* use the TLS key of the locked state */
+    BOARD_RESTART_KEEPER,   /* start a keeper that died again, and unseal again */
+    BOARD_RESTORE,          /* restore a backup */
+    BOARD_ACTION_COUNT
+};
+
+/* Far from 0 in bits, so that cleared or flipped memory denies. Test with == BOARD_ALLOW only. */
+enum board_verdict { BOARD_DENY = 0, BOARD_ALLOW = 0x5aa53cc3 };
+
+struct board_policy {
+    enum board_verdict verdicts[BOARD_STATE_COUNT][BOARD_ACTION_COUNT];
+};
+
+/* Defined by the chosen board. */
+extern const struct board_desc board_desc;
+extern const struct board_policy board_policy;
+
+/* May this be done in this state? Denies what is outside the table. */
+enum board_verdict board_permits(enum board_state state, enum board_action action) MUST_USE;
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The data directory and what lies in it, by directory descriptor: no path is followed twice, no link is followed at
+ * all.
+ *
+ * A directory must belong to the effective user and be closed to all others (0700); files are regular, of the same
+ * owner, 0600, and have one link. A replaced file is on disk whole, old or new, whatever happens; the old content is
+ * overwritten, which is best effort: flash and copy-on-write file systems may keep it. One thread at a time. */
+#ifndef HAL_DATADIR_H
+#define HAL_DATADIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/buf.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+
+struct datadir;
+
+#define DATADIR_NAME_MAX 64      /* one component of [A-Za-z0-9._-], not starting with a dot */
+#define DATADIR_FILE_MAX 1048576 /* these are small files: keys, certificates, configuration */
+
+/* Opens the directory at a path, creating its last component with 0700 if it is missing.
+ * ERR_NOT_FOUND (no parent), ERR_REFUSED (foreign owner, open to others, a link, not a directory, not permitted),
+ * ERR_FULL, ERR_IO, ERR_NO_MEMORY. The caller closes it. */
+enum err datadir_open(const char *path, struct datadir **out_dir) MUST_USE;
+
+/* A directory inside, created if missing. Errors as above; ERR_MALFORMED for a name that is none. */
+enum err datadir_open_inside(const struct datadir *dir, const char *name, struct datadir **out_dir) MUST_USE;
+
+/* A directory whose descriptor came from another process; takes it, also on failure. Checked the same way. */
+enum err datadir_take_fd(int take_fd, struct datadir **out_dir) MUST_USE;
+
+/* Closes, and gives up the lock. NULL is fine. */
+void datadir_close(struct datadir *dir);
+
+static inline void datadir_close_scoped(struct datadir **dir)
+{
+    datadir_close(*dir);
+}
+#define SCOPED_DATADIR SCOPED(datadir_close_scoped)
+
+/* Borrowed: for sandbox_enter, for passing on, for /proc/self/fd paths (LMDB). */
+int datadir_fd(const struct datadir *dir);
+
+/* Allows one instance: holds a lock on the file "lock" until datadir_close or the process ends.
+ * ERR_CONFLICT: another process has it. */
+enum err datadir_lock(struct datadir *dir) MUST_USE;
+
+bool datadir_has(const struct datadir *dir, const char *name);
+
+/* Appends the file's content to buf. ERR_NOT_FOUND, ERR_REFUSED (a link, a foreign file), ERR_RANGE (longer than the
+ * buffer's room or DATADIR_FILE_MAX), ERR_IO, ERR_MALFORMED (name). */
+enum err datadir_read(const struct datadir *dir, const char *name, struct buf *buf) MUST_USE;
+
+/* Writes the file anew or replaces it: new file, fsync, rename, fsync of the directory, then the old content is
+ * overwritten. On failure the old file stands. ERR_FULL, ERR_IO, ERR_REFUSED, ERR_RANGE, ERR_MALFORMED (name). */
+enum err datadir_write(const struct datadir *dir, const char *name, struct span content) MUST_USE;
+
+/* As datadir_write, but readable by everybody (0644): for a CA certificate. The directory above still is not. */
+enum err datadir_write_public(const struct datadir *dir, const char *name, struct span content) MUST_USE;
+
+/* Overwrites the content, then removes the file, then syncs the directory. ERR_NOT_FOUND, ERR_REFUSED, ERR_IO. */
+enum err datadir_remove(const struct datadir *dir, const char *name) MUST_USE;
+
+#endif

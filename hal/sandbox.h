@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Taking rights away from this process, for good.
+ *
+ * A child starts with sandbox_begin (before threads and secrets), opens what it needs, and then calls sandbox_enter
+ * before it reads the first byte from a stranger and before it starts a second thread. After that a system call outside
+ * the profile's list ends the process (CONFIG_HAL_SANDBOX_KILL) or fails with EPERM.
+ *
+ * Profiles:
+ *   worker  epoll, accept4, read and write on what it has, threads, memory without PROT_EXEC, files below one directory
+ *   keeper  the same without accept4; descriptors it has, files below one directory
+ *   Neither has socket, connect, bind, execve, fork, ptrace, kill, mount, ioctl, or files elsewhere. */
+#ifndef HAL_SANDBOX_H
+#define HAL_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+
+enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER };
+
+#define SANDBOX_FILES_MAX 1048576
+
+/* Limits for the whole life of the process. */
+struct sandbox_limits {
+    size_t open_files;        /* RLIMIT_NOFILE, at most SANDBOX_FILES_MAX; lowered to the hard limit with a log line */
+    size_t locked_bytes;      /* RLIMIT_MEMLOCK, at most the hard limit */
+    size_t file_bytes;        /* RLIMIT_FSIZE; 0: no limit */
+};
+
+/* No core dumps, not dumpable (nobody of the same user can trace it or read its memory), no new privileges, SIGPIPE
+ * ignored, umask 077, limits set. ERR_REFUSED if the kernel refuses one of them. */
+enum err sandbox_begin(const struct sandbox_limits *limits) MUST_USE;
+
+/* Closes every descriptor above 2 that is not in keep[0..count). ERR_IO. */
+enum err sandbox_close_others(const int *keep, size_t count) MUST_USE;
+
+/* Gives up root: sets groups, group and user to those given (never 0) and checks that they cannot be taken back. An
+ * ordinary user cannot change the user: a log line says so and the call succeeds. Empty capability sets either way.
+ * ERR_RANGE (uid or gid 0), ERR_REFUSED. */
+enum err sandbox_drop_user(unsigned int uid, unsigned int gid) MUST_USE;
+
+/* Makes free() overwrite what it is given, for libraries that free secrets without wiping them. Costs a pass over each
+ * block; for the keeper. */
+void sandbox_wipe_freed_memory(void);
+
+struct sandbox_spec {
+    enum sandbox_profile profile;
+    int directory_fd;        /* the one directory whose files it may use; -1: none */
+    bool require_landlock;   /* board policy: refuse to run where the kernel has no Landlock */
+};
+
+/* Enters the sandbox: Landlock for files (and TCP, where the kernel knows it), then the system-call list. Where
+ * Landlock is missing and not required, a log line says so and no file can be opened any more at all.
+ * Only from the process's single thread. There is no way back.
+ * ERR_UNSUPPORTED (Landlock required and missing), ERR_STATE (more than one thread), ERR_REFUSED, ERR_NO_MEMORY. */
+enum err sandbox_enter(const struct sandbox_spec *spec) MUST_USE;
+
+#endif

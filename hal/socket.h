@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Listening and accepted TCP sockets of the kernel. All are non-blocking and close-on-exec; nothing here connects out.
+ * A descriptor belongs to whoever holds it. */
+#ifndef HAL_SOCKET_H
+#define HAL_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+
+enum socket_family { SOCKET_IPV4, SOCKET_IPV6 };
+
+#define SOCKET_ADDRESS_TEXT_MAX 48 /* "ffff:...:255.255.255.255", without brackets and port */
+#define SOCKET_PARTS_MAX        16 /* spans in one socket_send_parts */
+
+/* IPv4 addresses that came over an IPv6 socket are given as IPv4. Unused bytes are 0, so equal addresses are equal
+ * bytes. */
+struct socket_address {
+    enum socket_family family;
+    uint8_t ip[16];
+    uint16_t port;
+};
+
+/* Reads "127.0.0.1" or "::1"; the port is 0. ERR_MALFORMED. */
+enum err socket_address_parse(struct span text, struct socket_address *out_address) MUST_USE;
+
+/* Writes the address without its port; *out_len is its length, without the NUL that follows. */
+void socket_address_format(const struct socket_address *address, char out_text[SOCKET_ADDRESS_TEXT_MAX],
+                           size_t *out_len);
+
+/* Same host, whatever the ports? */
+bool socket_address_same_host(const struct socket_address *a, const struct socket_address *b);
+
+struct socket_listen {
+    struct socket_address address; /* port 0: a free one, see out_bound */
+    unsigned int backlog;
+    bool share_port; /* SO_REUSEPORT, one listener for each reactor: all listeners of the port must ask for it */
+};
+
+/* Opens a listening socket. "::" also takes IPv4. out_bound has the port in use.
+ * ERR_EXISTS (address in use), ERR_REFUSED (not permitted), ERR_NOT_FOUND (not an address of this machine),
+ * ERR_LIMIT, ERR_IO. */
+enum err socket_listen(const struct socket_listen *listen, int *out_fd, struct socket_address *out_bound) MUST_USE;
+
+/* The next connection, with TCP_NODELAY on. ERR_AGAIN (none waits), ERR_LIMIT (no descriptor left: stop accepting for
+ * a while), ERR_IO. */
+enum err socket_accept(int listener, int *out_fd, struct socket_address *out_peer) MUST_USE;
+
+/* Reads what is there, 1 to max bytes. ERR_AGAIN, ERR_CLOSED (end, reset). */
+enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len) MUST_USE;
+
+/* Sends as much as fits; *out_sent may be less than all. ERR_AGAIN (nothing fits), ERR_CLOSED. Never raises SIGPIPE. */
+enum err socket_send(int fd, struct span bytes, size_t *out_sent) MUST_USE;
+
+/* The same for up to SOCKET_PARTS_MAX spans in one call. */
+enum err socket_send_parts(int fd, const struct span *parts, size_t count, size_t *out_sent) MUST_USE;
+
+/* Tells the other side that nothing more will come. A side that is gone already is no error. */
+void socket_shutdown_write(int fd);
+
+/* Makes the coming close an abort: a reset is sent, nothing lingers. */
+void socket_abort_on_close(int fd);
+
+/* Closes; a negative fd is fine. */
+void socket_close(int fd);
+
+static inline void socket_close_scoped(int *fd)
+{
+    socket_close(*fd);
+}
+#define SCOPED_FD SCOPED(socket_close_scoped)
+
+#endif
