@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The API of one reactor: from parsed requests to answers.
+ *
+ * In every state of the life cycle the same table of routes is used; a route says in which states it is legal, and
+ * elsewhere answers 503 common/unavailable. In the states without rows (locked, failed, unprovisioned) there is no data
+ * engine. Spec: contract 1, 10. */
+#ifndef FIRMWARE_API_API_H
+#define FIRMWARE_API_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+#include "hal/clock.h"
+#include "hal/life.h"
+#include "net/http.h"
+#include "net/limits.h"
+#include "net/loop.h"
+
+struct api;
+struct data; /* firmware/data/data.h: the opened rows, shared by all reactors of the worker */
+
+/* One try to unlock. It lies in the request's arena; the answer comes once, on the loop's thread. */
+struct api_unlock_job {
+    void (*done)(struct api_unlock_job *job, enum err err);
+    struct span text;     /* the PIN or the recovery key, as typed */
+    bool is_recovery_key; /* otherwise a PIN */
+    bool accept_rollback;
+    uint64_t tag; /* of whoever does it */
+};
+
+/* How the worker reaches the keeper. start may answer ERR_LIMIT (a try is under way, or the second is not over) or any
+ * other error at once; otherwise job->done follows with
+ *   ERR_OK         unlocked: the answer goes out, and then this worker is replaced
+ *   ERR_AUTH       not the recovery key of this box
+ *   ERR_MALFORMED  no recovery key: a typing error
+ *   ERR_PIN        wrong PIN
+ *   ERR_LOCKED     the TPM has counted too many wrong ones
+ *   ERR_STATE      not locked any more
+ *   ERR_NO_DEVICE, ERR_DEVICE, ERR_TIMEOUT and others: 503 */
+struct api_unlock {
+    enum err (*start)(void *context, struct api_unlock_job *job);
+    void *context;
+};
+
+struct api_options {
+    struct loop *loop;
+    struct limits *limits; /* one for all reactors */
+    const struct hal_clock *clock;
+    size_t reactor;    /* 0 .. reactors - 1: this reactor's slot in snapshot cells */
+    struct data *data; /* NULL unless operational */
+    enum board_state state;
+    enum life_reason reason;
+    const char *version;
+    struct api_unlock unlock;
+};
+
+/* Everything in options is borrowed for the life of the api. On the thread of the loop. ERR_NO_MEMORY, ERR_LIMIT. */
+enum err api_new(const struct api_options *options, struct api **out_api) MUST_USE;
+
+/* After the server that it handles has drained. NULL is fine. */
+void api_free(struct api *api);
+
+/* For http_server_options; the context is the struct api. A constant. */
+const struct http_handler *api_handler(void);
+
+#endif

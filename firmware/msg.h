@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Messages between the processes of the appliance.
+ *
+ * One table (msg.c) says of each type: on which kind of channel it travels, in which direction, in which states of the
+ * life cycle the receiver takes it, its fields, and its exact size. A datagram that is unknown, of another size, with a
+ * field out of range, on the wrong channel, or untimely is refused, and the receiver then ends the sender: the
+ * supervisor kills the child, the keeper closes all channels of the worker and reports it, a child exits.
+ *
+ * Every process is the same program, so there are no versions. Numbers are big-endian; a text is its length in four
+ * bytes, then its capacity in bytes, zero past the length. Messages may carry keys: struct msg is wiped by its user
+ * (SCOPED_MSG), the channel wipes its own copy. */
+#ifndef FIRMWARE_MSG_H
+#define FIRMWARE_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/mem.h"
+#include "hal/base/span.h"
+#include "hal/life.h"
+
+#define MSG_WIRE_MAX        2048 /* bytes of the largest message; an SOCK_SEQPACKET datagram never comes in parts */
+#define MSG_NAME_MAX        253  /* bytes of a host name or an address as text (RFC 1035) */
+#define MSG_TCTI_MAX        256
+#define MSG_PIN_MAX         64
+#define MSG_RECOVERY_MAX    256  /* the words, and generous space between them */
+#define MSG_PEM_MAX         1536 /* one certificate as PEM: the CA's is some 700 bytes */
+#define MSG_LEAF_MAX        1900 /* one certificate as DER: some 450 bytes and its names */
+#define MSG_POINT_MAX       97   /* P-384, uncompressed */
+#define MSG_TRANSCRIPT_MAX  48   /* SHA-384 */
+#define MSG_SIGNATURE_MAX   72   /* ECDSA P-256 in DER */
+#define MSG_KEY_BYTES       32
+#define MSG_TICKET_NAME_BYTES 16
+#define MSG_WRAPPED_MAX     96   /* a wrapped key: version 4, salt 32, key 32, tag 16, and room */
+#define MSG_UUID_BYTES      36
+#define MSG_API_KEY_MAX     96
+#define MSG_ENVIRONMENT_MAX 64
+#define MSG_REACTORS_MAX    64
+
+/* The kinds of channel. The upper end has the higher trust: supervisor, then keeper, then worker. */
+enum msg_channel_kind {
+    MSG_TO_KEEPER, /* supervisor - keeper */
+    MSG_TO_WORKER, /* supervisor - worker */
+    MSG_REACTOR,   /* keeper - one reactor of the worker: signatures and unlocking, without waiting */
+    MSG_CALLS,     /* keeper - the thread that opens the store, later its writer: one question, one answer */
+    MSG_NOTICES,   /* keeper - main thread of the worker: certificate and ticket keys, whenever they change */
+    MSG_CHANNEL_KINDS
+};
+
+enum msg_end { MSG_UPPER, MSG_LOWER };
+
+/* What the child at the lower end is doing; on keeper - worker channels: what the receiver is doing. */
+enum msg_state {
+    MSG_STARTING,
+    MSG_LOCKED, /* also unprovisioned and failed: no rows are served */
+    MSG_OPERATIONAL,
+    MSG_STOPPING,
+    MSG_STATES
+};
+
+enum msg_type {
+    /* supervisor to keeper */
+    MSG_KEEPER_NAME,   /* one name or address for the certificate; the list is complete at index + 1 == count */
+    MSG_KEEPER_START,  /* open the TPM and find the state */
+    MSG_KEEPER_WORKER, /* a channel to a new worker comes along; index 0 ends the channels of the previous one */
+    MSG_KEEPER_SHOWN,  /* the recovery key was shown to a person: from now on it never is again */
+    MSG_KEEPER_STOP,   /* shut the TPM down in order, then exit */
+    /* keeper to supervisor */
+    MSG_KEEPER_STATE,
+    MSG_KEEPER_RECOVERY, /* the recovery key, to be shown once */
+    MSG_KEEPER_CA,       /* the CA certificate as PEM, for clients to pin */
+    MSG_KEEPER_OFFENCE,  /* the worker sent what it may not send */
+    /* supervisor to worker */
+    MSG_WORKER_FD,    /* a listener or a channel to the keeper comes along */
+    MSG_WORKER_START, /* all descriptors are there */
+    MSG_WORKER_STOP,  /* finish what was accepted, then exit */
+    /* worker to supervisor */
+    MSG_WORKER_BOOTSTRAP, /* the first project and its keys, to be shown once */
+    MSG_WORKER_READY,     /* requests are answered */
+    MSG_WORKER_FAILED,    /* the database cannot be served; the worker goes on in state failed */
+    MSG_WORKER_CHECKED,   /* the database was checked offline */
+    /* reactor to keeper */
+    MSG_SIGN_TLS13,
+    MSG_SIGN_TLS12,
+    MSG_UNLOCK,
+    /* keeper to reactor */
+    MSG_SIGNED,
+    MSG_UNLOCKED,
+    /* worker's store to keeper, and the answers */
+    MSG_KEY_NEW,
+    MSG_KEY_OPEN,
+    MSG_KEY_REWRAP,
+    MSG_ROTATE_BEGIN,
+    MSG_ROTATE_END,
+    MSG_ROTATE_PENDING,
+    MSG_KEY,  /* answers new and open; rewrap without the plain key */
+    MSG_DONE, /* answers the rotation; and any of them with an error */
+    /* keeper to the worker's main thread */
+    MSG_CERT,
+    MSG_TICKETS,
+    MSG_TYPE_COUNT
+};
+
+/* Texts and byte strings of bounded length. */
+#define MSG_TEXT(name, capacity)                                                                                       \
+    struct name {                                                                                                      \
+        uint32_t len;                                                                                                  \
+        uint8_t data[capacity];                                                                                        \
+    }
+MSG_TEXT(msg_name, MSG_NAME_MAX);
+MSG_TEXT(msg_tcti, MSG_TCTI_MAX);
+MSG_TEXT(msg_pin, MSG_PIN_MAX);
+MSG_TEXT(msg_recovery, MSG_RECOVERY_MAX);
+MSG_TEXT(msg_pem, MSG_PEM_MAX);
+MSG_TEXT(msg_leaf, MSG_LEAF_MAX);
+MSG_TEXT(msg_point, MSG_POINT_MAX);
+MSG_TEXT(msg_transcript, MSG_TRANSCRIPT_MAX);
+MSG_TEXT(msg_signature, MSG_SIGNATURE_MAX);
+MSG_TEXT(msg_wrapped, MSG_WRAPPED_MAX);
+MSG_TEXT(msg_uuid, MSG_UUID_BYTES);
+MSG_TEXT(msg_api_key, MSG_API_KEY_MAX);
+MSG_TEXT(msg_environment, MSG_ENVIRONMENT_MAX);
+
+/* What a descriptor that travels with MSG_KEEPER_WORKER or MSG_WORKER_FD is. */
+enum msg_fd_kind {
+    MSG_FD_REACTOR, /* channel */
+    MSG_FD_CALLS,   /* channel */
+    MSG_FD_NOTICES, /* channel */
+    MSG_FD_HTTPS,   /* listening socket */
+    MSG_FD_HTTP,    /* listening socket */
+    MSG_FD_KINDS
+};
+
+enum msg_unlock_kind { MSG_UNLOCK_PIN, MSG_UNLOCK_RECOVERY, MSG_UNLOCK_KINDS };
+
+enum msg_worker_mode { MSG_MODE_SERVE, MSG_MODE_CHECK, MSG_MODES };
+
+struct msg {
+    enum msg_type type;
+    int fd; /* comes along; -1 if none. Sent: stays the caller's. Received: becomes the caller's */
+    union {
+        struct {
+            uint32_t index;
+            uint32_t count;
+            struct msg_name name;
+        } keeper_name;
+        struct {
+            struct msg_tcti tcti;
+            struct msg_pin pin; /* empty: none */
+        } keeper_start;
+        struct {
+            uint32_t kind;  /* enum msg_fd_kind */
+            uint32_t index; /* of the descriptor among all of this worker, from 0 */
+        } with_fd;
+        struct {
+            uint32_t state;  /* enum board_state */
+            uint32_t reason; /* enum life_reason */
+            uint32_t first;  /* 1 until the supervisor has said MSG_KEEPER_SHOWN */
+        } keeper_state;
+        struct msg_recovery keeper_recovery;
+        struct msg_pem keeper_ca;
+        struct {
+            uint32_t mode;   /* enum msg_worker_mode */
+            uint32_t state;  /* enum board_state */
+            uint32_t reason; /* enum life_reason */
+            uint32_t first;  /* as told by the keeper */
+            uint32_t reactors;
+            uint32_t https_port; /* as clients see it, for redirects */
+        } worker_start;
+        struct {
+            struct msg_uuid project;
+            struct msg_environment environment;
+            struct msg_api_key publishable; /* empty: shown before */
+            struct msg_api_key secret;
+        } worker_bootstrap;
+        uint32_t reason; /* MSG_WORKER_FAILED: enum life_reason */
+        struct {
+            uint32_t err;      /* enum err: could it be checked? */
+            uint32_t findings; /* what is damaged */
+        } worker_checked;
+        struct {
+            uint64_t request;
+            uint32_t certificate; /* the one that the handshake shows, see cert.number */
+            struct msg_transcript transcript;
+        } sign_tls13;
+        struct {
+            uint64_t request;
+            uint32_t certificate;
+            uint8_t client_random[32];
+            uint8_t server_random[32];
+            uint32_t group; /* TLS NamedGroup */
+            struct msg_point point;
+        } sign_tls12;
+        struct {
+            uint64_t request;
+            uint32_t kind; /* enum msg_unlock_kind */
+            uint32_t accept_rollback;
+            struct msg_recovery text;
+        } unlock;
+        struct {
+            uint64_t request;
+            uint32_t err; /* enum err */
+            struct msg_signature signature;
+        } signature;
+        struct {
+            uint64_t request;
+            uint32_t err; /* enum err */
+        } unlocked;
+        struct {
+            uint32_t table;
+            struct msg_wrapped wrapped; /* empty in MSG_KEY_NEW */
+        } key_request;
+        struct {
+            uint8_t key[MSG_KEY_BYTES]; /* zero in the answer to MSG_KEY_REWRAP */
+            struct msg_wrapped wrapped;
+        } key;
+        struct {
+            uint32_t err;     /* enum err */
+            uint32_t pending; /* MSG_ROTATE_PENDING: 1 if a rotation was cut off */
+        } done;
+        struct {
+            uint32_t number; /* each certificate of a keeper has its own, growing */
+            struct msg_leaf leaf;
+        } cert;
+        struct {
+            uint8_t current_name[MSG_TICKET_NAME_BYTES];
+            uint8_t current_key[MSG_KEY_BYTES];
+            uint32_t has_previous;
+            uint8_t previous_name[MSG_TICKET_NAME_BYTES];
+            uint8_t previous_key[MSG_KEY_BYTES];
+        } tickets;
+    } as;
+};
+
+void msg_wipe(struct msg *msg);
+#define SCOPED_MSG SCOPED(msg_wipe)
+
+#define MSG_NEW(type_) ((struct msg){.type = (type_), .fd = -1})
+
+/* Fills a bounded text from bytes; ERR_RANGE if they do not fit. For any of the MSG_TEXT structs. */
+#define MSG_SET(out_text, bytes) msg_set((out_text)->data, sizeof (out_text)->data, &(out_text)->len, (bytes))
+enum err msg_set(uint8_t *out_data, size_t capacity, uint32_t *out_len, struct span bytes) MUST_USE;
+
+/* A view of a bounded text. */
+#define MSG_VIEW(text) span_of((text)->data, (text)->len)
+
+struct msg_channel;
+
+/* Makes a channel over one end of a channel_pair (hal/process.h). The descriptor is taken, and closed by
+ * msg_channel_free; on failure the caller keeps it. Whether calls wait is a property of the descriptor. A channel
+ * belongs to one thread. ERR_NO_MEMORY. */
+enum err msg_channel_new(int take_fd, enum msg_channel_kind kind, enum msg_end end,
+                         struct msg_channel **out_channel) MUST_USE;
+void msg_channel_free(struct msg_channel *channel); /* NULL is fine */
+int msg_channel_fd(const struct msg_channel *channel);
+
+static inline void msg_channel_free_scoped(struct msg_channel **channel)
+{
+    msg_channel_free(*channel);
+}
+#define SCOPED_CHANNEL SCOPED(msg_channel_free_scoped)
+
+/* Sends a message. ERR_AGAIN: the channel is full (never on a waiting descriptor); ERR_CLOSED: the other end is gone;
+ * ERR_BUG: the table does not let this end send it, or a field is out of range. */
+enum err msg_send(struct msg_channel *channel, const struct msg *msg) MUST_USE;
+
+/* Receives a message in the given state.
+ * ERR_AGAIN: none there; ERR_TIMEOUT: none came in the channel's time; ERR_CLOSED: the other end is gone;
+ * ERR_MALFORMED: unknown type, wrong size, channel or direction, a field out of range, a descriptor missing or too many;
+ * ERR_STATE: not legal in this state. After the last two the caller ends the sender. Descriptors of a refused message
+ * are closed. */
+enum err msg_recv(struct msg_channel *channel, enum msg_state state, struct msg *out_msg) MUST_USE;
+
+/* Bytes on the wire. */
+size_t msg_size(enum msg_type type);
+
+/* "sign-tls13" and the like, for the log. A static string. */
+const char *msg_name_of(enum msg_type type);
+
+#endif
