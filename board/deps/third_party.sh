@@ -23,10 +23,9 @@ jobs=${JOBS:-2}
 work=$deps/src/$name
 prefix=$deps/$name
 
-say() { printf 'deps: %s\n' "$*"; }
-loud() { printf '\n*** deps: %s\n\n' "$*" >&2; }
-die() { loud "$*"; exit 1; }
 
+# shellcheck source=board/deps/apt_private.sh
+. "$here/apt_private.sh"
 # shellcheck source=/dev/null
 . "$here/$name.dep"
 
@@ -34,48 +33,10 @@ die() { loud "$*"; exit 1; }
 exec 9>"$deps/lock"
 flock 9
 
-dep_hash=$(cat "$here/$name.dep" "$0" | sha256sum | cut -c1-16)
+dep_hash=$(cat "$here/$name.dep" "$here/apt_private.sh" "$0" | sha256sum | cut -c1-16)
 if [ -f "$prefix/stamp" ] && [ "$(cat "$prefix/stamp")" = "$dep_hash" ]; then
     exit 0
 fi
-
-# --- the distribution's client, with private state -----------------------------------------------------------------
-
-# The mirror of this machine: the repository that serves this release's own suite.
-mirror() {
-    # shellcheck source=/dev/null
-    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
-    # shellcheck disable=SC2016
-    apt-get indextargets 'Created-By: Packages' --format '$(RELEASE) $(REPO_URI)' |
-        awk -v release="$codename" '$1 == release { print $2; exit }'
-}
-
-apt_private() { # suite, client, arguments...
-    state=$work/apt-$1
-    client=$2
-    shift 2
-    # The sandbox user of apt could not write below a build directory of ours.
-    "$client" -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$state/sources" \
-        -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" \
-        -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
-}
-
-apt_refresh() { # suite
-    state=$work/apt-$1
-    mkdir -p "$state/sources" "$state/lists/partial" "$state/cache/archives/partial"
-    printf 'Types: deb-src\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
-        "$(mirror)" "$1" /usr/share/keyrings/debian-archive-keyring.gpg >"$state/sources/$1.sources"
-    say "reading the signed source index of $1"
-    apt_private "$1" apt-get update >"$state/update.log" 2>&1 || { tail -n 5 "$state/update.log" >&2; return 1; }
-    # apt-get update forgives a mirror that cannot be reached; without the index there is nothing to trust.
-    grep -qE '^(E|W):' "$state/update.log" && { grep -E '^(E|W):' "$state/update.log" >&2; return 1; }
-    return 0
-}
-
-apt_offers() { # suite -> the newest version on offer
-    apt_private "$1" apt-cache showsrc --only-source "$source" 2>/dev/null |
-        awk '$1 == "Version:" { print $2 }' | sort -V | tail -n 1
-}
 
 upstream() { printf '%s\n' "$1" | sed -e 's/^[0-9]*://' -e 's/-[^-]*$//' -e 's/[+~]dfsg.*$//'; }
 
@@ -101,8 +62,8 @@ take_recorded_copy() {
 }
 
 take_from_suite() {
-    apt_refresh "$suite" || return 1
-    offered=$(apt_offers "$suite")
+    apt_refresh "$suite" deb-src || return 1
+    offered=$(apt_offers "$suite" "$source")
     [ -n "$offered" ] || return 1
     taken=$(upstream "$offered")
     at_least "$taken" "$floor" || { loud "$suite offers $name $taken, below the floor $floor"; return 1; }
@@ -121,8 +82,8 @@ take_from_suite() {
 }
 
 take_fallback() {
-    apt_refresh "$fallback_suite" || return 1
-    offered=$(apt_offers "$fallback_suite")
+    apt_refresh "$fallback_suite" deb-src || return 1
+    offered=$(apt_offers "$fallback_suite" "$source")
     [ -n "$offered" ] && at_least "$offered" "$fallback_version" || return 1
     (cd "$work" && apt_private "$fallback_suite" apt-get source --download-only "$source=$offered") \
         >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; return 1; }
