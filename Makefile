@@ -75,10 +75,12 @@ QUIET := -Wno-null-dereference -Wno-frame-larger-than
 ifeq ($(IS_CLANG),)
 QUIET += -Wno-stringop-overflow -Wno-maybe-uninitialized -Wno-array-bounds -Wno-format-overflow -Wno-format-truncation
 endif
+# -fno-strict-overflow makes signed overflow wrap, which hides it from the sanitizer; there it is a defect.
+TRAP := -fno-wrapv
 FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 FLAGS_release := $(FORTIFY) $(call init,zero)
-FLAGS_asan := -U_FORTIFY_SOURCE -O1 $(call init,pattern) -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer $(QUIET)
+FLAGS_asan := -U_FORTIFY_SOURCE -O1 $(call init,pattern) $(TRAP) -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer $(QUIET)
 LINK_asan := -fsanitize=address,undefined
 FLAGS_tsan := -U_FORTIFY_SOURCE -O1 $(call init,pattern) -fsanitize=thread -fno-omit-frame-pointer $(QUIET)
 LINK_tsan := -fsanitize=thread
@@ -89,12 +91,17 @@ FLAGS_debug := $(FORTIFY) -O1 $(call init,pattern) -fno-omit-frame-pointer $(QUI
 # noasm: the release flags against wolfCrypt without assembly; only for tests/unit/*_noasm_test.c.
 FLAGS_noasm := $(FLAGS_release)
 
+FLAGS_fuzz := -U_FORTIFY_SOURCE -O1 $(TRAP) -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer $(QUIET)
+LINK_fuzz := -fsanitize=address,undefined
+
 WOLFSSL := $(DEPS)/wolfssl
 WOLFSSL_release := $(WOLFSSL)
 WOLFSSL_asan := $(WOLFSSL)
 WOLFSSL_tsan := $(WOLFSSL)
 WOLFSSL_cov := $(WOLFSSL)
 WOLFSSL_debug := $(WOLFSSL)
+WOLFSSL_fuzz := $(WOLFSSL)
 WOLFSSL_noasm := $(DEPS)/wolfssl-noasm
 
 INCLUDE := -I. -I$(OUT)/include
@@ -121,10 +128,13 @@ PROOF := $(sort $(wildcard tests/proof/*_proof.c))
 FUZZ := $(sort $(wildcard tests/fuzz/*_fuzz.c))
 NOASM_SOURCES := $(sort $(wildcard hal/base/*.c crypto/*.c))
 
-VARIANTS := release asan tsan cov debug noasm
+VARIANTS := release asan tsan cov debug noasm fuzz
+WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
 
-.PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built install clean help FORCE
+.PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
+	check-all test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
+	install clean help FORCE
 
 all: build
 
@@ -134,10 +144,11 @@ help:
 	@echo '  deps         Debian packages and third-party source'
 	@echo '  config       make the configuration; menuconfig edits it; <board>_defconfig starts from a board'
 	@echo '  build        the program, release flags'
-	@echo '  test         unit, fault, lint: while you type'
+	@echo '  test         unit, fault, lint, small proofs: while you type'
 	@echo '  unit T=name  one test program; blackbox K=expr: the black-box tests that match'
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
-	@echo '  lint         the tree against its own rules'
+	@echo '  check-all    hours: other sanitizers, compilers, configurations, proofs'
+	@echo '  lint  analyze  cover  proof  fuzz TIME=60  bench  format'
 	@echo '  install PREFIX=$(PREFIX);  clean'
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -181,6 +192,7 @@ V_$1 := $(OUT)/$1
 CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) -isystem $(WOLFSSL_$1)/include $(FLAGS_$1)
 OBJECTS_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call sources_of,$1))
 SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(SIM_SOURCES) $(TESTLIB_SOURCES))
+ENGINE_$1 := $(OUT)/$1/obj/tests/proof/engine_$(if $(filter fuzz,$1),fuzz,exhaustive).o $(OUT)/$1/obj/tests/proof/alloc.o
 TESTS_$1 := $(patsubst %.c,$(OUT)/$1/%,$(UNIT) $(FAULT))
 
 $(OUT)/$1/flags: FORCE
@@ -207,7 +219,20 @@ $(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/li
 		$$$$(sed -n 's|^/\* link: \(.*\) \*/$$$$|\1|p' tests/$$*_test.c | sed -e 's/^--/-Wl,--/' -e 's/ --/ -Wl,--/g') \
 		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a -lcmocka $$(LIBS)
 
--include $$(patsubst %.o,%.d,$$(OBJECTS_$1) $$(SUPPORT_$1) $(patsubst %.c,$(OUT)/$1/obj/%.d,$(UNIT) $(FAULT)) \
+# A proof on the exhaustive engine: every choice up to a small bound, allocation refused by choice.
+$(OUT)/$1/tests/%_proof: $(OUT)/$1/obj/tests/%_proof.o $$(ENGINE_$1) $(OUT)/$1/librowlock.a
+	@mkdir -p $$(@D)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) $(WRAP_ALLOC) -o $$@ $$< $$(ENGINE_$1) \
+		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+
+# A fuzzer, or a proof on the random engine; clang only.
+$(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a
+	@mkdir -p $$(@D)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -fsanitize=fuzzer -o $$@ $$< $$(SUPPORT_$1) \
+		$$$$(sed -n 's|^/\* link: \(.*\) \*/$$$$|\1|p' tests/$$*_fuzz.c | sed -e 's/^--/-Wl,--/' -e 's/ --/ -Wl,--/g') \
+		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+
+-include $$(patsubst %.o,%.d,$$(OBJECTS_$1) $$(SUPPORT_$1) $(patsubst %.c,$(OUT)/$1/obj/%.d,$(UNIT) $(FAULT) $(PROOF) $(FUZZ)) \
 	$(OUT)/$1/obj/firmware/main.d)
 endef
 
@@ -238,10 +263,18 @@ endif
 
 # The tests that stand beside the programs: lint, and wolfCrypt without assembly.
 NOASM_TESTS := $(patsubst %.c,$(OUT)/noasm/%,$(NOASM))
-TEST_PROGRAMS := $(TESTS_asan) $(NOASM_TESTS)
+SMALL_PROOFS := $(patsubst %.c,$(OUT)/asan/%,$(PROOF))
+TEST_PROGRAMS := $(TESTS_asan) $(NOASM_TESTS) $(SMALL_PROOFS)
 
-test: $(TEST_PROGRAMS)
-	@$(RUN) --programs $(TEST_PROGRAMS) tests/lint/run.sh
+# Checks of the checks: each must find what is planted for it. Their environment is the build's own flags.
+CHECKS := tests/lint/run.sh "tests/lint/sanitizers.sh $(OUT)/planted" \
+	"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)"
+CHECK_ENV = CC='$(CC)' ASAN='$(CC) $(BASE) $(FLAGS_asan)' TSAN='$(CC) $(BASE) $(FLAGS_tsan)' \
+	COMPILE='$(CC) $(CFLAGS_asan) $(FLAGS_TEST) -D_GNU_SOURCE' LINK='$(LINK) $(LINK_asan) $(WRAP_ALLOC)' \
+	LIBS='$(WOLFSSL)/lib/libwolfssl.a $(LIBS)'
+
+test: $(TEST_PROGRAMS) $(ENGINE_asan)
+	@$(CHECK_ENV) $(RUN) --programs $(TEST_PROGRAMS) $(CHECKS)
 
 lint:
 	@$(RUN) --programs tests/lint/run.sh
@@ -259,9 +292,102 @@ blackbox: $(PROGRAM_asan) $(PROGRAM_release)
 check: deps
 	@$(MAKE) check-built
 
-check-built: build $(TEST_PROGRAMS) $(PROGRAM_asan)
-	@$(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) tests/lint/run.sh \
+check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(PROGRAM_asan)
+	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
 		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
+
+# --- deeper --------------------------------------------------------------------------------------------------------------
+
+# Hours. Stops at the first step that fails.
+check-all: check
+	@echo 'thread sanitizer'; $(MAKE) test-tsan
+	@echo 'valgrind'; $(MAKE) test-valgrind
+	@echo 'analyzers'; $(MAKE) analyze
+	@echo 'the second compiler'; $(MAKE) O=$(O)/clang DEPS=$(abspath $(DEPS)) CC=$(CLANG) build test
+	@echo 'two builds of one tree are the same bytes'; $(MAKE) reproducible
+	@echo 'a random configuration'; $(MAKE) random-config
+	@for board in $(patsubst board/%/defconfig,%,$(wildcard board/*/defconfig)); do \
+		echo "board $$board"; $(MAKE) BOARD=$$board build || exit 1; done
+	@echo 'proofs and fuzzers'; $(MAKE) proof; $(MAKE) fuzz
+
+test-tsan: $(TESTS_tsan)
+	@TSAN_OPTIONS=halt_on_error=1 $(RUN) --programs $(TESTS_tsan)
+
+test-valgrind: $(TESTS_debug)
+	@$(CHECK_ENV) $(RUN) --programs "tests/lint/sanitizers.sh $(OUT)/planted valgrind" \
+		$(foreach t,$(TESTS_debug),"valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $t")
+
+reproducible: build
+	@$(MAKE) O=$(O)/again DEPS=$(abspath $(DEPS)) build
+	@cmp $(OUT)/release/librowlock.a $(O)/again/$(BOARD)/release/librowlock.a
+	@test -z '$(MAIN)' || cmp $(OUT)/release/rowlock $(O)/again/$(BOARD)/release/rowlock
+	@echo 'the same bytes'
+
+SEED ?= $(shell date +%s)
+random-config:
+	@mkdir -p $(O)/random/$(BOARD)/include/generated
+	@echo 'SEED=$(SEED)'; BOARD=$(BOARD) $(PYTHON) board/kconfig.py --config $(O)/random/$(BOARD)/config \
+		--header $(O)/random/$(BOARD)/include/generated/kconfig.h --defconfig board/$(BOARD)/defconfig --random $(SEED)
+	@$(MAKE) O=$(O)/random DEPS=$(abspath $(DEPS)) build
+
+# Fuzzers need clang, so this calls make again with it. Each target runs for TIME seconds.
+fuzz:
+	@$(MAKE) CC=$(CLANG) O=$(O)/clang DEPS=$(abspath $(DEPS)) fuzz-built
+
+FUZZERS := $(patsubst %.c,$(OUT)/fuzz/%,$(FUZZ) tests/fuzz/planted/overflow_fuzz.c) \
+	$(patsubst %.c,$(OUT)/fuzz/%,$(PROOF))
+fuzz-built: $(FUZZERS)
+	@$(RUN) --limit $(shell expr 120 + \( $(TIME) + 30 \) \* $(words $(FUZZERS))) \
+		--programs "tests/fuzz/run.sh $(TIME) $(OUT)/found $(FUZZERS)"
+
+CBMC := $(DEPS)/cbmc/run
+proof: $(SMALL_PROOFS) $(ENGINE_asan)
+	@board/deps/cbmc.sh $(DEPS) || echo 'SKIPPED: no cbmc on this machine; only the small exhaustive proofs run'
+	@$(CHECK_ENV) $(RUN) --limit 3600 --programs $(SMALL_PROOFS) \
+		"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)" \
+		$$(test ! -x $(CBMC) || echo "tests/proof/cbmc.sh $(CBMC) $(INCLUDE)" | sed 's/ /\\ /g')
+
+# Processes of the black box end by signal inside a sandbox and write no counts, so this is the coverage of unit and
+# fault tests.
+cover: $(TESTS_cov)
+	@find $(OUT)/cov -name '*.gcda' -delete
+	@$(RUN) --programs $(TESTS_cov)
+	@lcov --quiet --capture --directory $(OUT)/cov --base-directory . --no-external --rc lcov_branch_coverage=1 \
+		--output-file $(OUT)/cov/all.info 2>/dev/null
+	@lcov --quiet --remove $(OUT)/cov/all.info '*/tests/*' '*/hal/sim/*' --rc lcov_branch_coverage=1 \
+		--output-file $(OUT)/cov/ours.info
+	@genhtml --quiet --branch-coverage --output-directory $(OUT)/cov/html $(OUT)/cov/ours.info
+	@lcov --list $(OUT)/cov/ours.info --rc lcov_branch_coverage=1
+	@echo 'in detail: $(OUT)/cov/html/index.html'
+
+ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))
+CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra
+$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh .clang-tidy | $(WOLFSSL)/stamp
+	@mkdir -p $(@D); echo '  analyze $<'
+	@CC='$(CC)' CLANG='$(CLANG)' TIDY='$(subst clang,clang-tidy,$(CLANG))' \
+		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) -isystem $(WOLFSSL)/include $(call standard,$<)' \
+		CLANG_FLAGS='$(CLANG_CFLAGS) $(INCLUDE) -isystem $(WOLFSSL)/include $(call standard,$<)' \
+		CPP_FLAGS='-I$(OUT)/include $(call standard,$<)' tests/lint/analyze.sh $< $@
+
+analyze: $(ANALYZED)
+	@cat $(ANALYZED) /dev/null
+	@echo "$$(find $(ANALYZED) -empty | wc -l) passed, $$(find $(ANALYZED) -not -empty | wc -l) failed"
+	@test -z "$$(find $(ANALYZED) -not -empty)"
+
+BENCH_TOOLS := $(patsubst %.c,$(OUT)/release/%,$(wildcard tests/bench/*.c))
+$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/flags | $(WOLFSSL)/stamp
+	@mkdir -p $(@D)
+	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $< $(WOLFSSL)/lib/libwolfssl.a $(LIBS)
+
+bench: deps
+	@board/deps/packages.sh board/deps/debian-bench.txt || echo 'bench: not everything to compare with is there'
+	@$(MAKE) bench-built
+
+bench-built: build $(BENCH_TOOLS)
+	@$(PYTHON) tests/bench/bench.py --binary $(OUT)/release/rowlock --tools $(OUT)/release/tests/bench
+
+format:
+	@clang-format-14 -i $(SOURCES) $(SIM_SOURCES) $(MAIN) $(wildcard $(addsuffix /*.h,$(FOLDERS)))
 
 # --- use -------------------------------------------------------------------------------------------------------------
 
