@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Kernel TCP sockets. The only place that knows sockaddr. */
+#include "hal/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "hal/base/fault.h"
+#include "hal/base/num.h"
+#include "hal/linux/sys_int.h"
+
+#define IPV4_BYTES 4
+#define IPV6_BYTES 16
+
+/* Why a union: the kernel writes whichever it likes, and a cast between them would not be allowed to the compiler. */
+union any_sockaddr {
+    struct sockaddr plain;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+enum err socket_address_parse(struct span text, struct socket_address *out_address)
+{
+    struct socket_address address = {.family = SOCKET_IPV4};
+    char copy[SOCKET_ADDRESS_TEXT_MAX] = {0};
+
+    ENSURE(text.len > 0 && text.len < sizeof(copy), ERR_MALFORMED, "no address");
+    ENSURE(span_find(text, 0) == text.len, ERR_MALFORMED, "no address");
+    memcpy(copy, text.data, text.len);
+    if (inet_pton(AF_INET, copy, address.ip) != 1) {
+        address.family = SOCKET_IPV6;
+        ENSURE(inet_pton(AF_INET6, copy, address.ip) == 1, ERR_MALFORMED, "no address");
+    }
+
+    *out_address = address;
+    return ERR_OK;
+}
+
+void socket_address_format(const struct socket_address *address, char out_text[SOCKET_ADDRESS_TEXT_MAX],
+                           size_t *out_len)
+{
+    const int family = address->family == SOCKET_IPV4 ? AF_INET : AF_INET6;
+
+    INVARIANT(inet_ntop(family, address->ip, out_text, SOCKET_ADDRESS_TEXT_MAX) != NULL);
+    *out_len = strlen(out_text);
+}
+
+bool socket_address_same_host(const struct socket_address *a, const struct socket_address *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+static socklen_t to_sockaddr(const struct socket_address *address, union any_sockaddr *out_any)
+{
+    memset(out_any, 0, sizeof(*out_any));
+    if (address->family == SOCKET_IPV4) {
+        out_any->v4.sin_family = AF_INET;
+        out_any->v4.sin_port = htons(address->port);
+        memcpy(&out_any->v4.sin_addr, address->ip, IPV4_BYTES);
+        return sizeof(out_any->v4);
+    }
+    out_any->v6.sin6_family = AF_INET6;
+    out_any->v6.sin6_port = htons(address->port);
+    memcpy(&out_any->v6.sin6_addr, address->ip, IPV6_BYTES);
+    return sizeof(out_any->v6);
+}
+
+static struct socket_address from_sockaddr(const union any_sockaddr *any)
+{
+    struct socket_address address = {.family = SOCKET_IPV4};
+
+    if (any->plain.sa_family == AF_INET) {
+        address.port = ntohs(any->v4.sin_port);
+        memcpy(address.ip, &any->v4.sin_addr, IPV4_BYTES);
+        return address;
+    }
+    address.port = ntohs(any->v6.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&any->v6.sin6_addr)) {
+        memcpy(address.ip, &any->v6.sin6_addr.s6_addr[IPV6_BYTES - IPV4_BYTES], IPV4_BYTES);
+        return address;
+    }
+    address.family = SOCKET_IPV6;
+    memcpy(address.ip, &any->v6.sin6_addr, IPV6_BYTES);
+    return address;
+}
+
+static enum err set_option(int fd, int level, int option, int value)
+{
+    if (setsockopt(fd, level, option, &value, sizeof(value)) != 0) {
+        FAIL_ERRNO(errno, "setsockopt");
+    }
+    return ERR_OK;
+}
+
+enum err socket_listen(const struct socket_listen *listen_on, int *out_fd, struct socket_address *out_bound)
+{
+    union any_sockaddr any;
+    const socklen_t any_len = to_sockaddr(&listen_on->address, &any);
+    union any_sockaddr bound;
+    socklen_t bound_len = sizeof(bound);
+
+    ENSURE(listen_on->backlog > 0 && listen_on->backlog <= INT16_MAX, ERR_RANGE, "backlog");
+    SCOPED_FD int fd = socket(any.plain.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "socket");
+    }
+    TRY(set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1));
+    if (listen_on->share_port) {
+        TRY(set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1));
+    }
+    if (listen_on->address.family == SOCKET_IPV6) {
+        TRY(set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0));
+    }
+    if (bind(fd, &any.plain, any_len) != 0) {
+        FAIL_ERRNO(errno, "bind");
+    }
+    if (listen(fd, (int)listen_on->backlog) != 0) {
+        FAIL_ERRNO(errno, "listen");
+    }
+    if (getsockname(fd, &bound.plain, &bound_len) != 0) {
+        FAIL_ERRNO(errno, "getsockname");
+    }
+
+    *out_bound = from_sockaddr(&bound);
+    *out_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+/* Connections that died while they waited, and errors of the network they came by, are not the listener's: accept(2)
+ * says to try again. */
+static const int accept_again[] = {ECONNABORTED, ENETDOWN,   EPROTO,      ENOPROTOOPT, EHOSTDOWN,
+                                   ENONET,       EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM};
+
+static enum err from_accept(int error)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(accept_again); i++) {
+        if (error == accept_again[i]) {
+            return ERR_AGAIN;
+        }
+    }
+    return error == ENOMEM || error == ENOBUFS ? ERR_LIMIT : sys_err(error);
+}
+
+enum err socket_accept(int listener, int *out_fd, struct socket_address *out_peer)
+{
+    union any_sockaddr peer;
+    socklen_t peer_len = sizeof(peer);
+
+    SCOPED_FD int fd = accept4(listener, &peer.plain, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        return from_accept(errno);    /* no trail: "none waits" is said a thousand times a second */
+    }
+    TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));
+
+    *out_peer = from_sockaddr(&peer);
+    *out_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+/* No fault trail in the three calls below: their errors are the daily bread of a reactor. */
+enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len)
+{
+    const ssize_t got = recv(fd, out_bytes, max, 0);
+
+    if (got < 0) {
+        return sys_err(errno);
+    }
+    if (got == 0) {
+        return ERR_CLOSED;
+    }
+    *out_len = (size_t)got;
+    return ERR_OK;
+}
+
+enum err socket_send(int fd, struct span bytes, size_t *out_sent)
+{
+    const ssize_t sent = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+
+    if (sent < 0) {
+        return sys_err(errno);
+    }
+    *out_sent = (size_t)sent;
+    return ERR_OK;
+}
+
+enum err socket_send_parts(int fd, const struct span *parts, size_t count, size_t *out_sent)
+{
+    struct iovec vector[SOCKET_PARTS_MAX];
+    struct msghdr message = {.msg_iov = vector};
+
+    ENSURE(count > 0 && count <= SOCKET_PARTS_MAX, ERR_RANGE, "number of parts");
+    for (size_t i = 0; i < count; i++) {
+        /* sendmsg only reads; POSIX gave struct iovec no const. */
+        union {
+            const uint8_t *from;
+            void *to;
+        } unconst = {.from = parts[i].data};
+        vector[i] = (struct iovec){unconst.to, parts[i].len};
+    }
+    message.msg_iovlen = count;
+    const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    if (sent < 0) {
+        return sys_err(errno);
+    }
+    *out_sent = (size_t)sent;
+    return ERR_OK;
+}
+
+void socket_shutdown_write(int fd)
+{
+    (void)shutdown(fd, SHUT_WR);    /* fails only when the other side is gone */
+}
+
+void socket_abort_on_close(int fd)
+{
+    const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));    /* at worst the close is a polite one */
+}
+
+void socket_close(int fd)
+{
+    sys_close(fd);
+}
