@@ -9,7 +9,7 @@
 #   $(O)/$(BOARD)/<variant>/tests/<name>        one program per tests/unit/*_test.c and tests/fault/*_test.c
 # Sources are found by folder: to add a file is to create it.
 
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -74,6 +74,8 @@ endif
 QUIET := -Wno-null-dereference -Wno-frame-larger-than
 ifeq ($(IS_CLANG),)
 QUIET += -Wno-stringop-overflow -Wno-maybe-uninitialized -Wno-array-bounds -Wno-format-overflow -Wno-format-truncation
+else
+QUIET += -Wno-unused-command-line-argument
 endif
 # -fno-strict-overflow makes signed overflow wrap, which hides it from the sanitizer; there it is a defect.
 TRAP := -fno-wrapv
@@ -222,7 +224,7 @@ $(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/li
 # A proof on the exhaustive engine: every choice up to a small bound, allocation refused by choice.
 $(OUT)/$1/tests/%_proof: $(OUT)/$1/obj/tests/%_proof.o $$(ENGINE_$1) $(OUT)/$1/librowlock.a
 	@mkdir -p $$(@D)
-	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) $(WRAP_ALLOC) -o $$@ $$< $$(ENGINE_$1) \
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) $(if $(filter fuzz,$1),-fsanitize=fuzzer) $(WRAP_ALLOC) -o $$@ $$< $$(ENGINE_$1) \
 		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
 # A fuzzer, or a proof on the random engine; clang only.
@@ -337,15 +339,15 @@ fuzz:
 FUZZERS := $(patsubst %.c,$(OUT)/fuzz/%,$(FUZZ) tests/fuzz/planted/overflow_fuzz.c) \
 	$(patsubst %.c,$(OUT)/fuzz/%,$(PROOF))
 fuzz-built: $(FUZZERS)
-	@$(RUN) --limit $(shell expr 120 + \( $(TIME) + 30 \) \* $(words $(FUZZERS))) \
+	@$(RUN) --tell --limit $(shell expr 120 + \( $(TIME) + 30 \) \* $(words $(FUZZERS))) \
 		--programs "tests/fuzz/run.sh $(TIME) $(OUT)/found $(FUZZERS)"
 
 CBMC := $(DEPS)/cbmc/run
 proof: $(SMALL_PROOFS) $(ENGINE_asan)
 	@board/deps/cbmc.sh $(DEPS) || echo 'SKIPPED: no cbmc on this machine; only the small exhaustive proofs run'
-	@$(CHECK_ENV) $(RUN) --limit 3600 --programs $(SMALL_PROOFS) \
+	@$(CHECK_ENV) $(RUN) --tell --limit 3600 --programs $(SMALL_PROOFS) \
 		"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)" \
-		$$(test ! -x $(CBMC) || echo "tests/proof/cbmc.sh $(CBMC) $(INCLUDE)" | sed 's/ /\\ /g')
+		"tests/proof/cbmc.sh $(CBMC) $(INCLUDE)"
 
 # Processes of the black box end by signal inside a sandbox and write no counts, so this is the coverage of unit and
 # fault tests.

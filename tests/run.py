@@ -37,7 +37,7 @@ def run_program(command, limit_s):
     return command, passed, failed, status, output, time.monotonic() - began
 
 
-def run_programs(commands, jobs, limit_s):
+def run_programs(commands, jobs, limit_s, tell):
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for command, good, bad, status, output, seconds in pool.map(lambda command: run_program(command, limit_s), commands):
@@ -49,8 +49,8 @@ def run_programs(commands, jobs, limit_s):
                 print(f"FAILED {name}: {bad} of {good + bad}, exit {status}\n{told}", flush=True)
             elif seconds > 2:
                 print(f"{name}: {good} passed in {seconds:.0f} s", flush=True)
-            for line in re.findall(r"^ok .*# SKIP.*$", output, re.M):
-                print(f"SKIPPED {name}: {line}", flush=True)
+            for line in re.findall(r"^ok \d+.*$" if tell else r"^ok \d+.*# SKIP.*$", output, re.M):
+                print(f"{name}: {line}", flush=True)
     return passed, failed
 
 
@@ -82,10 +82,11 @@ def main():
     parser.add_argument("--pytest", help="folder of black-box tests")
     parser.add_argument("-k", dest="expression", default="", help="only the black-box tests that match")
     parser.add_argument("--results", default="results.xml")
+    parser.add_argument("--tell", action="store_true", help="print the line of every test that passed")
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds for one program")
     options = parser.parse_args()
 
-    passed, failed = run_programs(options.programs, options.jobs, options.limit)
+    passed, failed = run_programs(options.programs, options.jobs, options.limit, options.tell)
     if options.pytest:
         print(f"so far {passed} passed, {failed} failed", flush=True)
         good, bad = run_pytest(options.pytest, options.jobs, options.expression, options.results)

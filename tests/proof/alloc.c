@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Memory that is refused by choice, for the exhaustive and the random engine: linked with --wrap for each of these.
- * CBMC refuses by itself. Harnesses and engines allocate nothing behind the odometer's back, because only the objects of
- * hal/base/mem.c call malloc. */
+ * CBMC refuses by itself. */
 #include <stdlib.h>
 
 #include "tests/proof/proof.h"
@@ -15,15 +14,15 @@ void *__wrap_realloc(void *memory, size_t bytes);
 
 void *__wrap_malloc(size_t bytes)
 {
-    return proof_any_bool() ? NULL : __real_malloc(bytes);
+    return proof_refuses_memory() ? NULL : __real_malloc(bytes);
 }
 
 void *__wrap_calloc(size_t count, size_t bytes)
 {
-    return proof_any_bool() ? NULL : __real_calloc(count, bytes);
+    return proof_refuses_memory() ? NULL : __real_calloc(count, bytes);
 }
 
 void *__wrap_realloc(void *memory, size_t bytes)
 {
-    return proof_any_bool() ? NULL : __real_realloc(memory, bytes);
+    return proof_refuses_memory() ? NULL : __real_realloc(memory, bytes);
 }

@@ -10,6 +10,7 @@ set -u
 
 cbmc=$1
 shift
+[ -x "$cbmc" ] || { echo 'ok 1 - # SKIP no cbmc on this machine'; echo '1..1'; exit 0; }
 count=0
 failures=0
 for harness in tests/proof/*_proof.c; do

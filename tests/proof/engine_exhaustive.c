@@ -60,6 +60,11 @@ bool proof_any_bool(void)
     return choose(2) == 1;
 }
 
+bool proof_refuses_memory(void)
+{
+    return proof_any_bool();
+}
+
 size_t proof_bound(size_t symbolic, size_t other)
 {
     (void)symbolic;

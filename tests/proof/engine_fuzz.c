@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t *rest;
 static size_t rest_bytes;
+static bool running; /* libFuzzer allocates too, and must not be refused */
 
 uint8_t proof_any_byte(void)
 {
@@ -34,6 +35,11 @@ size_t proof_any_size(size_t max)
     return max == SIZE_MAX ? picked : picked % (max + 1);
 }
 
+bool proof_refuses_memory(void)
+{
+    return running && proof_any_bool();
+}
+
 size_t proof_bound(size_t symbolic, size_t other)
 {
     (void)symbolic;
@@ -50,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     rest = data;
     rest_bytes = size;
+    running = true;
     proof_harness();
+    running = false;
     return 0;
 }

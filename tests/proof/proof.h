@@ -28,6 +28,9 @@ uint8_t proof_any_byte(void);
 
 bool proof_any_bool(void);
 
+/* Whether the allocation being made is refused. For alloc.c only. */
+bool proof_refuses_memory(void);
+
 /* A bound on real input: `symbolic` for CBMC, whose time grows with the square of it, `other` for the engines that run. */
 size_t proof_bound(size_t symbolic, size_t other);
 
