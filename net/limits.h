@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Every cap that an outsider can spend, in one table of atomic counters that all reactors share: rate limits (so many
  * in a window of time) and holds (so many at once). No lock, fixed size, exact: of any number of threads that take the
- * last unit at once, one gets it.
+ * last unit at once, one gets it. (Where one key's first use races with the reuse of a cell by another key, one unit
+ * too many may be given.)
  *
  * Keys are hashed with SipHash-2-4 under a random key, so nobody outside can choose keys that meet. Two keys share a
- * counter with a chance of about 2^-33 for rates and 2^-50 for holds. When the places of one hash are all taken, a rate
+ * counter with a chance of about 2^-33 for rates and 2^-50 for holds in a table of ten thousand. When the places of one hash are all taken, a rate
  * forgets the smallest counter among them and a hold is refused. Any thread may call. */
 #ifndef NET_LIMITS_H
 #define NET_LIMITS_H
