@@ -30,7 +30,8 @@ enum err crypto_slab_new(struct secret_slab **out_slab) MUST_USE;
  * ERR_LIMIT (slab full), ERR_RANGE (another length). */
 enum err aead_new(struct secret_slab *slab, const struct secret *key, struct aead **out_aead) MUST_USE;
 
-/* aead_new() of HKDF-SHA256(key, salt, info); the derived key exists only in the context. ERR_LIMIT. */
+/* aead_new() of HKDF-SHA256(key, salt, info); the derived key exists only in the context. info is at most HKDF_INFO_MAX
+ * bytes (kdf.h). ERR_LIMIT. */
 enum err aead_new_derived(struct secret_slab *slab, const struct secret *key, struct span salt, struct span info,
                           struct aead **out_aead) MUST_USE;
 

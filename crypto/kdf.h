@@ -13,9 +13,10 @@
 
 #define HKDF_PRK_BYTES 32
 #define HKDF_OUT_MAX (255 * 32) /* RFC 5869 section 2.3 */
+#define HKDF_INFO_MAX 1024       /* names and ids; a longer one is a defect of the caller */
 
 /* Extract then expand, into a new secret of `bytes` bytes. salt and info are public and may be empty.
- * ERR_RANGE (0 bytes or more than HKDF_OUT_MAX), ERR_NO_MEMORY, ERR_REFUSED as secret_new(). */
+ * ERR_RANGE (0 bytes or more than HKDF_OUT_MAX, info over HKDF_INFO_MAX), ERR_NO_MEMORY, ERR_REFUSED as secret_new(). */
 enum err hkdf_sha256(const struct secret *key, struct span salt, struct span info, size_t bytes,
                      struct secret **out_key) MUST_USE;
 
