@@ -177,6 +177,7 @@ menuconfig: $(CONFIG_H)
 
 deps: packages
 	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
+	@board/deps/unpacked.sh testssl $(DEPS)
 
 packages:
 	@board/deps/packages.sh board/deps/debian.txt
@@ -282,7 +283,7 @@ lint:
 	@$(RUN) --programs tests/lint/run.sh
 
 # The program under test is the one with the sanitizers, found by the tests in the environment.
-BLACKBOX_ENV = ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) ROWLOCK=$(abspath $(OUT)/asan/rowlock) \
+BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) ROWLOCK=$(abspath $(OUT)/asan/rowlock) \
 	ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock) \
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
@@ -344,7 +345,7 @@ fuzz-built: $(FUZZERS)
 
 CBMC := $(DEPS)/cbmc/run
 proof: $(SMALL_PROOFS) $(ENGINE_asan)
-	@board/deps/cbmc.sh $(DEPS) || echo 'SKIPPED: no cbmc on this machine; only the small exhaustive proofs run'
+	@board/deps/unpacked.sh cbmc $(DEPS) || echo 'SKIPPED: no cbmc on this machine; only the small exhaustive proofs run'
 	@$(CHECK_ENV) $(RUN) --tell --limit 3600 --programs $(SMALL_PROOFS) \
 		"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)" \
 		"tests/proof/cbmc.sh $(CBMC) $(INCLUDE)"

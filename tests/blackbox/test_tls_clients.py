@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS as clients that are not ours see it: Chromium and testssl.sh, both trusting the box's own CA file."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import chromium
+import pytest
+
+TESTSSL = os.environ.get("TESTSSL", "testssl")
+# testssl says these of every certificate of a private CA; none is about what the box offers on the wire.
+PRIVATE_CA = {
+    "cert_revocation",  # no OCSP or CRL address: a box without internet has none; leaves live 90 days and renew themselves
+    "OCSP_stapling",
+    "DNS_CAArecord",
+    "cert_trust",
+}
+
+
+def test_attack_14_chromium_negotiates_the_post_quantum_hybrid(box, tmp_path):
+    assert chromium.installed(), "chromium and certutil come with make deps"
+
+    with chromium.Chromium(tmp_path, box.ca) as browser:
+        answer = browser.open(box.url + "/healthz")
+
+    assert answer["status"] == 200
+    assert answer["securityDetails"]["protocol"] == "TLS 1.3"
+    assert answer["securityDetails"]["keyExchangeGroup"] == "X25519MLKEM768"
+
+
+def test_attack_14_testssl_grades_the_box_a_plus_without_a_warning(box, tmp_path):
+    report = Path(tmp_path) / "report.json"
+
+    done = subprocess.run(
+        [TESTSSL, "--quiet", "--color", "0", "--warnings", "off", "--add-ca", box.ca, "--ip", "127.0.0.1",
+         "--jsonfile", str(report), f"localhost:{box.port}"],
+        capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
+
+    findings = json.loads(report.read_text())
+    grade = [finding["finding"] for finding in findings if finding["id"] == "overall_grade"]
+    bad = [finding for finding in findings
+           if finding["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
+           and finding["id"].split(" ")[0] not in PRIVATE_CA]
+    assert grade == ["A+"], done.stdout[-3000:]
+    assert bad == []
