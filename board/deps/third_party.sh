@@ -91,7 +91,7 @@ take_fallback() {
     verified="signed index of $fallback_suite"
     tarball=
     loud "$suite cannot serve $name >= $floor: took $taken from $fallback_suite, with Debian's patches and WITHOUT" \
-        "the ML-KEM hybrids"
+        "$fallback_without"
 }
 
 # --- build ----------------------------------------------------------------------------------------------------------
@@ -127,12 +127,16 @@ configure_make_install() { # label, prefix, options
     rm -rf "$build" "$2.new"
     mkdir -p "$build"
     say "building $name $taken ($1), about a minute"
+    options=$3
+    for option in $fallback_without; do
+        [ -n "$tarball" ] || options=$(printf '%s' "$options" | sed "s/$option//")
+    done
     # shellcheck disable=SC2086
     (
-        cd "$build"
-        ../tree/configure --prefix="$2.new" $3 CC="${CC:-gcc} $(echo $harden)" CFLAGS= CPPFLAGS="$defines"
-        make -j"$jobs"
-        make install
+        cd "$build" &&
+            ../tree/configure --prefix="$2.new" $options CC="${CC:-gcc} $(echo $harden)" CFLAGS= CPPFLAGS="$defines" &&
+            make -j"$jobs" &&
+            make install
     ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name ($1) failed, see $build.log"; }
 }
 
