@@ -179,12 +179,12 @@ static enum err open_container(struct level *level, struct arena *arena, struct 
     TRY(arena_alloc(arena, bytes, &memory));
     if (object) {
         level->members = memory;
-        *out_value = (struct json_value){.type = JSON_OBJECT};
+        *out_value = (struct json_value){.type = JSON_OBJECT}; /* analyzer: never NULL */
         out_value->as.object.members = level->members;
         out_value->as.object.count = level->count;
     } else {
         level->items = memory;
-        *out_value = (struct json_value){.type = JSON_ARRAY};
+        *out_value = (struct json_value){.type = JSON_ARRAY}; /* analyzer: never NULL */
         out_value->as.array.items = level->items;
         out_value->as.array.count = level->count;
     }
@@ -209,7 +209,7 @@ static enum err copy_scalar(json_t *from, struct arena *arena, struct json_value
         value.type = JSON_BOOL;
         value.as.boolean = json_typeof(from) == JSON_TRUE;
     }
-    *out_value = value;
+    *out_value = value; /* analyzer: never NULL */
     return ERR_OK;
 }
 

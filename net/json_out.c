@@ -200,7 +200,7 @@ void json_out_int(struct json_out *out, int64_t value)
 
 static bool same_double(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0;
+    return memcmp(&a, &b, sizeof(a)) == 0; /* analyzer: the bits are what must come back */
 }
 
 static void put_shortest(struct json_out *out, double value)

