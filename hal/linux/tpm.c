@@ -52,7 +52,9 @@ static enum err flush_left(struct tpm_call *call, uint32_t handle)
  * for three. The TPM is ours alone, so whatever is there is rubbish. */
 static enum err flush_all_left(struct tpm_call *call)
 {
-    static const uint32_t firsts[] = {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST, TPM2_ACTIVE_SESSION_FIRST};
+    /* TPM2_TRANSIENT_FIRST itself shifts a bit into the sign of an int, which the sanitizer refuses. */
+    static const uint32_t firsts[] = {(uint32_t)TPM2_HT_TRANSIENT << TPM2_HR_SHIFT, TPM2_LOADED_SESSION_FIRST,
+                                      TPM2_ACTIVE_SESSION_FIRST};
     TPMS_CAPABILITY_DATA data;
 
     for (size_t kind = 0; kind < ARRAY_LENGTH(firsts); kind++) {

@@ -91,7 +91,7 @@ FNR == 1 {
 
 FNR == 601 && FILENAME !~ /^tests\/data\// { refuse("file-length", "more than 600 lines") }
 
-/(TODO|FIXME|XXX)/ && !/TODO[^A-Za-z]*#?[0-9]+/ { refuse("todo", "a TODO carries an issue number") }
+/TODO|FIXME|(^|[^X])XXX([^X]|$)/ && !/TODO[^A-Za-z]*#?[0-9]+/ { refuse("todo", "a TODO carries an issue number") }
 
 {
     code = strip($0)
