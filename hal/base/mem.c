@@ -142,6 +142,13 @@ enum err arena_alloc(struct arena *arena, size_t bytes, void **out_memory)
     return ERR_OK;
 }
 
+enum err arena_alloc_array(struct arena *arena, size_t count, size_t element_bytes, void **out_memory)
+{
+    size_t bytes = 0;
+    TRY(num_mul(count, element_bytes, &bytes));
+    return arena_alloc(arena, bytes, out_memory);
+}
+
 enum err arena_copy(struct arena *arena, struct span bytes, struct span *out_copy)
 {
     void *memory = NULL;

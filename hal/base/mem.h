@@ -33,6 +33,9 @@ void arena_free(struct arena *arena);
 /* Memory for any type, valid until arena_reset. ERR_NO_MEMORY when the maximum is reached or the system refuses. */
 enum err arena_alloc(struct arena *arena, size_t bytes, void **out_memory) MUST_USE;
 
+/* Memory for count elements of element_bytes each. ERR_RANGE if the product does not fit, ERR_NO_MEMORY. */
+enum err arena_alloc_array(struct arena *arena, size_t count, size_t element_bytes, void **out_memory) MUST_USE;
+
 /* A copy of bytes in the arena; out may be the same variable as bytes. ERR_NO_MEMORY. */
 enum err arena_copy(struct arena *arena, struct span bytes, struct span *out_copy) MUST_USE;
 
