@@ -108,8 +108,9 @@ struct hal_tpm {
 };
 
 /* Opens the TPM that the TCTI string names ("swtpm:host=127.0.0.1,port=2321", "device:/dev/tpmrm0") and starts it up
- * (TPM2_Startup(CLEAR)) if nothing has done so. Loads shared objects, so it must come before the sandbox. The process
- * must ignore SIGPIPE. The caller closes it with hal_tpm_close.
+ * (TPM2_Startup(CLEAR)) if nothing has done so. "swtpm:" keeps one connection ("host=" with a numeric address, or
+ * "path=" of a Unix socket); other names load a module of tpm2-tss. Connects or loads, so it must come before the
+ * sandbox. The process must ignore SIGPIPE. The caller closes it with hal_tpm_close.
  * ERR_NO_DEVICE, ERR_DEVICE (e.g. in failure mode), ERR_MALFORMED (no such TCTI). */
 enum err hal_tpm_open(const char *tcti, struct hal_tpm **out_tpm) MUST_USE;
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <tss2/tss2_tctildr.h>
-
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -91,7 +89,7 @@ static void tpm_close(struct hal_tpm *base)
     if (!tpm->gone && orderly_end(tpm) != ERR_OK) {
         log_fault(LOG_WARN, "tpm-shutdown");
     }
-    Tss2_TctiLdr_Finalize(&tpm->tcti);
+    tpm_tcti_close(tpm->tcti, tpm->own_tcti);
     mem_free(tpm);
 }
 
@@ -255,14 +253,14 @@ enum err hal_tpm_open(const char *tcti, struct hal_tpm **out_tpm)
     /* TSS writes its own lines to stderr, where only ours belong; all of them are in our codes. A developer may set the
      * variable himself. If it cannot be set there are more lines, nothing else. */
     (void)setenv("TSS2_LOG", "all+NONE", 0);
-    const TSS2_RC rc = Tss2_TctiLdr_Initialize(tcti, &tpm->tcti);
-    if (rc != TSS2_RC_SUCCESS) {
-        mem_free(tpm);
-        FAIL(ERR_NO_DEVICE, "opening the TCTI", rc);
-    }
-    const enum err err = start(tpm);
+    enum err err = tpm_tcti_open(tcti, &tpm->tcti, &tpm->own_tcti);
     if (err != ERR_OK) {
-        Tss2_TctiLdr_Finalize(&tpm->tcti);
+        mem_free(tpm);
+        return err;
+    }
+    err = start(tpm);
+    if (err != ERR_OK) {
+        tpm_tcti_close(tpm->tcti, tpm->own_tcti);
         mem_free(tpm);
         return err;
     }

@@ -26,6 +26,7 @@
 struct linux_tpm {
     struct hal_tpm base;
     TSS2_TCTI_CONTEXT *tcti;
+    bool own_tcti;   /* tpm_tcti.c's, not the loader's */
     bool gone;       /* stopped answering: nothing is sent to it any more */
     bool pin_used;   /* since start-up: see tpm_call_done */
 };
@@ -46,6 +47,10 @@ struct tpm_wire {
     unsigned int timeout_ms; /* of one command */
 };
 struct tpm_wire tpm_wire(void);
+
+/* Connects, or loads the module of tpm2-tss. ERR_NO_DEVICE, ERR_MALFORMED, ERR_TIMEOUT, ERR_NO_MEMORY. */
+enum err tpm_tcti_open(const char *tcti, TSS2_TCTI_CONTEXT **out_context, bool *out_own) MUST_USE;
+void tpm_tcti_close(TSS2_TCTI_CONTEXT *context, bool own);
 
 /* ERR_NO_DEVICE if the TPM has been given up. The call must be SCOPED_CALL. */
 enum err tpm_call_open(struct linux_tpm *tpm, struct tpm_call *out_call) MUST_USE;

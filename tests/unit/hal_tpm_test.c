@@ -141,7 +141,7 @@ static void a_sealed_secret_comes_out_after_a_reboot(void **state)
     }
 }
 
-static void attack_16_a_changed_pcr_keeps_the_secret_in(void **state)
+static void attack_17_a_changed_pcr_keeps_the_secret_in(void **state)
 {
     struct fixture *f = *state;
     const struct hal_tpm_sealed sealed = sealed_under(f, &pcr_policy);
@@ -170,7 +170,7 @@ static void a_pcr_that_is_not_in_the_policy_may_change(void **state)
     assert_int_equal(got, ERR_OK);
 }
 
-static void attack_16_another_tpm_refuses_the_blob(void **state)
+static void attack_19_another_tpm_refuses_the_blob(void **state)
 {
     struct fixture *f = *state;
     const struct hal_tpm_sealed sealed = sealed_under(f, &plain_policy);
@@ -289,7 +289,7 @@ static void an_owned_tpm_refuses_another_owner(void **state)
     assert_memory_equal(name.bytes, f->srk.bytes, sizeof(name.bytes));
 }
 
-static void too_many_wrong_pins_lock_until_the_lockout_is_reset(void **state)
+static void attack_18_too_many_wrong_pins_lock_until_the_lockout_is_reset(void **state)
 {
     struct fixture *f = *state;
     const struct hal_tpm_policy right = pin_policy("4711");
@@ -328,7 +328,7 @@ static uint32_t lockout_counter(struct fixture *f)
     return info.lockout_counter;
 }
 
-static void ten_power_cuts_without_a_pin_do_not_count_as_failures(void **state)
+static void attack_18_ten_power_cuts_without_a_pin_do_not_count_as_failures(void **state)
 {
     struct fixture *f = *state;
     const struct hal_tpm_sealed sealed = sealed_under(f, &plain_policy);
@@ -345,7 +345,7 @@ static void ten_power_cuts_without_a_pin_do_not_count_as_failures(void **state)
 }
 
 /* With the TPM's own default of three tries, ten that count would lock it. */
-static void ten_power_cuts_after_the_pin_do_not_count_as_failures(void **state)
+static void attack_18_ten_power_cuts_after_the_pin_do_not_count_as_failures(void **state)
 {
     struct fixture *f = *state;
     const struct hal_tpm_policy policy = pin_policy("4711");
@@ -368,7 +368,7 @@ static void ten_power_cuts_after_the_pin_do_not_count_as_failures(void **state)
     assert_int_equal(lockout_counter(f), 0);
 }
 
-static void a_tpm_that_goes_away_while_running_is_reported(void **state)
+static void attack_17_a_tpm_that_goes_away_while_running_is_reported(void **state)
 {
     struct fixture *f = *state;
     const struct hal_tpm_sealed sealed = sealed_under(f, &plain_policy);
@@ -458,20 +458,20 @@ int main(void)
         TEST(secrets_of_32_to_128_bytes_are_sealed_and_others_refused),
         TEST(unsealing_refuses_another_length_and_leaves_the_output_alone),
         TEST(a_sealed_secret_comes_out_after_a_reboot),
-        TEST(attack_16_a_changed_pcr_keeps_the_secret_in),
+        TEST(attack_17_a_changed_pcr_keeps_the_secret_in),
         TEST(a_pcr_that_is_not_in_the_policy_may_change),
-        TEST(attack_16_another_tpm_refuses_the_blob),
+        TEST(attack_19_another_tpm_refuses_the_blob),
         TEST(attack_16_a_substituted_srk_is_refused),
         TEST(attack_16_a_flipped_bit_anywhere_in_the_blob_is_refused),
         TEST(a_wrong_or_missing_pin_is_refused),
         TEST(a_pin_that_the_tpm_would_shorten_is_refused),
         TEST(taking_ownership_sets_the_lockout_and_may_be_repeated),
         TEST(an_owned_tpm_refuses_another_owner),
-        TEST(too_many_wrong_pins_lock_until_the_lockout_is_reset),
+        TEST(attack_18_too_many_wrong_pins_lock_until_the_lockout_is_reset),
         TEST(resetting_the_lockout_needs_its_authorisation),
-        TEST(ten_power_cuts_without_a_pin_do_not_count_as_failures),
-        TEST(ten_power_cuts_after_the_pin_do_not_count_as_failures),
-        TEST(a_tpm_that_goes_away_while_running_is_reported),
+        TEST(attack_18_ten_power_cuts_without_a_pin_do_not_count_as_failures),
+        TEST(attack_18_ten_power_cuts_after_the_pin_do_not_count_as_failures),
+        TEST(attack_17_a_tpm_that_goes_away_while_running_is_reported),
         TEST(no_tpm_at_the_address_is_reported),
         TEST(random_bytes_come_in_any_number_up_to_the_limit),
         TEST(a_pcr_can_be_read_and_extended),

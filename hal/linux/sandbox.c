@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Giving up rights: limits, user, descriptors. The lists of what stays allowed are in sandbox_rules.c. */
+#include "hal/sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/num.h"
+#include "hal/linux/sandbox_int.h"
+#include "hal/linux/sys_int.h"
+
+#define FREED_PATTERN 0x5a
+#define FIRST_CLOSED  3
+
+static enum err set_limit(int which, size_t wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit((__rlimit_resource_t)which, &limit) != 0) {
+        FAIL_ERRNO(errno, "getrlimit");
+    }
+    const rlim_t now = limit.rlim_max < wanted ? limit.rlim_max : (rlim_t)wanted;
+    limit = (struct rlimit){.rlim_cur = now, .rlim_max = now};
+    if (now < wanted) {
+        LOG(LOG_WARN, "limit-lowered", LOG_NUMBER("resource", which), LOG_NUMBER("wanted", wanted),
+            LOG_NUMBER("got", now));
+    }
+    if (setrlimit((__rlimit_resource_t)which, &limit) != 0) {
+        FAIL_ERRNO(errno, "setrlimit");
+    }
+    return ERR_OK;
+}
+
+enum err sandbox_begin(const struct sandbox_limits *limits)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    ENSURE(limits->open_files <= SANDBOX_FILES_MAX, ERR_RANGE, "open files");
+    TRY(set_limit(RLIMIT_CORE, 0));
+    TRY(set_limit(RLIMIT_NOFILE, limits->open_files));
+    TRY(set_limit(RLIMIT_MEMLOCK, limits->locked_bytes));
+    if (limits->file_bytes > 0) {
+        TRY(set_limit(RLIMIT_FSIZE, limits->file_bytes));
+    }
+    ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE");
+    ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
+    /* Both come as errors of write and send instead; a full file limit must not kill the writer. */
+    ENSURE(sigaction(SIGPIPE, &ignore, NULL) == 0 && sigaction(SIGXFSZ, &ignore, NULL) == 0, ERR_REFUSED, "signals");
+    (void)umask(S_IRWXG | S_IRWXO);    /* cannot fail */
+    return ERR_OK;
+}
+
+static bool is_kept(int fd, const int *keep, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (keep[i] == fd) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next kept descriptor at or above `from`, or -1. */
+static int next_kept(int from, const int *keep, size_t count)
+{
+    int next = -1;
+
+    for (size_t i = 0; i < count; i++) {
+        if (keep[i] >= from && (next < 0 || keep[i] < next)) {
+            next = keep[i];
+        }
+    }
+    return next;
+}
+
+/* Ranges between the kept descriptors, closed by the kernel in one go each. */
+enum err sandbox_close_others(const int *keep, size_t count)
+{
+    int from = FIRST_CLOSED;
+
+    for (size_t i = 0; i <= count; i++) {
+        const int kept = next_kept(from, keep, count);
+        const unsigned int last = kept < 0 ? ~0u : (unsigned int)kept - 1;
+
+        if (!is_kept(from, keep, count) && syscall(SYS_close_range, (unsigned int)from, last, 0u) != 0) {
+            FAIL_ERRNO(errno, "close_range");
+        }
+        if (kept < 0) {
+            return ERR_OK;
+        }
+        from = kept + 1;
+    }
+    return ERR_OK;
+}
+
+static enum err drop_capabilities(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}, {0, 0, 0}};
+
+    if (syscall(SYS_capset, &header, none) != 0) {
+        FAIL(ERR_REFUSED, "capset", errno);
+    }
+    return ERR_OK;
+}
+
+enum err sandbox_drop_user(unsigned int uid, unsigned int gid)
+{
+    ENSURE(uid != 0 && gid != 0, ERR_RANGE, "root is no user to change to");
+    if (geteuid() != 0) {
+        LOG(LOG_WARN, "user-not-changed", LOG_LITERAL("reason", "not started as root"), LOG_NUMBER("uid", geteuid()));
+        return drop_capabilities();
+    }
+    if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+        FAIL(ERR_REFUSED, "changing the user", errno);
+    }
+    ENSURE(setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && geteuid() == uid && getegid() == gid, ERR_REFUSED,
+           "root can be taken back");
+    TRY(drop_capabilities());
+    ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE");    /* a change of user may undo it */
+    return ERR_OK;
+}
+
+void sandbox_wipe_freed_memory(void)
+{
+    (void)mallopt(M_PERTURB, FREED_PATTERN);    /* unknown to a sanitizer's allocator, which fills freed memory itself */
+}
+
+static enum err count_threads(size_t *out_count)
+{
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+
+    if (tasks == NULL) {
+        FAIL_ERRNO(errno, "/proc/self/task");
+    }
+    for (const struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
+        count += entry->d_name[0] != '.' ? 1u : 0u;
+    }
+    (void)closedir(tasks);
+    *out_count = count;
+    return ERR_OK;
+}
+
+enum err sandbox_enter(const struct sandbox_spec *spec)
+{
+    bool files_confined = false;
+    size_t threads = 0;
+
+    TRY(count_threads(&threads));
+    ENSURE(SANDBOX_SANITIZER == 1 || threads == 1, ERR_STATE, "another thread would stay outside the sandbox");
+    ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
+    const enum err err = sandbox_confine_files(spec->directory_fd);
+    if (err == ERR_OK) {
+        files_confined = true;
+    } else {
+        ENSURE(err == ERR_UNSUPPORTED && !spec->require_landlock, err, "Landlock");
+        log_fault(LOG_WARN, "landlock-missing");
+    }
+    return sandbox_filter_calls(spec->profile, files_confined);
+}

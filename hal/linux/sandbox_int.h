@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The two halves of the sandbox: files by Landlock, system calls by seccomp. */
+#ifndef HAL_LINUX_SANDBOX_INT_H
+#define HAL_LINUX_SANDBOX_INT_H
+
+#include <stdbool.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/sandbox.h"
+
+/* Sanitizers have a thread of their own and need a few more system calls. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANDBOX_SANITIZER 1
+#else
+#define SANDBOX_SANITIZER 0
+#endif
+#else
+#define SANDBOX_SANITIZER 0
+#endif
+
+/* No file outside this directory (-1: none at all), no TCP bind or connect, no signal and no abstract socket out of the
+ * process, as far as the kernel's Landlock goes. ERR_UNSUPPORTED where it has none, ERR_REFUSED. */
+enum err sandbox_confine_files(int directory_fd) MUST_USE;
+
+/* The system-call list. Files may be opened only when files_confined. ERR_REFUSED, ERR_NO_MEMORY. */
+enum err sandbox_filter_calls(enum sandbox_profile profile, bool files_confined) MUST_USE;
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a sandboxed process may still ask of the kernel.
+ *
+ * Files: a Landlock ruleset that handles every right the kernel knows and grants, below one directory, those of plain
+ * files. Calls: a seccomp list; what is not on it ends the process. Calls that take a choice (mmap, mprotect, clone,
+ * prctl, socket options) are allowed only with the arguments we use: no executable memory, threads but no processes.
+ * clone3 hides its arguments behind a pointer, so it answers ENOSYS and libc falls back to clone.
+ * Spec: Linux Documentation/userspace-api/landlock.rst, seccomp_filter.rst. */
+#include "hal/linux/sandbox_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/landlock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/linux/sys_int.h"
+
+/* Rights of newer kernels than the headers we build with. */
+#define ACCESS_TRUNCATE   (UINT64_C(1) << 14) /* ABI 3 */
+#define ACCESS_IOCTL      (UINT64_C(1) << 15) /* ABI 5 */
+#define ACCESS_NET        (UINT64_C(3))       /* ABI 4: bind and connect of TCP */
+#define ACCESS_SCOPE      (UINT64_C(3))       /* ABI 6: abstract sockets, signals */
+#define ACCESS_ABI_1      ((UINT64_C(1) << 13) - 1)
+#define ACCESS_REFER      (UINT64_C(1) << 13) /* ABI 2 */
+
+struct ruleset_attr {
+    uint64_t files;
+    uint64_t net;
+    uint64_t scope;
+};
+
+static const uint64_t granted_files = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                      LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+                                      LANDLOCK_ACCESS_FS_REMOVE_FILE | ACCESS_TRUNCATE;
+
+static struct ruleset_attr attr_of_abi(long abi, size_t *out_bytes)
+{
+    struct ruleset_attr attr = {.files = ACCESS_ABI_1};
+
+    attr.files |= abi >= 2 ? ACCESS_REFER : 0;
+    attr.files |= abi >= 3 ? ACCESS_TRUNCATE : 0;
+    attr.files |= abi >= 5 ? ACCESS_IOCTL : 0;
+    attr.net = abi >= 4 ? ACCESS_NET : 0;
+    attr.scope = abi >= 6 ? ACCESS_SCOPE : 0;
+    *out_bytes = abi >= 6 ? sizeof(attr) : (abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t));
+    return attr;
+}
+
+static enum err add_directory(int ruleset, uint64_t known, int directory_fd)
+{
+    const struct landlock_path_beneath_attr beneath = {.allowed_access = granted_files & known,
+                                                       .parent_fd = directory_fd};
+
+    if (directory_fd >= 0 && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) != 0) {
+        FAIL(ERR_REFUSED, "landlock_add_rule", errno);
+    }
+    return ERR_OK;
+}
+
+enum err sandbox_confine_files(int directory_fd)
+{
+    size_t bytes = 0;
+    const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+    ENSURE(abi >= 1, ERR_UNSUPPORTED, "the kernel has no Landlock");
+    const struct ruleset_attr attr = attr_of_abi(abi, &bytes);
+    const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, bytes, 0);
+    if (ruleset < 0) {
+        FAIL(ERR_REFUSED, "landlock_create_ruleset", errno);
+    }
+    const enum err err = add_directory(ruleset, attr.files, directory_fd);
+    const long restricted = err == ERR_OK ? syscall(SYS_landlock_restrict_self, ruleset, 0) : 0;
+    const int error = errno;
+    sys_close(ruleset);
+    TRY(err);
+    if (restricted != 0) {
+        FAIL(ERR_REFUSED, "landlock_restrict_self", error);
+    }
+    return ERR_OK;
+}
+
+/* Both profiles, whatever the arguments. */
+static const int common_calls[] = {
+    /* what it holds */
+    SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(write), SCMP_SYS(writev),
+    SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
+    SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fstat), SCMP_SYS(fstatfs), SCMP_SYS(fcntl), SCMP_SYS(flock),
+    SCMP_SYS(newfstatat),    /* is glibc's fstat */
+    SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(shutdown),
+    SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(poll), SCMP_SYS(ppoll),
+    /* waiting */
+    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(eventfd2), SCMP_SYS(futex), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
+    SCMP_SYS(sched_yield), SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+    /* memory; mmap and mprotect below */
+    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(msync),
+    SCMP_SYS(brk), SCMP_SYS(membarrier),
+    /* itself */
+    SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
+    SCMP_SYS(getrandom), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity), SCMP_SYS(getrusage),
+    SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(getcpu),
+    SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+};
+
+/* Only when Landlock says which. */
+static const int file_calls[] = {
+    SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(getdents64),
+    SCMP_SYS(fchmod), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+};
+
+static const int worker_calls[] = {SCMP_SYS(accept4)};
+
+/* What the run-time library of a sanitizer build asks for besides. Its leak check at exit would need ptrace and clone,
+ * which are refused there too: run such a program with detect_leaks=0. */
+static const int sanitizer_calls[] = {
+    SCMP_SYS(sched_setaffinity), SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(personality), SCMP_SYS(getppid),
+    SCMP_SYS(openat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+};
+
+/* A call that is allowed with one value of one argument (after a mask). */
+struct rule {
+    int call;
+    unsigned int argument;
+    uint64_t mask;
+    uint64_t value;
+};
+
+#define EXACT UINT64_MAX
+#define THREAD_FLAGS ((uint64_t)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD))
+
+static const struct rule argument_rules[] = {
+    {SCMP_SYS(mmap), 2, PROT_EXEC, 0},
+    {SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
+    {SCMP_SYS(clone), 0, THREAD_FLAGS, THREAD_FLAGS},
+    {SCMP_SYS(prctl), 0, EXACT, PR_SET_NAME},
+    {SCMP_SYS(prctl), 0, EXACT, PR_SET_VMA},
+    {SCMP_SYS(ioctl), 1, EXACT, FIONREAD},
+};
+
+/* Socket options: level and name. */
+struct option_rule {
+    int call;
+    int level;
+    int name;
+};
+
+static const struct option_rule option_rules[] = {
+    {SCMP_SYS(setsockopt), IPPROTO_TCP, TCP_NODELAY},  {SCMP_SYS(setsockopt), SOL_SOCKET, SO_LINGER},
+    {SCMP_SYS(setsockopt), SOL_SOCKET, SO_RCVTIMEO},   {SCMP_SYS(setsockopt), SOL_SOCKET, SO_SNDTIMEO},
+    {SCMP_SYS(getsockopt), SOL_SOCKET, SO_ERROR},
+};
+
+static enum err from_seccomp(int error)
+{
+    return error == -ENOMEM ? ERR_NO_MEMORY : ERR_REFUSED;
+}
+
+static enum err allow_all(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+        /* A call that this machine does not have cannot be made either. */
+        if (error != 0 && error != -EDOM) {
+            FAIL(from_seccomp(error), "seccomp_rule_add", calls[i]);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err allow_by_argument(scmp_filter_ctx filter)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(argument_rules); i++) {
+        const struct rule *rule = &argument_rules[i];
+        const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 1,
+                                           SCMP_CMP64(rule->argument, SCMP_CMP_MASKED_EQ, rule->mask, rule->value));
+        if (error != 0) {
+            FAIL(from_seccomp(error), "seccomp_rule_add", rule->call);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(option_rules); i++) {
+        const struct option_rule *rule = &option_rules[i];
+        const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 2,
+                                           SCMP_CMP64(1, SCMP_CMP_EQ, (uint64_t)rule->level),
+                                           SCMP_CMP64(2, SCMP_CMP_EQ, (uint64_t)rule->name));
+        if (error != 0) {
+            FAIL(from_seccomp(error), "seccomp_rule_add", rule->call);
+        }
+    }
+    return ERR_OK;
+}
+
+/* abort() and pthread_kill aim at the process itself. */
+static enum err allow_own_signals(scmp_filter_ctx filter)
+{
+    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                       SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)getpid()));
+
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(tgkill));
+    }
+    return ERR_OK;
+}
+
+static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile, bool files_confined)
+{
+    TRY(allow_all(filter, common_calls, ARRAY_LENGTH(common_calls)));
+    TRY(allow_by_argument(filter));
+    TRY(allow_own_signals(filter));
+    if (files_confined) {
+        TRY(allow_all(filter, file_calls, ARRAY_LENGTH(file_calls)));
+    }
+    if (profile == SANDBOX_WORKER) {
+        TRY(allow_all(filter, worker_calls, ARRAY_LENGTH(worker_calls)));
+    }
+    if (SANDBOX_SANITIZER == 1) {
+        TRY(allow_all(filter, sanitizer_calls, ARRAY_LENGTH(sanitizer_calls)));
+    }
+    const int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(clone3));
+    }
+    return ERR_OK;
+}
+
+enum err sandbox_filter_calls(enum sandbox_profile profile, bool files_confined)
+{
+    const uint32_t otherwise = CONFIG_ON(HAL_SANDBOX_KILL) ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
+    scmp_filter_ctx filter = seccomp_init(otherwise);
+
+    ENSURE(filter != NULL, ERR_NO_MEMORY, "seccomp_init");
+    /* A binary tree of the list: half the instructions for each call. */
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    enum err err = fill_filter(filter, profile, files_confined);
+    const int error = err == ERR_OK ? seccomp_load(filter) : 0;
+    seccomp_release(filter);
+    TRY(err);
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_load", error);
+    }
+    return ERR_OK;
+}
