@@ -14,10 +14,7 @@
 #include "hal/linux/tpm_int.h"
 
 #define RANDOM_AT_ONCE   32    /* every TPM gives the size of its largest digest */
-#define FLUSH_BYTES      14
-#define FLUSH_ANSWER_MAX 64    /* it is a header of 10 bytes */
 #define FLUSH_LEFT_MAX   16    /* sessions or objects of a dead process, per kind */
-#define CC_FLUSH_CONTEXT UINT32_C(0x00000165)
 
 static enum err startup(struct tpm_call *call)
 {
@@ -28,22 +25,6 @@ static enum err startup(struct tpm_call *call)
         return ERR_OK;    /* the platform has done it */
     }
     return tpm_answered(call, rc);
-}
-
-/* ESYS has no way to name a handle it did not make, so this one command is written by hand.
- * Spec: TPM 2.0 Part 3, TPM2_FlushContext. */
-static enum err flush_left(struct tpm_call *call, uint32_t handle)
-{
-    uint8_t command[FLUSH_BYTES] = {0x80, 0x01};
-    uint8_t answer[FLUSH_ANSWER_MAX];
-    size_t answer_len = sizeof(answer);
-
-    put_u32be(command + 2, sizeof(command));
-    put_u32be(command + 6, CC_FLUSH_CONTEXT);
-    put_u32be(command + 10, handle);
-    TRY(tpm_sent(call, Tss2_Tcti_Transmit(call->tpm->tcti, sizeof(command), command)));
-    return tpm_answered(call, TPM_FINISH(call, Tss2_Tcti_Receive(call->tpm->tcti, &answer_len, answer,
-                                                                 (int32_t)tpm_wire().timeout_ms)));
 }
 
 /* A process that was killed leaves its sessions and objects in a TPM that has no resource manager, and a TPM has room
@@ -58,7 +39,10 @@ static enum err flush_all_left(struct tpm_call *call)
     for (size_t kind = 0; kind < ARRAY_LENGTH(firsts); kind++) {
         TRY(tpm_capability(call, TPM2_CAP_HANDLES, firsts[kind], &data));
         for (size_t i = 0; i < num_min(data.data.handles.count, FLUSH_LEFT_MAX); i++) {
-            TRY(flush_left(call, data.data.handles.handle[i]));
+            uint8_t handle[4];
+
+            put_u32be(handle, data.data.handles.handle[i]);
+            TRY(tpm_bare_command(call, TPM2_CC_FlushContext, span_array(handle)));
         }
     }
     return ERR_OK;
@@ -75,19 +59,21 @@ static enum err start(struct linux_tpm *tpm)
 
 static enum err orderly_end(struct linux_tpm *tpm)
 {
+    const uint8_t clear[2] = {0, TPM2_SU_CLEAR};
     SCOPED_CALL struct tpm_call call = TPM_CALL_NONE;
 
     tpm->pin_used = false;    /* CLEAR is orderly too, and the last word */
     TRY(tpm_call_open(tpm, &call));
-    return tpm_shutdown(&call, TPM2_SU_CLEAR);
+    return tpm_bare_command(&call, TPM2_CC_Shutdown, span_array(clear));
 }
 
 static void tpm_close(struct hal_tpm *base)
 {
     struct linux_tpm *tpm = tpm_of(base);
+    const enum err err = tpm->gone ? ERR_NO_DEVICE : orderly_end(tpm);
 
-    if (!tpm->gone && orderly_end(tpm) != ERR_OK) {
-        log_fault(LOG_WARN, "tpm-shutdown");
+    if (err != ERR_OK) {
+        LOG(LOG_WARN, "tpm-shutdown", LOG_LITERAL("error", err_name(err)));
     }
     tpm_tcti_close(tpm->tcti, tpm->own_tcti);
     mem_free(tpm);

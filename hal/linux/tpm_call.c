@@ -11,6 +11,7 @@
 
 #include <tss2/tss2_rc.h>
 
+#include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
@@ -22,6 +23,9 @@
 #define RC_FORMAT_ONE  UINT32_C(0x00000080)
 #define RC_CODE_ONE    UINT32_C(0x000000bf) /* format one without the number of the parameter, handle or session */
 #define RC_CODE_ZERO   UINT32_C(0x0000ffff)
+
+#define BARE_HEADER      10
+#define BARE_COMMAND_MAX 64
 
 struct rc_row {
     TSS2_RC rc;
@@ -154,23 +158,65 @@ enum err tpm_call_open(struct linux_tpm *tpm, struct tpm_call *out_call)
     return ERR_OK;
 }
 
-static void flush(struct tpm_call *call, ESYS_TR handle)
+/* A command of one number, written and read here: ESYS has no way to name a handle that it did not make, and after an
+ * answer that it refused it sends nothing more. An answer that is not ten bytes long means that commands and answers no
+ * longer belong together: the TPM is given up. Spec: TPM 2.0 Part 1, 18.2. */
+enum err tpm_bare_command(struct tpm_call *call, uint32_t code, struct span argument)
 {
-    if (handle == ESYS_TR_NONE || call->tpm->gone) {
+    uint8_t command[BARE_COMMAND_MAX] = {0x80, 0x01};
+    uint8_t answer[BARE_COMMAND_MAX];
+    size_t answer_bytes = sizeof(answer);
+
+    INVARIANT(argument.len <= sizeof(command) - BARE_HEADER);
+    put_u32be(command + 2, (uint32_t)(BARE_HEADER + argument.len));
+    put_u32be(command + 6, code);
+    memcpy(command + BARE_HEADER, argument.data, argument.len);
+    enum err err = tpm_sent(call, Tss2_Tcti_Transmit(call->tpm->tcti, BARE_HEADER + argument.len, command));
+    if (err == ERR_OK) {
+        const int32_t timeout_ms = (int32_t)tpm_wire().timeout_ms;
+        err = tpm_code(call, TPM_FINISH(call, Tss2_Tcti_Receive(call->tpm->tcti, &answer_bytes, answer, timeout_ms)));
+    }
+    if (err != ERR_OK || answer_bytes != BARE_HEADER) {
+        call->tpm->gone = true;
+        return err == ERR_OK ? ERR_DEVICE : err;
+    }
+    return tpm_code(call, get_u32be(answer + 6));
+}
+
+/* What cannot be flushed costs the TPM a slot until its next start; the trail is left to the error that may be on its
+ * way up. */
+static void flush(struct tpm_call *call, ESYS_TR object)
+{
+    TPM2_HANDLE handle = 0;
+    uint8_t argument[4];
+
+    if (object == ESYS_TR_NONE || call->tpm->gone ||
+        Esys_TR_GetTpmHandle(call->esys, object, &handle) != TSS2_RC_SUCCESS) {
         return;
     }
-    enum err err = tpm_sent(call, Esys_FlushContext_Async(call->esys, handle));
-    if (err == ERR_OK) {
-        err = tpm_answered(call, TPM_FINISH(call, Esys_FlushContext_Finish(call->esys)));
-    }
+    put_u32be(argument, handle);
+    const enum err err = tpm_bare_command(call, TPM2_CC_FlushContext, span_array(argument));
     if (err != ERR_OK) {
-        log_fault(LOG_WARN, "tpm-flush");    /* costs the TPM a slot until its next start */
+        LOG(LOG_WARN, "tpm-flush", LOG_LITERAL("error", err_name(err)));
     }
 }
 
 /* After a PIN was presented, TPM2_Shutdown(STATE) follows each call: a TPM that loses power without it counts a wrong
  * PIN, because somebody may have pulled the plug to keep a guess from being counted, and any command that changes its
  * state makes an earlier shutdown void. Spec: TPM 2.0 Part 1, 19.8.6 (non-orderly shutdown). */
+static void shutdown_state(struct tpm_call *call)
+{
+    const uint8_t argument[2] = {0, TPM2_SU_STATE};
+
+    if (!call->tpm->pin_used || call->tpm->gone) {
+        return;
+    }
+    const enum err err = tpm_bare_command(call, TPM2_CC_Shutdown, span_array(argument));
+    if (err != ERR_OK) {
+        LOG(LOG_WARN, "tpm-shutdown-state", LOG_LITERAL("error", err_name(err)));
+    }
+}
+
 void tpm_call_done(struct tpm_call *call)
 {
     if (call->esys == NULL) {
@@ -179,9 +225,7 @@ void tpm_call_done(struct tpm_call *call)
     flush(call, call->object);
     flush(call, call->policy);
     flush(call, call->session);
-    if (call->tpm->pin_used && !call->tpm->gone && tpm_shutdown(call, TPM2_SU_STATE) != ERR_OK) {
-        log_fault(LOG_WARN, "tpm-shutdown-state");
-    }
+    shutdown_state(call);
     Esys_Finalize(&call->esys);
 }
 
@@ -233,10 +277,4 @@ enum err tpm_capability(struct tpm_call *call, TPM2_CAP capability, uint32_t fir
     TPM_FREE(data);
     ENSURE(asked_for, ERR_DEVICE, "another capability than asked for");
     return ERR_OK;
-}
-
-enum err tpm_shutdown(struct tpm_call *call, TPM2_SU type)
-{
-    TRY(tpm_sent(call, Esys_Shutdown_Async(call->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, type)));
-    return tpm_answered(call, TPM_FINISH(call, Esys_Shutdown_Finish(call->esys)));
 }

@@ -96,6 +96,9 @@ void tpm_free(void *memory, size_t bytes);
         (pointer) = NULL;                                                                                              \
     } while (0)
 
+/* Sends a command without sessions whose answer is nothing but a code, past ESYS. No trail. */
+enum err tpm_bare_command(struct tpm_call *call, uint32_t code, struct span argument) MUST_USE;
+
 /* Opens the persistent SRK in the call. ERR_NOT_FOUND. */
 enum err tpm_srk_find(struct tpm_call *call, struct hal_tpm_name *out_name) MUST_USE;
 
@@ -111,7 +114,6 @@ enum err tpm_session_use(struct tpm_call *call, ESYS_TR session, TPMA_SESSION at
 
 enum err tpm_set_auth(struct tpm_call *call, ESYS_TR object, struct span auth) MUST_USE;
 enum err tpm_capability(struct tpm_call *call, TPM2_CAP capability, uint32_t first, TPMS_CAPABILITY_DATA *out_data) MUST_USE;
-enum err tpm_shutdown(struct tpm_call *call, TPM2_SU type) MUST_USE;
 
 /* PolicyPCR's selection of the SHA-256 bank. */
 TPML_PCR_SELECTION tpm_pcr_selection(uint32_t mask);

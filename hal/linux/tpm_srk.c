@@ -2,8 +2,8 @@
 /* The storage root key.
  *
  * How a session comes to be salted with the right key:
- * 1. The public area at the persistent handle is read; ESYS recomputes its name and refuses an answer whose two parts
- *    do not belong together.
+ * 1. The public area at the persistent handle is read, and Esys_TR_GetName works the name out from it. The name that
+ *    the TPM's answer claims beside it is not looked at.
  * 2. The name is compared with the one pinned at provisioning. A key put in its place, by somebody with ownerAuth or
  *    by somebody on the bus, has another name and ends the call here, before a salt is encrypted to it.
  * 3. The session is started: its salt is a random value encrypted to that key, so only the TPM that holds the private
