@@ -160,9 +160,14 @@ CONFIG := $(OUT)/config
 CONFIG_H := $(OUT)/include/generated/kconfig.h
 KCONFIG := $(PYTHON) board/kconfig.py --config $(CONFIG) --header $(CONFIG_H)
 
-$(CONFIG_H): $(KCONFIGS) board/kconfig.py $(wildcard $(CONFIG)) board/$(BOARD)/defconfig
+# The header is rewritten only when its text changes, so a new help text compiles nothing again.
+$(OUT)/config.stamp: $(KCONFIGS) board/kconfig.py $(wildcard $(CONFIG)) board/$(BOARD)/defconfig
 	@mkdir -p $(@D)
 	@BOARD=$(BOARD) $(KCONFIG) $(if $(wildcard $(CONFIG)),,--defconfig board/$(BOARD)/defconfig)
+	@touch $@
+
+$(CONFIG_H): $(OUT)/config.stamp
+	@test -f $@ || BOARD=$(BOARD) $(KCONFIG)
 
 config: $(CONFIG_H)
 

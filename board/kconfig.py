@@ -5,7 +5,8 @@
 kconfig.py --config FILE --header FILE [--defconfig FILE] [--menu] [--random SEED]
 
 The header names every option, also those that are off: a bool is 0 or 1. Code can then test options in a plain `if`,
-and a misspelt name does not compile. The board is taken from the environment (BOARD)."""
+and a misspelt name does not compile. The configuration holds only what differs from the defaults, so that a better
+default reaches those who never chose. The board is taken from the environment (BOARD)."""
 import argparse
 import os
 import random
@@ -34,7 +35,6 @@ def write_if_changed(path, text):
     try:
         with open(path, encoding="utf-8") as file:
             if file.read() == text:
-                os.utime(path)
                 return
     except FileNotFoundError:
         pass
@@ -77,7 +77,7 @@ def main():
         config.write_config(options.config)
         menuconfig.menuconfig(config)
         config.load_config(options.config)
-    config.write_config(options.config, save_old=False)
+    config.write_min_config(options.config)
     write_if_changed(options.header, header_text(config))
     return 0
 

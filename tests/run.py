@@ -43,7 +43,8 @@ def run_programs(commands, jobs, limit_s, tell):
         for command, good, bad, status, output, seconds in pool.map(lambda command: run_program(command, limit_s), commands):
             passed += good
             failed += bad
-            name = os.path.basename(command.split()[0])
+            words = command.split()
+            name = os.path.basename(words[-1 if words[0] == "valgrind" else 0])
             if bad:
                 told = "\n".join(line for line in output.splitlines() if not re.match(r"ok \d+|\d+\.\.\d+$", line))
                 print(f"FAILED {name}: {bad} of {good + bad}, exit {status}\n{told}", flush=True)
