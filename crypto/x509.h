@@ -17,7 +17,7 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 
-#define X509_DNS_MAX 16       /* names in one certificate */
+#define X509_DNS_MAX 8         /* names in one certificate; a struct of them must fit a stack frame */
 #define X509_DNS_BYTES_MAX 253 /* RFC 1035 */
 #define X509_IP_MAX 16
 #define X509_DER_MAX 8192
