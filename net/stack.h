@@ -58,8 +58,8 @@ struct stack {
 /* The kernel's sockets. ERR_NO_MEMORY. The caller frees it with stack_free, after its sockets. */
 enum err stack_kernel_new(struct loop *loop, struct stack **out_stack) MUST_USE;
 
-/* Takes over a descriptor that listens already (the worker may not make sockets; it inherits them). Makes it
- * non-blocking. On failure the caller still owns it. ERR_IO, ERR_NO_MEMORY. */
+/* Takes over a non-blocking descriptor that listens already (the worker may not make sockets; it inherits them).
+ * On failure the caller still owns it. ERR_NO_MEMORY. */
 enum err stack_kernel_adopt(struct stack *stack, int take_descriptor, struct stack_socket **out_socket) MUST_USE;
 
 static inline void stack_free(struct stack *stack)
