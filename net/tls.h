@@ -17,6 +17,7 @@
 #include "hal/base/err.h"
 #include "hal/base/snapshot.h"
 #include "hal/base/span.h"
+#include "crypto/secret_slab.h"
 
 /* --- signatures --- */
 
@@ -88,6 +89,7 @@ struct tls_server_options {
     struct tls_signer signer;           /* copied */
     struct snapshot_cell *ticket_keys;  /* of tls_ticket_keys_new values; borrowed. An empty cell: no tickets */
     size_t ticket_slot;                 /* this reactor's slot in the cell */
+    struct secret_slab *slab;           /* borrowed: room for one aead */
 };
 
 /* A server without a certificate: every handshake fails until tls_server_cert. ERR_NO_MEMORY, ERR_UNSUPPORTED: the
