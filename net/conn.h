@@ -24,20 +24,20 @@
 struct conn;
 struct conn_group;
 
-/* What speaks over a connection. Calls come on the loop's thread, never one inside another. */
+/* What speaks over a connection. Calls come from the loop, never from inside of a call of this header. */
 struct conn_handler {
-    /* The handshake is done (or the socket is plain): answers the protocol's state for this connection, or NULL. */
-    void *(*on_open)(void *context, struct conn *conn);
+    /* The handshake is done (or the socket is plain): makes the protocol's state for this connection. An error closes. */
+    enum err (*on_open)(void *context, struct conn *conn, void **out_state);
     /* There are new bytes in conn_in. */
     void (*on_input)(void *state, struct conn *conn);
-    /* Everything that was given to conn_send is with the network. */
+    /* Everything that was given to conn_send is with the network; only after conn_send answered ERR_AGAIN. */
     void (*on_sent)(void *state, struct conn *conn);
     /* The limit set with conn_deadline has passed. */
     void (*on_deadline)(void *state, struct conn *conn);
     /* The other side sends no more; it may still listen. */
     void (*on_half_close)(void *state, struct conn *conn);
     /* The socket is gone, for whatever reason. Buffers and arena stay as they are until the handler calls conn_release,
-     * in this call or later; no other call on conn does anything any more. */
+     * in this call or later; until then no other call on conn does anything any more. Not called without on_open. */
     void (*on_gone)(void *state, struct conn *conn);
 };
 
@@ -49,34 +49,40 @@ struct conn_group_options {
     struct limits *limits;
     const struct conn_handler *handler;
     void *context;
-    size_t input_max;  /* most bytes of input that are held */
-    size_t output_max; /* most bytes of one answer */
+    size_t input_max; /* most bytes of input that the handler leaves lying; more is a defect and closes */
+    size_t body_max;  /* of conn_body */
     size_t arena_max;
 };
 
 enum err conn_group_new(const struct conn_group_options *options, struct conn_group **out_group) MUST_USE;
-void conn_group_free(struct conn_group *group); /* closes what is open; NULL is fine */
+
+/* Drops what is open; on_gone comes from inside of this call and must release each. NULL is fine. */
+void conn_group_free(struct conn_group *group);
 
 /* Accepts from this socket from now on, and closes it with the group. ERR_IO. */
 enum err conn_group_listen(struct conn_group *group, struct stack_socket *take_listener) MUST_USE;
 
-/* Accepts no more. */
+/* Accepts no more, and drops handshakes under way. */
 void conn_group_deafen(struct conn_group *group);
 size_t conn_group_count(const struct conn_group *group);
 
 /* Calls visit for each open connection; visit may close the one it is given. */
 void conn_group_each(struct conn_group *group, void (*visit)(void *state, struct conn *conn));
 
-/* Input that has arrived and not been taken; buf_get and buf_compact take from it. Only while busy. */
+/* Input that has arrived and not been taken; buf_get and buf_compact take from it. Only while busy: from an on_input to
+ * conn_rest. */
+bool conn_is_busy(const struct conn *conn);
 struct buf *conn_in(struct conn *conn);
 
-/* Where an answer's body is built, and its arena. Only while busy. */
+/* Where an answer's head and body are built, and the arena of a request. Only while busy. */
+#define CONN_HEAD_MAX ((size_t)49152) /* a redirect repeats the whole target */
+struct buf *conn_head(struct conn *conn);
 struct buf *conn_body(struct conn *conn);
 struct arena *conn_arena(struct conn *conn);
 
-/* Sends head and then body, which must stay as they are until on_sent. What the socket does not take now waits; input
- * is not read in the meantime. One at a time. */
-void conn_send(struct conn *conn, struct span head, struct span body);
+/* Sends head and then body. ERR_OK: all of it is with the network. ERR_AGAIN: both must stay as they are until on_sent,
+ * input is not read in the meantime. ERR_CLOSED: the connection is going or gone. One at a time. */
+enum err conn_send(struct conn *conn, struct span head, struct span body) MUST_USE;
 
 /* Whether input is read at all. While not, bytes wait in the kernel. */
 void conn_pause(struct conn *conn);
@@ -85,11 +91,11 @@ void conn_resume(struct conn *conn);
 /* Calls on_deadline once after ms; 0 clears. Writing has its own limit, CONFIG_NET_WRITE_MS without progress. */
 void conn_deadline(struct conn *conn, unsigned int ms);
 
-/* Hands buffers and arena back when there is no input left: the connection is idle. */
+/* Hands buffers and arena back: the connection is idle. Only when there is no input left. */
 void conn_rest(struct conn *conn);
 
 /* Sends what is waiting and a close notice, then closes; reads and drops for a moment, so that the other side gets the
- * answer and not a reset. conn_drop closes at once. on_gone follows from the loop, not from inside of the call. */
+ * answer and not a reset. conn_drop closes at once. on_gone follows, from the loop. */
 void conn_close(struct conn *conn);
 void conn_drop(struct conn *conn);
 
