@@ -28,13 +28,13 @@ struct data;
 struct data_reader;
 
 struct data_config {
-    const char *path;                  /* the database's folder, which exists; NUL-ended */
-    uint64_t map_bytes;                /* 0: CONFIG_STORAGE_MAP_MIB */
-    const struct data_keys *keys;      /* outlives the data; called from data_open and then the writer thread */
-    struct secret_slab *slab;          /* outlives the data; shared by all threads */
-    struct random *random;             /* lent until data_close; belongs to the writer thread after data_open */
-    const struct hal_clock *clock;     /* outlives the data */
-    size_t readers;                    /* how many data_reader there will be: one for each reactor */
+    const char *path;              /* the database's folder, which exists; NUL-ended */
+    uint64_t map_bytes;            /* 0: CONFIG_STORAGE_MAP_MIB */
+    const struct data_keys *keys;  /* outlives the data; called from data_open and then the writer thread */
+    struct secret_slab *slab;      /* outlives the data; shared by all threads */
+    struct random *random;         /* lent until data_close; belongs to the writer thread after data_open */
+    const struct hal_clock *clock; /* outlives the data */
+    size_t readers;                /* how many data_reader there will be: one for each reactor */
 };
 
 /* Opens or makes the database, makes the system tables if they are missing, builds the catalogue and starts the writer.
@@ -74,8 +74,8 @@ enum err data_check(const struct data_config *config,
                     void (*on_damage)(void *context, const struct data_damage *damage), void *context,
                     struct data_check_report *out_report) MUST_USE;
 
-#define DATA_UUID_BYTES 36 /* as text */
-#define DATA_KEY_BYTES 67  /* "pk_" or "sk_" and 64 hex digits */
+#define DATA_UUID_BYTES      36 /* as text */
+#define DATA_KEY_BYTES       67 /* "pk_" or "sk_" and 64 hex digits */
 #define DATA_ENVIRONMENT_MAX 32
 
 /* What the first start makes, to be shown once. Wiped by data_bootstrap_wipe. */

@@ -42,7 +42,7 @@ struct filter_scope {
     const struct schema *schema;
     const struct rls_table *table;
     const struct rls_who *who;
-    struct regex_work *work; /* of the request */
+    struct regex_work *work; /* of the request; elements of arrays are paid for from it as well */
 };
 
 struct filter;
@@ -65,7 +65,7 @@ struct search;
 /* Compiles a search for text (1 to FILTER_SEARCH_MAX bytes) in one field, or, with field NULL, in every string field and
  * every string inside an array; system fields are not searched. ASCII letters match in either case, every other
  * character only itself. Without a field, fields that the requester may not read are skipped; a named one is treated as
- * in a filter. Errors as filter_new; a search takes work from the same budget. */
+ * in a filter. Errors as filter_new. Work is linear in the text that is searched. */
 enum err search_new(const struct filter_scope *scope, struct span text, const struct row_field *field,
                     const struct search **out_search, struct filter_problem *out_problem) MUST_USE;
 enum err search_match(const struct search *search, const struct row *row, bool owns, bool *out_match) MUST_USE;
@@ -74,9 +74,5 @@ enum err search_match(const struct search *search, const struct row *row, bool o
  * Every well-formed name is one, also if nothing declares it. ERR_MALFORMED if it is not
  * ^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*$ or is longer than FILTER_FIELD_MAX. The field borrows name. */
 enum err filter_field(const struct schema *schema, struct span name, struct row_field *out_field) MUST_USE;
-
-/* How values sort: missing and null, numbers, strings (bytes), objects, arrays, booleans, dates. Objects, and arrays,
- * are ordered by their stored bytes. Contract 4.3. */
-int value_compare(const struct row_value *a, const struct row_value *b);
 
 #endif

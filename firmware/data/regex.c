@@ -50,9 +50,9 @@ uint64_t regex_work_left(const struct regex_work *work)
     return work->steps;
 }
 
-static enum err spend(struct regex_work *work, uint64_t steps)
+enum err regex_work_spend(struct regex_work *work, uint64_t steps)
 {
-    ENSURE(steps <= work->steps, ERR_BUDGET, "regular expressions used up their steps");
+    ENSURE(steps <= work->steps, ERR_BUDGET, "the steps of this request are used up");
     work->steps -= steps;
     return ERR_OK;
 }
@@ -242,7 +242,7 @@ enum err regex_match(const struct regex *regex, struct span text, struct regex_w
         if (run.at == 0 || !regex->anchored) {
             add_thread(&run, threads, 0);
         }
-        TRY(spend(work, run.visited));
+        TRY(regex_work_spend(work, run.visited));
         run.visited = 0;
         const bool dead = threads->count == 0 && regex->anchored;
         if (run.matched || run.at >= text.len || dead) {

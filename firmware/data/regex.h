@@ -41,6 +41,9 @@ enum err regex_work_new(struct arena *arena, uint64_t steps, struct regex_work *
 void regex_work_refill(struct regex_work *work, uint64_t steps);
 uint64_t regex_work_left(const struct regex_work *work);
 
+/* Takes steps for other work whose amount a client decides. ERR_BUDGET when fewer are left; none is then taken. */
+enum err regex_work_spend(struct regex_work *work, uint64_t steps) MUST_USE;
+
 /* Compiles a pattern.
  * ERR_MALFORMED    not a pattern (or not UTF-8)
  * ERR_UNSUPPORTED  a construct that this matcher does not have

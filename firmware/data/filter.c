@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Answers compiled filters and searches on row views.
+ *
+ * A missing field is a value of its own kind, so every operator says what it makes of it. If the stored value is a list,
+ * an operator that asks for something holds when the list itself or any element has it; $ne and $nin are the opposite of
+ * $eq and $in, never a third thing. Elements of lists are paid for from the request's steps, since a client decides how
+ * many there are. */
+#include "firmware/data/filter.h"
+
+#include "firmware/data/filter_int.h"
+#include "firmware/data/value.h"
+#include "hal/base/fault.h"
+
+static bool in_set(const struct filter_clause *clause, const struct row_value *value)
+{
+    size_t low = 0;
+    size_t high = clause->set_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = value_compare(value, &clause->set[middle]);
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return false;
+}
+
+static bool is_number(const struct row_value *value)
+{
+    return value->type == ROW_INT || value->type == ROW_DOUBLE;
+}
+
+/* Same type and ordered as the operator says. */
+static bool ordered(const struct filter_clause *clause, const struct row_value *value)
+{
+    const bool comparable = value->type == clause->bound.type || (is_number(value) && is_number(&clause->bound));
+    if (!comparable) {
+        return false;
+    }
+    const int order = value_compare(value, &clause->bound);
+    const bool below = clause->op == FILTER_LT || clause->op == FILTER_LTE;
+    const bool or_equal = clause->op == FILTER_GTE || clause->op == FILTER_LTE;
+    return (order == 0 && or_equal) || (below ? order < 0 : order > 0);
+}
+
+/* The asking form of the operator ($ne as $eq, $nin as $in) on one value that is not looked into. */
+static enum err holds_for_one(const struct filter *filter, const struct filter_clause *clause,
+                              const struct row_value *value, bool *out_holds)
+{
+    switch (clause->op) {
+    case FILTER_EQ:
+    case FILTER_NE:
+        return value_equals(value, clause->operand, out_holds);
+    case FILTER_GT:
+    case FILTER_GTE:
+    case FILTER_LT:
+    case FILTER_LTE:
+        *out_holds = ordered(clause, value);
+        return ERR_OK;
+    case FILTER_IN:
+    case FILTER_NIN:
+        /* A container has the order of its bytes, and the set holds none. */
+        *out_holds = value->type != ROW_ARRAY && value->type != ROW_OBJECT && in_set(clause, value);
+        return ERR_OK;
+    case FILTER_REGEX:
+        *out_holds = false;
+        return value->type == ROW_STRING ? regex_match(clause->regex, value->bytes, filter->work, out_holds) : ERR_OK;
+    case FILTER_CONTAINS:
+        *out_holds = value->type == ROW_STRING && needle_in(clause->needle, value->bytes);
+        return ERR_OK;
+    case FILTER_EXISTS:
+        *out_holds = (value->type != ROW_MISSING) == clause->exists;
+        return ERR_OK;
+    }
+    *out_holds = false;
+    return ERR_OK;
+}
+
+static enum err holds_for_element(const struct filter *filter, const struct filter_clause *clause,
+                                  const struct row_value *list, bool *out_holds)
+{
+    struct row_iter iter = row_iter_of(list);
+    struct row_member element;
+    enum err err = ERR_OK;
+    *out_holds = false;
+    while (!*out_holds && (err = row_iter_next(&iter, &element)) == ERR_OK) {
+        TRY(regex_work_spend(filter->work, 1));
+        TRY(holds_for_one(filter, clause, &element.value, out_holds));
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, ERR_DAMAGED, "a stored list is damaged");
+    return ERR_OK;
+}
+
+static enum err clause_match(const struct filter *filter, const struct filter_clause *clause, const struct row *row,
+                             bool owns, bool *out_match)
+{
+    char id_text[ROW_ID_TEXT_BYTES];
+    struct row_value value;
+    bool holds = false;
+
+    *out_match = false;
+    if (clause->owner_only && !owns) {
+        return ERR_OK;
+    }
+    TRY(row_find(row, &clause->field, id_text, &value));
+    TRY(holds_for_one(filter, clause, &value, &holds));
+    if (!holds && value.type == ROW_ARRAY && clause->op != FILTER_EXISTS) {
+        TRY(holds_for_element(filter, clause, &value, &holds));
+    }
+    const bool negated = clause->op == FILTER_NE || clause->op == FILTER_NIN;
+    *out_match = holds != negated;
+    return ERR_OK;
+}
+
+static enum err all_match(const struct filter *filter, size_t first, size_t count, const struct row *row, bool owns,
+                          bool *out_match)
+{
+    *out_match = true;
+    for (size_t i = first; *out_match && i < first + count; i++) {
+        TRY(clause_match(filter, &filter->clauses[i], row, owns, out_match));
+    }
+    return ERR_OK;
+}
+
+enum err filter_match(const struct filter *filter, const struct row *row, bool owns, bool *out_match)
+{
+    bool match = false;
+    TRY(all_match(filter, 0, filter->and_count, row, owns, &match));
+    bool some = filter->group_count == 0;
+    for (size_t i = 0; match && !some && i < filter->group_count; i++) {
+        TRY(all_match(filter, filter->groups[i].first, filter->groups[i].count, row, owns, &some));
+    }
+    *out_match = match && some;
+    return ERR_OK;
+}
+
+/* --- search --- */
+
+struct search {
+    const struct filter_scope *scope;
+    const struct needle *needle;
+    bool one_field;
+    bool owner_only; /* of the one field */
+    struct row_field field;
+};
+
+enum err search_new(const struct filter_scope *scope, struct span text, const struct row_field *field,
+                    const struct search **out_search, struct filter_problem *out_problem)
+{
+    void *memory = NULL;
+    struct filter_problem problem = {.why = NULL};
+    TRY(arena_alloc(scope->arena, sizeof(struct search), &memory));
+    struct search *search = memory;
+    if (text.len == 0 || text.len > FILTER_SEARCH_MAX) {
+        *out_problem = problem;
+        return filter_refuse(out_problem, span_lit("search"), "must have 1 to 256 bytes", ERR_MALFORMED);
+    }
+    TRY(needle_new(scope->arena, text, &search->needle));
+    search->scope = scope;
+    if (field != NULL) {
+        const enum err err = filter_guard(scope, field->name, &search->owner_only, &problem);
+        if (err != ERR_OK) {
+            *out_problem = problem;
+            return err;
+        }
+        search->one_field = true;
+        search->field = *field;
+    }
+    *out_search = search;
+    return ERR_OK;
+}
+
+/* A text, or any text of a list. */
+static enum err value_contains(const struct search *search, const struct row_value *value, bool *out_match)
+{
+    struct row_iter iter = row_iter_of(value);
+    struct row_member element;
+    enum err err = ERR_NOT_FOUND;
+    *out_match = value->type == ROW_STRING && needle_in(search->needle, value->bytes);
+    while (value->type == ROW_ARRAY && !*out_match && (err = row_iter_next(&iter, &element)) == ERR_OK) {
+        *out_match = element.value.type == ROW_STRING && needle_in(search->needle, element.value.bytes);
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, ERR_DAMAGED, "a stored list is damaged");
+    return ERR_OK;
+}
+
+/* May this column be searched on this row? A column that the schema no longer knows is not searched. */
+static bool may_search(const struct search *search, const struct row_member *member, bool owns)
+{
+    struct span name = member->name;
+    if (member->column != ROW_COLUMN_EXTRA) {
+        const struct schema_field *field = schema_find_column(search->scope->schema, member->column);
+        if (field == NULL) {
+            return false;
+        }
+        name = field->name;
+    }
+    const enum rls_verdict verdict = rls_column(search->scope->table, search->scope->who, name, RLS_COLUMN_QUERY);
+    return verdict == RLS_ALLOW || (verdict == RLS_OWNER && owns);
+}
+
+static enum err search_columns(const struct search *search, const struct row *row, bool owns, bool *out_match)
+{
+    struct row_iter iter = row_iter_columns(row);
+    struct row_member member;
+    enum err err = ERR_OK;
+    bool match = false;
+    while (!match && (err = row_iter_next(&iter, &member)) == ERR_OK) {
+        if (may_search(search, &member, owns)) {
+            TRY(value_contains(search, &member.value, &match));
+        }
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, ERR_DAMAGED, "a stored row is damaged");
+    *out_match = match;
+    return ERR_OK;
+}
+
+enum err search_match(const struct search *search, const struct row *row, bool owns, bool *out_match)
+{
+    char id_text[ROW_ID_TEXT_BYTES];
+    struct row_value value;
+    if (!search->one_field) {
+        return search_columns(search, row, owns, out_match);
+    }
+    if (search->owner_only && !owns) {
+        *out_match = false;
+        return ERR_OK;
+    }
+    TRY(row_find(row, &search->field, id_text, &value));
+    return value_contains(search, &value, out_match);
+}
