@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Start: names and options from the supervisor -> open the TPM (it loads shared objects and connects) -> give up rights ->
+ * find the state -> say it. From then on this is the crypto thread: it waits for the supervisor, the worker's channels
+ * and the TPM thread, and answers each message at once.
+ *
+ * The supervisor's messages are trusted in what they say but checked in form; the worker's are hostile: anything that
+ * the table (msg.c) does not allow ends all channels of that worker, and the supervisor is told to end it.
+ *
+ * When the TPM goes away while the box is operational, what is in memory goes on being served, and the state carries the
+ * reason. */
+#include "firmware/keeper/keeper.h"
+
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "firmware/keeper/keeper_int.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+#include "hal/process.h"
+#include "hal/sandbox.h"
+#include "hal/socket.h"
+
+#define OPEN_FILES   256
+#define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define EVENTS       16
+
+#define TICK_MS   60000U   /* the TPM is probed, certificates and ticket keys are looked after */
+#define TICKET_MS 3600000U
+
+enum err keeper_tell_state(struct keeper *keeper)
+{
+    SCOPED_MSG struct msg msg = MSG_NEW(MSG_KEEPER_STATE);
+
+    const enum board_state state = vault_state(keeper->vault);
+    const enum life_reason reason = vault_reason(keeper->vault);
+
+    msg.as.keeper_state.state = (uint32_t)state;
+    msg.as.keeper_state.reason = (uint32_t)reason;
+    if (keeper->tpm_gone && state == BOARD_OPERATIONAL) {
+        msg.as.keeper_state.reason = LIFE_REASON_NO_TPM;
+    }
+    msg.as.keeper_state.first = vault_recovery_words(keeper->vault) != NULL ? 1 : 0;
+    keeper->state = state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
+    TRY(msg_send(keeper->control, &msg));
+    return ERR_OK;
+}
+
+static enum err tell_ca(struct keeper *keeper)
+{
+    SCOPED_BUF struct buf *der = NULL;
+    SCOPED_BUF struct buf *pem = NULL;
+    SCOPED_MSG struct msg msg = MSG_NEW(MSG_KEEPER_CA);
+
+    TRY(buf_new(X509_DER_MAX, &der));
+    const enum err err = vault_ca(keeper->vault, der);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    TRY(err);
+    TRY(buf_new(MSG_PEM_MAX, &pem));
+    TRY(x509_to_pem(buf_all(der), pem));
+    TRY(MSG_SET(&msg.as.keeper_ca, buf_all(pem)));
+    TRY(msg_send(keeper->control, &msg));
+    return ERR_OK;
+}
+
+static enum err tell_recovery(struct keeper *keeper)
+{
+    SCOPED_MSG struct msg msg = MSG_NEW(MSG_KEEPER_RECOVERY);
+    const struct secret *const words = vault_recovery_words(keeper->vault);
+
+    if (words == NULL) {
+        return ERR_OK;
+    }
+    TRY(MSG_SET(&msg.as.keeper_recovery, secret_reveal(words)));
+    TRY(msg_send(keeper->control, &msg));
+    return ERR_OK;
+}
+
+/* A name or an address of the list; out_complete after the last. */
+static enum err take_name(struct keeper *keeper, const struct msg *msg, bool *out_complete)
+{
+    const struct span text = MSG_VIEW(&msg->as.keeper_name.name);
+    struct socket_address address;
+
+    if (msg->as.keeper_name.index == 0) {
+        mem_wipe(keeper->names, sizeof(*keeper->names));
+    }
+    if (socket_address_parse(text, &address) == ERR_OK) {
+        TRY(x509_names_add_ip(keeper->names, span_of(address.ip, address.family == SOCKET_IPV4 ? 4 : 16)));
+    } else {
+        fault_clear();
+        TRY(x509_names_add_dns(keeper->names, text));
+    }
+    *out_complete = msg->as.keeper_name.index + 1 == msg->as.keeper_name.count;
+    return ERR_OK;
+}
+
+/* New certificates if it is time; the worker gets them without a restart. A failure is logged: the old ones serve on. */
+static void renew(struct keeper *keeper)
+{
+    bool changed = false;
+
+    if (vault_state(keeper->vault) != BOARD_OPERATIONAL || tpm_thread_is_busy(keeper->tpm_thread)) {
+        return;
+    }
+    enum err err = vault_renew(keeper->vault, &changed);
+    if (err == ERR_OK && changed) {
+        LOG(LOG_INFO, "certificate_renewed", LOG_NUMBER("signatures", identity_count(keeper->identity)));
+        err = identity_load(keeper->identity, keeper->vault);
+    }
+    if (err == ERR_OK && changed) {
+        err = tell_ca(keeper);
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "certificate_renewal_failed");
+    } else if (changed) {
+        keeper_links_tell_cert(keeper);
+    }
+}
+
+static void tick(struct keeper *keeper)
+{
+    const struct tpm_job probe = {.kind = TPM_JOB_PROBE};
+    const struct mono_time now = hal_clock_mono(keeper->clock);
+
+    renew(keeper);
+    if (mono_ms_between(keeper->tickets_made, now) >= TICKET_MS) {
+        keeper_tickets_rotate(keeper);
+        keeper_links_tell_tickets(keeper);
+    }
+    if (!tpm_thread_is_busy(keeper->tpm_thread) && tpm_thread_do(keeper->tpm_thread, &probe) != ERR_OK) {
+        log_fault(LOG_ERROR, "tpm_probe_failed");
+    }
+    keeper->next_tick = mono_add_ms(now, TICK_MS);
+}
+
+/* The outcome of an unlocking: to whoever asked, and, if the state changed, to the supervisor, which then replaces the
+ * worker. */
+static enum err unlocked(struct keeper *keeper, const struct tpm_job *job)
+{
+    keeper_links_answer_unlock(keeper, job);
+    if (job->err == ERR_OK) {
+        renew(keeper);
+        TRY(identity_load(keeper->identity, keeper->vault));
+        TRY(tell_ca(keeper));
+    }
+    TRY(keeper_tell_state(keeper));
+    return ERR_OK;
+}
+
+static enum err probed(struct keeper *keeper, const struct tpm_job *job)
+{
+    const bool gone = job->err != ERR_OK;
+
+    if (gone != keeper->tpm_gone && vault_state(keeper->vault) == BOARD_OPERATIONAL) {
+        LOG(LOG_WARN, "tpm", LOG_LITERAL("state", gone ? "gone" : "back"));
+        keeper->tpm_gone = gone;
+        TRY(keeper_tell_state(keeper));
+    }
+    return ERR_OK;
+}
+
+static enum err on_tpm(struct keeper *keeper)
+{
+    struct tpm_job job;
+
+    const enum err err = tpm_thread_done(keeper->tpm_thread, &job);
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    TRY(err);
+    switch (job.kind) {
+    case TPM_JOB_UNLOCK_PIN:
+    case TPM_JOB_UNLOCK_RECOVERY:
+        TRY(unlocked(keeper, &job));
+        return ERR_OK;
+    case TPM_JOB_PROBE:
+        TRY(probed(keeper, &job));
+        return ERR_OK;
+    }
+    FAIL(ERR_BUG, "no such job", job.kind);
+}
+
+/* One message of the supervisor, once the state is known. */
+static enum err obey(struct keeper *keeper, struct msg *msg)
+{
+    bool complete = false;
+
+    if (msg->type == MSG_KEEPER_NAME) {
+        TRY(take_name(keeper, msg, &complete));
+        if (complete && !tpm_thread_is_busy(keeper->tpm_thread)) {
+            vault_set_names(keeper->vault, keeper->names);
+            renew(keeper);
+        }
+    } else if (msg->type == MSG_KEEPER_WORKER) {
+        TRY(keeper_links_add(keeper, msg));
+    } else if (msg->type == MSG_KEEPER_SHOWN) {
+        ENSURE(!tpm_thread_is_busy(keeper->tpm_thread), ERR_STATE, "shown while the TPM is at work");
+        TRY(vault_shown(keeper->vault));
+    } else if (msg->type == MSG_KEEPER_STOP) {
+        keeper->state = MSG_STOPPING;
+    }
+    return ERR_OK;
+}
+
+static enum err on_control(struct keeper *keeper)
+{
+    const enum err err = msg_recv(keeper->control, keeper->state, &keeper->in);
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    if (err == ERR_CLOSED) {
+        LOG(LOG_ERROR, "supervisor_gone", LOG_LITERAL("then", "stop"));
+        keeper->state = MSG_STOPPING;
+        return ERR_OK;
+    }
+    TRY(err);
+    const enum err obeyed = obey(keeper, &keeper->in);
+    socket_close(keeper->in.fd);
+    msg_wipe(&keeper->in);
+    TRY(obeyed);
+    return ERR_OK;
+}
+
+/* Options and names, then MSG_KEEPER_START: the TPM is opened while that is still possible, and the rest of the rights are
+ * given up. out_pin is the caller's to wipe. */
+static enum err receive_start(struct keeper *keeper, struct msg *out_start)
+{
+    bool complete = false;
+
+    for (;;) {
+        TRY(msg_recv(keeper->control, MSG_STARTING, out_start));
+        if (out_start->type == MSG_KEEPER_START) {
+            ENSURE(complete, ERR_STATE, "no names before the start");
+            return ERR_OK;
+        }
+        ENSURE(out_start->type == MSG_KEEPER_NAME, ERR_CANCELLED, "stopped before the start");
+        TRY(take_name(keeper, out_start, &complete));
+    }
+}
+
+static void open_tpm(struct keeper *keeper, const struct msg *start)
+{
+    char tcti[MSG_TCTI_MAX + 1] = {0};
+
+    memcpy(tcti, start->as.keeper_start.tcti.data, start->as.keeper_start.tcti.len);
+    if (hal_tpm_open(tcti, &keeper->tpm) != ERR_OK) {
+        log_fault(LOG_ERROR, "tpm_open_failed"); /* the box will be locked, and says why */
+    }
+}
+
+static enum err give_up_rights(struct keeper *keeper)
+{
+    TRY(sandbox_drop_user(board_desc.keeper_uid, board_desc.keeper_gid));
+    TRY(datadir_take_fd(KEEPER_FD_DIRECTORY, &keeper->dir));
+    const struct sandbox_spec spec = {
+        .profile = SANDBOX_KEEPER,
+        .directory_fd = datadir_fd(keeper->dir),
+        .require_landlock = board_desc.require_landlock,
+    };
+    TRY(sandbox_enter(&spec));
+    return ERR_OK;
+}
+
+static enum err find_state(struct keeper *keeper, const struct msg *start)
+{
+    const struct vault_options options = {
+        .tpm = keeper->tpm,
+        .entropy = hal_entropy_kernel(),
+        .clock = keeper->clock,
+        .dir = keeper->dir,
+        .pcr_mask = CONFIG_HAL_TPM_PCRS,
+        .names = keeper->names,
+    };
+    bool changed = false;
+
+    TRY(vault_new(&options, &keeper->vault));
+    if (vault_start(keeper->vault, MSG_VIEW(&start->as.keeper_start.pin)) != ERR_OK) {
+        log_fault(LOG_ERROR, "not_unsealed");
+    } else if (vault_renew(keeper->vault, &changed) != ERR_OK) {
+        log_fault(LOG_ERROR, "certificate_renewal_failed");
+    }
+    TRY(identity_new(keeper->clock, &keeper->identity));
+    TRY(identity_load(keeper->identity, keeper->vault));
+    TRY(tpm_thread_start(keeper->tpm, keeper->vault, &keeper->tpm_thread));
+    return ERR_OK;
+}
+
+static enum err start(struct keeper *keeper)
+{
+    const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
+    int signals = -1;
+
+    TRY(sandbox_begin(&limits));
+    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
+    socket_close(signals);
+    sandbox_wipe_freed_memory();
+    TRY(crypto_start());
+    keeper->clock = hal_clock_system();
+    TRY(mem_alloc(sizeof(struct x509_names), (void **)&keeper->names));
+    TRY(poller_new(&keeper->poller));
+    TRY(msg_channel_new(KEEPER_FD_CONTROL, MSG_TO_KEEPER, MSG_LOWER, &keeper->control));
+    TRY(receive_start(keeper, &keeper->in));
+    open_tpm(keeper, &keeper->in);
+    TRY(give_up_rights(keeper));
+    TRY(find_state(keeper, &keeper->in));
+    msg_wipe(&keeper->in);
+    keeper_tickets_rotate(keeper);
+    TRY(tell_ca(keeper));
+    TRY(tell_recovery(keeper));
+    TRY(keeper_tell_state(keeper));
+    TRY(channel_set_nonblocking(msg_channel_fd(keeper->control)));
+    TRY(poller_add(keeper->poller, msg_channel_fd(keeper->control), POLLER_READ, keeper->control));
+    TRY(poller_add(keeper->poller, tpm_thread_fd(keeper->tpm_thread), POLLER_READ, keeper->tpm_thread));
+    keeper->next_tick = mono_add_ms(hal_clock_mono(keeper->clock), TICK_MS);
+    return ERR_OK;
+}
+
+static enum err dispatch(struct keeper *keeper, const struct poller_event *event)
+{
+    if (event->context == keeper->control) {
+        TRY(on_control(keeper));
+    } else if (event->context == keeper->tpm_thread) {
+        TRY(on_tpm(keeper));
+    } else {
+        keeper_links_serve(keeper, event->context);
+    }
+    return ERR_OK;
+}
+
+static enum err serve(struct keeper *keeper)
+{
+    struct poller_event events[EVENTS];
+    size_t count = 0;
+
+    while (keeper->state != MSG_STOPPING) {
+        const uint64_t wait_ms = mono_ms_between(hal_clock_mono(keeper->clock), keeper->next_tick);
+        TRY(poller_wait(keeper->poller, (int)wait_ms + 1, events, EVENTS, &count));
+        for (size_t i = 0; i < count; i++) {
+            TRY(dispatch(keeper, &events[i]));
+        }
+        if (hal_clock_mono(keeper->clock).ns >= keeper->next_tick.ns) {
+            tick(keeper);
+        }
+    }
+    return ERR_OK;
+}
+
+/* In order: nobody can ask any more, the thread has let go of the TPM, the TPM is shut down, the keys are wiped. */
+static void end(struct keeper *keeper)
+{
+    keeper_links_end(keeper);
+    tpm_thread_end(keeper->tpm_thread);
+    hal_tpm_close(keeper->tpm);
+    if (keeper->identity != NULL) {
+        LOG(LOG_INFO, "keeper_ends", LOG_NUMBER("signatures", identity_count(keeper->identity)));
+    }
+    identity_free(keeper->identity);
+    vault_free(keeper->vault);
+    datadir_close(keeper->dir);
+    msg_channel_free(keeper->control);
+    poller_free(keeper->poller);
+    mem_free(keeper->names);
+    msg_wipe(&keeper->tickets);
+    msg_wipe(&keeper->in);
+    mem_free(keeper);
+}
+
+int keeper_main(void)
+{
+    void *memory = NULL;
+
+    log_open("keeper", LOG_INFO);
+    if (mem_alloc(sizeof(struct keeper), &memory) != ERR_OK) {
+        log_fault(LOG_ERROR, "keeper_failed");
+        return 1;
+    }
+    struct keeper *const keeper = memory;
+    enum err err = start(keeper);
+    if (err == ERR_OK) {
+        err = serve(keeper);
+    }
+    if (err != ERR_OK && err != ERR_CLOSED) {
+        log_fault(LOG_ERROR, "keeper_failed");
+    }
+    end(keeper);
+    return err == ERR_OK ? 0 : 1;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The state of the keeper's crypto thread, and the worker's channels (links.c). */
+#ifndef FIRMWARE_KEEPER_KEEPER_INT_H
+#define FIRMWARE_KEEPER_KEEPER_INT_H
+
+#include <stdbool.h>
+
+#include "firmware/keeper/identity.h"
+#include "firmware/keeper/tpm_thread.h"
+#include "firmware/keeper/vault.h"
+#include "firmware/msg.h"
+#include "hal/base/attr.h"
+#include "hal/clock.h"
+#include "hal/poller.h"
+
+#define LINKS_MAX (MSG_REACTORS_MAX + 2) /* reactors, calls, notices */
+
+/* A channel to the worker of the moment. */
+struct link {
+    struct msg_channel *channel; /* NULL: none */
+    enum msg_fd_kind kind;
+};
+
+struct keeper {
+    enum msg_state state;
+    const struct hal_clock *clock;
+    struct msg_channel *control;
+    struct poller *poller;
+    struct x509_names *names;
+    struct hal_tpm *tpm; /* NULL: there is none */
+    struct datadir *dir;
+    struct vault *vault;
+    struct identity *identity;
+    struct tpm_thread *tpm_thread;
+    bool tpm_gone; /* while operational */
+    struct mono_time next_tick;
+    struct msg in;      /* the message at hand; wiped after each */
+    struct msg tickets; /* MSG_TICKETS, as the worker has them */
+    struct mono_time tickets_made;
+    struct mono_time last_unlock; /* one try a second */
+    struct link links[LINKS_MAX];
+};
+
+/* Tells the supervisor the state and takes it as this process's own. */
+enum err keeper_tell_state(struct keeper *keeper) MUST_USE;
+
+/* A channel that came with MSG_KEEPER_WORKER; takes the descriptor. Errors end the keeper. */
+enum err keeper_links_add(struct keeper *keeper, struct msg *msg) MUST_USE;
+
+/* Reads and answers what came over a link. A worker that breaks the rules loses all its links. */
+void keeper_links_serve(struct keeper *keeper, struct link *link);
+void keeper_links_answer_unlock(struct keeper *keeper, const struct tpm_job *job);
+void keeper_links_tell_cert(struct keeper *keeper);
+void keeper_links_tell_tickets(struct keeper *keeper);
+void keeper_links_end(struct keeper *keeper);
+
+/* New ticket keys; the present ones become the predecessors. */
+void keeper_tickets_rotate(struct keeper *keeper);
+
+#endif

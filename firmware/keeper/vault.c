@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where the root key comes from. Four ways lead to it:
+ *
+ *   provision   nothing is there: a new root key, sealed; the order of files is such that a crash before root.seal is
+ *               written leaves a directory that is provisioned from the start again (it has `unseen`, nobody holds a
+ *               recovery key, and no row can have been written)
+ *   unseal      the TPM gives it out
+ *   PIN         the same, with what a person typed
+ *   recovery    the words open root.recovery, and the TPM that is there now seals the root anew
+ *
+ * A directory that has root.recovery but neither root.seal nor `unseen` has lost a file: it is locked, not provisioned
+ * again, because rows may lie under its keys. Nothing here is a fallback to plaintext. */
+#include "firmware/keeper/vault.h"
+
+#include "crypto/recovery.h"
+#include "crypto/seal.h"
+#include "firmware/keeper/vault_int.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+
+#define ENTROPY_GATE_MS 30000 /* a kernel without entropy after half a minute will not have any soon */
+#define SEED_BYTES 32
+
+static const struct {
+    uint8_t len;
+    char text[16];
+} first_names[] = {
+    {6, "tables"}, {6, "config"}, {6, "pepper"}, {6, "backup"},
+    {10, "owner-auth"}, {12, "lockout-auth"}, {6, "tls-ca"}, {8, "tls-leaf"},
+};
+
+/* What the world did, as the reason that people see. */
+static enum life_reason reason_of(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return LIFE_REASON_NONE;
+    case ERR_NO_DEVICE:
+    case ERR_TIMEOUT:
+    case ERR_DEVICE:
+        return LIFE_REASON_NO_TPM;
+    case ERR_STALE_KEY:
+    case ERR_CONFLICT:
+    case ERR_DENIED:
+        return LIFE_REASON_OTHER_TPM;
+    case ERR_POLICY:
+        return LIFE_REASON_PCR_CHANGED;
+    case ERR_PIN:
+        return LIFE_REASON_PIN;
+    case ERR_LOCKED:
+        return LIFE_REASON_TPM_LOCKOUT;
+    case ERR_ROLLBACK:
+        return LIFE_REASON_ROLLBACK;
+    case ERR_NO_MEMORY:
+    case ERR_RANGE:
+    case ERR_MALFORMED:
+    case ERR_NOT_FOUND:
+    case ERR_EXISTS:
+    case ERR_FULL:
+    case ERR_IO:
+    case ERR_AGAIN:
+    case ERR_CLOSED:
+    case ERR_REFUSED:
+    case ERR_AUTH:
+    case ERR_DAMAGED:
+    case ERR_LIMIT:
+    case ERR_BUDGET:
+    case ERR_UNSUPPORTED:
+    case ERR_STATE:
+    case ERR_EXPIRED:
+    case ERR_REVOKED:
+    case ERR_VERSION:
+    case ERR_CANCELLED:
+    case ERR_BUG:
+    case ERR_COUNT:
+        return LIFE_REASON_KEYS_DAMAGED;
+    }
+    return LIFE_REASON_KEYS_DAMAGED;
+}
+
+enum err vault_new(const struct vault_options *options, struct vault **out_vault)
+{
+    void *memory = NULL;
+    uint8_t seed[SEED_BYTES] = {0};
+    SCOPED_VAULT struct vault *vault = NULL;
+
+    TRY(mem_alloc(sizeof(struct vault), &memory));
+    vault = memory;
+    vault->tpm = options->tpm;
+    vault->entropy = options->entropy;
+    vault->clock = options->clock;
+    vault->dir = options->dir;
+    vault->pcr_mask = options->pcr_mask;
+    vault->names = *options->names;
+    vault->state = BOARD_LOCKED;
+    vault->reason = LIFE_REASON_STARTING;
+    /* A TPM that gives no random bytes now is found out by the calls that need it; the kernel's suffice here. */
+    if (vault->tpm != NULL && hal_tpm_random(vault->tpm, seed, sizeof(seed)) != ERR_OK) {
+        log_fault(LOG_WARN, "tpm_random_failed");
+    }
+    const enum err err = random_new(span_array(seed), &vault->random);
+    mem_wipe(seed, sizeof(seed));
+    TRY(err);
+    *out_vault = TAKE(vault);
+    return ERR_OK;
+}
+
+void vault_free(struct vault *vault)
+{
+    if (vault == NULL) {
+        return;
+    }
+    keyring_free(vault->ring);
+    secret_free(vault->words);
+    secret_free(vault->locked_key);
+    secret_free(vault->ephemeral_key);
+    buf_free(vault->ephemeral_der);
+    random_free(vault->random);
+    mem_free(vault);
+}
+
+enum board_state vault_state(const struct vault *vault)
+{
+    return vault->state;
+}
+
+enum life_reason vault_reason(const struct vault *vault)
+{
+    return vault->reason;
+}
+
+const struct secret *vault_recovery_words(const struct vault *vault)
+{
+    return vault->words;
+}
+
+void vault_set_names(struct vault *vault, const struct x509_names *names)
+{
+    vault->names = *names;
+}
+
+enum err vault_file_read(const struct vault *vault, const char *name, size_t max, struct buf **out_content)
+{
+    SCOPED_BUF struct buf *content = NULL;
+
+    TRY(buf_new(max, &content));
+    TRY(datadir_read(vault->dir, name, content));
+    *out_content = TAKE(content);
+    return ERR_OK;
+}
+
+enum err vault_save(struct vault *vault)
+{
+    SCOPED_BUF struct buf *file = NULL;
+
+    if (!vault->unsaved) {
+        return ERR_OK;
+    }
+    TRY(buf_new(KEYRING_FILE_MAX, &file));
+    TRY(keyring_write(vault->ring, file));
+    TRY(datadir_write(vault->dir, FILE_KEYS, buf_all(file)));
+    vault->unsaved = false;
+    return ERR_OK;
+}
+
+enum err vault_shown(struct vault *vault)
+{
+    secret_free(vault->words);
+    vault->words = NULL;
+    if (!datadir_has(vault->dir, FILE_UNSEEN)) {
+        return ERR_OK;
+    }
+    TRY(datadir_remove(vault->dir, FILE_UNSEEN));
+    return ERR_OK;
+}
+
+/* A new recovery key for this root: its words stay in memory until they were shown, its public half goes to disk. */
+static enum err recovery_make(struct vault *vault, const struct secret *root)
+{
+    SCOPED_SECRET struct secret *key = NULL;
+    SCOPED_SECRET struct secret *words = NULL;
+    SCOPED_SECRET struct secret *private_key = NULL;
+    SCOPED_BUF struct buf *file = NULL;
+    uint8_t public_key[HPKE_PUBLIC_BYTES];
+
+    TRY(recovery_key_new(vault->random, &key));
+    TRY(recovery_to_words(key, &words));
+    TRY(recovery_key_pair(key, &private_key, public_key));
+    TRY(buf_new(SEAL_RECOVERY_MAX, &file));
+    TRY(seal_recovery_create(vault->random, public_key, root, file));
+    TRY(datadir_write(vault->dir, FILE_RECOVERY, buf_all(file)));
+    secret_free(vault->words);
+    vault->words = TAKE(words);
+    return ERR_OK;
+}
+
+static enum err root_seal(struct vault *vault, const struct hal_tpm_name *srk, const struct secret *root,
+                          struct span pin)
+{
+    SCOPED_BUF struct buf *file = NULL;
+    const struct seal_policy policy = {.kind = SEAL_ROOT, .pcr_mask = vault->pcr_mask, .pin = pin};
+
+    TRY(buf_new(SEAL_FILE_MAX, &file));
+    TRY(seal_create(vault->tpm, srk, &policy, vault->random, root, file));
+    TRY(datadir_write(vault->dir, FILE_ROOT, buf_all(file)));
+    return ERR_OK;
+}
+
+/* Ownership with the ring's values. Repeated at a later start if a crash came in between. */
+static enum err own(struct vault *vault, const struct keyring *ring, const struct hal_tpm_name *srk)
+{
+    const struct secret *owner_auth = NULL;
+    const struct secret *lockout_auth = NULL;
+
+    TRY(keyring_get(ring, KEYRING_OWNER_AUTH, KEYRING_NEWEST, &owner_auth));
+    TRY(keyring_get(ring, KEYRING_LOCKOUT_AUTH, KEYRING_NEWEST, &lockout_auth));
+    const struct hal_tpm_owner owner = {secret_reveal(owner_auth), secret_reveal(lockout_auth)};
+    TRY(hal_tpm_own(vault->tpm, srk, &owner));
+    return ERR_OK;
+}
+
+static enum err own_if_not_yet(struct vault *vault, struct span root_file)
+{
+    struct hal_tpm_info tpm = {0};
+    struct seal_info seal = {0};
+
+    TRY(hal_tpm_info(vault->tpm, &tpm));
+    if (tpm.owner_auth_set && tpm.lockout_auth_set) {
+        return ERR_OK;
+    }
+    TRY(seal_read(root_file, &seal));
+    TRY(own(vault, vault->ring, &seal.srk));
+    return ERR_OK;
+}
+
+static enum err ring_make(struct vault *vault, const struct secret *root)
+{
+    SCOPED_KEYRING struct keyring *ring = NULL;
+
+    TRY(keyring_new(root, vault->random, &ring));
+    for (size_t i = 0; i < ARRAY_LENGTH(first_names); i++) {
+        TRY(keyring_add(ring, span_of(first_names[i].text, first_names[i].len)));
+    }
+    vault->ring = TAKE(ring);
+    vault->unsaved = true;
+    TRY(vault_save(vault));
+    return ERR_OK;
+}
+
+/* 1. note that nobody has seen a recovery key, and clear away what a crash may have left
+ * 2. make root key, recovery file, keyring, certificates, locked leaf
+ * 3. root.seal: from here on the box is provisioned
+ * 4. take ownership, with values that are on disk */
+static enum err provision(struct vault *vault, struct span pin)
+{
+    SCOPED_SECRET struct secret *root = NULL;
+    struct hal_tpm_name srk;
+    bool changed = false;
+
+    ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to provision with");
+    TRY(seal_root_new(vault->tpm, vault->entropy, ENTROPY_GATE_MS, &root));
+    const enum err made = hal_tpm_srk_make(vault->tpm, SPAN_NONE, &srk);
+    ENSURE(made != ERR_AUTH, ERR_DENIED, "the TPM is owned already: clear it first");
+    TRY(made);
+
+    TRY(datadir_write(vault->dir, FILE_UNSEEN, span_lit("the recovery key has not been shown\n")));
+    TRY(recovery_make(vault, root));
+    TRY(ring_make(vault, root));
+    vault->state = BOARD_OPERATIONAL; /* for vault_renew; vault_start takes it back on failure */
+    TRY(vault_renew(vault, &changed));
+    TRY(vault_locked_make(vault, &srk));
+    TRY(root_seal(vault, &srk, root, pin));
+    TRY(own(vault, vault->ring, &srk));
+    LOG(LOG_INFO, "provisioned", LOG_NUMBER("pcr_mask", vault->pcr_mask), LOG_NUMBER("pin", pin.len != 0));
+    return ERR_OK;
+}
+
+static enum err ring_open(struct vault *vault, const struct secret *root)
+{
+    SCOPED_BUF struct buf *file = NULL;
+    struct keyring *ring = NULL;
+
+    TRY(vault_file_read(vault, FILE_KEYS, KEYRING_FILE_MAX, &file));
+    TRY(keyring_open(root, vault->random, buf_all(file), &ring));
+    keyring_free(vault->ring);
+    vault->ring = ring;
+    vault->unsaved = false;
+    return ERR_OK;
+}
+
+static enum err unseal(struct vault *vault, struct span pin)
+{
+    SCOPED_BUF struct buf *file = NULL;
+    SCOPED_SECRET struct secret *root = NULL;
+
+    ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to unseal with");
+    TRY(vault_file_read(vault, FILE_ROOT, SEAL_FILE_MAX, &file));
+    TRY(seal_open(vault->tpm, SEAL_ROOT, pin, buf_all(file), &root));
+    TRY(ring_open(vault, root));
+    TRY(own_if_not_yet(vault, buf_all(file)));
+    if (datadir_has(vault->dir, FILE_UNSEEN)) {
+        TRY(recovery_make(vault, root)); /* nobody has the one that was made before the crash */
+    }
+    return ERR_OK;
+}
+
+/* The locked leaf's key, for the states in which it is shown. Without it an ephemeral one is. */
+static void locked_key_load(struct vault *vault)
+{
+    SCOPED_BUF struct buf *file = NULL;
+
+    if (vault->tpm == NULL || vault->locked_key != NULL || !datadir_has(vault->dir, FILE_LOCKED)) {
+        return;
+    }
+    enum err err = vault_file_read(vault, FILE_LOCKED, SEAL_FILE_MAX, &file);
+    if (err == ERR_OK) {
+        err = seal_open(vault->tpm, SEAL_LOCKED_LEAF, SPAN_NONE, buf_all(file), &vault->locked_key);
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_WARN, "locked_leaf_unavailable");
+    }
+}
+
+static void settle(struct vault *vault, enum board_state otherwise, enum err err)
+{
+    vault->reason = reason_of(err);
+    if (err == ERR_OK) {
+        vault->state = BOARD_OPERATIONAL;
+        return;
+    }
+    vault->state = otherwise;
+    keyring_free(vault->ring);
+    vault->ring = NULL;
+    vault->unsaved = false;
+    secret_free(vault->words);
+    vault->words = NULL;
+    locked_key_load(vault);
+}
+
+enum err vault_start(struct vault *vault, struct span pin)
+{
+    const bool sealed = datadir_has(vault->dir, FILE_ROOT);
+    const bool unseen = datadir_has(vault->dir, FILE_UNSEEN);
+    const bool recoverable = datadir_has(vault->dir, FILE_RECOVERY);
+    enum err err = ERR_DAMAGED; /* root.seal is gone, and rows may depend on it */
+
+    if (sealed) {
+        err = unseal(vault, pin);
+    } else if (unseen || !recoverable) {
+        err = provision(vault, pin);
+    }
+    settle(vault, sealed || (recoverable && !unseen) ? BOARD_LOCKED : BOARD_UNPROVISIONED, err);
+    TRY(err);
+    return ERR_OK;
+}
+
+enum err vault_unlock_pin(struct vault *vault, struct span pin)
+{
+    ENSURE(vault->state == BOARD_LOCKED, ERR_STATE, "not locked");
+    ENSURE(vault->reason == LIFE_REASON_PIN || vault->reason == LIFE_REASON_TPM_LOCKOUT, ERR_STATE,
+           "not locked for want of a PIN");
+    ENSURE(pin.len != 0, ERR_PIN, "empty PIN");
+
+    const enum err err = unseal(vault, pin);
+    settle(vault, BOARD_LOCKED, err);
+    TRY(err);
+    return ERR_OK;
+}
+
+/* Makes the present TPM the one that opens this box. */
+static enum err adopt_tpm(struct vault *vault, const struct secret *root)
+{
+    struct hal_tpm_info info = {0};
+    struct hal_tpm_name srk;
+    const struct secret *owner_auth = NULL;
+    const struct secret *lockout_auth = NULL;
+
+    TRY(hal_tpm_info(vault->tpm, &info));
+    TRY(keyring_get(vault->ring, KEYRING_OWNER_AUTH, KEYRING_NEWEST, &owner_auth));
+    TRY(keyring_get(vault->ring, KEYRING_LOCKOUT_AUTH, KEYRING_NEWEST, &lockout_auth));
+    const enum err made =
+        hal_tpm_srk_make(vault->tpm, info.owner_auth_set ? secret_reveal(owner_auth) : SPAN_NONE, &srk);
+    ENSURE(made != ERR_AUTH, ERR_DENIED, "the TPM is owned by somebody else: clear it first");
+    TRY(made);
+    if (info.in_lockout) {
+        TRY(hal_tpm_lockout_reset(vault->tpm, &srk, secret_reveal(lockout_auth)));
+    }
+    TRY(vault_locked_make(vault, &srk));
+    TRY(root_seal(vault, &srk, root, SPAN_NONE));
+    TRY(own(vault, vault->ring, &srk));
+    return ERR_OK;
+}
+
+static enum err recover(struct vault *vault, struct span words)
+{
+    SCOPED_SECRET struct secret *key = NULL;
+    SCOPED_SECRET struct secret *root = NULL;
+    SCOPED_BUF struct buf *file = NULL;
+
+    TRY(recovery_from_words(words, &key));
+    TRY(vault_file_read(vault, FILE_RECOVERY, SEAL_RECOVERY_MAX, &file));
+    TRY(seal_recovery_open(key, buf_all(file), &root));
+    ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to seal to");
+    TRY(ring_open(vault, root));
+    TRY(adopt_tpm(vault, root));
+    return ERR_OK;
+}
+
+enum err vault_unlock_recovery(struct vault *vault, struct span words)
+{
+    ENSURE(vault->state == BOARD_LOCKED, ERR_STATE, "not locked");
+    const enum life_reason reason = vault->reason;
+
+    const enum err err = recover(vault, words);
+    settle(vault, BOARD_LOCKED, err);
+    if (err != ERR_OK) {
+        vault->reason = reason; /* a typing error does not change why the box is locked */
+        TRY(err);
+    }
+    LOG(LOG_WARN, "unlocked_by_recovery_key", LOG_NUMBER("pcr_mask", vault->pcr_mask));
+    return ERR_OK;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keeper's keys on disk and in the TPM: provisioning, unsealing, unlocking, and the rotation of the key that wraps
+ * table keys.
+ *
+ * Files, in the keeper's own directory; root.seal is the commit point of provisioning:
+ *   unseen         there until the recovery key has been shown
+ *   root.recovery  the root key, to the recovery key
+ *   keys           the keyring, wrapped by the root key
+ *   ca.der leaf.der locked.der   certificates; public
+ *   locked.seal    the locked leaf's private key, under the SRK without PCRs or PIN
+ *   root.seal      the root key, under the SRK and the policy
+ *
+ * A vault belongs to one thread at a time. Calls that reach the TPM block for seconds at worst and say so. */
+#ifndef FIRMWARE_KEEPER_VAULT_H
+#define FIRMWARE_KEEPER_VAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "crypto/keyring.h"
+#include "crypto/random.h"
+#include "crypto/secret.h"
+#include "crypto/x509.h"
+#include "hal/base/attr.h"
+#include "hal/base/buf.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+#include "hal/clock.h"
+#include "hal/datadir.h"
+#include "hal/entropy.h"
+#include "hal/life.h"
+#include "hal/tpm.h"
+
+struct vault;
+
+struct vault_options {
+    struct hal_tpm *tpm; /* NULL: there is none */
+    struct hal_entropy *entropy;
+    const struct hal_clock *clock;
+    struct datadir *dir;
+    uint32_t pcr_mask;
+    const struct x509_names *names; /* copied */
+};
+
+/* Borrows tpm, entropy, clock and dir for its life. ERR_NO_MEMORY, ERR_REFUSED. */
+enum err vault_new(const struct vault_options *options, struct vault **out_vault) MUST_USE;
+void vault_free(struct vault *vault); /* NULL is fine; wipes every key */
+
+static inline void vault_free_scoped(struct vault **vault)
+{
+    vault_free(*vault);
+}
+#define SCOPED_VAULT SCOPED(vault_free_scoped)
+
+/* Finds the state: provisions an empty directory, unseals otherwise. pin: empty if none was given. Blocks on the TPM.
+ * Whatever it answers, vault_state and vault_reason are right afterwards; the error is for the log. */
+enum err vault_start(struct vault *vault, struct span pin) MUST_USE;
+
+/* Another try with a PIN. ERR_STATE (not locked, or no PIN would help), ERR_PIN, ERR_LOCKED and others of seal_open().
+ * Blocks on the TPM. */
+enum err vault_unlock_pin(struct vault *vault, struct span pin) MUST_USE;
+
+/* Opens with the recovery key and seals anew under the TPM that is there now and the present PCRs, without a PIN.
+ * ERR_STATE (not locked), ERR_MALFORMED (a typing error), ERR_AUTH (not the recovery key of this box), ERR_NO_DEVICE and
+ * others of seal_create(). Blocks on the TPM. */
+enum err vault_unlock_recovery(struct vault *vault, struct span words) MUST_USE;
+
+enum board_state vault_state(const struct vault *vault);
+enum life_reason vault_reason(const struct vault *vault);
+
+/* The recovery key to be shown, or NULL. Made anew at each start until vault_shown. */
+const struct secret *vault_recovery_words(const struct vault *vault);
+
+/* It was shown: it is forgotten here and never shown again. ERR_IO, ERR_FULL. */
+enum err vault_shown(struct vault *vault) MUST_USE;
+
+/* Makes the certificates that are missing, outlived or of other names, with a new key for the operational leaf, and writes
+ * them. ERR_STATE (not operational); errors of x509.h and datadir_write(). Does not reach the TPM. */
+enum err vault_renew(struct vault *vault, bool *out_changed) MUST_USE;
+
+/* Other names for the certificates, at the next vault_renew. */
+void vault_set_names(struct vault *vault, const struct x509_names *names);
+
+/* The certificate and private key to show in the present state: the operational leaf, the locked leaf, or where there is
+ * no TPM an ephemeral pair, made at the first call. The key is borrowed until the next change of state or renewal.
+ * out_der gets the certificate appended. ERR_RANGE, ERR_NO_MEMORY, ERR_REFUSED. */
+enum err vault_identity(struct vault *vault, struct buf *out_der, const struct secret **out_key) MUST_USE;
+
+/* The CA's certificate, DER. ERR_NOT_FOUND before provisioning. */
+enum err vault_ca(const struct vault *vault, struct buf *out_der) MUST_USE;
+
+/* --- keys of tables: only while operational, otherwise ERR_STATE --- */
+
+#define VAULT_WRAPPED_MAX 96
+
+enum err vault_table_new(struct vault *vault, uint32_t table, struct secret **out_key, struct buf *out_wrapped) MUST_USE;
+/* ERR_AUTH, ERR_STALE_KEY, ERR_MALFORMED. */
+enum err vault_table_open(struct vault *vault, uint32_t table, struct span wrapped, struct secret **out_key) MUST_USE;
+enum err vault_table_rewrap(struct vault *vault, uint32_t table, struct span wrapped, struct buf *out_wrapped) MUST_USE;
+
+/* Rotation of the key that wraps them: on disk when the call returns. ERR_FULL, ERR_IO: as before the call. */
+enum err vault_rotate_begin(struct vault *vault) MUST_USE;
+enum err vault_rotate_end(struct vault *vault) MUST_USE;
+enum err vault_rotate_pending(const struct vault *vault, bool *out_pending) MUST_USE;
+
+#endif
