@@ -29,6 +29,12 @@ enum err datadir_open(const char *path, struct datadir **out_dir) MUST_USE;
 /* A directory inside, created if missing. Errors as above; ERR_MALFORMED for a name that is none. */
 enum err datadir_open_inside(const struct datadir *dir, const char *name, struct datadir **out_dir) MUST_USE;
 
+/* A directory inside for a child process that runs as another user: created with 0700 if missing, and given to that user
+ * when root calls. An ordinary user can give nothing away; the directory is then its own, as is the child. The caller
+ * closes out_fd. Errors as above; ERR_REFUSED also: it belongs to a third user. */
+enum err datadir_open_for(const struct datadir *dir, const char *name, unsigned int uid, unsigned int gid,
+                          int *out_fd) MUST_USE;
+
 /* A directory whose descriptor came from another process; takes it, also on failure. Checked the same way. */
 enum err datadir_take_fd(int take_fd, struct datadir **out_dir) MUST_USE;
 
@@ -41,8 +47,13 @@ static inline void datadir_close_scoped(struct datadir **dir)
 }
 #define SCOPED_DATADIR SCOPED(datadir_close_scoped)
 
-/* Borrowed: for sandbox_enter, for passing on, for /proc/self/fd paths (LMDB). */
+/* Borrowed: for sandbox_enter and for passing on. */
 int datadir_fd(const struct datadir *dir);
+
+/* A path that leads to the directory in this process, whatever happens to its name: for a library that opens by path.
+ * NUL-ended; as long as dir. */
+#define DATADIR_PATH_BYTES 32
+void datadir_path(const struct datadir *dir, char out_path[DATADIR_PATH_BYTES]);
 
 /* Allows one instance: holds a lock on the file "lock" until datadir_close or the process ends.
  * ERR_CONFLICT: another process has it. */

@@ -105,6 +105,41 @@ enum err datadir_open_inside(const struct datadir *dir, const char *name, struct
     return open_directory(dir->fd, name, out_dir);
 }
 
+/* Makes root's new directory the user's; leaves one alone that is the user's already. */
+static enum err give_to(int fd, unsigned int uid, unsigned int gid)
+{
+    struct stat status;
+
+    if (geteuid() != 0) {
+        return check_directory(fd);
+    }
+    if (fstat(fd, &status) != 0) {
+        FAIL_ERRNO(errno, "fstat");
+    }
+    ENSURE((status.st_mode & OTHERS) == 0, ERR_REFUSED, "the directory is open to others");
+    ENSURE(status.st_uid == 0 || status.st_uid == uid, ERR_REFUSED, "the directory belongs to somebody else");
+    if (status.st_uid == 0 && fchown(fd, uid, gid) != 0) {
+        FAIL_ERRNO(errno, "giving a directory away");
+    }
+    return ERR_OK;
+}
+
+enum err datadir_open_for(const struct datadir *dir, const char *name, unsigned int uid, unsigned int gid, int *out_fd)
+{
+    TRY(check_name(name));
+    if (mkdirat(dir->fd, name, DIRECTORY_MODE) != 0 && errno != EEXIST) {
+        FAIL_ERRNO(errno, "mkdir");
+    }
+    SCOPED_HERE int fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "opening a directory");
+    }
+    TRY(give_to(fd, uid, gid));
+    *out_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
 void datadir_close(struct datadir *dir)
 {
     if (dir != NULL) {
@@ -117,6 +152,13 @@ void datadir_close(struct datadir *dir)
 int datadir_fd(const struct datadir *dir)
 {
     return dir->fd;
+}
+
+void datadir_path(const struct datadir *dir, char out_path[DATADIR_PATH_BYTES])
+{
+    const int len = snprintf(out_path, DATADIR_PATH_BYTES, "/proc/self/fd/%d", dir->fd);
+
+    INVARIANT(len > 0 && len < DATADIR_PATH_BYTES);
 }
 
 enum err datadir_lock(struct datadir *dir)
