@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Each job has a slot; a question carries the slot's place and how often it was used, so that a late answer to a job that
+ * was cancelled meets nobody else. States of a slot:
+ *
+ *   free -> waiting -> sent -> free
+ *              |        `-> abandoned -> free      cancelled: the answer is still to come
+ *              `-> free                            cancelled before it was sent
+ *
+ * When the keeper is gone every job is answered with ERR_CLOSED, from the loop, and new ones are refused: connections that
+ * are open go on, new handshakes wait for the worker's successor. */
+#include "firmware/worker/keeper_link.h"
+
+#include <string.h>
+
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+
+#define READ_AT_ONCE 64 /* answers taken in one turn of the loop */
+
+enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_SENT, SLOT_ABANDONED };
+
+struct slot {
+    enum slot_state state;
+    uint32_t uses;
+    struct tls_sign_job *sign;     /* one of the two */
+    struct api_unlock_job *unlock;
+    struct slot *next; /* in the list of free ones or of those that wait */
+};
+
+struct slots {
+    struct slot *first;
+    struct slot *last;
+};
+
+struct keeper_link {
+    struct loop_watch watch; /* first: the loop hands this back */
+    struct loop *loop;
+    struct msg_channel *channel;
+    bool closed;
+    uint32_t certificate;
+    size_t sent;
+    struct slots free;
+    struct slots waiting;
+    struct msg msg; /* at hand; wiped after each */
+    struct slot table[LINK_JOBS_MAX];
+};
+
+static void append(struct slots *list, struct slot *slot)
+{
+    slot->next = NULL;
+    if (list->last != NULL) {
+        list->last->next = slot;
+    } else {
+        list->first = slot;
+    }
+    list->last = slot;
+}
+
+static struct slot *take_first(struct slots *list)
+{
+    struct slot *const slot = list->first;
+
+    if (slot != NULL) {
+        list->first = slot->next;
+        if (list->first == NULL) {
+            list->last = NULL;
+        }
+        slot->next = NULL;
+    }
+    return slot;
+}
+
+static void release(struct keeper_link *link, struct slot *slot)
+{
+    slot->state = SLOT_FREE;
+    slot->sign = NULL;
+    slot->unlock = NULL;
+    slot->uses++;
+    append(&link->free, slot);
+}
+
+static uint64_t number_of(const struct keeper_link *link, const struct slot *slot)
+{
+    return (uint64_t)slot->uses << 32 | (uint64_t)(slot - link->table);
+}
+
+/* The slot of an answer, or NULL if there is none that waits for it. */
+static struct slot *slot_of(struct keeper_link *link, uint64_t number)
+{
+    const uint64_t place = number & UINT32_MAX;
+
+    if (place >= LINK_JOBS_MAX) {
+        return NULL;
+    }
+    struct slot *const slot = &link->table[place];
+    return number_of(link, slot) == number ? slot : NULL;
+}
+
+static enum err fill_sign(struct keeper_link *link, const struct slot *slot, struct msg *out_msg)
+{
+    const struct tls_sign_request *const request = &slot->sign->request;
+
+    if (request->kind == TLS_SIGN_13) {
+        const size_t bytes = request->transcript_hash == TLS_SHA384 ? 48 : 32;
+        *out_msg = MSG_NEW(MSG_SIGN_TLS13);
+        out_msg->as.sign_tls13.request = number_of(link, slot);
+        out_msg->as.sign_tls13.certificate = link->certificate;
+        TRY(MSG_SET(&out_msg->as.sign_tls13.transcript, span_of(request->transcript, bytes)));
+        return ERR_OK;
+    }
+    *out_msg = MSG_NEW(MSG_SIGN_TLS12);
+    out_msg->as.sign_tls12.request = number_of(link, slot);
+    out_msg->as.sign_tls12.certificate = link->certificate;
+    memcpy(out_msg->as.sign_tls12.client_random, request->client_random, TLS_RANDOM_BYTES);
+    memcpy(out_msg->as.sign_tls12.server_random, request->server_random, TLS_RANDOM_BYTES);
+    out_msg->as.sign_tls12.group = request->group;
+    TRY(MSG_SET(&out_msg->as.sign_tls12.point, span_of(request->point, request->point_bytes)));
+    return ERR_OK;
+}
+
+static enum err fill_unlock(struct keeper_link *link, const struct slot *slot, struct msg *out_msg)
+{
+    *out_msg = MSG_NEW(MSG_UNLOCK);
+    out_msg->as.unlock.request = number_of(link, slot);
+    out_msg->as.unlock.kind = slot->unlock->is_recovery_key ? MSG_UNLOCK_RECOVERY : MSG_UNLOCK_PIN;
+    out_msg->as.unlock.accept_rollback = slot->unlock->accept_rollback ? 1 : 0;
+    TRY(MSG_SET(&out_msg->as.unlock.text, slot->unlock->text));
+    return ERR_OK;
+}
+
+/* Sends what waits, as far as it may. A failure leaves the job waiting: it is answered when the loop hears that the
+ * channel is gone. */
+static void pump(struct keeper_link *link)
+{
+    while (!link->closed && link->sent < LINK_SENT_MAX && link->waiting.first != NULL) {
+        struct slot *const slot = link->waiting.first;
+        enum err err =
+            slot->sign != NULL ? fill_sign(link, slot, &link->msg) : fill_unlock(link, slot, &link->msg);
+
+        INVARIANT(err == ERR_OK); /* checked when the job was taken */
+        err = msg_send(link->channel, &link->msg);
+        msg_wipe(&link->msg);
+        if (err != ERR_OK) {
+            fault_clear();
+            return;
+        }
+        (void)take_first(&link->waiting); /* it is slot */
+        slot->state = SLOT_SENT;
+        link->sent++;
+    }
+}
+
+static enum err take_slot(struct keeper_link *link, struct slot **out_slot)
+{
+    ENSURE(!link->closed, ERR_CLOSED, "the keeper is gone");
+    struct slot *const slot = take_first(&link->free);
+    ENSURE(slot != NULL, ERR_LIMIT, "too many signatures under way");
+    slot->state = SLOT_WAITING;
+    append(&link->waiting, slot);
+    *out_slot = slot;
+    return ERR_OK;
+}
+
+static enum err on_start(void *context, struct tls_sign_job *job)
+{
+    struct keeper_link *const link = context;
+    struct slot *slot = NULL;
+
+    ENSURE(job->request.point_bytes <= MSG_POINT_MAX, ERR_RANGE, "a point that is too long");
+    TRY(take_slot(link, &slot));
+    slot->sign = job;
+    job->tag = number_of(link, slot);
+    pump(link);
+    return ERR_OK;
+}
+
+static void on_cancel(void *context, struct tls_sign_job *job)
+{
+    struct keeper_link *const link = context;
+    struct slot *const slot = slot_of(link, job->tag);
+
+    if (slot == NULL || slot->sign != job) {
+        return; /* answered already */
+    }
+    if (slot->state == SLOT_SENT) {
+        slot->state = SLOT_ABANDONED;
+        slot->sign = NULL;
+        return;
+    }
+    struct slots rest = {NULL, NULL};
+    for (struct slot *other = take_first(&link->waiting); other != NULL; other = take_first(&link->waiting)) {
+        if (other != slot) {
+            append(&rest, other);
+        }
+    }
+    link->waiting = rest;
+    release(link, slot);
+}
+
+static enum err on_unlock(void *context, struct api_unlock_job *job)
+{
+    struct keeper_link *const link = context;
+    struct slot *slot = NULL;
+
+    ENSURE(job->text.len <= MSG_RECOVERY_MAX, ERR_MALFORMED, "longer than any recovery key");
+    TRY(take_slot(link, &slot));
+    slot->unlock = job;
+    job->tag = number_of(link, slot);
+    pump(link);
+    return ERR_OK;
+}
+
+/* Gives an answer to whoever asked. The slot is free before that, because the answer may lead to the next question. */
+static void deliver(struct keeper_link *link, struct slot *slot, enum err err, struct span signature)
+{
+    struct tls_sign_job *const sign = slot->sign;
+    struct api_unlock_job *const unlock = slot->unlock;
+
+    release(link, slot);
+    if (sign != NULL) {
+        tls_sign_answer(sign, err, signature);
+    } else if (unlock != NULL) {
+        unlock->done(unlock, err);
+    }
+}
+
+static enum err take_answer(struct keeper_link *link)
+{
+    struct msg_signature signature = {0};
+
+    TRY(msg_recv(link->channel, MSG_OPERATIONAL, &link->msg));
+    const bool is_signature = link->msg.type == MSG_SIGNED;
+    const uint64_t number = is_signature ? link->msg.as.signature.request : link->msg.as.unlocked.request;
+    const enum err result = (enum err)(is_signature ? link->msg.as.signature.err : link->msg.as.unlocked.err);
+    if (is_signature) {
+        signature = link->msg.as.signature.signature;
+    }
+    msg_wipe(&link->msg);
+    struct slot *const slot = slot_of(link, number);
+
+    ENSURE(slot != NULL && (slot->state == SLOT_SENT || slot->state == SLOT_ABANDONED), ERR_MALFORMED,
+           "an answer that nobody asked for");
+    link->sent--;
+    deliver(link, slot, result, MSG_VIEW(&signature));
+    return ERR_OK;
+}
+
+static void gone(struct keeper_link *link)
+{
+    LOG(LOG_WARN, "keeper_gone", LOG_NUMBER("sent", link->sent));
+    link->closed = true;
+    loop_watch_stop(link->loop, &link->watch);
+    for (size_t i = 0; i < LINK_JOBS_MAX; i++) {
+        if (link->table[i].state == SLOT_SENT || link->table[i].state == SLOT_ABANDONED) {
+            deliver(link, &link->table[i], ERR_CLOSED, SPAN_NONE);
+        }
+    }
+    for (struct slot *slot = take_first(&link->waiting); slot != NULL; slot = take_first(&link->waiting)) {
+        deliver(link, slot, ERR_CLOSED, SPAN_NONE);
+    }
+    link->sent = 0;
+}
+
+static void on_ready(struct loop_watch *watch, unsigned int ready)
+{
+    struct keeper_link *const link = (struct keeper_link *)watch;
+
+    (void)ready; /* reading tells all */
+    for (size_t i = 0; i < READ_AT_ONCE; i++) {
+        const enum err err = take_answer(link);
+        if (err == ERR_AGAIN) {
+            fault_clear();
+            break;
+        }
+        if (err != ERR_OK) {
+            log_fault(LOG_WARN, "keeper_link_failed");
+            gone(link);
+            return;
+        }
+    }
+    pump(link);
+}
+
+enum err keeper_link_new(struct loop *loop, struct msg_channel *take_channel, struct keeper_link **out_link)
+{
+    void *memory = NULL;
+
+    TRY(mem_alloc(sizeof(struct keeper_link), &memory));
+    struct keeper_link *const link = memory;
+    link->loop = loop;
+    link->channel = take_channel;
+    link->watch = (struct loop_watch){.on_ready = on_ready, .descriptor = msg_channel_fd(take_channel)};
+    for (size_t i = 0; i < LINK_JOBS_MAX; i++) {
+        link->table[i].uses = 1;
+        append(&link->free, &link->table[i]);
+    }
+    const enum err err = loop_watch_start(loop, &link->watch, LOOP_READ);
+    if (err != ERR_OK) {
+        mem_free(link);
+        TRY(err);
+    }
+    *out_link = link;
+    return ERR_OK;
+}
+
+void keeper_link_free(struct keeper_link *link)
+{
+    if (link == NULL) {
+        return;
+    }
+    if (!link->closed) {
+        loop_watch_stop(link->loop, &link->watch);
+    }
+    msg_channel_free(link->channel);
+    mem_free(link);
+}
+
+void keeper_link_cert(struct keeper_link *link, uint32_t number)
+{
+    link->certificate = number;
+}
+
+struct tls_signer keeper_link_signer(struct keeper_link *link)
+{
+    return (struct tls_signer){.start = on_start, .cancel = on_cancel, .context = link};
+}
+
+struct api_unlock keeper_link_unlock(struct keeper_link *link)
+{
+    return (struct api_unlock){.start = on_unlock, .context = link};
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Everything of a reactor is made, used and freed on its own thread; the main thread only posts to its loop. */
+#include "firmware/worker/reactor.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "firmware/version.h"
+#include "firmware/worker/keeper_link.h"
+#include "firmware/worker/worker.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+#include "hal/base/num.h"
+#include "hal/socket.h"
+#include "net/http.h"
+#include "net/loop.h"
+#include "net/stack.h"
+#include "net/tls.h"
+
+#define POSTS_MAX 4096 /* completions of the writer, one for each exchange under way at most, and a few of ours */
+
+struct drain_post {
+    struct loop_post post; /* first: the loop hands this back */
+    struct reactor *reactor;
+};
+
+struct reactor {
+    const struct reactor_plan *plan;
+    struct reactor_parts parts;
+    pthread_t thread;
+    struct loop *loop;
+    struct stack *stack;
+    struct keeper_link *link;
+    struct tls_server *tls;
+    struct api *api;
+    struct http_server *https;
+    struct http_server *http; /* NULL: no plain port */
+    size_t draining;          /* servers that have not drained yet */
+    struct drain_post drain;
+    struct reactor_event ready;
+    struct reactor_event ended;
+};
+
+struct cert_post {
+    struct loop_post post; /* first: the loop hands this back */
+    struct reactor *reactor;
+    uint32_t number;
+    size_t pem_len;
+    uint8_t pem[];
+};
+
+static enum err make_server(struct reactor *reactor)
+{
+    const struct tls_server_options tls = {
+        .signer = keeper_link_signer(reactor->link),
+        .ticket_keys = reactor->plan->ticket_keys,
+        .ticket_slot = reactor->parts.index,
+    };
+    const struct api_options api = {
+        .loop = reactor->loop,
+        .limits = reactor->plan->limits,
+        .clock = reactor->plan->clock,
+        .reactor = reactor->parts.index,
+        .data = reactor->plan->data,
+        .state = reactor->plan->state,
+        .reason = reactor->plan->reason,
+        .version = ROWLOCK_VERSION,
+        .unlock = keeper_link_unlock(reactor->link),
+    };
+
+    TRY(tls_server_new(&tls, &reactor->tls));
+    TRY(api_new(&api, &reactor->api));
+    const struct http_server_options server = {
+        .loop = reactor->loop,
+        .stack = reactor->stack,
+        .tls = reactor->tls,
+        .limits = reactor->plan->limits,
+        .handler = api_handler(),
+        .context = reactor->api,
+    };
+    TRY(http_server_new(&server, &reactor->https));
+    return ERR_OK;
+}
+
+static enum err listen_on(struct reactor *reactor, int *fd, struct http_server *server)
+{
+    struct stack_socket *socket = NULL;
+
+    TRY(stack_kernel_adopt(reactor->stack, *fd, &socket));
+    *fd = -1;
+    TRY(http_server_listen(server, socket));
+    return ERR_OK;
+}
+
+static enum err make_redirect(struct reactor *reactor)
+{
+    const struct http_server_options plain = {
+        .loop = reactor->loop, .stack = reactor->stack, .limits = reactor->plan->limits};
+
+    TRY(http_redirect_new(&plain, reactor->plan->https_port, &reactor->http));
+    TRY(listen_on(reactor, &reactor->parts.http_fd, reactor->http));
+    return ERR_OK;
+}
+
+static enum err set_up(struct reactor *reactor)
+{
+    TRY(stack_kernel_new(reactor->loop, &reactor->stack));
+    TRY(keeper_link_new(reactor->loop, reactor->parts.channel, &reactor->link));
+    reactor->parts.channel = NULL;
+    TRY(make_server(reactor));
+    TRY(listen_on(reactor, &reactor->parts.https_fd, reactor->https));
+    if (reactor->parts.http_fd >= 0) {
+        TRY(make_redirect(reactor));
+    }
+    return ERR_OK;
+}
+
+/* In the reverse order of set_up, whatever of it was reached. */
+static void tear_down(struct reactor *reactor)
+{
+    http_server_free(reactor->http);
+    http_server_free(reactor->https);
+    api_free(reactor->api);
+    tls_server_free(reactor->tls);
+    keeper_link_free(reactor->link);
+    stack_free(reactor->stack);
+    msg_channel_free(reactor->parts.channel);
+    socket_close(reactor->parts.https_fd);
+    socket_close(reactor->parts.http_fd);
+}
+
+static void *run(void *argument)
+{
+    struct reactor *const reactor = argument;
+
+    enum err err = set_up(reactor);
+    if (err == ERR_OK) {
+        INVARIANT(queue_push(reactor->plan->events, &reactor->ready) == ERR_OK); /* there is room for every event */
+        err = loop_run(reactor->loop);
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "reactor_failed");
+    }
+    tear_down(reactor);
+    reactor->ended.err = err;
+    INVARIANT(queue_push(reactor->plan->events, &reactor->ended) == ERR_OK);
+    return NULL;
+}
+
+static void on_drained(void *context)
+{
+    struct reactor *const reactor = context;
+
+    reactor->draining--;
+    if (reactor->draining == 0) {
+        loop_stop(reactor->loop);
+    }
+}
+
+static void on_drain(struct loop_post *post)
+{
+    struct reactor *const reactor = ((struct drain_post *)post)->reactor;
+
+    reactor->draining = reactor->http != NULL ? 2 : 1;
+    http_server_drain(reactor->https, WORKER_GRACE_MS, on_drained, reactor);
+    if (reactor->http != NULL) {
+        http_server_drain(reactor->http, WORKER_GRACE_MS, on_drained, reactor);
+    }
+}
+
+static void on_cert(struct loop_post *post)
+{
+    struct cert_post *const cert = (struct cert_post *)post;
+
+    if (tls_server_cert(cert->reactor->tls, span_of(cert->pem, cert->pem_len)) == ERR_OK) {
+        keeper_link_cert(cert->reactor->link, cert->number);
+    } else {
+        log_fault(LOG_ERROR, "certificate_refused");
+    }
+    mem_free(cert);
+}
+
+/* What a reactor that never ran was given. */
+static void give_up(struct reactor *reactor)
+{
+    loop_free(reactor->loop);
+    tear_down(reactor);
+    mem_free(reactor);
+}
+
+enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *take_parts, struct reactor **out_reactor)
+{
+    void *memory = NULL;
+    struct reactor none = {.parts = *take_parts};
+
+    *take_parts = (struct reactor_parts){.index = take_parts->index, .https_fd = -1, .http_fd = -1};
+    enum err err = mem_alloc(sizeof(struct reactor), &memory);
+    if (err != ERR_OK) {
+        tear_down(&none);
+        TRY(err);
+    }
+    struct reactor *const reactor = memory;
+    *reactor = none;
+    reactor->plan = plan;
+    reactor->drain = (struct drain_post){.post = {.run = on_drain}, .reactor = reactor};
+    reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};
+    reactor->ended = (struct reactor_event){.kind = REACTOR_ENDED, .reactor = reactor};
+    err = loop_new(plan->clock, POSTS_MAX, &reactor->loop);
+    if (err == ERR_OK && pthread_create(&reactor->thread, NULL, run, reactor) != 0) {
+        err = ERR_LIMIT;
+    }
+    if (err != ERR_OK) {
+        give_up(reactor);
+        FAIL(err, "no thread for a reactor", plan->state);
+    }
+    *out_reactor = reactor;
+    return ERR_OK;
+}
+
+enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chain_pem)
+{
+    size_t bytes = 0;
+    void *memory = NULL;
+
+    TRY(num_add(sizeof(struct cert_post), chain_pem.len, &bytes));
+    TRY(mem_alloc(bytes, &memory));
+    struct cert_post *const cert = memory;
+    cert->post.run = on_cert;
+    cert->reactor = reactor;
+    cert->number = number;
+    cert->pem_len = chain_pem.len;
+    memcpy(cert->pem, chain_pem.data, chain_pem.len);
+    const enum err err = loop_post(reactor->loop, &cert->post);
+    if (err != ERR_OK) {
+        mem_free(cert);
+        TRY(err);
+    }
+    return ERR_OK;
+}
+
+void reactor_drain(struct reactor *reactor)
+{
+    if (loop_post(reactor->loop, &reactor->drain.post) != ERR_OK) {
+        log_fault(LOG_WARN, "reactor_not_drained");
+        loop_stop(reactor->loop);
+    }
+}
+
+void reactor_join(struct reactor *reactor)
+{
+    if (reactor == NULL) {
+        return;
+    }
+    INVARIANT(pthread_join(reactor->thread, NULL) == 0);
+    loop_free(reactor->loop);
+    mem_free(reactor);
+}

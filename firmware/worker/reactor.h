@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One reactor of the worker: a thread with its own loop, listener, TLS server, API and channel to the keeper. What is
+ * shared is either read-only, a snapshot, or the table of limits. */
+#ifndef FIRMWARE_WORKER_REACTOR_H
+#define FIRMWARE_WORKER_REACTOR_H
+
+#include <stdint.h>
+
+#include "crypto/secret_slab.h"
+#include "firmware/api/api.h"
+#include "firmware/msg.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/queue.h"
+#include "hal/base/snapshot.h"
+#include "hal/base/span.h"
+#include "net/limits.h"
+
+struct reactor;
+
+/* The same for all reactors; borrowed for their life. */
+struct reactor_plan {
+    const struct hal_clock *clock;
+    struct limits *limits;
+    struct secret_slab *slab;
+    struct snapshot_cell *ticket_keys;
+    struct data *data; /* NULL unless operational */
+    struct queue *events; /* of struct reactor_event; room for two of each reactor */
+    enum board_state state;
+    enum life_reason reason;
+    uint16_t https_port; /* as clients see it */
+};
+
+/* What one reactor is given. The descriptors and the channel are taken, also on failure. */
+struct reactor_parts {
+    size_t index;
+    int https_fd;
+    int http_fd; /* -1: none */
+    struct msg_channel *channel;
+};
+
+enum reactor_event_kind { REACTOR_READY, REACTOR_ENDED };
+
+struct reactor_event {
+    enum reactor_event_kind kind;
+    struct reactor *reactor;
+    enum err err; /* of the end; ERR_OK after a drain */
+};
+
+/* Starts the thread; REACTOR_READY follows, or REACTOR_ENDED with an error. ERR_NO_MEMORY, ERR_LIMIT, ERR_IO. */
+enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *take_parts,
+                       struct reactor **out_reactor) MUST_USE;
+
+/* From the main thread: the certificate for new handshakes, PEM. ERR_NO_MEMORY, ERR_LIMIT, ERR_CLOSED. */
+enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chain_pem) MUST_USE;
+
+/* From the main thread, once: accept no more, answer what is under way, end. */
+void reactor_drain(struct reactor *reactor);
+
+/* Waits for the thread and frees. NULL is fine. */
+void reactor_join(struct reactor *reactor);
+
+#endif

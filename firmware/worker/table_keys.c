@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One question, one answer. An answer of another type than asked for can only be a defect of the keeper. */
+#include "firmware/worker/table_keys.h"
+
+#include "hal/base/fault.h"
+#include "hal/base/mem.h"
+
+struct table_keys {
+    struct data_keys functions;
+    struct msg_channel *channel;
+    struct msg question;
+    struct msg answer;
+};
+
+/* Sends the question and receives the answer; both are the caller's to wipe. */
+static enum err ask(struct table_keys *keys)
+{
+    TRY(msg_send(keys->channel, &keys->question));
+    TRY(msg_recv(keys->channel, MSG_OPERATIONAL, &keys->answer));
+    return ERR_OK;
+}
+
+static enum err ask_for(struct table_keys *keys, enum msg_type expected)
+{
+    const enum err err = ask(keys);
+
+    msg_wipe(&keys->question);
+    TRY(err);
+    if (keys->answer.type == MSG_DONE && (enum err)keys->answer.as.done.err != ERR_OK) {
+        FAIL((enum err)keys->answer.as.done.err, "the keeper says no", keys->answer.as.done.err);
+    }
+    ENSURE(keys->answer.type == expected, ERR_BUG, "another answer than asked for");
+    return ERR_OK;
+}
+
+static enum err answer_key(struct table_keys *keys, struct secret **out_key)
+{
+    TRY(secret_new_copy(span_array(keys->answer.as.key.key), out_key));
+    return ERR_OK;
+}
+
+static enum err answer_wrapped(const struct table_keys *keys, struct data_wrapped *out_wrapped)
+{
+    const struct span wrapped = MSG_VIEW(&keys->answer.as.key.wrapped);
+
+    ENSURE(wrapped.len <= DATA_WRAPPED_MAX, ERR_RANGE, "a wrapped key that is too long");
+    *out_wrapped = (struct data_wrapped){.len = wrapped.len};
+    for (size_t i = 0; i < wrapped.len; i++) {
+        out_wrapped->bytes[i] = wrapped.data[i];
+    }
+    return ERR_OK;
+}
+
+static enum err new_key(void *context, uint32_t table, struct secret **out_key, struct data_wrapped *out_wrapped)
+{
+    struct table_keys *const keys = context;
+    SCOPED_SECRET struct secret *key = NULL;
+
+    keys->question = MSG_NEW(MSG_KEY_NEW);
+    keys->question.as.key_request.table = table;
+    enum err err = ask_for(keys, MSG_KEY);
+    if (err == ERR_OK) {
+        err = answer_key(keys, &key);
+    }
+    if (err == ERR_OK) {
+        err = answer_wrapped(keys, out_wrapped);
+    }
+    msg_wipe(&keys->answer);
+    TRY(err);
+    *out_key = TAKE(key);
+    return ERR_OK;
+}
+
+static enum err open_key(void *context, uint32_t table, struct span wrapped, struct secret **out_key)
+{
+    struct table_keys *const keys = context;
+
+    keys->question = MSG_NEW(MSG_KEY_OPEN);
+    keys->question.as.key_request.table = table;
+    ENSURE(MSG_SET(&keys->question.as.key_request.wrapped, wrapped) == ERR_OK, ERR_AUTH, "longer than any wrapped key");
+    enum err err = ask_for(keys, MSG_KEY);
+    if (err == ERR_OK) {
+        err = answer_key(keys, out_key);
+    }
+    msg_wipe(&keys->answer);
+    TRY(err);
+    return ERR_OK;
+}
+
+static enum err rewrap(void *context, uint32_t table, struct span wrapped, struct data_wrapped *out_wrapped)
+{
+    struct table_keys *const keys = context;
+
+    keys->question = MSG_NEW(MSG_KEY_REWRAP);
+    keys->question.as.key_request.table = table;
+    ENSURE(MSG_SET(&keys->question.as.key_request.wrapped, wrapped) == ERR_OK, ERR_AUTH, "longer than any wrapped key");
+    enum err err = ask_for(keys, MSG_KEY);
+    if (err == ERR_OK) {
+        err = answer_wrapped(keys, out_wrapped);
+    }
+    msg_wipe(&keys->answer);
+    TRY(err);
+    return ERR_OK;
+}
+
+static enum err rotate(struct table_keys *keys, enum msg_type type, bool *out_pending)
+{
+    keys->question = MSG_NEW(type);
+    TRY(ask_for(keys, MSG_DONE));
+    *out_pending = keys->answer.as.done.pending == 1;
+    return ERR_OK;
+}
+
+static enum err rotate_begin(void *context)
+{
+    bool pending = false;
+
+    TRY(rotate(context, MSG_ROTATE_BEGIN, &pending));
+    return ERR_OK;
+}
+
+static enum err rotate_end(void *context)
+{
+    bool pending = false;
+
+    TRY(rotate(context, MSG_ROTATE_END, &pending));
+    return ERR_OK;
+}
+
+static enum err rotate_pending(void *context, bool *out_pending)
+{
+    TRY(rotate(context, MSG_ROTATE_PENDING, out_pending));
+    return ERR_OK;
+}
+
+enum err table_keys_new(struct msg_channel *take_channel, struct table_keys **out_keys)
+{
+    void *memory = NULL;
+
+    TRY(mem_alloc(sizeof(struct table_keys), &memory));
+    struct table_keys *const keys = memory;
+    keys->channel = take_channel;
+    keys->functions = (struct data_keys){
+        .context = keys,
+        .new_key = new_key,
+        .open_key = open_key,
+        .rotate_begin = rotate_begin,
+        .rewrap = rewrap,
+        .rotate_end = rotate_end,
+        .rotate_pending = rotate_pending,
+    };
+    *out_keys = keys;
+    return ERR_OK;
+}
+
+void table_keys_free(struct table_keys *keys)
+{
+    if (keys == NULL) {
+        return;
+    }
+    msg_channel_free(keys->channel);
+    msg_wipe(&keys->question);
+    msg_wipe(&keys->answer);
+    mem_free(keys);
+}
+
+const struct data_keys *table_keys_view(const struct table_keys *keys)
+{
+    return &keys->functions;
+}

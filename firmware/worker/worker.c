@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Start: descriptors and orders from the supervisor -> give up rights -> certificate and ticket keys from the keeper ->
+ * open the rows, if the state allows -> start the reactors -> say ready. From then on the main thread waits for the
+ * supervisor, the keeper's notices and the ends of reactors.
+ *
+ * Locked, failed or unprovisioned it is the same program with no rows: the API's table of routes decides what is legal.
+ * A database that does not open makes the state failed; the worker goes on and says so. */
+#include "firmware/worker/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crypto/aead.h"
+#include "crypto/crypto.h"
+#include "crypto/random.h"
+#include "crypto/x509.h"
+#include "firmware/data/data.h"
+#include "firmware/msg.h"
+#include "firmware/worker/reactor.h"
+#include "firmware/worker/table_keys.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+#include "hal/board.h"
+#include "hal/datadir.h"
+#include "hal/poller.h"
+#include "hal/process.h"
+#include "hal/sandbox.h"
+#include "hal/socket.h"
+#include "net/tls.h"
+
+#define OPEN_FILES_MORE  512 /* besides connections: listeners, channels, queues, the database */
+#define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define LIMIT_KEYS       32768
+#define KEEPER_WAIT_MS   60000 /* the keeper answers at once, unless its disk or the TPM is slow */
+#define EVENTS           16
+
+struct worker {
+    enum msg_state state;
+    struct msg_channel *control;
+    struct datadir *dir;
+    int calls_fd;
+    int notices_fd;
+    struct msg_channel *notices;
+    struct poller *poller;
+    struct table_keys *keys;
+    struct secret_slab *slab;
+    struct random *random;
+    struct data *data;
+    struct reactor_plan plan;
+    size_t reactor_count;
+    size_t running; /* reactors whose thread has not ended */
+    size_t ready;
+    struct reactor_parts parts[MSG_REACTORS_MAX];
+    struct reactor *reactors[MSG_REACTORS_MAX];
+    uint32_t cert_number;
+    struct buf *cert_pem;
+    struct msg in;  /* the message at hand; wiped after each */
+    struct msg out;
+};
+
+/* --- orders and descriptors --- */
+
+static enum err take_fd(struct worker *worker)
+{
+    const int fd = worker->in.fd;
+    const uint32_t index = worker->in.as.with_fd.index;
+
+    worker->in.fd = -1;
+    switch ((enum msg_fd_kind)worker->in.as.with_fd.kind) {
+    case MSG_FD_CALLS:
+        worker->calls_fd = fd;
+        return ERR_OK;
+    case MSG_FD_NOTICES:
+        worker->notices_fd = fd;
+        return ERR_OK;
+    case MSG_FD_HTTP:
+        worker->parts[0].http_fd = fd;
+        return ERR_OK;
+    case MSG_FD_HTTPS:
+        INVARIANT(index < MSG_REACTORS_MAX);
+        worker->parts[index].https_fd = fd;
+        return ERR_OK;
+    case MSG_FD_REACTOR:
+        INVARIANT(index < MSG_REACTORS_MAX);
+        TRY(channel_set_nonblocking(fd));
+        TRY(msg_channel_new(fd, MSG_REACTOR, MSG_LOWER, &worker->parts[index].channel));
+        return ERR_OK;
+    case MSG_FD_KINDS:
+        break;
+    }
+    FAIL(ERR_MALFORMED, "no such kind of descriptor", fd);
+}
+
+static enum err receive_start(struct worker *worker)
+{
+    for (;;) {
+        TRY(msg_recv(worker->control, MSG_STARTING, &worker->in));
+        if (worker->in.type == MSG_WORKER_START) {
+            break;
+        }
+        ENSURE(worker->in.type == MSG_WORKER_FD, ERR_CANCELLED, "stopped before the start");
+        TRY(take_fd(worker));
+    }
+    worker->reactor_count = worker->in.as.worker_start.reactors;
+    worker->plan.state = (enum board_state)worker->in.as.worker_start.state;
+    worker->plan.reason = (enum life_reason)worker->in.as.worker_start.reason;
+    worker->plan.https_port = (uint16_t)worker->in.as.worker_start.https_port;
+    return ERR_OK;
+}
+
+static enum err give_up_rights(struct worker *worker)
+{
+    TRY(sandbox_drop_user(board_desc.worker_uid, board_desc.worker_gid));
+    TRY(datadir_take_fd(WORKER_FD_DIRECTORY, &worker->dir));
+    const struct sandbox_spec spec = {
+        .profile = SANDBOX_WORKER,
+        .directory_fd = datadir_fd(worker->dir),
+        .require_landlock = board_desc.require_landlock,
+    };
+    TRY(sandbox_enter(&spec));
+    return ERR_OK;
+}
+
+/* --- what the keeper tells --- */
+
+/* A reactor that cannot take it keeps the certificate it has. */
+static void cert_to(struct worker *worker, struct reactor *reactor)
+{
+    if (reactor_cert(reactor, worker->cert_number, buf_all(worker->cert_pem)) != ERR_OK) {
+        log_fault(LOG_ERROR, "certificate_not_taken");
+    }
+}
+
+static enum err take_cert(struct worker *worker)
+{
+    buf_reset(worker->cert_pem);
+    TRY(x509_to_pem(MSG_VIEW(&worker->in.as.cert.leaf), worker->cert_pem));
+    worker->cert_number = worker->in.as.cert.number;
+    for (size_t i = 0; i < worker->reactor_count && worker->reactors[i] != NULL; i++) {
+        cert_to(worker, worker->reactors[i]);
+    }
+    return ERR_OK;
+}
+
+static enum err take_tickets(struct worker *worker)
+{
+    struct tls_ticket_key current;
+    struct tls_ticket_key previous;
+    struct snapshot *keys = NULL;
+
+    memcpy(current.name, worker->in.as.tickets.current_name, sizeof(current.name));
+    memcpy(current.key, worker->in.as.tickets.current_key, sizeof(current.key));
+    memcpy(previous.name, worker->in.as.tickets.previous_name, sizeof(previous.name));
+    memcpy(previous.key, worker->in.as.tickets.previous_key, sizeof(previous.key));
+    const enum err err =
+        tls_ticket_keys_new(&current, worker->in.as.tickets.has_previous == 1 ? &previous : NULL, &keys);
+    mem_wipe(&current, sizeof(current));
+    mem_wipe(&previous, sizeof(previous));
+    TRY(err);
+    snapshot_publish(worker->plan.ticket_keys, keys);
+    return ERR_OK;
+}
+
+static enum err take_notice(struct worker *worker)
+{
+    TRY(msg_recv(worker->notices, worker->state, &worker->in));
+    const enum err err = worker->in.type == MSG_CERT ? take_cert(worker) : take_tickets(worker);
+    msg_wipe(&worker->in);
+    TRY(err);
+    return ERR_OK;
+}
+
+/* --- rows --- */
+
+static enum err make_data_config(struct worker *worker, struct data_config *out_config)
+{
+    struct msg_channel *calls = NULL;
+
+    TRY(channel_set_timeout(worker->calls_fd, KEEPER_WAIT_MS));
+    TRY(msg_channel_new(worker->calls_fd, MSG_CALLS, MSG_LOWER, &calls));
+    worker->calls_fd = -1;
+    TRY(table_keys_new(calls, &worker->keys));
+    out_config->keys = table_keys_view(worker->keys);
+    out_config->slab = worker->slab;
+    out_config->random = worker->random;
+    out_config->clock = worker->plan.clock;
+    out_config->readers = worker->reactor_count;
+    return ERR_OK;
+}
+
+static enum err bootstrap(struct worker *worker)
+{
+    struct data_bootstrap made = {.made = false};
+    struct msg *const msg = &worker->out;
+
+    TRY(data_bootstrap(worker->data, &made));
+    enum err err = ERR_OK;
+    *msg = MSG_NEW(MSG_WORKER_BOOTSTRAP);
+    if (made.made) {
+        err = MSG_SET(&msg->as.worker_bootstrap.project, span_array(made.project_id));
+        INVARIANT(err == ERR_OK);
+        err = MSG_SET(&msg->as.worker_bootstrap.environment, span_of(made.environment, made.environment_len));
+        INVARIANT(err == ERR_OK);
+        err = MSG_SET(&msg->as.worker_bootstrap.publishable, span_array(made.publishable_key));
+        INVARIANT(err == ERR_OK);
+        err = MSG_SET(&msg->as.worker_bootstrap.secret, span_array(made.secret_key));
+        INVARIANT(err == ERR_OK);
+        err = msg_send(worker->control, msg);
+    }
+    data_bootstrap_wipe(&made);
+    msg_wipe(msg);
+    TRY(err);
+    return ERR_OK;
+}
+
+static enum err open_rows(struct worker *worker)
+{
+    char path[DATADIR_PATH_BYTES];
+    struct data_config config = {.path = path};
+
+    datadir_path(worker->dir, path);
+    TRY(make_data_config(worker, &config));
+    TRY(data_open(&config, &worker->data));
+    TRY(bootstrap(worker));
+    return ERR_OK;
+}
+
+/* Opens the rows if this state has any. What is wrong with them is a state of its own; a keeper that is gone is not. */
+static enum err open_rows_if_legal(struct worker *worker)
+{
+    if (board_permits(worker->plan.state, BOARD_SERVE_DATA) != BOARD_ALLOW) {
+        return ERR_OK;
+    }
+    const enum err err = open_rows(worker);
+    if (err == ERR_CLOSED || err == ERR_TIMEOUT || err == ERR_NO_MEMORY) {
+        TRY(err);
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "rows_not_opened");
+        data_close(worker->data);
+        worker->data = NULL;
+        worker->plan.state = BOARD_FAILED;
+        worker->plan.reason = err == ERR_ROLLBACK ? LIFE_REASON_ROLLBACK : LIFE_REASON_STORAGE_DAMAGED;
+        worker->out = MSG_NEW(MSG_WORKER_FAILED);
+        worker->out.as.reason = (uint32_t)worker->plan.reason;
+        TRY(msg_send(worker->control, &worker->out));
+    }
+    worker->plan.data = worker->data;
+    return ERR_OK;
+}
+
+/* One line for each finding on standard output, for the person who called `rowlock fsck`. */
+static void on_damage(void *context, const struct data_damage *damage)
+{
+    char row[24] = {0};
+
+    (void)context;
+    memcpy(row, damage->row.data != NULL ? (const char *)damage->row.data : "", damage->row.len < 24 ? damage->row.len : 24);
+    (void)dprintf(STDOUT_FILENO, "damaged: %s table %u index %u row %.24s\n", damage->kind, damage->table, damage->index,
+                  damage->row.len == 24 ? row : "-"); /* nobody reads it: the count is told all the same */
+}
+
+static enum err check_rows(struct worker *worker)
+{
+    char path[DATADIR_PATH_BYTES];
+    struct data_config config = {.path = path};
+    struct data_check_report report = {0};
+
+    datadir_path(worker->dir, path);
+    TRY(make_data_config(worker, &config));
+    const enum err err = data_check(&config, on_damage, NULL, &report);
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "check_failed");
+    } else {
+        (void)dprintf(STDOUT_FILENO, "checked: %llu tables, %llu rows, %llu index entries, %llu damaged\n",
+                      (unsigned long long)report.tables, (unsigned long long)report.rows,
+                      (unsigned long long)report.entries, (unsigned long long)report.damaged); /* as above */
+    }
+    worker->out = MSG_NEW(MSG_WORKER_CHECKED);
+    worker->out.as.worker_checked.err = (uint32_t)err;
+    worker->out.as.worker_checked.findings = report.damaged > UINT32_MAX ? UINT32_MAX : (uint32_t)report.damaged;
+    TRY(msg_send(worker->control, &worker->out));
+    return ERR_OK;
+}
+
+/* --- reactors --- */
+
+static enum err make_shared(struct worker *worker)
+{
+    uint8_t seed[LIMITS_SEED_BYTES];
+
+    worker->plan.clock = hal_clock_system();
+    worker->plan.slab = worker->slab;
+    random_fill(worker->random, seed, sizeof(seed));
+    TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));
+    TRY(snapshot_cell_new(MSG_REACTORS_MAX, NULL, &worker->plan.ticket_keys));
+    TRY(queue_new((size_t)2 * MSG_REACTORS_MAX, &worker->plan.events));
+    return ERR_OK;
+}
+
+static enum err on_reactor(struct worker *worker)
+{
+    const struct msg ready = MSG_NEW(MSG_WORKER_READY);
+    void *item = NULL;
+
+    const enum err err = queue_pop(worker->plan.events, &item);
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    TRY(err);
+    const struct reactor_event *const event = item;
+    if (event->kind == REACTOR_ENDED) {
+        worker->running--;
+        ENSURE(event->err == ERR_OK && worker->state == MSG_STOPPING, ERR_CANCELLED, "a reactor ended by itself");
+        return ERR_OK;
+    }
+    worker->ready++;
+    if (worker->ready == worker->reactor_count && worker->state != MSG_STOPPING) {
+        worker->state = worker->plan.data != NULL ? MSG_OPERATIONAL : MSG_LOCKED;
+        TRY(msg_send(worker->control, &ready));
+        LOG(LOG_INFO, "worker_ready", LOG_LITERAL("state", life_state_name(worker->plan.state)),
+            LOG_NUMBER("reactors", worker->reactor_count));
+    }
+    return ERR_OK;
+}
+
+/* Reactors start one after the other and have their certificate before they are counted as ready: posts to a loop are
+ * carried out in order, and so are its first connections. */
+static enum err start_reactors(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->reactor_count; i++) {
+        worker->parts[i].index = i;
+        TRY(reactor_start(&worker->plan, &worker->parts[i], &worker->reactors[i]));
+        worker->running++;
+        cert_to(worker, worker->reactors[i]);
+    }
+    return ERR_OK;
+}
+
+static void stop_reactors(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->reactor_count && worker->reactors[i] != NULL; i++) {
+        reactor_drain(worker->reactors[i]);
+    }
+}
+
+/* --- the main thread --- */
+
+static enum err on_control(struct worker *worker)
+{
+    const enum err err = msg_recv(worker->control, worker->state, &worker->in);
+
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    TRY(err);
+    if (worker->in.type == MSG_WORKER_STOP && worker->state != MSG_STOPPING) {
+        worker->state = MSG_STOPPING;
+        stop_reactors(worker);
+    }
+    return ERR_OK;
+}
+
+static enum err on_notice(struct worker *worker)
+{
+    const enum err err = take_notice(worker);
+
+    if (err == ERR_AGAIN) {
+        fault_clear();
+        return ERR_OK;
+    }
+    if (err == ERR_CLOSED) {
+        fault_clear(); /* the keeper died; open connections go on until the supervisor replaces this worker */
+        TRY(poller_remove(worker->poller, worker->notices_fd));
+        return ERR_OK;
+    }
+    TRY(err);
+    return ERR_OK;
+}
+
+static enum err poll_all(struct worker *worker)
+{
+    TRY(poller_new(&worker->poller));
+    TRY(channel_set_nonblocking(msg_channel_fd(worker->control)));
+    TRY(channel_set_nonblocking(worker->notices_fd));
+    TRY(poller_add(worker->poller, msg_channel_fd(worker->control), POLLER_READ, worker->control));
+    TRY(poller_add(worker->poller, worker->notices_fd, POLLER_READ, worker->notices));
+    TRY(poller_add(worker->poller, queue_fd(worker->plan.events), POLLER_READ, worker->plan.events));
+    return ERR_OK;
+}
+
+static enum err dispatch(struct worker *worker, const struct poller_event *event)
+{
+    if (event->context == worker->control) {
+        TRY(on_control(worker));
+    } else if (event->context == worker->notices) {
+        TRY(on_notice(worker));
+    } else {
+        TRY(on_reactor(worker));
+    }
+    return ERR_OK;
+}
+
+static enum err serve(struct worker *worker)
+{
+    struct poller_event events[EVENTS];
+    size_t count = 0;
+
+    while (worker->state != MSG_STOPPING || worker->running != 0) {
+        TRY(poller_wait(worker->poller, POLLER_FOREVER, events, EVENTS, &count));
+        for (size_t i = 0; i < count; i++) {
+            TRY(dispatch(worker, &events[i]));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err start(struct worker *worker)
+{
+    const struct sandbox_limits limits = {
+        .open_files = CONFIG_NET_CONNECTIONS_MAX + OPEN_FILES_MORE, .locked_bytes = LOCKED_BYTES};
+    int signals = -1;
+
+    TRY(sandbox_begin(&limits));
+    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
+    socket_close(signals);
+    TRY(crypto_start());
+    TRY(msg_channel_new(WORKER_FD_CONTROL, MSG_TO_WORKER, MSG_LOWER, &worker->control));
+    TRY(receive_start(worker));
+    TRY(give_up_rights(worker));
+    TRY(crypto_slab_new(&worker->slab));
+    TRY(random_new(SPAN_NONE, &worker->random));
+    return ERR_OK;
+}
+
+static enum err start_serving(struct worker *worker)
+{
+    ENSURE(worker->notices_fd >= 0 && worker->calls_fd >= 0, ERR_MALFORMED, "a channel to the keeper is missing");
+    TRY(make_shared(worker));
+    TRY(buf_new(X509_PEM_MAX, &worker->cert_pem));
+    TRY(msg_channel_new(worker->notices_fd, MSG_NOTICES, MSG_LOWER, &worker->notices));
+    while (worker->cert_number == 0) {
+        TRY(take_notice(worker));
+    }
+    TRY(open_rows_if_legal(worker));
+    TRY(poll_all(worker));
+    TRY(start_reactors(worker));
+    return ERR_OK;
+}
+
+static enum err work(struct worker *worker)
+{
+    TRY(start(worker));
+    if (worker->in.as.worker_start.mode == MSG_MODE_CHECK) {
+        TRY(check_rows(worker));
+        return ERR_OK;
+    }
+    TRY(start_serving(worker));
+    TRY(serve(worker));
+    return ERR_OK;
+}
+
+/* After serve has ended in order. Rows are closed after the last reactor that might use them. */
+static void end(struct worker *worker)
+{
+    for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
+        reactor_join(worker->reactors[i]);
+    }
+    data_close(worker->data);
+    table_keys_free(worker->keys);
+    random_free(worker->random);
+    secret_slab_free(worker->slab);
+    queue_free(worker->plan.events);
+    snapshot_cell_free(worker->plan.ticket_keys);
+    limits_free(worker->plan.limits);
+    msg_channel_free(worker->notices);
+    msg_channel_free(worker->control);
+    poller_free(worker->poller);
+    buf_free(worker->cert_pem);
+    datadir_close(worker->dir);
+    msg_wipe(&worker->in);
+    mem_free(worker);
+}
+
+int worker_main(void)
+{
+    void *memory = NULL;
+
+    log_open("worker", LOG_INFO);
+    if (mem_alloc(sizeof(struct worker), &memory) != ERR_OK) {
+        log_fault(LOG_ERROR, "worker_failed");
+        return 1;
+    }
+    struct worker *const worker = memory;
+    worker->calls_fd = -1;
+    worker->notices_fd = -1;
+    for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
+        worker->parts[i] = (struct reactor_parts){.index = i, .https_fd = -1, .http_fd = -1};
+    }
+    if (work(worker) != ERR_OK) {
+        log_fault(LOG_ERROR, "worker_failed");
+        _exit(1); /* threads may still run: what is on disk is whole at any moment */
+    }
+    end(worker);
+    return 0;
+}
