@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/supervisor/child.h"
+
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/socket.h"
+
+#define SEND_TIMEOUT_MS 5000 /* a child that does not read for so long is not worth waiting for */
+#define CHILD_FDS 2
+
+void child_init(struct child *child, const char *command, enum msg_channel_kind kind)
+{
+    *child = (struct child){.command = command, .kind = kind, .process = {.pidfd = -1}};
+}
+
+static enum err watch(struct child *child, struct poller *poller)
+{
+    TRY(poller_add(poller, child->process.pidfd, POLLER_READ, &child->process));
+    TRY(poller_add(poller, msg_channel_fd(child->control), POLLER_READ, child));
+    return ERR_OK;
+}
+
+enum err child_start(struct child *child, struct poller *poller, int directory_fd, struct mono_time now)
+{
+    int ends[2] = {-1, -1};
+
+    TRY(channel_pair(ends));
+    enum err err = channel_set_timeout(ends[0], SEND_TIMEOUT_MS);
+    if (err == ERR_OK) {
+        err = msg_channel_new(ends[0], child->kind, MSG_UPPER, &child->control);
+    }
+    if (err != ERR_OK) {
+        socket_close(ends[0]);
+        socket_close(ends[1]);
+        TRY(err);
+    }
+    const int fds[CHILD_FDS] = {ends[1], directory_fd};
+    const struct process_spec spec = {.arguments = {child->command}, .fds = fds, .fd_count = CHILD_FDS};
+    err = process_start(&spec, &child->process);
+    socket_close(ends[1]);
+    if (err != ERR_OK) {
+        msg_channel_free(child->control);
+        child->control = NULL;
+        TRY(err);
+    }
+    child->state = MSG_STARTING;
+    child->runs = true;
+    child->stopping = false;
+    child->started = now;
+    LOG(LOG_INFO, "child_started", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", child->process.pid));
+    TRY(watch(child, poller));
+    return ERR_OK;
+}
+
+void child_stop(struct child *child, enum msg_type stop, struct mono_time now, unsigned int kill_after_ms)
+{
+    const struct msg msg = MSG_NEW(stop);
+
+    if (!child->runs || child->stopping) {
+        return;
+    }
+    child->stopping = true;
+    child->kill_at = mono_add_ms(now, kill_after_ms);
+    if (msg_send(child->control, &msg) != ERR_OK) {
+        log_fault(LOG_WARN, "child_not_asked");
+        process_kill(&child->process);
+    }
+}
+
+void child_done(struct child *child, struct poller *poller)
+{
+    if (child->control != NULL) {
+        if (poller_remove(poller, msg_channel_fd(child->control)) != ERR_OK) {
+            fault_clear(); /* removed when the other end closed */
+        }
+        msg_channel_free(child->control);
+        child->control = NULL;
+    }
+}
+
+bool child_reap(struct child *child, struct poller *poller, struct mono_time now)
+{
+    enum process_end end = PROCESS_EXITED;
+    int number = 0;
+    const int pid = child->process.pid;
+
+    if (!child->runs) {
+        return false;
+    }
+    const int pidfd = child->process.pidfd;
+    struct process process = child->process;
+    if (poller_remove(poller, pidfd) != ERR_OK) {
+        log_fault(LOG_WARN, "child_not_polled");
+    }
+    if (process_reap(&process, 0, &end, &number) != ERR_OK) {
+        fault_clear();
+        if (poller_add(poller, pidfd, POLLER_READ, &child->process) != ERR_OK) {
+            log_fault(LOG_WARN, "child_not_polled");
+        }
+        return false;
+    }
+    child->process = process;
+    child->runs = false;
+    const bool steady = mono_ms_between(child->started, now) >= CHILD_STEADY_MS;
+    const bool orderly = child->stopping && end == PROCESS_EXITED && number == 0;
+    if (orderly || steady || child->backoff_ms == 0) {
+        child->backoff_ms = CHILD_BACKOFF_FIRST_MS;
+    } else if (child->backoff_ms < CHILD_BACKOFF_LAST_MS) {
+        child->backoff_ms *= 2;
+    }
+    child->start_at = orderly ? now : mono_add_ms(now, child->backoff_ms);
+    LOG(orderly ? LOG_INFO : LOG_ERROR, "child_ended", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", pid),
+        LOG_LITERAL("how", end == PROCESS_EXITED ? "exit" : "signal"), LOG_NUMBER("number", number));
+    child_done(child, poller);
+    return true;
+}
+
+void child_kill_if_late(struct child *child, struct mono_time now)
+{
+    if (child->runs && child->stopping && now.ns >= child->kill_at.ns) {
+        LOG(LOG_ERROR, "child_killed", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", child->process.pid));
+        process_kill(&child->process);
+        child->kill_at = mono_add_ms(now, CHILD_BACKOFF_LAST_MS);
+    }
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A child process: its control channel, how it ends, and when it is started again. */
+#ifndef FIRMWARE_SUPERVISOR_CHILD_H
+#define FIRMWARE_SUPERVISOR_CHILD_H
+
+#include <stdbool.h>
+
+#include "firmware/msg.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/time.h"
+#include "hal/poller.h"
+#include "hal/process.h"
+
+/* A child that dies is started again at once, then after waits that double up to the longest; one that has lived for a
+ * minute starts from the beginning. */
+#define CHILD_BACKOFF_FIRST_MS 100U
+#define CHILD_BACKOFF_LAST_MS  10000U
+#define CHILD_STEADY_MS        60000U
+
+struct child {
+    const char *command;        /* "keeper"; a literal */
+    enum msg_channel_kind kind; /* of the control channel */
+    struct process process;
+    struct msg_channel *control;
+    enum msg_state state;
+    bool runs;
+    bool stopping;            /* asked to */
+    struct mono_time kill_at; /* while stopping */
+    struct mono_time started;
+    struct mono_time start_at; /* not before */
+    unsigned int backoff_ms;
+};
+
+void child_init(struct child *child, const char *command, enum msg_channel_kind kind);
+
+/* Starts the process with the control channel and one directory, and watches both its end and its channel. Events carry
+ * &child->process for the end and the child itself for messages. ERR_LIMIT, ERR_IO, ERR_NO_MEMORY. */
+enum err child_start(struct child *child, struct poller *poller, int directory_fd, struct mono_time now) MUST_USE;
+
+/* Asks it to end by message; kill_after_ms later it is killed. Asking again changes nothing. */
+void child_stop(struct child *child, enum msg_type stop, struct mono_time now, unsigned int kill_after_ms);
+
+/* Collects it if it has ended: true then. Sets when it may start again. */
+bool child_reap(struct child *child, struct poller *poller, struct mono_time now);
+
+/* Kills one that was asked to end and did not. */
+void child_kill_if_late(struct child *child, struct mono_time now);
+
+/* Frees what is left of one that runs no more. */
+void child_done(struct child *child, struct poller *poller);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sockets, and what the children are given at their start. */
+#include "firmware/supervisor/supervisor_int.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/socket.h"
+
+#define BACKLOG 1024
+#define HOST_NAME_BYTES (MSG_NAME_MAX + 1)
+
+enum err supervisor_listen(struct supervisor *supervisor)
+{
+    struct socket_listen listen = {
+        .address = supervisor->options->listen, .backlog = BACKLOG, .share_port = true};
+    struct socket_address bound = {0};
+
+    listen.address.port = supervisor->options->port;
+    for (size_t i = 0; i < supervisor->reactors; i++) {
+        TRY(socket_listen(&listen, &supervisor->https[i], &bound));
+        listen.address.port = bound.port; /* port 0: the first one finds a free one for all */
+    }
+    supervisor->port = bound.port;
+    if (supervisor->options->plain) {
+        listen.address.port = supervisor->options->plain_port;
+        listen.share_port = false;
+        TRY(socket_listen(&listen, &supervisor->http, &bound));
+        supervisor->plain_port = bound.port;
+    }
+    return ERR_OK;
+}
+
+static enum err send_name(struct supervisor *supervisor, uint32_t index, uint32_t count, const char *name)
+{
+    supervisor->out = MSG_NEW(MSG_KEEPER_NAME);
+    supervisor->out.as.keeper_name.index = index;
+    supervisor->out.as.keeper_name.count = count;
+    TRY(MSG_SET(&supervisor->out.as.keeper_name.name, span_str(name)));
+    TRY(msg_send(supervisor->keeper.control, &supervisor->out));
+    return ERR_OK;
+}
+
+static bool is_any(const struct socket_address *address)
+{
+    static const uint8_t zero[16] = {0};
+
+    return memcmp(address->ip, zero, sizeof(zero)) == 0;
+}
+
+/* localhost and its addresses always, the host's own name, the address listened on, and the names of the command line. */
+static enum err send_names(struct supervisor *supervisor)
+{
+    const struct options *const options = supervisor->options;
+    const char *names[5 + OPTIONS_NAMES_MAX] = {"localhost", "127.0.0.1", "::1"};
+    char host[HOST_NAME_BYTES + 1] = {0};
+    size_t count = 3;
+
+    if (gethostname(host, HOST_NAME_BYTES) == 0 && options_is_host_name(host)) {
+        names[count] = host;
+        count++;
+    }
+    if (!is_any(&options->listen)) {
+        names[count] = options->listen_text;
+        count++;
+    }
+    for (size_t i = 0; i < options->name_count; i++) {
+        names[count] = options->names[i];
+        count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(send_name(supervisor, (uint32_t)i, (uint32_t)count, names[i]));
+    }
+    return ERR_OK;
+}
+
+enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
+{
+    TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir, hal_clock_mono(supervisor->clock)));
+    supervisor->known = false;
+    TRY(send_names(supervisor));
+    supervisor->out = MSG_NEW(MSG_KEEPER_START);
+    TRY(MSG_SET(&supervisor->out.as.keeper_start.tcti, span_str(supervisor->options->tcti)));
+    TRY(MSG_SET(&supervisor->out.as.keeper_start.pin, pin));
+    const enum err err = msg_send(supervisor->keeper.control, &supervisor->out);
+    msg_wipe(&supervisor->out);
+    TRY(err);
+    return ERR_OK;
+}
+
+static enum err give_fd(struct supervisor *supervisor, enum msg_fd_kind kind, size_t index, int fd)
+{
+    supervisor->out = MSG_NEW(MSG_WORKER_FD);
+    supervisor->out.as.with_fd.kind = (uint32_t)kind;
+    supervisor->out.as.with_fd.index = (uint32_t)index;
+    supervisor->out.fd = fd;
+    TRY(msg_send(supervisor->worker.control, &supervisor->out));
+    return ERR_OK;
+}
+
+/* A new channel between keeper and worker; link is its number at the keeper. */
+static enum err connect_both(struct supervisor *supervisor, enum msg_fd_kind kind, size_t link, size_t index)
+{
+    SCOPED_FD int upper = -1;
+    SCOPED_FD int lower = -1;
+    int ends[2] = {-1, -1};
+
+    TRY(channel_pair(ends));
+    upper = ends[0];
+    lower = ends[1];
+    TRY(give_fd(supervisor, kind, index, lower));
+    supervisor->out = MSG_NEW(MSG_KEEPER_WORKER);
+    supervisor->out.as.with_fd.kind = (uint32_t)kind;
+    supervisor->out.as.with_fd.index = (uint32_t)link;
+    supervisor->out.fd = upper;
+    TRY(msg_send(supervisor->keeper.control, &supervisor->out));
+    return ERR_OK;
+}
+
+static enum err connect_all(struct supervisor *supervisor)
+{
+    TRY(connect_both(supervisor, MSG_FD_CALLS, 0, 0));
+    TRY(connect_both(supervisor, MSG_FD_NOTICES, 1, 0));
+    for (size_t i = 0; i < supervisor->reactors && supervisor->mode == MSG_MODE_SERVE; i++) {
+        TRY(connect_both(supervisor, MSG_FD_REACTOR, i + 2, i));
+        TRY(give_fd(supervisor, MSG_FD_HTTPS, i, supervisor->https[i]));
+    }
+    if (supervisor->http >= 0) {
+        TRY(give_fd(supervisor, MSG_FD_HTTP, 0, supervisor->http));
+    }
+    return ERR_OK;
+}
+
+enum err supervisor_start_worker(struct supervisor *supervisor)
+{
+    TRY(child_start(&supervisor->worker, supervisor->poller, supervisor->worker_dir, hal_clock_mono(supervisor->clock)));
+    supervisor->failed = false;
+    supervisor->has_generation = hal_vmgenid_read(supervisor->vmgenid, supervisor->generation) == ERR_OK;
+    fault_clear();
+    TRY(connect_all(supervisor));
+    supervisor->out = MSG_NEW(MSG_WORKER_START);
+    supervisor->out.as.worker_start.mode = (uint32_t)supervisor->mode;
+    supervisor->out.as.worker_start.state = (uint32_t)supervisor->state;
+    supervisor->out.as.worker_start.reason = (uint32_t)supervisor->reason;
+    supervisor->out.as.worker_start.first = supervisor->first ? 1 : 0;
+    supervisor->out.as.worker_start.reactors = (uint32_t)supervisor->reactors;
+    supervisor->out.as.worker_start.https_port = supervisor->port;
+    TRY(msg_send(supervisor->worker.control, &supervisor->out));
+    return ERR_OK;
+}

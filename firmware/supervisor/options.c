@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One row of a table for each option. Errors go to standard error as text: a person typed the command. */
+#include "firmware/supervisor/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "firmware/msg.h"
+#include "hal/base/fault.h"
+#include "hal/base/span.h"
+#include "hal/board.h"
+
+#define DEFAULT_PORT 8443
+
+static enum err set_data(const char *value, struct options *options)
+{
+    ENSURE(value[0] != '\0', ERR_MALFORMED, "no directory");
+    options->data = value;
+    return ERR_OK;
+}
+
+static enum err set_tcti(const char *value, struct options *options)
+{
+    ENSURE(strlen(value) <= MSG_TCTI_MAX, ERR_MALFORMED, "a TCTI string that is too long");
+    options->tcti = value;
+    return ERR_OK;
+}
+
+static enum err read_port(const char *value, uint16_t *out_port)
+{
+    uint64_t port = 0;
+
+    TRY(span_to_u64(span_str(value), UINT16_MAX, &port));
+    *out_port = (uint16_t)port;
+    return ERR_OK;
+}
+
+static enum err set_port(const char *value, struct options *options)
+{
+    return read_port(value, &options->port);
+}
+
+static enum err set_plain_port(const char *value, struct options *options)
+{
+    options->plain = true;
+    return read_port(value, &options->plain_port);
+}
+
+static enum err set_listen(const char *value, struct options *options)
+{
+    options->listen_text = value;
+    return socket_address_parse(span_str(value), &options->listen);
+}
+
+bool options_is_host_name(const char *text)
+{
+    const size_t len = strlen(text);
+    const size_t good = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
+
+    return len != 0 && good == len && len <= MSG_NAME_MAX && text[0] != '.' && text[0] != '-' && text[len - 1] != '-' &&
+           strstr(text, "..") == NULL;
+}
+
+static enum err add_name(const char *value, struct options *options)
+{
+    ENSURE(options_is_host_name(value), ERR_MALFORMED, "not a host name");
+    ENSURE(options->name_count < OPTIONS_NAMES_MAX, ERR_MALFORMED, "too many names");
+    options->names[options->name_count] = value;
+    options->name_count++;
+    return ERR_OK;
+}
+
+static enum err set_pin_fd(const char *value, struct options *options)
+{
+    uint64_t fd = 0;
+
+    TRY(span_to_u64(span_str(value), 1023, &fd));
+    options->pin_fd = (int)fd;
+    return ERR_OK;
+}
+
+static const struct {
+    const char *name;
+    enum err (*set)(const char *value, struct options *options);
+} table[] = {
+    {"--data", set_data},     {"--tcti", set_tcti},   {"--port", set_port},     {"--http-port", set_plain_port},
+    {"--listen", set_listen}, {"--name", add_name},   {"--pin-fd", set_pin_fd},
+};
+
+static void complain(const char *word, const char *why)
+{
+    (void)fprintf(stderr, "rowlock: %s: %s\n", word, why); /* nobody to tell if this fails */
+}
+
+static enum err read_pair(const char *name, const char *value, struct options *options)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
+        if (strcmp(table[i].name, name) != 0) {
+            continue;
+        }
+        if (value == NULL || table[i].set(value, options) != ERR_OK) {
+            complain(name, value == NULL ? "needs a value" : "not a value that it takes");
+            fault_clear();
+            return ERR_MALFORMED;
+        }
+        return ERR_OK;
+    }
+    complain(name, "no such option");
+    return ERR_MALFORMED;
+}
+
+enum err options_read(size_t count, char *const *words, struct options *out_options)
+{
+    struct options options = {.tcti = board_desc.tcti, .port = DEFAULT_PORT, .pin_fd = -1};
+    size_t at = 0;
+
+    TRY(set_listen("127.0.0.1", &options));
+    while (at < count) {
+        if (strcmp(words[at], "--json") == 0) {
+            options.json = true;
+            at++;
+            continue;
+        }
+        TRY(read_pair(words[at], at + 1 < count ? words[at + 1] : NULL, &options));
+        at += 2;
+    }
+    if (options.data == NULL) {
+        complain("--data", "is needed: the directory of this box");
+        return ERR_MALFORMED;
+    }
+    *out_options = options;
+    return ERR_OK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The command line of `rowlock serve` and `rowlock fsck`. */
+#ifndef FIRMWARE_SUPERVISOR_OPTIONS_H
+#define FIRMWARE_SUPERVISOR_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/socket.h"
+
+#define OPTIONS_NAMES_MAX 12 /* a certificate holds 16; the others are localhost, the host's own name and addresses */
+
+struct options {
+    const char *data; /* the arguments' own memory, as the other texts */
+    const char *tcti;
+    struct socket_address listen;
+    const char *listen_text;
+    uint16_t port;    /* 0: a free one */
+    bool plain;       /* a plain port that answers 308 */
+    uint16_t plain_port; /* 0: a free one */
+    const char *names[OPTIONS_NAMES_MAX];
+    size_t name_count;
+    bool json;
+    int pin_fd; /* -1: none */
+};
+
+/* Reads "--name value" pairs; count and words without the program and the command. Defaults: the board's TCTI, 127.0.0.1,
+ * port 8443. ERR_MALFORMED: unknown, without a value, or out of range: a line on standard error has said so. */
+enum err options_read(size_t count, char *const *words, struct options *out_options) MUST_USE;
+
+/* Is this a name for a certificate: labels of letters, digits and '-', with dots between? */
+bool options_is_host_name(const char *text);
+
+#endif

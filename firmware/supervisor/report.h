@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the supervisor tells the person who started it, once requests are answered: one JSON line, or text with lines to
+ * paste. Keys appear at the first start only. */
+#ifndef FIRMWARE_SUPERVISOR_REPORT_H
+#define FIRMWARE_SUPERVISOR_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "firmware/msg.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+#include "hal/life.h"
+
+struct report {
+    struct span url;
+    struct span ca_file;     /* absolute path */
+    struct span project;     /* empty: not known, because the rows were never opened */
+    struct span environment;
+    struct span publishable; /* the last three: empty unless this is the first start */
+    struct span secret;
+    struct span recovery;
+    enum board_state state;
+    enum life_reason reason;
+    bool software_tpm;
+};
+
+/* Writes exactly one line of JSON to standard output. ERR_IO: nobody may have read it; ERR_NO_MEMORY, ERR_RANGE. */
+enum err report_json(const struct report *report) MUST_USE;
+
+/* The same for a person. */
+enum err report_text(const struct report *report) MUST_USE;
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One loop over the ends and messages of two children, signals, and a tick of a second.
+ *
+ *   start      keeper; when it has told the state: worker; when that answers: the report
+ *   unlocked   the keeper tells another state: the worker is asked to end, and one for the new state follows
+ *   worker     dies: started again after a wait; nothing that was acknowledged is lost, because it is on disk
+ *   keeper     dies: started again if the board permits it, and unseals again; its worker serves open connections until
+ *              then and is replaced, because its channels lead nowhere
+ *   SIGTERM    worker (drains), keeper (shuts the TPM down), supervisor
+ *
+ * The listening sockets are the supervisor's: while a worker is replaced, connections wait in their queues. */
+#include "firmware/supervisor/supervisor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "firmware/supervisor/supervisor_int.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+#include "hal/base/num.h"
+#include "hal/board.h"
+#include "hal/sandbox.h"
+#include "hal/socket.h"
+
+#define TICK_MS         1000U
+#define WORKER_KILL_MS  10000U /* draining takes up to 5 s */
+#define KEEPER_KILL_MS  60000U /* a TPM that has stopped answering is given up after a while */
+#define OPEN_FILES      (CONFIG_NET_CONNECTIONS_MAX + 1024) /* also the hard limit of the children */
+#define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define EVENTS          16
+#define PIN_BYTES       MSG_PIN_MAX
+
+_Static_assert(PATH_MAX_BYTES >= PATH_MAX, "realpath writes that much");
+
+/* --- what follows from the state --- */
+
+static enum hal_light light_of(enum board_state state)
+{
+    switch (state) {
+    case BOARD_UNPROVISIONED:
+        return HAL_LIGHT_UNPROVISIONED;
+    case BOARD_LOCKED:
+        return HAL_LIGHT_LOCKED;
+    case BOARD_OPERATIONAL:
+        return HAL_LIGHT_OPERATIONAL;
+    case BOARD_FAILED:
+    case BOARD_STATE_COUNT:
+        return HAL_LIGHT_FAILED;
+    }
+    return HAL_LIGHT_FAILED;
+}
+
+static void begin_end(struct supervisor *supervisor, int exit_status)
+{
+    supervisor->ending = true;
+    supervisor->exit_status = exit_status;
+}
+
+static void replace_worker(struct supervisor *supervisor)
+{
+    child_stop(&supervisor->worker, MSG_WORKER_STOP, hal_clock_mono(supervisor->clock), WORKER_KILL_MS);
+}
+
+/* Starts and ends what the state asks for; called after every event. */
+static enum err advance(struct supervisor *supervisor)
+{
+    const struct mono_time now = hal_clock_mono(supervisor->clock);
+
+    if (supervisor->ending) {
+        child_stop(&supervisor->worker, MSG_WORKER_STOP, now, WORKER_KILL_MS);
+        if (!supervisor->worker.runs) {
+            child_stop(&supervisor->keeper, MSG_KEEPER_STOP, now, KEEPER_KILL_MS);
+        }
+        return ERR_OK;
+    }
+    if (!supervisor->keeper.runs && now.ns >= supervisor->keeper.start_at.ns) {
+        TRY(supervisor_start_keeper(supervisor, SPAN_NONE));
+    }
+    if (supervisor->keeper.runs && supervisor->known && !supervisor->worker.runs &&
+        now.ns >= supervisor->worker.start_at.ns) {
+        TRY(supervisor_start_worker(supervisor));
+    }
+    return ERR_OK;
+}
+
+/* --- messages --- */
+
+static void on_keeper_state(struct supervisor *supervisor)
+{
+    const enum board_state state = (enum board_state)supervisor->in.as.keeper_state.state;
+    const char *reason = NULL;
+    const bool changed = state != supervisor->state || !supervisor->known;
+
+    supervisor->state = state;
+    supervisor->reason = (enum life_reason)supervisor->in.as.keeper_state.reason;
+    supervisor->first = supervisor->in.as.keeper_state.first == 1;
+    supervisor->known = true;
+    supervisor->keeper.state = state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
+    reason = life_reason_name(supervisor->reason);
+    LOG(LOG_INFO, "state", LOG_LITERAL("state", life_state_name(state)),
+        LOG_LITERAL("reason", reason != NULL ? reason : ""));
+    hal_status_light(supervisor->status, light_of(state));
+    if (supervisor->mode == MSG_MODE_CHECK && state != BOARD_OPERATIONAL) {
+        (void)fprintf(stderr, "rowlock: the box is %s (%s)\n", life_state_name(state), reason != NULL ? reason : "-");
+        begin_end(supervisor, 2);
+    } else if (changed) {
+        replace_worker(supervisor);
+    }
+}
+
+static enum err on_keeper(struct supervisor *supervisor)
+{
+    if (supervisor->in.type == MSG_KEEPER_STATE) {
+        on_keeper_state(supervisor);
+    } else if (supervisor->in.type == MSG_KEEPER_CA) {
+        TRY(supervisor_write_ca(supervisor, MSG_VIEW(&supervisor->in.as.keeper_ca)));
+    } else if (supervisor->in.type == MSG_KEEPER_RECOVERY) {
+        supervisor->news.recovery = supervisor->in.as.keeper_recovery;
+    } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
+        LOG(LOG_ERROR, "worker_offended", LOG_NUMBER("pid", supervisor->worker.process.pid));
+        process_kill(&supervisor->worker.process);
+    }
+    return ERR_OK;
+}
+
+static enum err on_worker(struct supervisor *supervisor)
+{
+    if (supervisor->in.type == MSG_WORKER_BOOTSTRAP) {
+        supervisor->news.project = supervisor->in.as.worker_bootstrap.project;
+        supervisor->news.environment = supervisor->in.as.worker_bootstrap.environment;
+        supervisor->news.publishable = supervisor->in.as.worker_bootstrap.publishable;
+        supervisor->news.secret = supervisor->in.as.worker_bootstrap.secret;
+    } else if (supervisor->in.type == MSG_WORKER_FAILED) {
+        supervisor->failed = true;
+        hal_status_light(supervisor->status, HAL_LIGHT_FAILED);
+    } else if (supervisor->in.type == MSG_WORKER_CHECKED) {
+        const bool done = supervisor->in.as.worker_checked.err == ERR_OK;
+        begin_end(supervisor, !done ? 2 : supervisor->in.as.worker_checked.findings != 0 ? 1 : 0);
+    } else if (supervisor->in.type == MSG_WORKER_READY) {
+        supervisor->worker.state = supervisor->state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
+        TRY(supervisor_report(supervisor));
+    }
+    return ERR_OK;
+}
+
+/* A child that sends what it may not is killed, and then treated like any that died. */
+static enum err on_message(struct supervisor *supervisor, struct child *child)
+{
+    if (child->control == NULL) {
+        return ERR_OK; /* it ended by an event before this one */
+    }
+    const enum err err =
+        msg_recv(child->control, child->stopping ? MSG_STOPPING : child->state, &supervisor->in);
+    if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
+        return ERR_OK;
+    }
+    if (err == ERR_CLOSED) {
+        TRY(poller_remove(supervisor->poller, msg_channel_fd(child->control))); /* its end follows */
+        return ERR_OK;
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "child_refused");
+        process_kill(&child->process);
+        return ERR_OK;
+    }
+    const enum err handled = child == &supervisor->keeper ? on_keeper(supervisor) : on_worker(supervisor);
+    msg_wipe(&supervisor->in);
+    TRY(handled);
+    return ERR_OK;
+}
+
+/* --- ends --- */
+
+static void on_keeper_end(struct supervisor *supervisor)
+{
+    supervisor->known = false;
+    if (supervisor->ending) {
+        return;
+    }
+    hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
+    if (board_permits(supervisor->state, BOARD_RESTART_KEEPER) != BOARD_ALLOW ||
+        supervisor->mode == MSG_MODE_CHECK) {
+        LOG(LOG_ERROR, "keeper_not_restarted", LOG_LITERAL("then", "stop"));
+        begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 1);
+    }
+}
+
+static void on_end(struct supervisor *supervisor, struct child *child)
+{
+    if (!child_reap(child, supervisor->poller, hal_clock_mono(supervisor->clock))) {
+        return;
+    }
+    if (child == &supervisor->keeper) {
+        on_keeper_end(supervisor);
+    } else if (supervisor->mode == MSG_MODE_CHECK && !supervisor->ending) {
+        begin_end(supervisor, 2);
+    }
+}
+
+static enum err on_signal(struct supervisor *supervisor)
+{
+    enum process_signal signal = PROCESS_SIGNAL_STOP;
+
+    const enum err err = process_signal_next(supervisor->signals, &signal);
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    TRY(err);
+    if (signal == PROCESS_SIGNAL_STOP) {
+        LOG(LOG_INFO, "stopping", LOG_LITERAL("by", "signal"));
+        begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 0);
+    }
+    return ERR_OK;
+}
+
+static enum err on_tamper(struct supervisor *supervisor)
+{
+    enum hal_tamper_event event = HAL_TAMPER_BUTTON;
+
+    const enum err err = hal_tamper_next(supervisor->tamper, &event);
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    TRY(err);
+    LOG(LOG_WARN, "hardware", LOG_LITERAL("event", event == HAL_TAMPER_BUTTON ? "button" : "case-opened"));
+    hal_status_sound(supervisor->status, event == HAL_TAMPER_BUTTON ? HAL_SOUND_ACKNOWLEDGE : HAL_SOUND_ALARM);
+    return ERR_OK;
+}
+
+/* A virtual machine that was copied must not go on with counters that its twin has, too. */
+static void look_at_generation(struct supervisor *supervisor)
+{
+    uint8_t now[HAL_VMGENID_BYTES];
+
+    if (!supervisor->has_generation) {
+        return;
+    }
+    if (hal_vmgenid_read(supervisor->vmgenid, now) != ERR_OK) {
+        log_fault(LOG_WARN, "generation_not_read");
+        return;
+    }
+    if (memcmp(now, supervisor->generation, sizeof(now)) != 0 && supervisor->worker.runs) {
+        LOG(LOG_WARN, "generation_changed", LOG_LITERAL("then", "new worker"));
+        process_kill(&supervisor->worker.process); /* not asked: it must not seal one more value */
+    }
+}
+
+static enum err tick(struct supervisor *supervisor)
+{
+    const struct mono_time now = hal_clock_mono(supervisor->clock);
+
+    TRY(hal_watchdog_feed(supervisor->watchdog));
+    child_kill_if_late(&supervisor->worker, now);
+    child_kill_if_late(&supervisor->keeper, now);
+    look_at_generation(supervisor);
+    supervisor->next_tick = mono_add_ms(now, TICK_MS);
+    return ERR_OK;
+}
+
+static enum err dispatch(struct supervisor *supervisor, const struct poller_event *event)
+{
+    if (event->context == &supervisor->keeper || event->context == &supervisor->worker) {
+        TRY(on_message(supervisor, event->context));
+    } else if (event->context == &supervisor->keeper.process) {
+        on_end(supervisor, &supervisor->keeper);
+    } else if (event->context == &supervisor->worker.process) {
+        on_end(supervisor, &supervisor->worker);
+    } else if (event->context == &supervisor->signals) {
+        TRY(on_signal(supervisor));
+    } else {
+        TRY(on_tamper(supervisor));
+    }
+    return ERR_OK;
+}
+
+/* Until the next tick, or earlier if a child is to be started before it. */
+static int wait_ms(const struct supervisor *supervisor)
+{
+    const struct mono_time now = hal_clock_mono(supervisor->clock);
+    uint64_t wait = mono_ms_between(now, supervisor->next_tick);
+
+    if (!supervisor->keeper.runs) {
+        wait = num_min(wait, mono_ms_between(now, supervisor->keeper.start_at));
+    } else if (!supervisor->worker.runs && supervisor->known) {
+        wait = num_min(wait, mono_ms_between(now, supervisor->worker.start_at));
+    }
+    return (int)wait + 1;
+}
+
+static enum err run(struct supervisor *supervisor)
+{
+    struct poller_event events[EVENTS];
+    size_t count = 0;
+
+    while (!supervisor->ending || supervisor->worker.runs || supervisor->keeper.runs) {
+        TRY(poller_wait(supervisor->poller, wait_ms(supervisor), events, EVENTS, &count));
+        for (size_t i = 0; i < count; i++) {
+            TRY(dispatch(supervisor, &events[i]));
+        }
+        if (hal_clock_mono(supervisor->clock).ns >= supervisor->next_tick.ns) {
+            TRY(tick(supervisor));
+        }
+        TRY(advance(supervisor));
+    }
+    return ERR_OK;
+}
+
+/* --- start --- */
+
+static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_BYTES], size_t *out_len)
+{
+    size_t len = 0;
+
+    if (options->pin_fd < 0) {
+        return ERR_OK;
+    }
+    while (len < PIN_BYTES) {
+        const ssize_t got = read(options->pin_fd, out_pin + len, PIN_BYTES - len);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            FAIL(ERR_IO, "reading the PIN", errno);
+        }
+        if (got == 0) {
+            break;
+        }
+        len += (size_t)got;
+    }
+    socket_close(options->pin_fd);
+    while (len > 0 && (out_pin[len - 1] == '\n' || out_pin[len - 1] == '\r')) {
+        len--;
+    }
+    *out_len = len;
+    return ERR_OK;
+}
+
+static enum err open_directories(struct supervisor *supervisor)
+{
+    char *const real = supervisor->ca_file;
+
+    TRY(datadir_open(supervisor->options->data, &supervisor->dir));
+    TRY(datadir_lock(supervisor->dir));
+    ENSURE(supervisor->mode == MSG_MODE_SERVE || datadir_has(supervisor->dir, "ca.pem"), ERR_NOT_FOUND,
+           "no box in this directory");
+    TRY(datadir_open_for(supervisor->dir, "keeper", board_desc.keeper_uid, board_desc.keeper_gid,
+                         &supervisor->keeper_dir));
+    TRY(datadir_open_for(supervisor->dir, "db", board_desc.worker_uid, board_desc.worker_gid, &supervisor->worker_dir));
+    ENSURE(realpath(supervisor->options->data, real) != NULL, ERR_NOT_FOUND, "the directory's path");
+    ENSURE(strlen(real) + sizeof("/ca.pem") <= PATH_MAX_BYTES, ERR_RANGE, "a path that is too long");
+    memcpy(real + strlen(real), "/ca.pem", sizeof("/ca.pem"));
+    return ERR_OK;
+}
+
+static enum err open_devices(struct supervisor *supervisor)
+{
+    supervisor->clock = hal_clock_system();
+    supervisor->status = hal_status_log();
+    TRY(process_signals_open(&supervisor->signals));
+    TRY(hal_tamper_open_signals(&supervisor->tamper));
+    TRY(hal_watchdog_open(board_desc.watchdog, board_desc.watchdog_s, &supervisor->watchdog));
+    TRY(hal_vmgenid_open(board_desc.vmgenid, &supervisor->vmgenid));
+    TRY(poller_new(&supervisor->poller));
+    TRY(poller_add(supervisor->poller, supervisor->signals, POLLER_READ, &supervisor->signals));
+    TRY(poller_add(supervisor->poller, hal_tamper_fd(supervisor->tamper), POLLER_READ, supervisor->tamper));
+    return ERR_OK;
+}
+
+static size_t reactor_count(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (CONFIG_WORKER_REACTORS != 0) {
+        return CONFIG_WORKER_REACTORS;
+    }
+    return cores < 1 ? 1 : num_min((size_t)cores, MSG_REACTORS_MAX);
+}
+
+static enum err start(struct supervisor *supervisor)
+{
+    const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
+    uint8_t pin[PIN_BYTES] = {0};
+    size_t pin_len = 0;
+
+    TRY(sandbox_begin(&limits));
+    TRY(read_pin(supervisor->options, pin, &pin_len));
+    TRY(open_devices(supervisor));
+    hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
+    TRY(open_directories(supervisor));
+    if (supervisor->mode == MSG_MODE_SERVE) {
+        supervisor->reactors = reactor_count();
+        TRY(supervisor_listen(supervisor));
+    }
+    supervisor->next_tick = hal_clock_mono(supervisor->clock);
+    const enum err err = supervisor_start_keeper(supervisor, span_of(pin, pin_len));
+    mem_wipe(pin, sizeof(pin));
+    TRY(err);
+    return ERR_OK;
+}
+
+static void end(struct supervisor *supervisor)
+{
+    if (supervisor->poller != NULL) {
+        child_done(&supervisor->worker, supervisor->poller);
+        child_done(&supervisor->keeper, supervisor->poller);
+    }
+    for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
+        socket_close(supervisor->https[i]);
+    }
+    socket_close(supervisor->http);
+    socket_close(supervisor->keeper_dir);
+    socket_close(supervisor->worker_dir);
+    socket_close(supervisor->signals);
+    if (supervisor->status != NULL) {
+        hal_status_light(supervisor->status, HAL_LIGHT_OFF);
+    }
+    hal_tamper_close(supervisor->tamper);
+    hal_vmgenid_close(supervisor->vmgenid);
+    hal_watchdog_close(supervisor->watchdog);
+    poller_free(supervisor->poller);
+    datadir_close(supervisor->dir);
+    mem_wipe(supervisor, sizeof(*supervisor));
+    mem_free(supervisor);
+}
+
+/* Children that still run when the supervisor fails are killed by the kernel as it ends. */
+static int supervise(const struct options *options, enum msg_worker_mode mode)
+{
+    void *memory = NULL;
+
+    log_open("supervisor", LOG_INFO);
+    if (mem_alloc(sizeof(struct supervisor), &memory) != ERR_OK) {
+        log_fault(LOG_ERROR, "supervisor_failed");
+        return mode == MSG_MODE_CHECK ? 2 : 1;
+    }
+    struct supervisor *const supervisor = memory;
+    *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .keeper_dir = -1,
+                                      .worker_dir = -1, .signals = -1};
+    memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
+    child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER);
+    child_init(&supervisor->worker, "worker", MSG_TO_WORKER);
+    enum err err = start(supervisor);
+    if (err == ERR_OK) {
+        err = run(supervisor);
+    }
+    int status = supervisor->exit_status;
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "supervisor_failed");
+        process_kill(&supervisor->worker.process);
+        process_kill(&supervisor->keeper.process);
+        status = mode == MSG_MODE_CHECK ? 2 : 1;
+    }
+    end(supervisor);
+    return status;
+}
+
+int supervisor_serve(const struct options *options)
+{
+    return supervise(options, MSG_MODE_SERVE);
+}
+
+int supervisor_check(const struct options *options)
+{
+    return supervise(options, MSG_MODE_CHECK);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The supervisor's state, and its parts in other files. */
+#ifndef FIRMWARE_SUPERVISOR_SUPERVISOR_INT_H
+#define FIRMWARE_SUPERVISOR_SUPERVISOR_INT_H
+
+#include "firmware/supervisor/child.h"
+#include "firmware/supervisor/options.h"
+#include "hal/clock.h"
+#include "hal/datadir.h"
+#include "hal/life.h"
+#include "hal/poller.h"
+#include "hal/status.h"
+#include "hal/tamper.h"
+#include "hal/vmgenid.h"
+#include "hal/watchdog.h"
+
+#define PATH_MAX_BYTES 4096
+
+/* Told once, when requests are first answered; wiped then. */
+struct news {
+    struct msg_recovery recovery;
+    struct msg_uuid project;
+    struct msg_environment environment;
+    struct msg_api_key publishable;
+    struct msg_api_key secret;
+};
+
+struct supervisor {
+    const struct options *options;
+    enum msg_worker_mode mode;
+    const struct hal_clock *clock;
+    struct poller *poller;
+    struct datadir *dir;
+    int keeper_dir;
+    int worker_dir;
+    int signals;
+    struct hal_watchdog *watchdog;
+    struct hal_status *status;
+    struct hal_tamper *tamper;
+    struct hal_vmgenid *vmgenid;
+    uint8_t generation[HAL_VMGENID_BYTES]; /* of the virtual machine, at the start of this worker */
+    bool has_generation;
+    struct child keeper;
+    struct child worker;
+    enum board_state state;
+    enum life_reason reason;
+    bool first;    /* the recovery key has not been shown */
+    bool known;    /* the keeper has told the state since it was started */
+    bool failed;   /* the worker could not serve rows: shown, not acted on */
+    bool ending;
+    bool reported;
+    int exit_status;
+    struct mono_time next_tick;
+    size_t reactors;
+    int https[MSG_REACTORS_MAX];
+    int http;            /* -1: none */
+    uint16_t port;       /* in use */
+    uint16_t plain_port; /* in use */
+    char ca_file[PATH_MAX_BYTES];
+    struct news news;
+    struct msg in;
+    struct msg out;
+};
+
+/* Opens one listener for each reactor on one port, and the plain one. ERR_EXISTS, ERR_REFUSED and others of
+ * socket_listen(). */
+enum err supervisor_listen(struct supervisor *supervisor) MUST_USE;
+
+/* Starts the keeper and gives it names, TCTI and PIN. pin is wiped by the caller. */
+enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin) MUST_USE;
+
+/* Starts a worker for the present state and connects it with the keeper. */
+enum err supervisor_start_worker(struct supervisor *supervisor) MUST_USE;
+
+/* Prints what there is to tell, once, and tells the keeper that the recovery key was shown. */
+enum err supervisor_report(struct supervisor *supervisor) MUST_USE;
+
+/* The CA file of the keeper's message. */
+enum err supervisor_write_ca(struct supervisor *supervisor, struct span pem) MUST_USE;
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What people and clients are told: the CA's file, and the report of the first answer. */
+#include "firmware/supervisor/supervisor_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "firmware/supervisor/report.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/board.h"
+#include "hal/socket.h"
+
+#define FILE_CA      "ca.pem"
+#define FILE_PROJECT "project" /* id and environment of the first project, one line each; not secret */
+#define CA_FILE_MAX  4096
+#define URL_MAX      512
+
+enum err supervisor_write_ca(struct supervisor *supervisor, struct span pem)
+{
+    SCOPED_BUF struct buf *old = NULL;
+
+    TRY(buf_new(CA_FILE_MAX, &old));
+    if (datadir_has(supervisor->dir, FILE_CA)) {
+        TRY(datadir_read(supervisor->dir, FILE_CA, old));
+    }
+    if (span_equal(buf_all(old), pem)) {
+        return ERR_OK;
+    }
+    TRY(datadir_write_public(supervisor->dir, FILE_CA, pem));
+    return ERR_OK;
+}
+
+/* Remembers which project was made at the first start, so that later starts can name it. */
+static enum err project_remember(struct supervisor *supervisor)
+{
+    SCOPED_BUF struct buf *text = NULL;
+
+    TRY(buf_new(MSG_UUID_BYTES + MSG_ENVIRONMENT_MAX + 2, &text));
+    TRY(buf_put(text, MSG_VIEW(&supervisor->news.project)));
+    TRY(buf_put_u8(text, '\n'));
+    TRY(buf_put(text, MSG_VIEW(&supervisor->news.environment)));
+    TRY(buf_put_u8(text, '\n'));
+    TRY(datadir_write(supervisor->dir, FILE_PROJECT, buf_all(text)));
+    return ERR_OK;
+}
+
+static enum err project_recall(struct supervisor *supervisor)
+{
+    SCOPED_BUF struct buf *text = NULL;
+    struct span environment = SPAN_NONE;
+
+    if (!datadir_has(supervisor->dir, FILE_PROJECT)) {
+        return ERR_OK;
+    }
+    TRY(buf_new(MSG_UUID_BYTES + MSG_ENVIRONMENT_MAX + 2, &text));
+    TRY(datadir_read(supervisor->dir, FILE_PROJECT, text));
+    const struct span all = buf_all(text);
+    const size_t first_end = span_find(all, '\n');
+    ENSURE(first_end == MSG_UUID_BYTES && all.len > first_end + 1, ERR_MALFORMED, "the project's file");
+    TRY(span_slice(all, first_end + 1, all.len - first_end - 2, &environment));
+    TRY(MSG_SET(&supervisor->news.project, span_of(all.data, first_end)));
+    TRY(MSG_SET(&supervisor->news.environment, environment));
+    return ERR_OK;
+}
+
+/* The name in the URL must stand in the certificate and lead here. */
+static enum err put_url(const struct supervisor *supervisor, struct buf *url)
+{
+    const struct options *const options = supervisor->options;
+    char port[8];
+    static const uint8_t any[16] = {0};
+    const bool is_loopback = options->listen.ip[0] == 127 || strcmp(options->listen_text, "::1") == 0;
+    const bool is_any = memcmp(options->listen.ip, any, sizeof(any)) == 0;
+
+    TRY(buf_put(url, span_lit("https://")));
+    if (options->name_count != 0) {
+        TRY(buf_put(url, span_str(options->names[0])));
+    } else if (is_loopback || is_any) {
+        TRY(buf_put(url, span_lit("localhost")));
+    } else {
+        const bool brackets = options->listen.family == SOCKET_IPV6;
+        TRY(buf_put(url, brackets ? span_lit("[") : span_lit("")));
+        TRY(buf_put(url, span_str(options->listen_text)));
+        TRY(buf_put(url, brackets ? span_lit("]") : span_lit("")));
+    }
+    const int len = snprintf(port, sizeof(port), ":%u", (unsigned int)supervisor->port);
+    INVARIANT(len > 0 && (size_t)len < sizeof(port));
+    TRY(buf_put(url, span_of(port, (size_t)len)));
+    return ERR_OK;
+}
+
+static enum err print(struct supervisor *supervisor)
+{
+    SCOPED_BUF struct buf *url = NULL;
+
+    TRY(buf_new(URL_MAX, &url));
+    TRY(put_url(supervisor, url));
+    const struct news *const news = &supervisor->news;
+    const struct report report = {
+        .url = buf_all(url),
+        .ca_file = datadir_has(supervisor->dir, FILE_CA) ? span_str(supervisor->ca_file) : SPAN_NONE,
+        .project = MSG_VIEW(&news->project),
+        .environment = MSG_VIEW(&news->environment),
+        .publishable = MSG_VIEW(&news->publishable),
+        .secret = MSG_VIEW(&news->secret),
+        .recovery = MSG_VIEW(&news->recovery),
+        .state = supervisor->failed ? BOARD_FAILED : supervisor->state,
+        .reason = supervisor->failed ? LIFE_REASON_STORAGE_DAMAGED : supervisor->reason,
+        .software_tpm = board_desc.tpm_is_software,
+    };
+    if (supervisor->options->json) {
+        TRY(report_json(&report));
+    } else {
+        TRY(report_text(&report));
+    }
+    return ERR_OK;
+}
+
+static enum err acknowledge(struct supervisor *supervisor)
+{
+    if (supervisor->news.recovery.len != 0) {
+        supervisor->out = MSG_NEW(MSG_KEEPER_SHOWN);
+        TRY(msg_send(supervisor->keeper.control, &supervisor->out));
+        supervisor->first = false;
+    }
+    return ERR_OK;
+}
+
+/* A report that could not be written keeps the recovery key unseen: the next start shows a new one. */
+enum err supervisor_report(struct supervisor *supervisor)
+{
+    if (supervisor->reported) {
+        return ERR_OK;
+    }
+    if (supervisor->news.project.len != 0) {
+        TRY(project_remember(supervisor));
+    } else if (project_recall(supervisor) != ERR_OK) {
+        log_fault(LOG_WARN, "project_not_known");
+    }
+    const enum err printed = print(supervisor);
+    const enum err err = printed == ERR_OK ? acknowledge(supervisor) : printed;
+    mem_wipe(&supervisor->news, sizeof(supervisor->news));
+    TRY(err);
+    supervisor->reported = true;
+    return ERR_OK;
+}
