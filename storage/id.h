@@ -19,7 +19,7 @@ struct index_id {
     uint32_t value; /* given by the store, never reused; 0 names no index */
 };
 
-#define ROW_ID_BYTES 12
+#define ROW_ID_BYTES      12
 #define ROW_ID_TEXT_BYTES HEX_BYTES(ROW_ID_BYTES)
 
 /* creation second(4, big-endian) | counter within it(3) | random(5), so ids sort by creation.

@@ -22,18 +22,18 @@
 #include "storage/id.h"
 
 /* 3 MiB: a JSON body of 1 MiB becomes at most 2.25 MiB here (a list of 4-character decimals, 9 bytes each). */
-#define ROW_BYTES_MAX (3u * 1024 * 1024)
-#define ROW_DEPTH_MAX 32        /* objects and arrays inside each other; the JSON parser's own limit */
-#define ROW_NAME_MAX 65535      /* bytes of a member's name */
-#define ROW_CREATED_BY_MAX 64   /* bytes */
+#define ROW_BYTES_MAX      (3u * 1024 * 1024)
+#define ROW_DEPTH_MAX      32    /* objects and arrays inside each other; the JSON parser's own limit */
+#define ROW_NAME_MAX       65535 /* bytes of a member's name */
+#define ROW_CREATED_BY_MAX 64    /* bytes */
 
-#define ROW_COLUMN_NONE 0
+#define ROW_COLUMN_NONE         0
 #define ROW_COLUMN_DECLARED_MAX 0xFEFF
-#define ROW_COLUMN_ID 0xFF01    /* a string: the id's 24 hex digits */
-#define ROW_COLUMN_CREATED_BY 0xFF02
-#define ROW_COLUMN_CREATED_AT 0xFF03
-#define ROW_COLUMN_UPDATED_AT 0xFF04
-#define ROW_COLUMN_EXTRA 0xFFFF /* undeclared: known by its name */
+#define ROW_COLUMN_ID           0xFF01 /* a string: the id's 24 hex digits */
+#define ROW_COLUMN_CREATED_BY   0xFF02
+#define ROW_COLUMN_CREATED_AT   0xFF03
+#define ROW_COLUMN_UPDATED_AT   0xFF04
+#define ROW_COLUMN_EXTRA        0xFFFF /* undeclared: known by its name */
 
 enum row_type {
     ROW_MISSING, /* answered for a field that is not there; never stored */
