@@ -14,9 +14,9 @@
 #include "storage/id.h"
 #include "storage/row.h"
 
-#define INDEX_FIELDS_MAX 8
+#define INDEX_FIELDS_MAX     8
 #define INDEX_FIELD_TEXT_MAX 255 /* bytes of a field's name and path together */
-#define INDEX_PER_TABLE_MAX 64   /* 20 custom ones, unique columns, the owner's */
+#define INDEX_PER_TABLE_MAX  64  /* 20 custom ones, unique columns, the owner's */
 
 struct index_field {
     struct row_field field;
