@@ -29,11 +29,11 @@
 #include "storage/index.h"
 #include "storage/row.h"
 
-#define STORE_TABLE_FIRST 256       /* ids below belong to the appliance */
-#define STORE_WRAPPED_MAX 128       /* bytes of a wrapped table key */
-#define STORE_RECORD_NAME_MAX 64    /* bytes */
+#define STORE_TABLE_FIRST      256  /* ids below belong to the appliance */
+#define STORE_WRAPPED_MAX      128  /* bytes of a wrapped table key */
+#define STORE_RECORD_NAME_MAX  64   /* bytes */
 #define STORE_RECORD_BYTES_MAX 4096 /* bytes */
-#define STORE_SNAPS_MAX 8           /* snapshots of one reader at one time */
+#define STORE_SNAPS_MAX        8    /* snapshots of one reader at one time */
 
 /* --- keys --- */
 
@@ -67,11 +67,11 @@ struct store_keeper {
 struct store;
 
 struct store_config {
-    const char *path;                   /* an existing folder; NUL-ended */
-    uint64_t map_bytes;                 /* 0: CONFIG_STORAGE_MAP_MIB */
-    const struct store_keeper *keeper;  /* must outlive the store */
-    struct secret_slab *slab;           /* must outlive the store; shared */
-    const struct table_id *verify;      /* tables whose freshness hash is checked now: keys, users, sessions */
+    const char *path;                  /* an existing folder; NUL-ended */
+    uint64_t map_bytes;                /* 0: CONFIG_STORAGE_MAP_MIB */
+    const struct store_keeper *keeper; /* must outlive the store */
+    struct secret_slab *slab;          /* must outlive the store; shared */
+    const struct table_id *verify;     /* tables whose freshness hash is checked now: keys, users, sessions */
     size_t verify_count;
 };
 
@@ -107,8 +107,8 @@ enum err store_get(struct store_snap *snap, struct table_id table, struct row_id
 
 /* Exact numbers of rows: of a table, and of one created_by in it. ERR_NOT_FOUND (no such table), ERR_DAMAGED. */
 enum err store_count(struct store_snap *snap, struct table_id table, uint64_t *out_rows) MUST_USE;
-enum err store_count_owned(struct store_snap *snap, struct table_id table, struct span created_by,
-                           uint64_t *out_rows) MUST_USE;
+enum err store_count_owned(struct store_snap *snap, struct table_id table, struct span created_by, uint64_t *out_rows)
+    MUST_USE;
 
 /* A table's indexes, the created_by index first. The definitions live as long as the snapshot.
  * ERR_NOT_FOUND (no such table). */
@@ -193,8 +193,9 @@ void store_txn_abort(struct store_txn *txn); /* NULL is fine */
  * transaction; a put or delete ends its scan and its views. */
 struct store_snap *store_txn_snap(struct store_txn *txn);
 
-/* Has this transaction changed anything yet? After an error of one of the calls below and true, it must be aborted. */
-bool store_txn_dirty(const struct store_txn *txn);
+/* The number of changes so far. An operation that failed and left the number as it was has changed nothing; after any
+ * other failure the transaction must be aborted. */
+uint64_t store_txn_changes(const struct store_txn *txn);
 
 /* A new row id of this instant. Ids of one process only grow; when the clock goes back the last second is kept.
  * Spec: contract 1.7. */

@@ -37,8 +37,8 @@ struct writer_hooks {
 
 struct writer;
 
-/* Starts the thread; it blocks every signal. random is lent and belongs to the writer thread from now on; hooks are
- * copied. ERR_NO_MEMORY, ERR_LIMIT, ERR_IO. */
+/* Starts the thread; it blocks every signal. random is lent and belongs to the writer thread from now on; hooks (NULL: none)
+ * are copied. ERR_NO_MEMORY, ERR_LIMIT, ERR_IO. */
 enum err writer_start(struct store *store, struct random *random, const struct writer_hooks *hooks,
                       struct writer **out_writer) MUST_USE;
 
