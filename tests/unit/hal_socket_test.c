@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sockets and the poller together: who waits, what is there, who is gone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "hal/base/fault.h"
+#include "hal/poller.h"
+#include "hal/socket.h"
+
+#define WAIT_MS 2000
+
+static const struct socket_listen loopback = {.address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}}, .backlog = 8};
+
+static int client_of(const struct socket_address *address)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } to = {.in = {.sin_family = AF_INET,
+                   .sin_port = htons(address->port),
+                   .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+
+    assert_int_equal(connect(fd, &to.any, sizeof(to.in)), 0);
+    return fd;
+}
+
+static unsigned int ready_of(int fd, unsigned int interest)
+{
+    SCOPED_POLLER struct poller *poller = NULL;
+    struct poller_event event = {.ready = 0};
+    size_t count = 0;
+
+    assert_int_equal(poller_new(&poller), ERR_OK);
+    assert_int_equal(poller_add(poller, fd, interest, &count), ERR_OK);
+    assert_int_equal(poller_wait(poller, WAIT_MS, &event, 1, &count), ERR_OK);
+    return count == 1 ? event.ready : 0;
+}
+
+static void addresses_are_read_and_written(void **state)
+{
+    static const char *const texts[] = {"127.0.0.1", "0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::17"};
+    char text[SOCKET_ADDRESS_TEXT_MAX];
+    size_t len = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct socket_address address;
+        assert_int_equal(socket_address_parse(span_str(texts[i]), &address), ERR_OK);
+        socket_address_format(&address, text, &len);
+        assert_string_equal(text, texts[i]);
+        assert_int_equal(len, strlen(texts[i]));
+    }
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+    static const char *const texts[] = {"", "localhost", "127.0.0.1:80", "[::1]", "127.1", "1.2.3.4.5", ":::", "::1 "};
+    const struct span with_nul = {(const uint8_t *)"127.0.0.1\0x", 11};
+    struct socket_address address;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        assert_int_equal(socket_address_parse(span_str(texts[i]), &address), ERR_MALFORMED);
+    }
+    assert_int_equal(socket_address_parse(with_nul, &address), ERR_MALFORMED);
+}
+
+static void port_zero_gives_a_free_port_and_bytes_cross(void **state)
+{
+    SCOPED_FD int listener = -1;
+    SCOPED_FD int server = -1;
+    struct socket_address bound;
+    struct socket_address peer;
+    uint8_t bytes[16];
+    size_t len = 0;
+    assert_int_equal(socket_listen(&loopback, &listener, &bound), ERR_OK);
+    assert_int_not_equal(bound.port, 0);
+    assert_int_equal(socket_accept(listener, &server, &peer), ERR_AGAIN);
+    SCOPED_FD int client = client_of(&bound);
+
+    assert_int_equal(ready_of(listener, POLLER_READ), POLLER_READ);
+    assert_int_equal(socket_accept(listener, &server, &peer), ERR_OK);
+    assert_true(socket_address_same_host(&peer, &bound));
+    assert_int_equal(socket_receive(server, bytes, sizeof(bytes), &len), ERR_AGAIN);
+    assert_int_equal(send(client, "hello", 5, 0), 5);
+    assert_int_equal(ready_of(server, POLLER_READ), POLLER_READ);
+    assert_int_equal(socket_receive(server, bytes, sizeof(bytes), &len), ERR_OK);
+    assert_int_equal(len, 5);
+    const struct span parts[] = {span_lit("one "), span_lit("two")};
+    assert_int_equal(socket_send_parts(server, parts, 2, &len), ERR_OK);
+    assert_int_equal(len, 7);
+    assert_int_equal(recv(client, bytes, 7, MSG_WAITALL), 7);
+    assert_memory_equal(bytes, "one two", 7);
+}
+
+static void an_end_and_a_reset_are_told_as_closed(void **state)
+{
+    SCOPED_FD int listener = -1;
+    struct socket_address bound;
+    struct socket_address peer;
+    uint8_t bytes[16];
+    size_t len = 0;
+    assert_int_equal(socket_listen(&loopback, &listener, &bound), ERR_OK);
+
+    for (int abort_it = 0; abort_it < 2; abort_it++) {
+        SCOPED_FD int server = -1;
+        const int client = client_of(&bound);
+        assert_int_not_equal(ready_of(listener, POLLER_READ), 0);
+        assert_int_equal(socket_accept(listener, &server, &peer), ERR_OK);
+        if (abort_it == 1) {
+            socket_abort_on_close(client);
+        }
+        socket_close(client);
+        assert_int_not_equal(ready_of(server, POLLER_READ | POLLER_ENDED), 0);
+
+        assert_int_equal(socket_receive(server, bytes, sizeof(bytes), &len), ERR_CLOSED);
+    }
+}
+
+static void a_full_socket_says_so_and_never_raises_a_signal(void **state)
+{
+    SCOPED_FD int listener = -1;
+    SCOPED_FD int server = -1;
+    struct socket_address bound;
+    struct socket_address peer;
+    static uint8_t block[1 << 16];
+    enum err got = ERR_OK;
+    size_t len = 0;
+    assert_int_equal(socket_listen(&loopback, &listener, &bound), ERR_OK);
+    const int client = client_of(&bound);
+    assert_int_not_equal(ready_of(listener, POLLER_READ), 0);
+    assert_int_equal(socket_accept(listener, &server, &peer), ERR_OK);
+
+    for (int i = 0; i < 1000 && got == ERR_OK; i++) {
+        got = socket_send(server, span_array(block), &len);
+    }
+    assert_int_equal(got, ERR_AGAIN);
+    socket_abort_on_close(client);
+    socket_close(client);
+    assert_int_not_equal(ready_of(server, POLLER_READ), 0);
+    assert_int_equal(socket_send(server, span_array(block), &len), ERR_CLOSED);
+    assert_int_equal(socket_send(server, span_array(block), &len), ERR_CLOSED);
+}
+
+static void listeners_share_a_port_only_when_all_ask_for_it(void **state)
+{
+    struct socket_listen shared = loopback;
+    struct socket_address bound;
+    SCOPED_FD int first = -1;
+    SCOPED_FD int second = -1;
+    SCOPED_FD int third = -1;
+    shared.share_port = true;
+    assert_int_equal(socket_listen(&shared, &first, &bound), ERR_OK);
+    shared.address.port = bound.port;
+
+    assert_int_equal(socket_listen(&shared, &second, &bound), ERR_OK);
+    shared.share_port = false;
+    assert_int_equal(socket_listen(&shared, &third, &bound), ERR_EXISTS);
+    shared.address = (struct socket_address){.family = SOCKET_IPV4, .ip = {192, 0, 2, 1}};
+    assert_int_equal(socket_listen(&shared, &third, &bound), ERR_NOT_FOUND);
+}
+
+static void an_ipv4_client_of_an_ipv6_listener_is_seen_as_ipv4(void **state)
+{
+    const struct socket_listen both = {.address = {.family = SOCKET_IPV6}, .backlog = 8};
+    SCOPED_FD int listener = -1;
+    SCOPED_FD int server = -1;
+    struct socket_address bound;
+    struct socket_address peer;
+    if (socket_listen(&both, &listener, &bound) != ERR_OK) {
+        skip();    /* a machine without IPv6 */
+    }
+    SCOPED_FD int client = client_of(&bound);
+    assert_int_not_equal(ready_of(listener, POLLER_READ), 0);
+
+    assert_int_equal(socket_accept(listener, &server, &peer), ERR_OK);
+
+    assert_true(socket_address_same_host(&peer, &loopback.address));
+    assert_int_not_equal(client, -1);
+}
+
+static void the_poller_reports_what_was_asked_and_forgets_what_was_removed(void **state)
+{
+    SCOPED_POLLER struct poller *poller = NULL;
+    SCOPED_FD int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    struct poller_event event;
+    size_t count = 0;
+    int first = 0;
+    int second = 0;
+    assert_int_equal(poller_new(&poller), ERR_OK);
+
+    assert_int_equal(poller_set(poller, wake, POLLER_READ, &first), ERR_NOT_FOUND);
+    assert_int_equal(poller_add(poller, wake, POLLER_READ, &first), ERR_OK);
+    assert_int_equal(poller_add(poller, wake, POLLER_READ, &first), ERR_EXISTS);
+    assert_int_equal(poller_wait(poller, 0, &event, 1, &count), ERR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(eventfd_write(wake, 1), 0);
+    assert_int_equal(poller_wait(poller, WAIT_MS, &event, 1, &count), ERR_OK);
+    assert_int_equal(count, 1);
+    assert_ptr_equal(event.context, &first);
+    assert_int_equal(event.ready, POLLER_READ);
+    assert_int_equal(poller_set(poller, wake, POLLER_WRITE, &second), ERR_OK);
+    assert_int_equal(poller_wait(poller, WAIT_MS, &event, 1, &count), ERR_OK);
+    assert_ptr_equal(event.context, &second);
+    assert_int_equal(event.ready, POLLER_WRITE);
+    assert_int_equal(poller_set(poller, wake, 0, &second), ERR_OK);
+    assert_int_equal(poller_wait(poller, 0, &event, 1, &count), ERR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(poller_remove(poller, wake), ERR_OK);
+    assert_int_equal(poller_remove(poller, wake), ERR_NOT_FOUND);
+    assert_int_equal(poller_wait(poller, 0, &event, 0, &count), ERR_RANGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_read_and_written),
+        cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(port_zero_gives_a_free_port_and_bytes_cross),
+        cmocka_unit_test(an_end_and_a_reset_are_told_as_closed),
+        cmocka_unit_test(a_full_socket_says_so_and_never_raises_a_signal),
+        cmocka_unit_test(listeners_share_a_port_only_when_all_ask_for_it),
+        cmocka_unit_test(an_ipv4_client_of_an_ipv6_listener_is_seen_as_ipv4),
+        cmocka_unit_test(the_poller_reports_what_was_asked_and_forgets_what_was_removed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
