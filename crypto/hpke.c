@@ -169,6 +169,7 @@ enum err hpke_open(const struct secret *private_key, struct hpke_scope scope, st
     SCOPED_SECRET struct secret *plain = NULL;
     uint8_t receiver[HPKE_PUBLIC_BYTES];
 
+    ENSURE(secret_len(private_key) == HPKE_PRIVATE_BYTES, ERR_RANGE, "length of an X25519 private key");
     ENSURE(sealed.len > HPKE_OVERHEAD && sealed.len - HPKE_OVERHEAD <= SECRET_BYTES_MAX, ERR_MALFORMED,
            "length of an HPKE message");
     x25519_public(private_key, receiver);

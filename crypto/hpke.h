@@ -24,7 +24,7 @@ enum err hpke_key_pair(const struct secret *input, struct secret **out_private,
                        uint8_t out_public[HPKE_PUBLIC_BYTES]) MUST_USE;
 
 /* info says what the message is for, aad what it belongs to. Appends enc | ciphertext | tag to out_sealed.
- * ERR_MALFORMED (a public key of small order), ERR_RANGE (no room), ERR_NO_MEMORY, ERR_REFUSED. */
+ * ERR_MALFORMED (a public key of small order), ERR_RANGE (no room, info over 900 bytes), ERR_NO_MEMORY, ERR_REFUSED. */
 struct hpke_scope {
     struct span info;
     struct span aad;
@@ -33,7 +33,7 @@ enum err hpke_seal(struct random *random, const uint8_t public_key[HPKE_PUBLIC_B
                    const struct secret *plain, struct buf *out_sealed) MUST_USE;
 
 /* ERR_AUTH (not sealed to this key, for this info and aad), ERR_MALFORMED (too short, or a key of small order),
- * ERR_NO_MEMORY, ERR_REFUSED. */
+ * ERR_RANGE (not a private key, info too long), ERR_NO_MEMORY, ERR_REFUSED. */
 enum err hpke_open(const struct secret *private_key, struct hpke_scope scope, struct span sealed,
                    struct secret **out_plain) MUST_USE;
 
