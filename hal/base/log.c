@@ -163,6 +163,27 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     finish_line(&line);
 }
 
+/* One frame of a trail, whole or not at all: half a string would leave the line broken. */
+static void put_frame(struct line *line, const struct fault_frame *frame, bool first)
+{
+    const size_t before = line->len;
+
+    put_str(line, first ? "\"" : ",\"");
+    put_str(line, err_name(frame->err));
+    put_str(line, " ");
+    put_str(line, frame->file);
+    put_str(line, ":");
+    put_number(line, frame->line);
+    put_str(line, " ");
+    put_escaped(line, span_str(frame->why));
+    put_str(line, " ");
+    put_number(line, frame->number);
+    put_str(line, "\"");
+    if (line->cut) {
+        line->len = before;
+    }
+}
+
 void log_fault(enum log_level level, const char *event)
 {
     const struct fault_trail *const trail = fault_trail();
@@ -172,22 +193,11 @@ void log_fault(enum log_level level, const char *event)
         line.len = 0;
         line.cut = false;
         start_line(&line, level, event);
-        for (size_t i = 0; i < trail->count; i++) {
-            const struct fault_frame *const frame = &trail->frames[i];
-
-            put_str(&line, i == 0 ? ",\"trail\":[\"" : ",\"");
-            put_str(&line, err_name(frame->err));
-            put_str(&line, " ");
-            put_str(&line, frame->file);
-            put_str(&line, ":");
-            put_number(&line, frame->line);
-            put_str(&line, " ");
-            put_escaped(&line, span_str(frame->why));
-            put_str(&line, " ");
-            put_number(&line, frame->number);
-            put_str(&line, "\"");
+        put_str(&line, ",\"trail\":[");
+        for (size_t i = 0; i < trail->count && !line.cut; i++) {
+            put_frame(&line, &trail->frames[i], i == 0);
         }
-        put_str(&line, trail->count == 0 ? "" : "]");
+        line.bytes[line.len++] = ']'; /* from the tail that put leaves free */
         finish_line(&line);
     }
     fault_clear();
