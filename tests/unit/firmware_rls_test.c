@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The policy evaluator: the decision table of the contract as data, and what that table does not say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/rls/rls.h"
+#include "firmware/rls/scope.h"
+#include "hal/base/fault.h"
+#include "hal/base/mem.h"
+#include "net/json.h"
+
+#define VECTORS "tests/data/policy_vectors.json"
+
+struct fixture {
+    struct arena *arena;
+    const struct json_value *vectors;
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    static char text[65536];
+    assert_int_equal(arena_new(1 << 16, 1 << 22, &f.arena), ERR_OK);
+    FILE *file = fopen(VECTORS, "r");
+    assert_non_null(file);
+    const size_t len = fread(text, 1, sizeof(text), file);
+    assert_true(len < sizeof(text));
+    fclose(file);
+    assert_int_equal(json_parse(span_of(text, len), f.arena, &f.vectors), ERR_OK);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    arena_free(f->arena);
+    fault_clear();
+    return 0;
+}
+
+static const struct json_value *json(struct fixture *f, const char *text)
+{
+    const struct json_value *value = NULL;
+    assert_int_equal(json_parse(span_str(text), f->arena, &value), ERR_OK);
+    return value;
+}
+
+static struct span text_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *value = json_find(object, span_str(name));
+    return value == NULL || value->type != JSON_STRING ? SPAN_NONE : value->as.text;
+}
+
+static struct rls_who who_of(struct span label)
+{
+    struct rls_who who = {.group = RLS_GUEST, .id = span_lit("uA")};
+    if (span_equal(label, span_lit("G"))) {
+        who.id = SPAN_NONE;
+    } else if (span_equal(label, span_lit("A"))) {
+        who.group = RLS_USER;
+    } else if (span_equal(label, span_lit("J")) || span_equal(label, span_lit("S for A"))) {
+        who.group = RLS_ADMIN;
+    } else if (span_equal(label, span_lit("S"))) {
+        who.group = RLS_ADMIN;
+        who.id = SPAN_NONE;
+    } else {
+        assert_true(span_equal(label, span_lit("R")));
+    }
+    return who;
+}
+
+static enum rls_op op_of(struct span name)
+{
+    unsigned int op = 0;
+    while (op < RLS_OPS && !span_equal(span_str(rls_op_name((enum rls_op)op)), name)) {
+        op++;
+    }
+    assert_true(op < RLS_OPS);
+    return (enum rls_op)op;
+}
+
+static struct span created_by_of(struct span row)
+{
+    if (span_equal(row, span_lit("own"))) {
+        return span_lit("uA");
+    }
+    return span_equal(row, span_lit("other")) ? span_lit("uB") : SPAN_NONE;
+}
+
+struct outcome {
+    int64_t status;
+    const char *code;
+    const char *rows;
+};
+
+/* The rest of contract 3.6 after a decision. */
+static struct outcome outcome_of(const struct rls_table *table, enum rls_op op, const struct rls_who *who,
+                                 struct span row)
+{
+    const struct rls_decision decision = rls_decide(table, op, who);
+    const struct rls_settings settings = rls_policy_settings(table->policy, table->preset);
+    if (decision.verdict != RLS_ALLOW && decision.verdict != RLS_OWNER) {
+        return (struct outcome){
+            403, decision.reason == RLS_REASON_SYSTEM_TABLE ? "data/system-table-access" : "data/permission-denied",
+            ""};
+    }
+    if (op == RLS_LIST) {
+        return (struct outcome){200, "", decision.verdict == RLS_ALLOW ? "all" : "own"};
+    }
+    if (op == RLS_CREATE) {
+        return (struct outcome){201, "", ""};
+    }
+    if (span_equal(row, span_lit("none"))) {
+        return (struct outcome){404, "data/not-found", ""};
+    }
+    if (decision.verdict == RLS_OWNER && !rls_owns(who, created_by_of(row))) {
+        return settings.forbidden_is_absent ? (struct outcome){404, "data/not-found", ""}
+                                            : (struct outcome){403, "data/permission-denied", ""};
+    }
+    return (struct outcome){200, "", ""};
+}
+
+static void check_outcome(const struct json_value *vector, const struct outcome *got)
+{
+    const int64_t n = json_find(vector, span_lit("n"))->as.integer;
+    const bool queried = json_find(vector, span_lit("query")) != NULL;
+    if (json_find(vector, span_lit("status"))->as.integer != got->status ||
+        !span_equal(text_of(vector, "code"), span_str(got->code))) {
+        fail_msg("vector %d: %d %s", (int)n, (int)got->status, got->code);
+    }
+    /* What a query leaves of the rows is for the list's tests; the decision must be the owner's. */
+    if (queried ? strcmp(got->rows, "own") != 0 : !span_equal(text_of(vector, "rows"), span_str(got->rows))) {
+        fail_msg("vector %d lists %s", (int)n, got->rows);
+    }
+}
+
+static struct rls_policy *compile_vector(struct fixture *f, const struct json_value *vector)
+{
+    const struct json_value *policies = json_find(f->vectors, span_lit("policies"));
+    const struct json_value *policy = json_find(policies, text_of(vector, "policy"));
+    struct rls_policy *compiled = NULL;
+    struct rls_problem problem;
+    assert_non_null(policy);
+    assert_int_equal(rls_compile(policy, &compiled, &problem), ERR_OK);
+    return compiled;
+}
+
+static void rls_decide_agrees_with_every_boolean_vector_of_the_contract(void **state)
+{
+    struct fixture *f = *state;
+    const struct json_value *vectors = json_find(f->vectors, span_lit("vectors"));
+    assert_true(vectors->as.array.count >= 70);
+    for (size_t i = 0; i < vectors->as.array.count; i++) {
+        const struct json_value *vector = &vectors->as.array.items[i];
+        SCOPED_RLS_POLICY struct rls_policy *policy = compile_vector(f, vector);
+        const struct rls_table table = {.name = text_of(vector, "table"), .policy = policy, .preset = RLS_COMPAT};
+        const struct rls_who who = who_of(text_of(vector, "who"));
+
+        const struct outcome got = outcome_of(&table, op_of(text_of(vector, "op")), &who, text_of(vector, "row"));
+
+        check_outcome(vector, &got);
+    }
+}
+
+static void scope_check_agrees_with_every_scope_vector_of_the_contract(void **state)
+{
+    struct fixture *f = *state;
+    const struct json_value *vectors = json_find(f->vectors, span_lit("scopes"));
+    assert_true(vectors->as.array.count >= 11);
+    for (size_t i = 0; i < vectors->as.array.count; i++) {
+        const struct json_value *vector = &vectors->as.array.items[i];
+        SCOPED_BUF struct buf *scopes = NULL;
+        SCOPED_RLS_POLICY struct rls_policy *policy = compile_vector(f, vector);
+        const struct rls_table table = {.name = text_of(vector, "table"), .policy = policy};
+        const struct rls_who who = who_of(text_of(vector, "who"));
+        const enum rls_op op = op_of(text_of(vector, "op"));
+        assert_int_equal(buf_new(SCOPE_BYTES_MAX, &scopes), ERR_OK);
+        assert_int_equal(scope_compile(json_find(vector, span_lit("scopes")), scopes), ERR_OK);
+
+        struct outcome got = {403, "data/scope-insufficient", ""};
+        if (scope_check(buf_all(scopes), table.name, op) == RLS_ALLOW) {
+            const bool absent = span_equal(table.name, span_lit("nosuch"));
+            got = absent ? (struct outcome){404, "data/table-not-found", ""}
+                         : outcome_of(&table, op, &who, text_of(vector, "row"));
+        }
+
+        check_outcome(vector, &got);
+    }
+}
+
+static void attack_04_list_without_a_value_follows_read_and_an_explicit_false_does_not(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *policy;
+        enum rls_verdict verdict;
+    } cases[] = {
+        {"{\"permissions\":{\"user\":{\"read\":true}}}", RLS_ALLOW},
+        {"{\"permissions\":{\"user\":{\"read\":true,\"list\":false}}}", RLS_DENY},
+        {"{\"permissions\":{\"user\":{\"list\":true}}}", RLS_ALLOW},
+        {"{\"permissions\":{\"self\":{\"read\":true}}}", RLS_OWNER},
+        {"{\"permissions\":{\"self\":{\"read\":true,\"list\":false}}}", RLS_DENY},
+        {"{\"permissions\":{\"user\":{\"read\":true,\"list\":false},\"self\":{\"read\":true}}}", RLS_OWNER},
+    };
+    const struct rls_who who = {.group = RLS_USER, .id = span_lit("uA")};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+        struct rls_problem problem;
+        assert_int_equal(rls_compile(json(f, cases[i].policy), &policy, &problem), ERR_OK);
+        const struct rls_table table = {.name = span_lit("t"), .policy = policy};
+
+        assert_int_equal(rls_decide(&table, RLS_LIST, &who).verdict, cases[i].verdict);
+    }
+}
+
+static void attack_05_only_the_exact_names_are_built_in_or_tables_at_all(void **state)
+{
+    (void)state;
+    static const char *const built_in[] = {"users", "accounts", "sessions", "files"};
+    static const char *const names[] = {"a", "_", "A-b_9", "Users"};
+    static const char *const not_names[] = {"", "-a", "9a", "a.b", "a/b", "a b", "..", "\xc3\xa4", "a\n"};
+    char longest[65];
+    memset(longest, 'a', sizeof(longest));
+    for (size_t i = 0; i < ARRAY_LENGTH(built_in); i++) {
+        const struct rls_table table = {.name = span_str(built_in[i])};
+        const struct rls_who user = {.group = RLS_USER, .id = span_lit("uA")};
+        assert_int_equal(rls_decide(&table, RLS_READ, &user).reason, RLS_REASON_SYSTEM_TABLE);
+        assert_int_equal(rls_decide(&table, RLS_READ, &user).verdict, RLS_DENY);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        assert_true(rls_table_name_valid(span_str(names[i])));
+        assert_false(rls_table_is_built_in(span_str(names[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(not_names); i++) {
+        assert_false(rls_table_name_valid(span_str(not_names[i])));
+    }
+    assert_false(rls_table_name_valid(span_of("a\0b", 3)));
+    assert_true(rls_table_name_valid(span_of(longest, 64)));
+    assert_false(rls_table_name_valid(span_of(longest, 65)));
+}
+
+static void rls_decide_denies_operations_and_groups_it_does_not_know(void **state)
+{
+    (void)state;
+    const struct rls_table table = {.name = span_lit("t")};
+    const struct rls_who user = {.group = RLS_USER, .id = span_lit("uA")};
+    const struct rls_who strange = {.group = (enum rls_group)1, .id = span_lit("uA")};
+    const struct rls_who admin = {.group = RLS_ADMIN};
+
+    assert_int_equal(rls_decide(&table, (enum rls_op)5, &user).verdict, RLS_DENY);
+    assert_int_equal(rls_decide(&table, (enum rls_op)77, &admin).verdict, RLS_DENY);
+    assert_int_equal(rls_decide(&table, RLS_CREATE, &strange).verdict, RLS_DENY); /* as a guest */
+}
+
+static void rls_owns_never_holds_for_nobody(void **state)
+{
+    (void)state;
+    const struct rls_who none = {.group = RLS_USER};
+    const struct rls_who user = {.group = RLS_USER, .id = span_lit("uA")};
+
+    assert_false(rls_owns(&none, SPAN_NONE));
+    assert_false(rls_owns(&none, span_lit("uA")));
+    assert_false(rls_owns(&user, SPAN_NONE));
+    assert_false(rls_owns(&user, span_lit("uAA")));
+    assert_true(rls_owns(&user, span_lit("uA")));
+}
+
+static void rls_settings_come_from_the_table_and_otherwise_from_the_preset(void **state)
+{
+    struct fixture *f = *state;
+    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+    struct rls_problem problem;
+    assert_int_equal(rls_compile(json(f, "{\"security\":{\"guestAccess\":\"policy\",\"auditReads\":true,"
+                                         "\"maxRowsPerOwner\":7,\"forbiddenRows\":404}}"),
+                                 &policy, &problem),
+                     ERR_OK);
+
+    const struct rls_settings compat = rls_policy_settings(policy, RLS_COMPAT);
+    const struct rls_settings hardened = rls_policy_settings(policy, RLS_HARDENED);
+
+    assert_false(hardened.guest_off);
+    assert_true(compat.audit_reads && hardened.audit_reads);
+    assert_int_equal(hardened.max_rows_per_owner, 7);
+    assert_true(compat.forbidden_is_absent);
+    assert_int_equal(compat.fields, RLS_FIELDS_ALLOW);
+    assert_int_equal(hardened.fields, RLS_FIELDS_REJECT);
+    assert_true(!compat.require_explicit && hardened.require_explicit);
+    assert_true(rls_policy_settings(NULL, RLS_HARDENED).guest_off);
+    assert_int_equal(rls_policy_settings_set(policy),
+                     RLS_SET_GUEST_ACCESS | RLS_SET_AUDIT_READS | RLS_SET_MAX_ROWS_PER_OWNER | RLS_SET_FORBIDDEN_ROWS);
+}
+
+struct refusal {
+    const char *policy;
+    const char *where;
+    enum err err;
+};
+
+static void rls_compile_names_what_is_wrong(void **state)
+{
+    struct fixture *f = *state;
+    static const struct refusal cases[] = {
+        {"[]", "policy", ERR_MALFORMED},
+        {"{\"permission\":{}}", "policy.permission", ERR_MALFORMED},
+        {"{\"permissions\":true}", "permissions", ERR_MALFORMED},
+        {"{\"permissions\":{\"users\":{}}}", "permissions.users", ERR_MALFORMED},
+        {"{\"permissions\":{\"User\":{}}}", "permissions.User", ERR_MALFORMED},
+        {"{\"permissions\":{\"user\":true}}", "permissions.user", ERR_MALFORMED},
+        {"{\"permissions\":{\"user\":{\"write\":true}}}", "permissions.user", ERR_MALFORMED},
+        {"{\"permissions\":{\"user\":{\"read\":\"true\"}}}", "permissions.user", ERR_MALFORMED},
+        {"{\"permissions\":{\"user\":{\"read\":1}}}", "permissions.user", ERR_MALFORMED},
+        {"{\"permissions\":{\"user\":{\"read\":null}}}", "permissions.user", ERR_MALFORMED},
+        {"{\"security\":[]}", "security", ERR_MALFORMED},
+        {"{\"security\":{\"x\":1}}", "security.x", ERR_MALFORMED},
+        {"{\"security\":{\"guestAccess\":\"on\"}}", "security.guestAccess", ERR_MALFORMED},
+        {"{\"security\":{\"requireExplicitPolicy\":\"true\"}}", "security.requireExplicitPolicy", ERR_MALFORMED},
+        {"{\"security\":{\"forbiddenRows\":405}}", "security.forbiddenRows", ERR_MALFORMED},
+        {"{\"security\":{\"maxRowsPerOwner\":0}}", "security.maxRowsPerOwner", ERR_MALFORMED},
+        {"{\"security\":{\"maxRowsPerOwner\":4294967296}}", "security.maxRowsPerOwner", ERR_MALFORMED},
+        {"{\"expressionPermissions\":{\"read\":\"user\"}}", "expressionPermissions", ERR_UNSUPPORTED},
+        {"{\"expressionPermissions\":{}}", "expressionPermissions", ERR_UNSUPPORTED},
+        {"{\"columnPermissions\":{}}", "columnPermissions", ERR_UNSUPPORTED},
+        {"{\"rowFilters\":[{}]}", "rowFilters", ERR_UNSUPPORTED},
+        {"{\"rowFilters\":{}}", "rowFilters", ERR_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct rls_policy *policy = NULL;
+        struct rls_problem problem = {.why = NULL};
+
+        const enum err got = rls_compile(json(f, cases[i].policy), &policy, &problem);
+
+        if (got != cases[i].err || !span_equal(span_of(problem.where, problem.where_len), span_str(cases[i].where))) {
+            fail_msg("%s: %s at %.*s", cases[i].policy, err_name(got), (int)problem.where_len, problem.where);
+        }
+        assert_null(policy);
+        assert_non_null(problem.why);
+    }
+}
+
+static void rls_compile_takes_null_members_and_cuts_a_long_path(void **state)
+{
+    struct fixture *f = *state;
+    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+    struct rls_policy *none = NULL;
+    struct rls_problem problem;
+    char text[512];
+    (void)snprintf(text, sizeof(text), "{\"permissions\":{\"%0200d\":{}}}", 1);
+
+    assert_int_equal(
+        rls_compile(json(f, "{\"permissions\":null,\"expressionPermissions\":null,\"columnPermissions\":null,"
+                            "\"rowFilters\":[],\"security\":null}"),
+                    &policy, &problem),
+        ERR_OK);
+    assert_false(rls_policy_configured(policy));
+    assert_int_equal(rls_compile(json(f, text), &none, &problem), ERR_MALFORMED);
+    assert_int_equal(problem.where_len, RLS_WHERE_MAX);
+}
+
+static struct buf *encode(struct rls_policy *policy)
+{
+    struct buf *bytes = NULL;
+    assert_int_equal(buf_new(RLS_POLICY_BYTES, &bytes), ERR_OK);
+    assert_int_equal(rls_policy_encode(policy, bytes), ERR_OK);
+    return bytes;
+}
+
+static void rls_policy_survives_being_stored(void **state)
+{
+    struct fixture *f = *state;
+    const struct json_value *policies = json_find(f->vectors, span_lit("policies"));
+    for (size_t i = 0; i < policies->as.object.count; i++) {
+        SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+        SCOPED_RLS_POLICY struct rls_policy *again = NULL;
+        struct rls_problem problem;
+        assert_int_equal(rls_compile(&policies->as.object.members[i].value, &policy, &problem), ERR_OK);
+        SCOPED_BUF struct buf *bytes = encode(policy);
+
+        assert_int_equal(rls_policy_decode(buf_all(bytes), &again), ERR_OK);
+
+        SCOPED_BUF struct buf *twice = encode(again);
+        assert_true(span_equal(buf_all(bytes), buf_all(twice)));
+        assert_int_equal(rls_policy_configured(again), rls_policy_configured(policy));
+    }
+}
+
+static void rls_policy_decode_refuses_every_cut_and_every_impossible_byte(void **state)
+{
+    struct fixture *f = *state;
+    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+    struct rls_policy *again = NULL;
+    struct rls_problem problem;
+    assert_int_equal(rls_compile(json(f, "{\"permissions\":{\"user\":{\"read\":true}}}"), &policy, &problem), ERR_OK);
+    SCOPED_BUF struct buf *bytes = encode(policy);
+    uint8_t copy[RLS_POLICY_BYTES + 1] = {0};
+    const struct span whole = buf_all(bytes);
+    memcpy(copy, whole.data, whole.len);
+
+    for (size_t len = 0; len < whole.len; len++) {
+        assert_int_equal(rls_policy_decode(span_of(copy, len), &again), ERR_DAMAGED);
+    }
+    assert_int_equal(rls_policy_decode(span_of(copy, whole.len + 1), &again), ERR_DAMAGED);
+    copy[0] = 2;
+    assert_int_equal(rls_policy_decode(span_of(copy, whole.len), &again), ERR_VERSION);
+    copy[0] = 1;
+    copy[1] = 2;
+    assert_int_equal(rls_policy_decode(span_of(copy, whole.len), &again), ERR_DAMAGED);
+    copy[1] = 0; /* rights without a configured policy */
+    assert_int_equal(rls_policy_decode(span_of(copy, whole.len), &again), ERR_DAMAGED);
+    copy[1] = 1;
+    copy[5] |= 0x03; /* a right of value 3 */
+    assert_int_equal(rls_policy_decode(span_of(copy, whole.len), &again), ERR_DAMAGED);
+    assert_null(again);
+}
+
+static void rls_policy_encode_reports_a_buffer_that_is_full(void **state)
+{
+    (void)state;
+    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+    SCOPED_BUF struct buf *bytes = NULL;
+    struct rls_problem problem;
+    assert_int_equal(rls_compile(NULL, &policy, &problem), ERR_OK);
+    assert_int_equal(buf_new(3, &bytes), ERR_OK);
+
+    assert_int_equal(rls_policy_encode(policy, bytes), ERR_RANGE);
+}
+
+static void rls_policy_with_permissions_replaces_all_groups_and_keeps_the_settings(void **state)
+{
+    struct fixture *f = *state;
+    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+    SCOPED_RLS_POLICY struct rls_policy *changed = NULL;
+    struct rls_problem problem;
+    assert_int_equal(
+        rls_compile(json(f, "{\"permissions\":{\"user\":{\"read\":true}},\"security\":{\"guestAccess\":\"off\"}}"),
+                    &policy, &problem),
+        ERR_OK);
+
+    assert_int_equal(rls_policy_with_permissions(policy, json(f, "{\"guest\":{\"read\":true}}"), &changed, &problem),
+                     ERR_OK);
+
+    assert_false(rls_policy_has_subject(changed, RLS_SUBJECT_USER));
+    assert_int_equal(rls_policy_right(changed, RLS_SUBJECT_GUEST, RLS_READ), RLS_YES);
+    assert_true(rls_policy_settings(changed, RLS_COMPAT).guest_off);
+}
+
+static void rls_column_never_lets_system_fields_be_written(void **state)
+{
+    (void)state;
+    static const char *const fields[] = {"id", "createdBy", "createdAt", "updatedAt"};
+    const struct rls_table table = {.name = span_lit("t")};
+    const struct rls_who who = {.group = RLS_USER};
+    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
+        assert_int_equal(rls_column(&table, &who, span_str(fields[i]), RLS_COLUMN_WRITE), RLS_DENY);
+        assert_int_equal(rls_column(&table, &who, span_str(fields[i]), RLS_COLUMN_READ), RLS_ALLOW);
+    }
+    assert_int_equal(rls_column(&table, &who, span_lit("title"), RLS_COLUMN_WRITE), RLS_ALLOW);
+}
+
+static void rls_policy_warns_of_what_an_author_may_not_mean(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *policy;
+        uint32_t warnings;
+    } cases[] = {
+        {"{}", RLS_WARN_UNCONFIGURED},
+        {"{\"security\":{\"requireExplicitPolicy\":true}}", 0},
+        {"{\"permissions\":{}}", 0},
+        {"{\"permissions\":{\"guest\":{\"read\":true}}}", RLS_WARN_GUEST_BROADER},
+        {"{\"permissions\":{\"guest\":{\"create\":true},\"user\":{\"create\":true}}}", RLS_WARN_GUEST_WRITES},
+        {"{\"permissions\":{\"guest\":{\"delete\":true}},\"security\":{\"guestAccess\":\"off\"}}", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
+        struct rls_problem problem;
+        assert_int_equal(rls_compile(json(f, cases[i].policy), &policy, &problem), ERR_OK);
+        assert_int_equal(rls_policy_warnings(policy, RLS_COMPAT), cases[i].warnings);
+    }
+    assert_true(strlen(rls_warning_text(RLS_WARN_GUEST_WRITES)) > 0);
+}
+
+/* --- scopes --- */
+
+static void scope_compile_refuses_what_the_grammar_does_not_have(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const cases[] = {"[]",
+                                        "{}",
+                                        "\"posts:read\"",
+                                        "[1]",
+                                        "[\"posts\"]",
+                                        "[\"posts:\"]",
+                                        "[\":read\"]",
+                                        "[\"posts:READ\"]",
+                                        "[\"a b:read\"]",
+                                        "[\"*a:read\"]",
+                                        "[\"a:read:b\"]",
+                                        "[\"a:read \"]",
+                                        "[\"ok:read\",\"\"]"};
+    SCOPED_BUF struct buf *out = NULL;
+    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
+    assert_int_equal(buf_put_u8(out, 9), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        if (scope_compile(json(f, cases[i]), out) != ERR_MALFORMED) {
+            fail_msg("%s was taken", cases[i]);
+        }
+        assert_int_equal(buf_len(out), 1);
+    }
+}
+
+static void scope_compile_takes_sixty_four_scopes_and_not_one_more(void **state)
+{
+    struct fixture *f = *state;
+    SCOPED_BUF struct buf *out = NULL;
+    SCOPED_BUF struct buf *text = NULL;
+    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
+    assert_int_equal(buf_new(4096, &text), ERR_OK);
+    assert_int_equal(buf_put(text, span_lit("[\"a:read\"")), ERR_OK);
+    for (size_t i = 1; i < SCOPE_COUNT_MAX; i++) {
+        assert_int_equal(buf_put(text, span_lit(",\"a:read\"")), ERR_OK);
+    }
+    const struct json_value *scopes = NULL;
+    assert_int_equal(buf_put_u8(text, ']'), ERR_OK);
+    assert_int_equal(json_parse(buf_all(text), f->arena, &scopes), ERR_OK);
+    assert_int_equal(scope_compile(scopes, out), ERR_OK);
+    buf_truncate(text, buf_len(text) - 1);
+    assert_int_equal(buf_put(text, span_lit(",\"a:read\"]")), ERR_OK);
+    assert_int_equal(json_parse(buf_all(text), f->arena, &scopes), ERR_OK);
+    assert_int_equal(scope_compile(scopes, out), ERR_MALFORMED);
+}
+
+static void scope_check_allows_nothing_without_bytes_or_with_damaged_ones(void **state)
+{
+    struct fixture *f = *state;
+    SCOPED_BUF struct buf *out = NULL;
+    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
+    assert_int_equal(scope_compile(json(f, "[\"posts:read\"]"), out), ERR_OK);
+    const struct span good = buf_all(out);
+    uint8_t copy[16];
+    assert_int_equal(scope_check(good, span_lit("posts"), RLS_READ), RLS_ALLOW);
+
+    assert_int_equal(scope_check(SPAN_NONE, span_lit("posts"), RLS_READ), RLS_DENY);
+    assert_int_equal(scope_check_all(SPAN_NONE), RLS_DENY);
+    for (size_t len = 1; len < good.len; len++) {
+        assert_int_equal(scope_check(span_of(good.data, len), span_lit("posts"), RLS_READ), RLS_DENY);
+    }
+    memcpy(copy, good.data, good.len);
+    copy[1] = 7; /* no such operation */
+    assert_int_equal(scope_check(span_of(copy, good.len), span_lit("posts"), RLS_READ), RLS_DENY);
+    assert_int_equal(scope_check(good, span_lit("posts"), (enum rls_op)9), RLS_DENY);
+}
+
+static void scope_check_all_asks_for_everything(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *scopes;
+        enum rls_verdict verdict;
+    } cases[] = {{"null", RLS_ALLOW},
+                 {"[\"*:*\"]", RLS_ALLOW},
+                 {"[\"*:read\"]", RLS_DENY},
+                 {"[\"a:*\"]", RLS_DENY},
+                 {"[\"a:*\",\"*:*\"]", RLS_ALLOW}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        SCOPED_BUF struct buf *out = NULL;
+        assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
+        assert_int_equal(scope_compile(json(f, cases[i].scopes), out), ERR_OK);
+        assert_int_equal(scope_check_all(buf_all(out)), cases[i].verdict);
+    }
+}
+
+static void scope_next_prints_what_was_compiled(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const expected[] = {"posts:read", "*:list", "a_b-c:*"};
+    SCOPED_BUF struct buf *out = NULL;
+    char text[SCOPE_TEXT_MAX];
+    size_t cursor = 0;
+    size_t len = 0;
+    size_t count = 0;
+    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
+    assert_int_equal(scope_compile(json(f, "[\"posts:read\",\"*:list\",\"a_b-c:*\"]"), out), ERR_OK);
+
+    while (scope_next(buf_all(out), &cursor, text, &len)) {
+        assert_true(count < ARRAY_LENGTH(expected));
+        assert_true(span_equal(span_of(text, len), span_str(expected[count])));
+        count++;
+    }
+
+    assert_int_equal(count, ARRAY_LENGTH(expected));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(rls_decide_agrees_with_every_boolean_vector_of_the_contract),
+        TEST(scope_check_agrees_with_every_scope_vector_of_the_contract),
+        TEST(attack_04_list_without_a_value_follows_read_and_an_explicit_false_does_not),
+        TEST(attack_05_only_the_exact_names_are_built_in_or_tables_at_all),
+        TEST(rls_decide_denies_operations_and_groups_it_does_not_know),
+        TEST(rls_owns_never_holds_for_nobody),
+        TEST(rls_settings_come_from_the_table_and_otherwise_from_the_preset),
+        TEST(rls_compile_names_what_is_wrong),
+        TEST(rls_compile_takes_null_members_and_cuts_a_long_path),
+        TEST(rls_policy_survives_being_stored),
+        TEST(rls_policy_decode_refuses_every_cut_and_every_impossible_byte),
+        TEST(rls_policy_encode_reports_a_buffer_that_is_full),
+        TEST(rls_policy_with_permissions_replaces_all_groups_and_keeps_the_settings),
+        TEST(rls_column_never_lets_system_fields_be_written),
+        TEST(rls_policy_warns_of_what_an_author_may_not_mean),
+        TEST(scope_compile_refuses_what_the_grammar_does_not_have),
+        TEST(scope_compile_takes_sixty_four_scopes_and_not_one_more),
+        TEST(scope_check_allows_nothing_without_bytes_or_with_damaged_ones),
+        TEST(scope_check_all_asks_for_everything),
+        TEST(scope_next_prints_what_was_compiled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
