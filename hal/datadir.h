@@ -55,6 +55,9 @@ int datadir_fd(const struct datadir *dir);
 #define DATADIR_PATH_BYTES 32
 void datadir_path(const struct datadir *dir, char out_path[DATADIR_PATH_BYTES]);
 
+/* Where the directory lies now, absolute, NUL-ended, for people: ERR_RANGE (longer than max), ERR_IO. */
+enum err datadir_where(const struct datadir *dir, size_t max, char *out_path) MUST_USE;
+
 /* Allows one instance: holds a lock on the file "lock" until datadir_close or the process ends.
  * ERR_CONFLICT: another process has it. */
 enum err datadir_lock(struct datadir *dir) MUST_USE;

@@ -161,6 +161,20 @@ void datadir_path(const struct datadir *dir, char out_path[DATADIR_PATH_BYTES])
     INVARIANT(len > 0 && len < DATADIR_PATH_BYTES);
 }
 
+enum err datadir_where(const struct datadir *dir, size_t max, char *out_path)
+{
+    char link[DATADIR_PATH_BYTES];
+
+    datadir_path(dir, link);
+    const ssize_t len = readlink(link, out_path, max);
+    if (len < 0) {
+        FAIL_ERRNO(errno, "where a directory lies");
+    }
+    ENSURE((size_t)len < max, ERR_RANGE, "a path that is too long");
+    out_path[len] = '\0';
+    return ERR_OK;
+}
+
 enum err datadir_lock(struct datadir *dir)
 {
     ENSURE(dir->lock_fd < 0, ERR_STATE, "locked already");
