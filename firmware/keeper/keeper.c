@@ -42,6 +42,7 @@ enum err keeper_tell_state(struct keeper *keeper)
         msg.as.keeper_state.reason = LIFE_REASON_NO_TPM;
     }
     msg.as.keeper_state.first = vault_recovery_words(keeper->vault) != NULL ? 1 : 0;
+    keeper->reason = reason;
     keeper->state = state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
     TRY(msg_send(keeper->control, &msg));
     return ERR_OK;
@@ -142,13 +143,19 @@ static void tick(struct keeper *keeper)
  * worker. */
 static enum err unlocked(struct keeper *keeper, const struct tpm_job *job)
 {
+    const enum life_reason before = keeper->reason;
+
     keeper_links_answer_unlock(keeper, job);
     if (job->err == ERR_OK) {
         renew(keeper);
         TRY(identity_load(keeper->identity, keeper->vault));
+        msg_wipe(&keeper->tickets); /* a ticket of the locked box must not resume with the operational one */
+        keeper_tickets_rotate(keeper);
         TRY(tell_ca(keeper));
     }
-    TRY(keeper_tell_state(keeper));
+    if (job->err == ERR_OK || vault_reason(keeper->vault) != before) {
+        TRY(keeper_tell_state(keeper));
+    }
     return ERR_OK;
 }
 

@@ -23,6 +23,7 @@ struct link {
 
 struct keeper {
     enum msg_state state;
+    enum life_reason reason; /* as told */
     const struct hal_clock *clock;
     struct msg_channel *control;
     struct poller *poller;

@@ -16,17 +16,22 @@
 
 #define UNLOCK_MS 1000U /* contract 1.1: one try a second */
 
+static void link_end(struct keeper *keeper, struct link *link)
+{
+    if (link->channel == NULL) {
+        return;
+    }
+    if (poller_remove(keeper->poller, msg_channel_fd(link->channel)) != ERR_OK) {
+        log_fault(LOG_WARN, "link_not_polled");
+    }
+    msg_channel_free(link->channel);
+    link->channel = NULL;
+}
+
 void keeper_links_end(struct keeper *keeper)
 {
     for (size_t i = 0; i < LINKS_MAX; i++) {
-        if (keeper->links[i].channel == NULL) {
-            continue;
-        }
-        if (poller_remove(keeper->poller, msg_channel_fd(keeper->links[i].channel)) != ERR_OK) {
-            log_fault(LOG_WARN, "link_not_polled");
-        }
-        msg_channel_free(keeper->links[i].channel);
-        keeper->links[i].channel = NULL;
+        link_end(keeper, &keeper->links[i]);
     }
 }
 
@@ -57,8 +62,8 @@ static void send_or_offence(struct keeper *keeper, struct link *link, const stru
     const enum err err = msg_send(link->channel, msg);
 
     if (err == ERR_CLOSED) {
-        fault_clear(); /* the worker ended; the supervisor knows */
-        keeper_links_end(keeper);
+        fault_clear();
+        link_end(keeper, link); /* that reactor has ended, or the worker has */
     } else if (err != ERR_OK) {
         offence(keeper);
     }
@@ -274,7 +279,7 @@ void keeper_links_serve(struct keeper *keeper, struct link *link)
         return;
     }
     if (err == ERR_CLOSED) {
-        keeper_links_end(keeper); /* the worker has ended; the supervisor knows */
+        link_end(keeper, link); /* that reactor has ended, or the worker has */
         return;
     }
     if (err != ERR_OK) {

@@ -410,14 +410,15 @@ static enum err recover(struct vault *vault, struct span words)
 enum err vault_unlock_recovery(struct vault *vault, struct span words)
 {
     ENSURE(vault->state == BOARD_LOCKED, ERR_STATE, "not locked");
-    const enum life_reason reason = vault->reason;
 
     const enum err err = recover(vault, words);
-    settle(vault, BOARD_LOCKED, err);
     if (err != ERR_OK) {
-        vault->reason = reason; /* a typing error does not change why the box is locked */
+        keyring_free(vault->ring); /* state and reason stay: a typing error does not change why the box is locked */
+        vault->ring = NULL;
+        vault->unsaved = false;
         TRY(err);
     }
+    settle(vault, BOARD_LOCKED, ERR_OK);
     LOG(LOG_WARN, "unlocked_by_recovery_key", LOG_NUMBER("pcr_mask", vault->pcr_mask));
     return ERR_OK;
 }

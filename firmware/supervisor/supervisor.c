@@ -12,9 +12,7 @@
 #include "firmware/supervisor/supervisor.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,8 +33,6 @@
 #define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS          16
 #define PIN_BYTES       MSG_PIN_MAX
-
-_Static_assert(PATH_MAX_BYTES >= PATH_MAX, "realpath writes that much");
 
 /* --- what follows from the state --- */
 
@@ -343,8 +339,6 @@ static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_BYTE
 
 static enum err open_directories(struct supervisor *supervisor)
 {
-    char *const real = supervisor->ca_file;
-
     TRY(datadir_open(supervisor->options->data, &supervisor->dir));
     TRY(datadir_lock(supervisor->dir));
     ENSURE(supervisor->mode == MSG_MODE_SERVE || datadir_has(supervisor->dir, "ca.pem"), ERR_NOT_FOUND,
@@ -352,9 +346,8 @@ static enum err open_directories(struct supervisor *supervisor)
     TRY(datadir_open_for(supervisor->dir, "keeper", board_desc.keeper_uid, board_desc.keeper_gid,
                          &supervisor->keeper_dir));
     TRY(datadir_open_for(supervisor->dir, "db", board_desc.worker_uid, board_desc.worker_gid, &supervisor->worker_dir));
-    ENSURE(realpath(supervisor->options->data, real) != NULL, ERR_NOT_FOUND, "the directory's path");
-    ENSURE(strlen(real) + sizeof("/ca.pem") <= PATH_MAX_BYTES, ERR_RANGE, "a path that is too long");
-    memcpy(real + strlen(real), "/ca.pem", sizeof("/ca.pem"));
+    TRY(datadir_where(supervisor->dir, PATH_MAX_BYTES - sizeof("/ca.pem"), supervisor->ca_file));
+    memcpy(supervisor->ca_file + strlen(supervisor->ca_file), "/ca.pem", sizeof("/ca.pem"));
     return ERR_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "firmware/version.h"
 #include "firmware/worker/keeper_link.h"
 #include "firmware/worker/worker.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
@@ -19,6 +20,7 @@
 #include "net/stack.h"
 #include "net/tls.h"
 
+#define PLAIN_BYTES_MAX ((size_t)65536) /* of a request on the plain port and its answer: headers only */
 #define POSTS_MAX 4096 /* completions of the writer, one for each exchange under way at most, and a few of ours */
 
 struct drain_post {
@@ -57,6 +59,7 @@ static enum err make_server(struct reactor *reactor)
         .signer = keeper_link_signer(reactor->link),
         .ticket_keys = reactor->plan->ticket_keys,
         .ticket_slot = reactor->parts.index,
+        .slab = reactor->plan->slab,
     };
     const struct api_options api = {
         .loop = reactor->loop,
@@ -79,6 +82,9 @@ static enum err make_server(struct reactor *reactor)
         .limits = reactor->plan->limits,
         .handler = api_handler(),
         .context = reactor->api,
+        .body_max = CONFIG_API_REQUEST_BODY_MAX,
+        .response_max = CONFIG_API_RESPONSE_MAX,
+        .arena_max = (size_t)CONFIG_WORKER_ARENA_KIB << 10,
     };
     TRY(http_server_new(&server, &reactor->https));
     return ERR_OK;
@@ -97,7 +103,12 @@ static enum err listen_on(struct reactor *reactor, int *fd, struct http_server *
 static enum err make_redirect(struct reactor *reactor)
 {
     const struct http_server_options plain = {
-        .loop = reactor->loop, .stack = reactor->stack, .limits = reactor->plan->limits};
+        .loop = reactor->loop,
+        .stack = reactor->stack,
+        .limits = reactor->plan->limits,
+        .response_max = PLAIN_BYTES_MAX,
+        .arena_max = PLAIN_BYTES_MAX,
+    };
 
     TRY(http_redirect_new(&plain, reactor->plan->https_port, &reactor->http));
     TRY(listen_on(reactor, &reactor->parts.http_fd, reactor->http));
