@@ -11,7 +11,7 @@
 
 /* Called once at the start of every process, before threads and before any other call of this folder. Checks the version
  * of wolfCrypt and libsodium against their floors and runs known answers through AES-256-GCM, SHA-256, HMAC, HKDF, ECDSA
- * P-256 and X25519 (power-on self-test), some 2 ms.
+ * P-256 and X25519 (power-on self-test), about a millisecond.
  *
  * ERR_VERSION  a library older than its floor was linked
  * ERR_BUG      a primitive gave a wrong answer: the process must not go on */
