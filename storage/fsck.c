@@ -78,7 +78,7 @@ static enum err opens_as(struct fsck *fsck, const struct table *table, enum seal
 
     ENSURE(sealed.len <= TABLE_BYTES_MAX + SEAL_OVERHEAD, ERR_DAMAGED, "record too large");
     TRY(buffer_for(fsck->plain, seal_plain_bytes(sealed), &plain));
-    return seal_open(&fsck->opener, &name, sealed, plain);
+    return seal_open_value(&fsck->opener, &name, sealed, plain);
 }
 
 static enum err record_opens(struct fsck *fsck, const struct table *table, struct span key, struct span value)
@@ -367,7 +367,7 @@ static enum err check_row(struct fsck *fsck, const struct table *table, struct r
         return ERR_OK;
     }
     TRY(buffer_for(fsck->plain, seal_plain_bytes(sealed), &plain));
-    if (seal_open(&fsck->opener, &name, sealed, plain) != ERR_OK) {
+    if (seal_open_value(&fsck->opener, &name, sealed, plain) != ERR_OK) {
         report(fsck, FSCK_ROW_TAG, table->id, (struct index_id){0}, &id);
         return ERR_OK;
     }

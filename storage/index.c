@@ -227,7 +227,7 @@ enum err index_open_key(const struct index_context *context, struct span key, ui
     ENSURE(memcmp(key.data, place, sizeof(place)) == 0, ERR_DAMAGED, "key of another index");
     const struct seal_name name = {context->table, SEAL_INDEX, span_array(place)};
     const struct span sealed = span_of(key.data + INDEX_ID_BYTES, key.len - INDEX_ID_BYTES);
-    TRY(seal_open(context->reader, &name, sealed, plain));
+    TRY(seal_open_value(context->reader, &name, sealed, plain));
     return index_plain_read(span_of(plain, seal_plain_bytes(sealed)), out_entry);
 }
 

@@ -36,8 +36,8 @@ static void nonce_of(enum seal_kind kind, uint64_t counter, uint8_t out_nonce[AE
     put_u64be(out_nonce + 4, counter);
 }
 
-enum err seal_open(const struct seal_reader *reader, const struct seal_name *name, struct span sealed,
-                   uint8_t *out_plain)
+enum err seal_open_value(const struct seal_reader *reader, const struct seal_name *name, struct span sealed,
+                         uint8_t *out_plain)
 {
     const struct seal_aad aad = aad_of(name);
     uint8_t nonce[AEAD_NONCE_BYTES] = {0};

@@ -86,8 +86,8 @@ static inline size_t seal_plain_bytes(struct span sealed)
 }
 
 /* Writes seal_plain_bytes(sealed) bytes. ERR_DAMAGED: too short, or not what was sealed under this name. ERR_LIMIT. */
-enum err seal_open(const struct seal_reader *reader, const struct seal_name *name, struct span sealed,
-                   uint8_t *out_plain) MUST_USE;
+enum err seal_open_value(const struct seal_reader *reader, const struct seal_name *name, struct span sealed,
+                         uint8_t *out_plain) MUST_USE;
 
 /* --- sealing --- */
 

@@ -34,7 +34,7 @@ enum err row_open(const struct seal_reader *opener, const struct table *table, s
 
     ENSURE(sealed.len <= ROW_BYTES_MAX + SEAL_OVERHEAD, ERR_DAMAGED, "row too large");
     TRY(buffer_for(buf, seal_plain_bytes(sealed), &plain));
-    TRY(seal_open(opener, &name, sealed, plain));
+    TRY(seal_open_value(opener, &name, sealed, plain));
     return row_read(id, buf_all(buf), out_row);
 }
 
@@ -65,7 +65,7 @@ enum err meta_load(const struct seal_reader *opener, const struct table *table, 
     }
     TRY(err);
     ENSURE(sealed.len == bytes + SEAL_OVERHEAD, ERR_DAMAGED, "record of another size");
-    return seal_open(opener, &what, sealed, out_bytes);
+    return seal_open_value(opener, &what, sealed, out_bytes);
 }
 
 enum err owner_name(struct key_cache *cache, const struct table *table, struct span created_by,
@@ -350,7 +350,7 @@ enum err store_record_get(struct store_snap *snap, struct span name, struct span
     ENSURE(sealed.len <= STORE_RECORD_BYTES_MAX + SEAL_OVERHEAD, ERR_DAMAGED, "record too large");
     TRY(buffer_for(snap->got, seal_plain_bytes(sealed), &plain));
     const struct seal_name what = {own, SEAL_RECORD, meta_span(&key)};
-    TRY(seal_open(&snap->opener, &what, sealed, plain));
+    TRY(seal_open_value(&snap->opener, &what, sealed, plain));
     *out_value = buf_all(snap->got);
     return ERR_OK;
 }

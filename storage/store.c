@@ -39,7 +39,7 @@ static enum err load_definition(const struct seal_reader *opener, struct table_i
     TRY(buffer_for(plain, seal_plain_bytes(sealed), &at));
     TRY(table_new(id, key, NULL, 0, &bare)); /* a name to open it by */
     const struct seal_name what = {bare, SEAL_TABLE, meta_span(&name)};
-    const enum err opened = seal_open(opener, &what, sealed, at);
+    const enum err opened = seal_open_value(opener, &what, sealed, at);
     table_unref(bare);
     TRY(opened);
     const enum err read = table_decode(id, key, buf_all(plain), out_table);
