@@ -34,10 +34,13 @@ static bool is_number(const struct json_value *value)
 /* |v| <= 2^53 and no fraction. */
 static bool is_integral(const struct json_value *value)
 {
-    if (!is_number(value)) {
+    if (value->type == JSON_INT) { /* not by way of a double: 2^53 + 1 would round down to 2^53 */
+        return value->as.integer <= (int64_t)INTEGER_MAX && value->as.integer >= -(int64_t)INTEGER_MAX;
+    }
+    if (value->type != JSON_DOUBLE) {
         return false;
     }
-    const double number = number_of(value);
+    const double number = value->as.real;
     if (number > INTEGER_MAX || number < -INTEGER_MAX) {
         return false;
     }
