@@ -100,7 +100,7 @@ static enum err take_from_bucket(struct identity *identity)
 
     if (earned != 0) {
         identity->bucket = identity->bucket + earned < CONFIG_KEEPER_SIGNATURES_PER_S ? identity->bucket + earned
-                                                                                      : CONFIG_KEEPER_SIGNATURES_PER_S;
+                                                                                     : CONFIG_KEEPER_SIGNATURES_PER_S;
         identity->filled = now;
     }
     if (identity->bucket == 0) {
@@ -146,7 +146,8 @@ enum err identity_sign(struct identity *identity, const struct msg *request, str
     const struct held *const held = held_by_number(identity, number);
 
     ENSURE(held != NULL, ERR_STALE_KEY, "a certificate that is no longer held");
-    const enum board_action action = held->state == BOARD_OPERATIONAL ? BOARD_SIGN_OPERATIONAL : BOARD_SIGN_LOCKED;
+    const enum board_action action =
+        held->state == BOARD_OPERATIONAL ? BOARD_SIGN_OPERATIONAL : BOARD_SIGN_LOCKED;
     ENSURE(board_permits(held->state, action) == BOARD_ALLOW, ERR_DENIED, "the board's policy");
     TRY(tls_content_digest(request, digest));
     TRY(take_from_bucket(identity));

@@ -23,10 +23,10 @@
 #include "hal/socket.h"
 
 #define OPEN_FILES   256
-#define LOCKED_BYTES ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS       16
 
-#define TICK_MS   60000U /* the TPM is probed, certificates and ticket keys are looked after */
+#define TICK_MS   60000U   /* the TPM is probed, certificates and ticket keys are looked after */
 #define TICKET_MS 3600000U
 
 enum err keeper_tell_state(struct keeper *keeper)
@@ -303,8 +303,7 @@ static enum err start(struct keeper *keeper)
     int signals = -1;
 
     TRY(sandbox_begin(&limits));
-    TRY(process_signals_open(
-        &signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
+    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
     socket_close(signals);
     sandbox_wipe_freed_memory();
     TRY(crypto_start());

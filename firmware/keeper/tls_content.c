@@ -6,7 +6,7 @@
 #include "crypto/sign.h"
 #include "hal/base/fault.h"
 
-#define LABEL_13    span_lit("TLS 1.3, server CertificateVerify")
+#define LABEL_13 span_lit("TLS 1.3, server CertificateVerify")
 #define NAMED_CURVE 3 /* ECCurveType */
 
 /* Groups of TLS 1.2, with the bytes of their public point as it stands in ServerKeyExchange. */

@@ -10,7 +10,7 @@
 #include "hal/base/mem.h"
 #include "hal/base/queue.h"
 
-#define WAIT_MS     60000
+#define WAIT_MS 60000
 #define PROBE_BYTES 16
 
 struct tpm_thread {

@@ -20,13 +20,13 @@
 #include "hal/base/mem.h"
 
 #define ENTROPY_GATE_MS 30000 /* a kernel without entropy after half a minute will not have any soon */
-#define SEED_BYTES      32
+#define SEED_BYTES 32
 
 static const struct {
     uint8_t len;
     char text[16];
 } first_names[] = {
-    {6, "tables"},      {6, "config"},        {6, "pepper"}, {6, "backup"},
+    {6, "tables"}, {6, "config"}, {6, "pepper"}, {6, "backup"},
     {10, "owner-auth"}, {12, "lockout-auth"}, {6, "tls-ca"}, {8, "tls-leaf"},
 };
 

@@ -93,8 +93,7 @@ enum err vault_ca(const struct vault *vault, struct buf *out_der) MUST_USE;
 
 #define VAULT_WRAPPED_MAX 96
 
-enum err vault_table_new(struct vault *vault, uint32_t table, struct secret **out_key, struct buf *out_wrapped)
-    MUST_USE;
+enum err vault_table_new(struct vault *vault, uint32_t table, struct secret **out_key, struct buf *out_wrapped) MUST_USE;
 /* ERR_AUTH, ERR_STALE_KEY, ERR_MALFORMED. */
 enum err vault_table_open(struct vault *vault, uint32_t table, struct span wrapped, struct secret **out_key) MUST_USE;
 enum err vault_table_rewrap(struct vault *vault, uint32_t table, struct span wrapped, struct buf *out_wrapped) MUST_USE;

@@ -5,13 +5,13 @@
 
 #include "firmware/keeper/vault.h"
 
-#define FILE_UNSEEN      "unseen"
-#define FILE_RECOVERY    "root.recovery"
-#define FILE_KEYS        "keys"
-#define FILE_ROOT        "root.seal"
-#define FILE_LOCKED      "locked.seal"
-#define FILE_CA          "ca.der"
-#define FILE_LEAF        "leaf.der"
+#define FILE_UNSEEN   "unseen"
+#define FILE_RECOVERY "root.recovery"
+#define FILE_KEYS     "keys"
+#define FILE_ROOT     "root.seal"
+#define FILE_LOCKED   "locked.seal"
+#define FILE_CA       "ca.der"
+#define FILE_LEAF     "leaf.der"
 #define FILE_LOCKED_CERT "locked.der"
 
 struct vault {

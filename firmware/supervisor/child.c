@@ -6,7 +6,7 @@
 #include "hal/socket.h"
 
 #define SEND_TIMEOUT_MS 5000 /* a child that does not read for so long is not worth waiting for */
-#define CHILD_FDS       2
+#define CHILD_FDS 2
 
 void child_init(struct child *child, const char *command, enum msg_channel_kind kind)
 {

@@ -9,12 +9,13 @@
 #include "hal/base/log.h"
 #include "hal/socket.h"
 
-#define BACKLOG         1024
+#define BACKLOG 1024
 #define HOST_NAME_BYTES (MSG_NAME_MAX + 1)
 
 enum err supervisor_listen(struct supervisor *supervisor)
 {
-    struct socket_listen listen = {.address = supervisor->options->listen, .backlog = BACKLOG, .share_port = true};
+    struct socket_listen listen = {
+        .address = supervisor->options->listen, .backlog = BACKLOG, .share_port = true};
     struct socket_address bound = {0};
 
     listen.address.port = supervisor->options->port;
@@ -77,8 +78,7 @@ static enum err send_names(struct supervisor *supervisor)
 
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
 {
-    TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir,
-                    hal_clock_mono(supervisor->clock)));
+    TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir, hal_clock_mono(supervisor->clock)));
     supervisor->known = false;
     TRY(send_names(supervisor));
     supervisor->out = MSG_NEW(MSG_KEEPER_START);
@@ -135,8 +135,7 @@ static enum err connect_all(struct supervisor *supervisor)
 
 enum err supervisor_start_worker(struct supervisor *supervisor)
 {
-    TRY(child_start(&supervisor->worker, supervisor->poller, supervisor->worker_dir,
-                    hal_clock_mono(supervisor->clock)));
+    TRY(child_start(&supervisor->worker, supervisor->poller, supervisor->worker_dir, hal_clock_mono(supervisor->clock)));
     supervisor->failed = false;
     supervisor->has_generation = hal_vmgenid_read(supervisor->vmgenid, supervisor->generation) == ERR_OK;
     fault_clear();

@@ -83,8 +83,8 @@ static const struct {
     const char *name;
     enum err (*set)(const char *value, struct options *options);
 } table[] = {
-    {"--data", set_data},     {"--tcti", set_tcti}, {"--port", set_port},     {"--http-port", set_plain_port},
-    {"--listen", set_listen}, {"--name", add_name}, {"--pin-fd", set_pin_fd},
+    {"--data", set_data},     {"--tcti", set_tcti},   {"--port", set_port},     {"--http-port", set_plain_port},
+    {"--listen", set_listen}, {"--name", add_name},   {"--pin-fd", set_pin_fd},
 };
 
 static void complain(const char *word, const char *why)

@@ -18,8 +18,8 @@ struct options {
     const char *tcti;
     struct socket_address listen;
     const char *listen_text;
-    uint16_t port;       /* 0: a free one */
-    bool plain;          /* a plain port that answers 308 */
+    uint16_t port;    /* 0: a free one */
+    bool plain;       /* a plain port that answers 308 */
     uint16_t plain_port; /* 0: a free one */
     const char *names[OPTIONS_NAMES_MAX];
     size_t name_count;

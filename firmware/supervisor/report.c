@@ -91,30 +91,15 @@ static enum err put_curl(struct buf *text, const struct report *report)
     const struct span curl = span_lit("curl --cacert '");
     const struct span key = span_lit(" -H 'X-API-Key: ");
     const struct span json = span_lit("' -H 'Content-Type: application/json' -d '");
-    const struct span create[] = {span_lit("\n  create a table, insert a row, list it:\n\n"),
-                                  curl,
-                                  report->ca_file,
-                                  span_lit("'"),
-                                  key,
-                                  report->secret,
-                                  json,
-                                  span_lit("{\"tableName\":\"notes\",\"schema\":{\"text\":{\"type\":\"string\"}}}' "),
-                                  report->url,
-                                  span_lit("/v1/admin/tables\n"),
+    const struct span create[] = {
+        span_lit("\n  create a table, insert a row, list it:\n\n"), curl, report->ca_file, span_lit("'"), key,
+        report->secret, json, span_lit("{\"tableName\":\"notes\",\"schema\":{\"text\":{\"type\":\"string\"}}}' "),
+        report->url, span_lit("/v1/admin/tables\n"), SPAN_NONE};
+    const struct span insert[] = {curl, report->ca_file, span_lit("'"), key, report->secret, json,
+                                  span_lit("{\"text\":\"hello\"}' "), report->url, span_lit("/v1/data/notes\n"),
                                   SPAN_NONE};
-    const struct span insert[] = {curl,
-                                  report->ca_file,
-                                  span_lit("'"),
-                                  key,
-                                  report->secret,
-                                  json,
-                                  span_lit("{\"text\":\"hello\"}' "),
-                                  report->url,
-                                  span_lit("/v1/data/notes\n"),
-                                  SPAN_NONE};
-    const struct span list[] = {curl,           report->ca_file, span_lit("'"), key,
-                                report->secret, span_lit("' "),  report->url,   span_lit("/v1/data/notes\n"),
-                                SPAN_NONE};
+    const struct span list[] = {curl, report->ca_file, span_lit("'"), key, report->secret, span_lit("' "),
+                                report->url, span_lit("/v1/data/notes\n"), SPAN_NONE};
 
     if (report->secret.len == 0) {
         return ERR_OK;
@@ -128,12 +113,9 @@ static enum err put_curl(struct buf *text, const struct report *report)
 static enum err put_state(struct buf *text, const struct report *report)
 {
     const char *const reason = life_reason_name(report->reason);
-    const struct span parts[] = {span_lit("\nRowlock is "),
-                                 span_str(life_state_name(report->state)),
+    const struct span parts[] = {span_lit("\nRowlock is "), span_str(life_state_name(report->state)),
                                  reason != NULL ? span_lit(": ") : span_lit(""),
-                                 reason != NULL ? span_str(reason) : span_lit(""),
-                                 span_lit("\n\n"),
-                                 SPAN_NONE};
+                                 reason != NULL ? span_str(reason) : span_lit(""), span_lit("\n\n"), SPAN_NONE};
 
     TRY(put_all(text, parts));
     return ERR_OK;
@@ -153,14 +135,11 @@ enum err report_text(const struct report *report)
     TRY(put_pair(text, span_lit("secret key       "), report->secret));
     TRY(put_pair(text, span_lit("recovery key     "), report->recovery));
     if (report->recovery.len != 0 || report->secret.len != 0) {
-        TRY(buf_put(text,
-                    span_lit("\n  Keys are shown this once. Without the recovery key a lost TPM is lost data.\n")));
+        TRY(buf_put(text, span_lit("\n  Keys are shown this once. Without the recovery key a lost TPM is lost data.\n")));
     }
     TRY(put_curl(text, report));
     if (report->software_tpm) {
-        TRY(buf_put(
-            text,
-            span_lit("\n  The TPM is software: a copy of its state and of the data directory opens this box.\n")));
+        TRY(buf_put(text, span_lit("\n  The TPM is software: a copy of its state and of the data directory opens this box.\n")));
     }
     TRY(buf_put(text, span_lit("\n")));
     TRY(write_out(buf_all(text)));

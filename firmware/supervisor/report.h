@@ -15,8 +15,8 @@
 
 struct report {
     struct span url;
-    struct span ca_file; /* absolute path */
-    struct span project; /* empty: not known, because the rows were never opened */
+    struct span ca_file;     /* absolute path */
+    struct span project;     /* empty: not known, because the rows were never opened */
     struct span environment;
     struct span publishable; /* the last three: empty unless this is the first start */
     struct span secret;

@@ -26,13 +26,13 @@
 #include "hal/sandbox.h"
 #include "hal/socket.h"
 
-#define TICK_MS        1000U
-#define WORKER_KILL_MS 10000U /* draining takes up to 5 s */
-#define KEEPER_KILL_MS 60000U /* a TPM that has stopped answering is given up after a while */
-#define OPEN_FILES     (CONFIG_NET_CONNECTIONS_MAX + 1024) /* also the hard limit of the children */
-#define LOCKED_BYTES   ((size_t)8 << 20)                   /* what an ordinary user may lock; fewer secrets than that */
-#define EVENTS         16
-#define PIN_BYTES      MSG_PIN_MAX
+#define TICK_MS         1000U
+#define WORKER_KILL_MS  10000U /* draining takes up to 5 s */
+#define KEEPER_KILL_MS  60000U /* a TPM that has stopped answering is given up after a while */
+#define OPEN_FILES      (CONFIG_NET_CONNECTIONS_MAX + 1024) /* also the hard limit of the children */
+#define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define EVENTS          16
+#define PIN_BYTES       MSG_PIN_MAX
 
 /* --- what follows from the state --- */
 
@@ -151,7 +151,8 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
     if (child->control == NULL) {
         return ERR_OK; /* it ended by an event before this one */
     }
-    const enum err err = msg_recv(child->control, child->stopping ? MSG_STOPPING : child->state, &supervisor->in);
+    const enum err err =
+        msg_recv(child->control, child->stopping ? MSG_STOPPING : child->state, &supervisor->in);
     if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
         return ERR_OK;
     }
@@ -179,7 +180,8 @@ static void on_keeper_end(struct supervisor *supervisor)
         return;
     }
     hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
-    if (board_permits(supervisor->state, BOARD_RESTART_KEEPER) != BOARD_ALLOW || supervisor->mode == MSG_MODE_CHECK) {
+    if (board_permits(supervisor->state, BOARD_RESTART_KEEPER) != BOARD_ALLOW ||
+        supervisor->mode == MSG_MODE_CHECK) {
         LOG(LOG_ERROR, "keeper_not_restarted", LOG_LITERAL("then", "stop"));
         begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 1);
     }
@@ -431,8 +433,8 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
         return mode == MSG_MODE_CHECK ? 2 : 1;
     }
     struct supervisor *const supervisor = memory;
-    *supervisor = (struct supervisor){
-        .options = options, .mode = mode, .http = -1, .keeper_dir = -1, .worker_dir = -1, .signals = -1};
+    *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .keeper_dir = -1,
+                                      .worker_dir = -1, .signals = -1};
     memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
     child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER);
     child_init(&supervisor->worker, "worker", MSG_TO_WORKER);

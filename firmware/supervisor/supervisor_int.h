@@ -44,9 +44,9 @@ struct supervisor {
     struct child worker;
     enum board_state state;
     enum life_reason reason;
-    bool first;  /* the recovery key has not been shown */
-    bool known;  /* the keeper has told the state since it was started */
-    bool failed; /* the worker could not serve rows: shown, not acted on */
+    bool first;    /* the recovery key has not been shown */
+    bool known;    /* the keeper has told the state since it was started */
+    bool failed;   /* the worker could not serve rows: shown, not acted on */
     bool ending;
     bool reported;
     int exit_status;

@@ -23,7 +23,7 @@ enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_SENT, SLOT_ABANDONED };
 struct slot {
     enum slot_state state;
     uint32_t uses;
-    struct tls_sign_job *sign; /* one of the two */
+    struct tls_sign_job *sign;     /* one of the two */
     struct api_unlock_job *unlock;
     struct slot *next; /* in the list of free ones or of those that wait */
 };
@@ -135,7 +135,8 @@ static void pump(struct keeper_link *link)
 {
     while (!link->closed && link->sent < LINK_SENT_MAX && link->waiting.first != NULL) {
         struct slot *const slot = link->waiting.first;
-        enum err err = slot->sign != NULL ? fill_sign(link, slot, &link->msg) : fill_unlock(link, slot, &link->msg);
+        enum err err =
+            slot->sign != NULL ? fill_sign(link, slot, &link->msg) : fill_unlock(link, slot, &link->msg);
 
         INVARIANT(err == ERR_OK); /* checked when the job was taken */
         err = msg_send(link->channel, &link->msg);

@@ -24,7 +24,7 @@ struct reactor_plan {
     struct limits *limits;
     struct secret_slab *slab;
     struct snapshot_cell *ticket_keys;
-    struct data *data;    /* NULL unless operational */
+    struct data *data; /* NULL unless operational */
     struct queue *events; /* of struct reactor_event; room for two of each reactor */
     enum board_state state;
     enum life_reason reason;
@@ -48,8 +48,8 @@ struct reactor_event {
 };
 
 /* Starts the thread; REACTOR_READY follows, or REACTOR_ENDED with an error. ERR_NO_MEMORY, ERR_LIMIT, ERR_IO. */
-enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *take_parts, struct reactor **out_reactor)
-    MUST_USE;
+enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *take_parts,
+                       struct reactor **out_reactor) MUST_USE;
 
 /* From the main thread: the certificate for new handshakes, PEM. ERR_NO_MEMORY, ERR_LIMIT, ERR_CLOSED. */
 enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chain_pem) MUST_USE;

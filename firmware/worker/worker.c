@@ -31,11 +31,11 @@
 #include "hal/socket.h"
 #include "net/tls.h"
 
-#define OPEN_FILES_MORE 512               /* besides connections: listeners, channels, queues, the database */
+#define OPEN_FILES_MORE  512 /* besides connections: listeners, channels, queues, the database */
 #define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
-#define LIMIT_KEYS      32768
-#define KEEPER_WAIT_MS  60000 /* the keeper answers at once, unless its disk or the TPM is slow */
-#define EVENTS          16
+#define LIMIT_KEYS       32768
+#define KEEPER_WAIT_MS   60000 /* the keeper answers at once, unless its disk or the TPM is slow */
+#define EVENTS           16
 
 struct worker {
     enum msg_state state;
@@ -57,7 +57,7 @@ struct worker {
     struct reactor *reactors[MSG_REACTORS_MAX];
     uint32_t cert_number;
     struct buf *cert_pem;
-    struct msg in; /* the message at hand; wiped after each */
+    struct msg in;  /* the message at hand; wiped after each */
     struct msg out;
 };
 
@@ -258,10 +258,8 @@ static void on_damage(void *context, const struct data_damage *damage)
     char row[24] = {0};
 
     (void)context;
-    memcpy(row, damage->row.data != NULL ? (const char *)damage->row.data : "",
-           damage->row.len < 24 ? damage->row.len : 24);
-    (void)dprintf(STDOUT_FILENO, "damaged: %s table %u index %u row %.24s\n", damage->kind, damage->table,
-                  damage->index,
+    memcpy(row, damage->row.data != NULL ? (const char *)damage->row.data : "", damage->row.len < 24 ? damage->row.len : 24);
+    (void)dprintf(STDOUT_FILENO, "damaged: %s table %u index %u row %.24s\n", damage->kind, damage->table, damage->index,
                   damage->row.len == 24 ? row : "-"); /* nobody reads it: the count is told all the same */
 }
 
@@ -422,13 +420,12 @@ static enum err serve(struct worker *worker)
 
 static enum err start(struct worker *worker)
 {
-    const struct sandbox_limits limits = {.open_files = CONFIG_NET_CONNECTIONS_MAX + OPEN_FILES_MORE,
-                                          .locked_bytes = LOCKED_BYTES};
+    const struct sandbox_limits limits = {
+        .open_files = CONFIG_NET_CONNECTIONS_MAX + OPEN_FILES_MORE, .locked_bytes = LOCKED_BYTES};
     int signals = -1;
 
     TRY(sandbox_begin(&limits));
-    TRY(process_signals_open(
-        &signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
+    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
     socket_close(signals);
     TRY(crypto_start());
     TRY(msg_channel_new(WORKER_FD_CONTROL, MSG_TO_WORKER, MSG_LOWER, &worker->control));
