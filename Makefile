@@ -133,6 +133,8 @@ NOASM_SOURCES := $(sort $(wildcard hal/base/*.c crypto/*.c))
 VARIANTS := release asan tsan cov debug noasm fuzz
 WRAP_ALLOC := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
+# The library without assembly has no TLS either, so the helpers of other tests do not compile with it.
+support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
@@ -199,7 +201,7 @@ define variant
 V_$1 := $(OUT)/$1
 CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) -isystem $(WOLFSSL_$1)/include $(FLAGS_$1)
 OBJECTS_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call sources_of,$1))
-SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(SIM_SOURCES) $(TESTLIB_SOURCES))
+SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call support_of,$1))
 ENGINE_$1 := $(OUT)/$1/obj/tests/proof/engine_$(if $(filter fuzz,$1),fuzz,exhaustive).o $(OUT)/$1/obj/tests/proof/alloc.o
 TESTS_$1 := $(patsubst %.c,$(OUT)/$1/%,$(UNIT) $(FAULT))
 
