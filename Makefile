@@ -209,7 +209,7 @@ $(OUT)/$1/flags: FORCE
 	$$(call remember,$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1))
 
 $(OUT)/$1/sources: FORCE
-	$$(call remember,$$(OBJECTS_$1))
+	$$(call remember,$$(OBJECTS_$1) $$(SUPPORT_$1))
 
 $(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp
 	@mkdir -p $$(@D)
@@ -235,12 +235,17 @@ $(OUT)/$1/tests/%_proof: $(OUT)/$1/obj/tests/%_proof.o $$(ENGINE_$1) $(OUT)/$1/l
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) $(if $(filter fuzz,$1),-fsanitize=fuzzer) $(WRAP_ALLOC) -o $$@ $$< $$(ENGINE_$1) \
 		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
-# A fuzzer, or a proof on the random engine; clang only.
-$(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a
+# What tests share: the simulated devices, builders, tamperers. A fuzzer takes what it needs of it and has no cmocka.
+$(OUT)/$1/libsupport.a: $$(SUPPORT_$1) $(OUT)/$1/sources
+	@rm -f $$@
+	@ar rcsD $$@ $$(SUPPORT_$1)
+
+# A fuzzer; clang only.
+$(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a
 	@mkdir -p $$(@D)
-	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -fsanitize=fuzzer -o $$@ $$< $$(SUPPORT_$1) \
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -fsanitize=fuzzer -o $$@ $$< \
 		$$$$(sed -n 's|^/\* link: \(.*\) \*/$$$$|\1|p' tests/$$*_fuzz.c | sed -e 's/^--/-Wl,--/' -e 's/ --/ -Wl,--/g') \
-		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+		-Wl,--start-group $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a -Wl,--end-group $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
 -include $$(patsubst %.o,%.d,$$(OBJECTS_$1) $$(SUPPORT_$1) $(patsubst %.c,$(OUT)/$1/obj/%.d,$(UNIT) $(FAULT) $(PROOF) $(FUZZ)) \
 	$(OUT)/$1/obj/firmware/main.d)

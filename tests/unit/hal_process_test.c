@@ -26,7 +26,6 @@
 #define CHILD_WAIT "child-wait"
 #define CHILD_ENV  "child-environment"
 
-extern char **environ;
 
 /* Answers one message on its first channel, with the second descriptor given back. */
 static int child_echo(void)
