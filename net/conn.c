@@ -11,7 +11,7 @@
  *   GONE       no socket any more    conn_release
  *
  * A peer costs us a fault trail for each of its mistakes; they are its own business and are cleared here. */
-#include "net/conn.h"
+#include "net/conn_int.h"
 
 #include <string.h>
 
@@ -19,148 +19,12 @@
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
-#define SCRATCH_BYTES ((size_t)32768)        /* one recv: two full records */
-#define WIRE_BYTES ((size_t)65536)           /* sent in one call */
-#define WIRE_MAX (WIRE_BYTES + TLS_HANDSHAKE_ROOM + TLS_RECORD_ROOM)
-#define INPUT_SLACK (SCRATCH_BYTES + 2 * TLS_RECORD_ROOM) /* what one recv and a record begun before it can become */
-#define KEEP_BYTES ((size_t)65536)           /* of each buffer, while it waits in the pool */
-#define POOL_MAX 64                          /* idle sets of buffers; more are given back to the system */
-#define ACCEPTS_MAX 32                       /* in one turn: the open connections want theirs */
-#define ACCEPT_PAUSE_MS 100                  /* when the system has no descriptor left */
 #define CLOSING_MS 1000
 #define CLOSING_BYTES ((size_t)1 << 20)
-
-/* What a busy connection borrows. */
-struct conn_memory {
-    struct buf *in;
-    struct buf *head;
-    struct buf *body;
-    struct arena *arena;
-    struct conn_memory *next;
-};
-
-enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
-
-struct conn {
-    struct stack_listener listener; /* first: the stack hands it back */
-    struct tls_waiter waiter;
-    struct loop_timer deadline;
-    struct loop_timer write_deadline;
-    struct loop_slice farewell; /* calls on_gone */
-    struct conn_group *group;
-    struct conn *next;
-    struct conn **link;
-    struct stack_socket *socket;
-    struct socket_address peer;
-    struct tls *tls;
-    struct conn_memory *memory; /* NULL while idle */
-    struct buf *pending;        /* encrypted and refused by the socket; NULL: none */
-    struct buf *held;           /* received while the handshake is parked; NULL: none */
-    void *state_of_handler;
-    struct span send_head; /* what is left to encrypt */
-    struct span send_body;
-    size_t dropped; /* bytes, while closing */
-    enum conn_state state;
-    unsigned int interest;
-    bool opened;  /* on_open has been called */
-    bool sending; /* conn_send has answered ERR_AGAIN */
-    bool paused;
-    bool ended; /* the peer sends no more */
-    bool close_after_send;
-};
-
-struct conn_group {
-    struct conn_group_options options;
-    struct stack_listener listener; /* of the listening socket */
-    struct stack_socket *listening;
-    struct loop_timer accept_pause;
-    struct conn *conns;
-    size_t count;
-    struct conn_memory *pool;
-    size_t pooled;
-    struct buf *wire;
-    uint8_t record[TLS_RECORD_PLAIN];
-    uint8_t scratch[SCRATCH_BYTES];
-};
 
 static struct conn *conn_of(void *member, size_t offset)
 {
     return (struct conn *)(void *)((uint8_t *)member - offset);
-}
-
-/* --- memory --- */
-
-static void memory_free(struct conn_memory *memory)
-{
-    if (memory == NULL) {
-        return;
-    }
-    buf_free(memory->in);
-    buf_free(memory->head);
-    buf_free(memory->body);
-    arena_free(memory->arena);
-    mem_free(memory);
-}
-
-static enum err memory_new(const struct conn_group_options *options, struct conn_memory **out_memory)
-{
-    void *bytes = NULL;
-
-    TRY(mem_alloc(sizeof(struct conn_memory), &bytes));
-    struct conn_memory *const memory = bytes;
-    enum err err = buf_new(options->input_max + INPUT_SLACK, &memory->in);
-
-    err = err != ERR_OK ? err : buf_new(CONN_HEAD_MAX, &memory->head);
-    err = err != ERR_OK ? err : buf_new(options->body_max, &memory->body);
-    err = err != ERR_OK ? err : arena_new(num_min(KEEP_BYTES, options->arena_max), options->arena_max, &memory->arena);
-    if (err != ERR_OK) {
-        memory_free(memory);
-        FAIL(err, "no buffers for a request", 0);
-    }
-    *out_memory = memory;
-    return ERR_OK;
-}
-
-static enum err borrow_memory(struct conn *conn)
-{
-    struct conn_group *const group = conn->group;
-
-    if (conn->memory != NULL) {
-        return ERR_OK;
-    }
-    if (group->pool == NULL) {
-        return memory_new(&group->options, &conn->memory);
-    }
-    conn->memory = group->pool;
-    group->pool = conn->memory->next;
-    conn->memory->next = NULL;
-    group->pooled--;
-    return ERR_OK;
-}
-
-static void return_memory(struct conn *conn)
-{
-    struct conn_group *const group = conn->group;
-    struct conn_memory *const memory = conn->memory;
-
-    if (memory == NULL) {
-        return;
-    }
-    conn->memory = NULL;
-    if (group->pooled >= POOL_MAX) {
-        memory_free(memory);
-        return;
-    }
-    buf_reset(memory->in);
-    buf_reset(memory->head);
-    buf_reset(memory->body);
-    buf_shrink(memory->in, KEEP_BYTES);
-    buf_shrink(memory->head, KEEP_BYTES);
-    buf_shrink(memory->body, KEEP_BYTES);
-    arena_reset(memory->arena);
-    memory->next = group->pool;
-    group->pool = memory;
-    group->pooled++;
 }
 
 /* --- the end of a connection --- */
@@ -224,7 +88,7 @@ void conn_drop(struct conn *conn)
 void conn_release(struct conn *conn)
 {
     INVARIANT(conn->state == CONN_GONE);
-    return_memory(conn);
+    conn_memory_return(conn);
     *conn->link = conn->next;
     if (conn->next != NULL) {
         conn->next->link = conn->link;
@@ -238,7 +102,7 @@ void conn_release(struct conn *conn)
 static enum err keep_pending(struct conn *conn, struct span bytes)
 {
     if (conn->pending == NULL) {
-        TRY(buf_new(WIRE_MAX, &conn->pending));
+        TRY(buf_new(CONN_WIRE_MAX, &conn->pending));
     }
     return buf_put(conn->pending, bytes);
 }
@@ -318,7 +182,7 @@ static enum err fill_wire(struct conn *conn)
 {
     struct tls_io io = {.in = SPAN_NONE, .out = conn->group->wire};
 
-    while (buf_len(conn->group->wire) < WIRE_BYTES) {
+    while (buf_len(conn->group->wire) < CONN_WIRE_BYTES) {
         const struct span piece = next_piece(conn);
 
         if (piece.len == 0) {
@@ -452,9 +316,9 @@ static void half_close(struct conn *conn)
 static void take_bytes(struct conn *conn, struct span bytes)
 {
     struct tls_io io = {.in = bytes, .out = conn->group->wire};
-    enum err err = borrow_memory(conn);
+    enum err err = conn_memory_borrow(conn);
 
-    if (err == ERR_OK && buf_room(conn->memory->in) < INPUT_SLACK) {
+    if (err == ERR_OK && buf_room(conn->memory->in) < CONN_INPUT_SLACK) {
         err = ERR_LIMIT;
     }
     const size_t before = err == ERR_OK ? buf_len(conn->memory->in) : 0;
@@ -472,7 +336,7 @@ static void take_bytes(struct conn *conn, struct span bytes)
     if (buf_len(conn->memory->in) > before) {
         conn->group->options.handler->on_input(conn->state_of_handler, conn);
     } else if (buf_len(conn->memory->in) == 0) {
-        return_memory(conn);
+        conn_memory_return(conn);
     }
     if (err == ERR_CLOSED && conn->state == CONN_OPEN) {
         half_close(conn);
@@ -497,7 +361,7 @@ static enum err hold_bytes(struct conn *conn, struct span bytes)
     if (bytes.len == 0) {
         return ERR_OK;
     }
-    TRY(buf_new(SCRATCH_BYTES, &conn->held));
+    TRY(buf_new(CONN_SCRATCH_BYTES, &conn->held));
     return buf_put(conn->held, bytes);
 }
 
@@ -555,7 +419,7 @@ static void receive(struct conn *conn)
         set_interest(conn, conn->interest & ~LOOP_READ);
         return;
     }
-    const enum err err = group->options.stack->ops->recv(conn->socket, group->scratch, SCRATCH_BYTES, &got);
+    const enum err err = group->options.stack->ops->recv(conn->socket, group->scratch, CONN_SCRATCH_BYTES, &got);
 
     if (err == ERR_AGAIN) {
         return;
@@ -666,7 +530,7 @@ void conn_rest(struct conn *conn)
 {
     if (conn->memory != NULL) {
         INVARIANT(!conn->sending && buf_unread(conn->memory->in).len == 0);
-        return_memory(conn);
+        conn_memory_return(conn);
     }
 }
 
@@ -685,18 +549,13 @@ struct loop *conn_loop(const struct conn *conn)
     return conn->group->options.loop;
 }
 
-/* --- groups --- */
+/* --- the beginning --- */
 
-static enum err conn_new(struct conn_group *group, struct stack_socket *socket, const struct socket_address *peer)
+void conn_init(struct conn *conn, struct conn_group *group, struct stack_socket *take_socket,
+               const struct socket_address *peer)
 {
-    struct loop *const loop = group->options.loop;
-    void *memory = NULL;
-
-    TRY(mem_alloc(sizeof(struct conn), &memory));
-    struct conn *const conn = memory;
-
     conn->group = group;
-    conn->socket = socket;
+    conn->socket = take_socket;
     conn->peer = *peer;
     conn->listener.on_ready = on_ready;
     conn->waiter.on_resume = resume_handshake;
@@ -704,175 +563,15 @@ static enum err conn_new(struct conn_group *group, struct stack_socket *socket, 
     conn->write_deadline.on_time = on_write_deadline;
     conn->farewell.run = say_farewell;
     conn->interest = LOOP_READ;
-    const enum err err = group->options.stack->ops->watch(socket, &conn->listener, LOOP_READ);
+}
 
-    if (err != ERR_OK) {
-        mem_free(conn);
-        FAIL(err, "a connection cannot be watched", 0);
-    }
-    conn->next = group->conns;
-    conn->link = &group->conns;
-    if (conn->next != NULL) {
-        conn->next->link = &conn->next;
-    }
-    group->conns = conn;
-    group->count++;
-    if (group->options.tls == NULL) {
+void conn_start(struct conn *conn)
+{
+    struct loop *const loop = conn->group->options.loop;
+
+    if (conn->group->options.tls == NULL) {
         open_conn(conn);
     } else {
         loop_timer_set(loop, &conn->deadline, mono_add_ms(loop_now(loop), CONFIG_NET_TLS_HANDSHAKE_MS));
-    }
-    return ERR_OK;
-}
-
-/* Counts against both caps, or against none. */
-static enum err take_address(struct conn_group *group, const struct socket_address *peer)
-{
-    struct limits *const limits = group->options.limits;
-
-    TRY(limits_hold(limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE, CONFIG_NET_CONNECTIONS_MAX));
-    const enum err err = limits_hold(limits, LIMITS_KIND_CONNECTIONS_ADDRESS, stack_address_key(peer),
-                                     CONFIG_NET_CONNECTIONS_PER_ADDRESS);
-
-    if (err != ERR_OK) {
-        limits_drop(limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE);
-    }
-    return err;
-}
-
-static void accept_one(struct conn_group *group, struct stack_socket *socket, const struct socket_address *peer)
-{
-    const struct stack_ops *const ops = group->options.stack->ops;
-
-    if (take_address(group, peer) != ERR_OK) {
-        fault_clear();
-        ops->close(socket);
-    } else if (conn_new(group, socket, peer) != ERR_OK) {
-        fault_clear();
-        ops->close(socket);
-        limits_drop(group->options.limits, LIMITS_KIND_CONNECTIONS_ADDRESS, stack_address_key(peer));
-        limits_drop(group->options.limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE);
-    }
-}
-
-static void on_accept(struct stack_listener *listener, unsigned int ready)
-{
-    struct conn_group *const group =
-        (struct conn_group *)(void *)((uint8_t *)listener - offsetof(struct conn_group, listener));
-    const struct stack_ops *const ops = group->options.stack->ops;
-    struct loop *const loop = group->options.loop;
-    enum err err = ERR_OK;
-    (void)ready;
-
-    for (size_t i = 0; i < ACCEPTS_MAX && err == ERR_OK && group->listening != NULL; i++) {
-        struct stack_socket *socket = NULL;
-        struct socket_address peer = {0};
-
-        err = ops->accept(group->options.stack, group->listening, &peer, &socket);
-        if (err == ERR_OK) {
-            accept_one(group, socket, &peer);
-        }
-    }
-    if (err == ERR_LIMIT || err == ERR_NO_MEMORY) {
-        fault_clear();
-        if (ops->watch(group->listening, &group->listener, 0) == ERR_OK) {
-            loop_timer_set(loop, &group->accept_pause, mono_add_ms(loop_now(loop), ACCEPT_PAUSE_MS));
-        }
-    }
-}
-
-static void accept_again(struct loop_timer *timer)
-{
-    struct conn_group *const group =
-        (struct conn_group *)(void *)((uint8_t *)timer - offsetof(struct conn_group, accept_pause));
-    struct loop *const loop = group->options.loop;
-
-    if (group->options.stack->ops->watch(group->listening, &group->listener, LOOP_READ) != ERR_OK) {
-        fault_clear();
-        loop_timer_set(loop, timer, mono_add_ms(loop_now(loop), ACCEPT_PAUSE_MS));
-    }
-}
-
-enum err conn_group_new(const struct conn_group_options *options, struct conn_group **out_group)
-{
-    void *memory = NULL;
-
-    TRY(mem_alloc(sizeof(struct conn_group), &memory));
-    struct conn_group *const group = memory;
-
-    group->options = *options;
-    group->listener.on_ready = on_accept;
-    group->accept_pause.on_time = accept_again;
-    const enum err err = buf_new(WIRE_MAX, &group->wire);
-
-    if (err != ERR_OK) {
-        mem_free(group);
-        FAIL(err, "no group of connections", 0);
-    }
-    *out_group = group;
-    return ERR_OK;
-}
-
-void conn_group_free(struct conn_group *group)
-{
-    if (group == NULL) {
-        return;
-    }
-    conn_group_deafen(group);
-    while (group->conns != NULL) {
-        struct conn *const conn = group->conns;
-
-        conn_drop(conn);
-        loop_slice_stop(group->options.loop, &conn->farewell);
-        if (conn->opened) {
-            group->options.handler->on_gone(conn->state_of_handler, conn);
-        } else {
-            conn_release(conn);
-        }
-    }
-    while (group->pool != NULL) {
-        struct conn_memory *const memory = group->pool;
-
-        group->pool = memory->next;
-        memory_free(memory);
-    }
-    buf_free(group->wire);
-    mem_free(group);
-}
-
-enum err conn_group_listen(struct conn_group *group, struct stack_socket *take_listener)
-{
-    INVARIANT(group->listening == NULL);
-    TRY(group->options.stack->ops->watch(take_listener, &group->listener, LOOP_READ));
-    group->listening = take_listener;
-    return ERR_OK;
-}
-
-void conn_group_deafen(struct conn_group *group)
-{
-    loop_timer_clear(group->options.loop, &group->accept_pause);
-    group->options.stack->ops->close(group->listening);
-    group->listening = NULL;
-    for (struct conn *conn = group->conns; conn != NULL; conn = conn->next) {
-        if (conn->state == CONN_HANDSHAKE) {
-            conn_drop(conn);
-        }
-    }
-}
-
-size_t conn_group_count(const struct conn_group *group)
-{
-    return group->count;
-}
-
-void conn_group_each(struct conn_group *group, void (*visit)(void *state, struct conn *conn))
-{
-    struct conn *next = NULL;
-
-    for (struct conn *conn = group->conns; conn != NULL; conn = next) {
-        next = conn->next; /* a visit frees no connection: that comes from the loop */
-        if (conn->state == CONN_OPEN && conn->opened) {
-            visit(conn->state_of_handler, conn);
-        }
     }
 }

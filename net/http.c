@@ -15,58 +15,12 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
-#include "net/conn.h"
+#include "net/http_conn_int.h"
 #include "net/http_int.h"
-
-#define REDIRECT_BODY_MAX ((size_t)65536) /* read and ignored before the answer */
-#define PORT_TEXT 8
-
-enum http_state { HTTP_STATE_IDLE, HTTP_STATE_HEAD, HTTP_STATE_BODY, HTTP_STATE_HANDLING, HTTP_STATE_SENDING,
-                  HTTP_STATE_DONE };
-
-struct http_conn {
-    struct http_exchange exchange; /* first: handlers hold it */
-    struct http_server *server;
-    struct conn *conn;
-    struct tls_info tls;
-    struct loop_timer answer; /* the deadline of an exchange */
-    struct loop_slice again;  /* goes on with what was sent ahead */
-    struct buf *unchunked;    /* head and decoded body of a chunked request; NULL otherwise */
-    struct http_chunks chunks;
-    enum http_state state;
-    size_t scanned;    /* how far the end of the head was looked for */
-    size_t head_bytes; /* once it is complete */
-    size_t body_bytes; /* HTTP_LENGTH */
-    bool close;        /* after this answer */
-    bool pumping;      /* inside pump(): an answer must not start the next request itself */
-    bool cancelled;    /* on_cancel was called */
-    bool gone;         /* the socket is */
-};
-
-struct http_server {
-    struct http_server_options options;
-    struct conn_group *group;
-    uint16_t redirect_port; /* of the https URL */
-    bool redirects;
-    bool draining;
-    size_t exchanges;
-    struct loop_timer grace;
-    struct loop_slice drained;
-    void (*on_drained)(void *context);
-    void *drained_context;
-    struct http_head head; /* of the request that is being parsed */
-};
 
 static void respond_empty(struct http_conn *http, unsigned int status);
 
 /* --- the end of a request --- */
-
-static void check_drained(struct http_server *server)
-{
-    if (server->on_drained != NULL && conn_group_count(server->group) == 0 && server->drained.link == NULL) {
-        loop_slice_start(server->options.loop, &server->drained);
-    }
-}
 
 static void free_http_conn(struct http_conn *http)
 {
@@ -77,7 +31,7 @@ static void free_http_conn(struct http_conn *http)
     buf_free(http->unchunked);
     conn_release(http->conn);
     mem_free(http);
-    check_drained(server);
+    http_server_check_drained(server);
 }
 
 /* Forgets the request that was answered. */
@@ -198,47 +152,9 @@ static void respond_empty(struct http_conn *http, unsigned int status)
     http_respond(&http->exchange, &response);
 }
 
-/* 308 to the same target on the https port. */
-static void respond_redirect(struct http_conn *http)
-{
-    const struct http_exchange *const exchange = &http->exchange;
-    struct buf *const text = conn_body(http->conn); /* borrowed: the answer has no body */
-    struct span name = SPAN_NONE;
-    struct span port = SPAN_NONE;
-    struct span location = SPAN_NONE;
-    char port_text[PORT_TEXT] = ":";
-    size_t at = sizeof(port_text);
-    enum err err = http_host_split(exchange->host, &name, &port);
-
-    for (unsigned int rest_of_port = http->server->redirect_port; rest_of_port != 0; rest_of_port /= 10) {
-        port_text[--at] = (char)('0' + rest_of_port % 10);
-    }
-    port_text[--at] = ':';
-    err = err != ERR_OK ? err : buf_put(text, span_lit("https://"));
-    err = err != ERR_OK ? err : buf_put(text, name);
-    if (http->server->redirect_port != 443) {
-        err = err != ERR_OK ? err : buf_put(text, span_of(port_text + at, sizeof(port_text) - at));
-    }
-    err = err != ERR_OK ? err : buf_put(text, exchange->path.data[0] == '/' ? exchange->path : span_lit("/"));
-    if (exchange->has_query) {
-        err = err != ERR_OK ? err : buf_put(text, span_lit("?"));
-        err = err != ERR_OK ? err : buf_put(text, exchange->query);
-    }
-    err = err != ERR_OK ? err : arena_copy(exchange->arena, buf_all(text), &location);
-    buf_reset(text);
-    const struct http_header header = {span_lit("Location"), location};
-    const struct http_response response = {
-        .status = err == ERR_OK ? 308 : 400,
-        .headers = &header,
-        .header_count = err == ERR_OK ? 1 : 0,
-    };
-
-    http_respond(&http->exchange, &response);
-}
-
 /* --- asking the handler --- */
 
-static void cancel(struct http_conn *http, enum err why)
+void http_conn_cancel(struct http_conn *http, enum err why)
 {
     if (http->state == HTTP_STATE_HANDLING && !http->cancelled) {
         http->cancelled = true;
@@ -250,7 +166,7 @@ static void cancel(struct http_conn *http, enum err why)
 
 static void on_answer_deadline(struct loop_timer *timer)
 {
-    cancel((struct http_conn *)(void *)((uint8_t *)timer - offsetof(struct http_conn, answer)), ERR_TIMEOUT);
+    http_conn_cancel((struct http_conn *)(void *)((uint8_t *)timer - offsetof(struct http_conn, answer)), ERR_TIMEOUT);
 }
 
 /* What both a request and a refusal carry. */
@@ -350,7 +266,7 @@ static void dispatch(struct http_conn *http, struct span body)
     }
     http->exchange.body = body;
     if (http->server->redirects) {
-        respond_redirect(http);
+        http_redirect_respond(http->server, &http->exchange);
         return;
     }
     loop_timer_set(loop, &http->answer, http->exchange.deadline);
@@ -584,13 +500,13 @@ static void on_gone(void *state, struct conn *conn)
 
     http->gone = true;
     if (http->state == HTTP_STATE_HANDLING) {
-        cancel(http, ERR_CLOSED);
+        http_conn_cancel(http, ERR_CLOSED);
     } else {
         free_http_conn(http);
     }
 }
 
-static const struct conn_handler http_conn_handler = {
+const struct conn_handler http_conn_handler = {
     .on_open = on_open,
     .on_input = on_input,
     .on_sent = on_sent,
@@ -599,130 +515,3 @@ static const struct conn_handler http_conn_handler = {
     .on_gone = on_gone,
 };
 
-/* --- servers --- */
-
-static enum loop_slice_result tell_drained(struct loop_slice *slice, struct mono_time until)
-{
-    struct http_server *const server =
-        (struct http_server *)(void *)((uint8_t *)slice - offsetof(struct http_server, drained));
-    (void)until;
-
-    server->on_drained(server->drained_context);
-    return LOOP_SLICE_DONE;
-}
-
-static void visit_cancel(void *state, struct conn *conn)
-{
-    struct http_conn *const http = state;
-
-    cancel(http, ERR_CANCELLED);
-    if (http->state != HTTP_STATE_HANDLING) {
-        conn_drop(conn);
-    }
-}
-
-static void on_grace(struct loop_timer *timer)
-{
-    struct http_server *const server =
-        (struct http_server *)(void *)((uint8_t *)timer - offsetof(struct http_server, grace));
-
-    conn_group_each(server->group, visit_cancel);
-}
-
-enum err http_server_new(const struct http_server_options *options, struct http_server **out_server)
-{
-    void *memory = NULL;
-
-    TRY(mem_alloc(sizeof(struct http_server), &memory));
-    struct http_server *const server = memory;
-
-    server->options = *options;
-    server->grace.on_time = on_grace;
-    server->drained.run = tell_drained;
-    const struct conn_group_options group = {
-        .loop = options->loop,
-        .stack = options->stack,
-        .tls = options->tls,
-        .limits = options->limits,
-        .handler = &http_conn_handler,
-        .context = server,
-        .input_max = HTTP_HEAD_MAX + options->body_max,
-        .body_max = options->response_max,
-        .arena_max = options->arena_max,
-    };
-    const enum err err = conn_group_new(&group, &server->group);
-
-    if (err != ERR_OK) {
-        mem_free(server);
-        FAIL(err, "no HTTP server", 0);
-    }
-    *out_server = server;
-    return ERR_OK;
-}
-
-enum err http_redirect_new(const struct http_server_options *options, uint16_t https_port,
-                           struct http_server **out_server)
-{
-    struct http_server_options plain = *options;
-    struct http_server *server = NULL;
-
-    plain.tls = NULL;
-    plain.body_max = REDIRECT_BODY_MAX;
-    TRY(http_server_new(&plain, &server));
-    server->redirects = true;
-    server->redirect_port = https_port;
-    *out_server = server;
-    return ERR_OK;
-}
-
-enum err http_server_listen(struct http_server *server, struct stack_socket *take_listener)
-{
-    return conn_group_listen(server->group, take_listener);
-}
-
-static void visit_drain(void *state, struct conn *conn)
-{
-    struct http_conn *const http = state;
-
-    if (http->state == HTTP_STATE_IDLE && http->again.link == NULL) {
-        http->state = HTTP_STATE_DONE;
-        conn_close(conn);
-    }
-}
-
-void http_server_drain(struct http_server *server, unsigned int grace_ms, void (*on_drained)(void *context),
-                       void *context)
-{
-    struct loop *const loop = server->options.loop;
-
-    server->draining = true;
-    server->on_drained = on_drained;
-    server->drained_context = context;
-    conn_group_deafen(server->group);
-    conn_group_each(server->group, visit_drain);
-    loop_timer_set(loop, &server->grace, mono_add_ms(loop_now(loop), grace_ms));
-    check_drained(server);
-}
-
-size_t http_server_connections(const struct http_server *server)
-{
-    return conn_group_count(server->group);
-}
-
-size_t http_server_exchanges(const struct http_server *server)
-{
-    return server->exchanges;
-}
-
-void http_server_free(struct http_server *server)
-{
-    if (server == NULL) {
-        return;
-    }
-    INVARIANT(server->exchanges == 0);
-    server->on_drained = NULL;
-    loop_timer_clear(server->options.loop, &server->grace);
-    loop_slice_stop(server->options.loop, &server->drained);
-    conn_group_free(server->group);
-    mem_free(server);
-}
