@@ -11,13 +11,13 @@
 
 struct board_desc {
     const char *name;
-    const char *tcti;           /* used where the command line gives none */
-    const char *watchdog;       /* path; "" = none */
+    const char *tcti;     /* used where the command line gives none */
+    const char *watchdog; /* path; "" = none */
     unsigned int watchdog_s;
-    const char *vmgenid;        /* path; "" = none */
-    bool tpm_is_software;       /* its state can be copied: said loudly */
+    const char *vmgenid;  /* path; "" = none */
+    bool tpm_is_software; /* its state can be copied: said loudly */
     bool require_landlock;
-    unsigned int worker_uid;    /* used when started as root */
+    unsigned int worker_uid; /* used when started as root */
     unsigned int worker_gid;
     unsigned int keeper_uid;
     unsigned int keeper_gid;

@@ -42,8 +42,8 @@ enum err process_start(const struct process_spec *spec, struct process *out_proc
 
 /* Collects a child that has ended, waiting up to timeout_ms (0: not at all), and closes its pidfd. out_number is the
  * exit status or the signal. ERR_TIMEOUT: it still runs. ERR_STATE: there is no child. */
-enum err process_reap(struct process *process, unsigned int timeout_ms, enum process_end *out_end,
-                       int *out_number) MUST_USE;
+enum err process_reap(struct process *process, unsigned int timeout_ms, enum process_end *out_end, int *out_number)
+    MUST_USE;
 
 /* Asks (SIGTERM) or forces (SIGKILL) a child to end. A child that has ended is no error. */
 void process_ask_to_end(const struct process *process);

@@ -24,9 +24,9 @@ enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER };
 
 /* Limits for the whole life of the process. */
 struct sandbox_limits {
-    size_t open_files;        /* RLIMIT_NOFILE, at most SANDBOX_FILES_MAX; lowered to the hard limit with a log line */
-    size_t locked_bytes;      /* RLIMIT_MEMLOCK, at most the hard limit */
-    size_t file_bytes;        /* RLIMIT_FSIZE; 0: no limit */
+    size_t open_files;   /* RLIMIT_NOFILE, at most SANDBOX_FILES_MAX; lowered to the hard limit with a log line */
+    size_t locked_bytes; /* RLIMIT_MEMLOCK, at most the hard limit */
+    size_t file_bytes;   /* RLIMIT_FSIZE; 0: no limit */
 };
 
 /* No core dumps, not dumpable (nobody of the same user can trace it or read its memory), no new privileges, SIGPIPE
@@ -47,8 +47,8 @@ void sandbox_wipe_freed_memory(void);
 
 struct sandbox_spec {
     enum sandbox_profile profile;
-    int directory_fd;        /* the one directory whose files it may use; -1: none */
-    bool require_landlock;   /* board policy: refuse to run where the kernel has no Landlock */
+    int directory_fd;      /* the one directory whose files it may use; -1: none */
+    bool require_landlock; /* board policy: refuse to run where the kernel has no Landlock */
 };
 
 /* Enters the sandbox: Landlock for files (and TCP, where the kernel knows it), then the system-call list. Where

@@ -30,16 +30,16 @@
 #include "hal/base/span.h"
 
 #define HAL_TPM_SRK_HANDLE     UINT32_C(0x81000001)
-#define HAL_TPM_NAME_BYTES     34   /* algorithm identifier (2) and SHA-256 of the public area */
-#define HAL_TPM_DIGEST_BYTES   32   /* PCRs of the SHA-256 bank, and the longest authorisation value */
-#define HAL_TPM_SECRET_MIN     32   /* a sealed secret: a whole key at least */
-#define HAL_TPM_SECRET_MAX     128  /* what every TPM can seal (MAX_SYM_DATA) */
+#define HAL_TPM_NAME_BYTES     34  /* algorithm identifier (2) and SHA-256 of the public area */
+#define HAL_TPM_DIGEST_BYTES   32  /* PCRs of the SHA-256 bank, and the longest authorisation value */
+#define HAL_TPM_SECRET_MIN     32  /* a sealed secret: a whole key at least */
+#define HAL_TPM_SECRET_MAX     128 /* what every TPM can seal (MAX_SYM_DATA) */
 #define HAL_TPM_PCR_COUNT      24
 #define HAL_TPM_RANDOM_MAX     1024 /* asked for in several commands where the TPM gives less at once */
 #define HAL_TPM_PUBLIC_MAX     256
 #define HAL_TPM_PRIVATE_MAX    384
-#define HAL_TPM_DA_TRIES       32  /* with a PIN: wrong ones before the lockout ... */
-#define HAL_TPM_DA_RECOVERY_S  600 /* ... and the time after which one more is allowed */
+#define HAL_TPM_DA_TRIES       32    /* with a PIN: wrong ones before the lockout ... */
+#define HAL_TPM_DA_RECOVERY_S  600   /* ... and the time after which one more is allowed */
 #define HAL_TPM_LOCKOUT_WAIT_S 86400 /* after one wrong lockoutAuth */
 
 /* The name of a key: a digest of its public area. Not secret. Compared with span_equal. */

@@ -8,7 +8,7 @@ const struct board_desc board_desc = {
     .watchdog_s = 60,
     .vmgenid = "",
     .tpm_is_software = true,
-    .require_landlock = false,    /* a developer's kernel may lack it; the log says so */
+    .require_landlock = false, /* a developer's kernel may lack it; the log says so */
     /* nobody and nogroup: a host has no users of ours, and its data directory belongs to whoever started the program */
     .worker_uid = 65534,
     .worker_gid = 65534,

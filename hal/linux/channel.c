@@ -65,7 +65,7 @@ enum err channel_send(int channel, struct span message, const int *fds, size_t f
     union {
         const uint8_t *from;
         void *to;
-    } unconst = {.from = message.data};    /* sendmsg only reads; struct iovec has no const */
+    } unconst = {.from = message.data}; /* sendmsg only reads; struct iovec has no const */
     struct iovec vector = {unconst.to, message.len};
     struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
     ssize_t sent = 0;

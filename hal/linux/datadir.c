@@ -35,7 +35,7 @@
 
 struct datadir {
     int fd;
-    int lock_fd;    /* -1: not locked */
+    int lock_fd; /* -1: not locked */
 };
 
 static void close_scoped(const int *fd)
@@ -284,12 +284,11 @@ static enum err write_new(const struct datadir *dir, const char *new_name, mode_
     if (unlinkat(dir->fd, new_name, 0) != 0 && errno != ENOENT) {
         FAIL_ERRNO(errno, "removing what a crash left");
     }
-    SCOPED_HERE const int fd =
-        openat(dir->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    SCOPED_HERE const int fd = openat(dir->fd, new_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0) {
         FAIL_ERRNO(errno, "making a file");
     }
-    if (fchmod(fd, mode) != 0) {    /* whatever the umask */
+    if (fchmod(fd, mode) != 0) { /* whatever the umask */
         FAIL_ERRNO(errno, "fchmod");
     }
     TRY(write_all(fd, content));
@@ -304,7 +303,7 @@ static enum err replace(const struct datadir *dir, const char *name, mode_t mode
 
     TRY(check_name(name));
     ENSURE(content.len <= DATADIR_FILE_MAX, ERR_RANGE, "content too long");
-    (void)snprintf(new_name, sizeof(new_name), "%s" NEW_SUFFIX, name);    /* fits by check_name */
+    (void)snprintf(new_name, sizeof(new_name), "%s" NEW_SUFFIX, name); /* fits by check_name */
     const enum err err = open_file(dir, name, O_WRONLY, &old_fd, &old_bytes);
     ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "what lies there is not ours to replace");
     fault_clear();
@@ -314,7 +313,7 @@ static enum err replace(const struct datadir *dir, const char *name, mode_t mode
     }
     TRY(sync_fd(dir->fd));
     if (old_fd >= 0 && overwrite(old_fd, old_bytes) != ERR_OK) {
-        fault_clear();    /* best effort; the new content stands, and the caller must not be told otherwise */
+        fault_clear(); /* best effort; the new content stands, and the caller must not be told otherwise */
     }
     return ERR_OK;
 }

@@ -11,7 +11,7 @@
 #include "hal/base/num.h"
 #include "hal/linux/sys_int.h"
 
-#define GETRANDOM_MAX 256    /* up to here getrandom neither stops half-way nor is interrupted */
+#define GETRANDOM_MAX 256 /* up to here getrandom neither stops half-way nor is interrupted */
 #define WAIT_STEP_MS  50
 
 static enum err kernel_wait_ready(struct hal_entropy *entropy UNUSED, unsigned int timeout_ms)
@@ -27,7 +27,7 @@ static enum err kernel_wait_ready(struct hal_entropy *entropy UNUSED, unsigned i
             FAIL(ERR_IO, "getrandom", errno);
         }
         ENSURE(waited_ms < timeout_ms, ERR_TIMEOUT, "the kernel's random pool is not initialised");
-        (void)nanosleep(&step, NULL);    /* woken early only means looking early */
+        (void)nanosleep(&step, NULL); /* woken early only means looking early */
     }
 }
 

@@ -2,7 +2,8 @@
 /* Children by fork and exec of this same program, and its signals.
  *
  * Between fork and exec the child calls only what is safe in a signal handler. Descriptors come in two steps: first all
- * are copied above the range they go to, so that none is overwritten before it was copied, then down to their numbers. */
+ * are copied above the range they go to, so that none is overwritten before it was copied, then down to their
+ * numbers. */
 #include "hal/process.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@
 #include "hal/linux/sys_int.h"
 
 #define FD_ABOVE    (PROCESS_FD_FIRST + PROCESS_FDS_MAX)
-#define CHILD_ERROR 127    /* exit status of a child that could not become the program, as in a shell */
+#define CHILD_ERROR 127 /* exit status of a child that could not become the program, as in a shell */
 
 /* The unused tail of an environment array is NULL. Sanitizer options are read by the start-up code of sanitizer builds
  * only; a release build takes nothing from outside. */
@@ -45,7 +46,7 @@ static struct environment child_environment(void)
     for (size_t i = 0; SANITIZER_BUILD == 1 && i < ARRAY_LENGTH(passed); i++) {
         const char *value = getenv(passed[i]);
         if (value != NULL) {
-            environment.entries[count] = value - (strlen(passed[i]) + 1);    /* "NAME=value" lies in environ as one */
+            environment.entries[count] = value - (strlen(passed[i]) + 1); /* "NAME=value" lies in environ as one */
             count++;
         }
     }
@@ -112,11 +113,11 @@ enum err process_start(const struct process_spec *spec, struct process *out_proc
     if (pid == 0) {
         child_become(spec, parent, &environment);
     }
-    const int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);    /* close-on-exec by itself */
+    const int pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
     if (pidfd < 0) {
         const int error = errno;
         (void)kill(pid, SIGKILL);
-        (void)waitpid(pid, NULL, 0);    /* ends: it was just killed */
+        (void)waitpid(pid, NULL, 0); /* ends: it was just killed */
         FAIL_ERRNO(error, "pidfd_open");
     }
 
@@ -148,7 +149,7 @@ enum err process_reap(struct process *process, unsigned int timeout_ms, enum pro
 static void send_signal(const struct process *process, int number)
 {
     if (process->pidfd >= 0) {
-        (void)syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0);    /* fails when it has ended */
+        (void)syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0); /* fails when it has ended */
     }
 }
 

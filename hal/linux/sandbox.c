@@ -58,7 +58,7 @@ enum err sandbox_begin(const struct sandbox_limits *limits)
     ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
     /* Both come as errors of write and send instead; a full file limit must not kill the writer. */
     ENSURE(sigaction(SIGPIPE, &ignore, NULL) == 0 && sigaction(SIGXFSZ, &ignore, NULL) == 0, ERR_REFUSED, "signals");
-    (void)umask(S_IRWXG | S_IRWXO);    /* cannot fail */
+    (void)umask(S_IRWXG | S_IRWXO); /* cannot fail */
     return ERR_OK;
 }
 
@@ -129,13 +129,13 @@ enum err sandbox_drop_user(unsigned int uid, unsigned int gid)
     ENSURE(setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && geteuid() == uid && getegid() == gid, ERR_REFUSED,
            "root can be taken back");
     TRY(drop_capabilities());
-    ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE");    /* a change of user may undo it */
+    ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE"); /* a change of user may undo it */
     return ERR_OK;
 }
 
 void sandbox_wipe_freed_memory(void)
 {
-    (void)mallopt(M_PERTURB, FREED_PATTERN);    /* unknown to a sanitizer's allocator, which fills freed memory itself */
+    (void)mallopt(M_PERTURB, FREED_PATTERN); /* unknown to a sanitizer's allocator, which fills freed memory itself */
 }
 
 static enum err count_threads(size_t *out_count)

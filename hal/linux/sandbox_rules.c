@@ -93,6 +93,7 @@ enum err sandbox_confine_files(int directory_fd)
     return ERR_OK;
 }
 
+/* clang-format off: several a line, in groups */
 /* Both profiles, whatever the arguments. */
 static const int common_calls[] = {
     /* what it holds */
@@ -131,6 +132,8 @@ static const int sanitizer_calls[] = {
     SCMP_SYS(sched_setaffinity), SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(personality), SCMP_SYS(getppid),
     SCMP_SYS(openat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 };
+
+/* clang-format on */
 
 /* A call that is allowed with one value of one argument (after a mask). */
 struct rule {

@@ -135,7 +135,7 @@ enum err socket_listen(const struct socket_listen *listen_on, int *out_fd, struc
 
 /* Connections that died while they waited, and errors of the network they came by, are not the listener's: accept(2)
  * says to try again. */
-static const int accept_again[] = {ECONNABORTED, ENETDOWN,   EPROTO,      ENOPROTOOPT, EHOSTDOWN,
+static const int accept_again[] = {ECONNABORTED, ENETDOWN,     EPROTO,     ENOPROTOOPT, EHOSTDOWN,
                                    ENONET,       EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM};
 
 static enum err from_accept(int error)
@@ -155,7 +155,7 @@ enum err socket_accept(int listener, int *out_fd, struct socket_address *out_pee
 
     SCOPED_FD int fd = accept4(listener, &peer.plain, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-        return from_accept(errno);    /* no trail: "none waits" is said a thousand times a second */
+        return from_accept(errno); /* no trail: "none waits" is said a thousand times a second */
     }
     TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));
 
@@ -216,14 +216,14 @@ enum err socket_send_parts(int fd, const struct span *parts, size_t count, size_
 
 void socket_shutdown_write(int fd)
 {
-    (void)shutdown(fd, SHUT_WR);    /* fails only when the other side is gone */
+    (void)shutdown(fd, SHUT_WR); /* fails only when the other side is gone */
 }
 
 void socket_abort_on_close(int fd)
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));    /* at worst the close is a polite one */
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)); /* at worst the close is a polite one */
 }
 
 void socket_close(int fd)

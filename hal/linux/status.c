@@ -6,12 +6,8 @@
 #include "hal/base/log.h"
 
 static const char *const light_names[HAL_LIGHT_COUNT] = {
-    [HAL_LIGHT_OFF] = "off",
-    [HAL_LIGHT_STARTING] = "starting",
-    [HAL_LIGHT_UNPROVISIONED] = "unprovisioned",
-    [HAL_LIGHT_LOCKED] = "locked",
-    [HAL_LIGHT_OPERATIONAL] = "operational",
-    [HAL_LIGHT_FAILED] = "failed",
+    [HAL_LIGHT_OFF] = "off",       [HAL_LIGHT_STARTING] = "starting",       [HAL_LIGHT_UNPROVISIONED] = "unprovisioned",
+    [HAL_LIGHT_LOCKED] = "locked", [HAL_LIGHT_OPERATIONAL] = "operational", [HAL_LIGHT_FAILED] = "failed",
 };
 
 static const char *const sound_names[HAL_SOUND_COUNT] = {

@@ -13,8 +13,8 @@
 #include "hal/base/num.h"
 #include "hal/linux/tpm_int.h"
 
-#define RANDOM_AT_ONCE   32    /* every TPM gives the size of its largest digest */
-#define FLUSH_LEFT_MAX   16    /* sessions or objects of a dead process, per kind */
+#define RANDOM_AT_ONCE 32 /* every TPM gives the size of its largest digest */
+#define FLUSH_LEFT_MAX 16 /* sessions or objects of a dead process, per kind */
 
 static enum err startup(struct tpm_call *call)
 {
@@ -22,7 +22,7 @@ static enum err startup(struct tpm_call *call)
     const TSS2_RC rc = TPM_FINISH(call, Esys_Startup_Finish(call->esys));
 
     if (rc == TPM2_RC_INITIALIZE) {
-        return ERR_OK;    /* the platform has done it */
+        return ERR_OK; /* the platform has done it */
     }
     return tpm_answered(call, rc);
 }
@@ -62,7 +62,7 @@ static enum err orderly_end(struct linux_tpm *tpm)
     const uint8_t clear[2] = {0, TPM2_SU_CLEAR};
     SCOPED_CALL struct tpm_call call = TPM_CALL_NONE;
 
-    tpm->pin_used = false;    /* CLEAR is orderly too, and the last word */
+    tpm->pin_used = false; /* CLEAR is orderly too, and the last word */
     TRY(tpm_call_open(tpm, &call));
     return tpm_bare_command(&call, TPM2_CC_Shutdown, span_array(clear));
 }
@@ -81,7 +81,7 @@ static void tpm_close(struct hal_tpm *base)
 
 static void take_property(struct hal_tpm_info *info, const TPMS_TAGGED_PROPERTY *property)
 {
-    switch (property->property) {    /* of several hundred properties; not an enum */
+    switch (property->property) { /* of several hundred properties; not an enum */
     case TPM2_PT_MANUFACTURER:
         put_u32be((uint8_t *)info->manufacturer, property->value);
         break;
@@ -163,7 +163,7 @@ static enum err tpm_random(struct hal_tpm *tpm, uint8_t *out_bytes, size_t len)
 
     ENSURE(len > 0 && len <= HAL_TPM_RANDOM_MAX, ERR_RANGE, "number of random bytes");
     TRY(tpm_call_open(tpm_of(tpm), &call));
-    while (done < len) {    /* each turn brings at least one byte */
+    while (done < len) { /* each turn brings at least one byte */
         size_t got = 0;
 
         TRY(random_part(&call, out_bytes + done, num_min(len - done, RANDOM_AT_ONCE), &got));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One call to the TPM: waiting with a limit, codes, sessions, and leaving nothing behind.
  *
- * TSS2_RC stops here. Its layers: what the TPM itself said (0, or through a resource manager), what ESYS and SYS made of
- * an answer, and the TCTI, whose failures mean that there is no TPM to talk to any more. */
+ * TSS2_RC stops here. Its layers: what the TPM itself said (0, or through a resource manager), what ESYS and SYS made
+ * of an answer, and the TCTI, whose failures mean that there is no TPM to talk to any more. */
 #include "hal/linux/tpm_int.h"
 
 #include <errno.h>
@@ -18,11 +18,11 @@
 #include "hal/base/num.h"
 #include "hal/clock.h"
 
-#define RC_LAYER       UINT32_C(0x00ff0000)
-#define RC_BASE        UINT32_C(0x0000ffff)
-#define RC_FORMAT_ONE  UINT32_C(0x00000080)
-#define RC_CODE_ONE    UINT32_C(0x000000bf) /* format one without the number of the parameter, handle or session */
-#define RC_CODE_ZERO   UINT32_C(0x0000ffff)
+#define RC_LAYER      UINT32_C(0x00ff0000)
+#define RC_BASE       UINT32_C(0x0000ffff)
+#define RC_FORMAT_ONE UINT32_C(0x00000080)
+#define RC_CODE_ONE   UINT32_C(0x000000bf) /* format one without the number of the parameter, handle or session */
+#define RC_CODE_ZERO  UINT32_C(0x0000ffff)
 
 #define BARE_HEADER      10
 #define BARE_COMMAND_MAX 64
@@ -69,7 +69,7 @@ static enum err from_tss(struct linux_tpm *tpm, TSS2_RC rc)
         return ERR_OK;
     }
     if (rc == TPM_RC_TIMED_OUT) {
-        tpm->gone = true;    /* its late answer would be taken for that of the next command */
+        tpm->gone = true; /* its late answer would be taken for that of the next command */
         return ERR_TIMEOUT;
     }
     if (layer == TSS2_TPM_RC_LAYER || layer == TSS2_RESMGR_TPM_RC_LAYER) {
@@ -231,8 +231,7 @@ void tpm_call_done(struct tpm_call *call)
 
 enum err tpm_session_start(struct tpm_call *call, TPM2_SE type, ESYS_TR *out_session)
 {
-    const TPMT_SYM_DEF symmetric = {
-        .algorithm = TPM2_ALG_AES, .keyBits = {.aes = 128}, .mode = {.aes = TPM2_ALG_CFB}};
+    const TPMT_SYM_DEF symmetric = {.algorithm = TPM2_ALG_AES, .keyBits = {.aes = 128}, .mode = {.aes = TPM2_ALG_CFB}};
 
     TRY(tpm_sent(call, Esys_StartAuthSession_Async(call->esys, call->srk, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                                    ESYS_TR_NONE, NULL, type, &symmetric, TPM2_ALG_SHA256)));
@@ -244,8 +243,8 @@ enum err tpm_session_use(struct tpm_call *call, ESYS_TR session, TPMA_SESSION at
     const TPMA_SESSION in_clear = attributes & TPMA_SESSION_AUDIT;
     const TPMA_SESSION used = tpm_wire().encrypt ? attributes : in_clear;
 
-    return tpm_answered(
-        call, Esys_TRSess_SetAttributes(call->esys, session, used | TPMA_SESSION_CONTINUESESSION, 0xff));
+    return tpm_answered(call,
+                        Esys_TRSess_SetAttributes(call->esys, session, used | TPMA_SESSION_CONTINUESESSION, 0xff));
 }
 
 enum err tpm_set_auth(struct tpm_call *call, ESYS_TR object, struct span auth)

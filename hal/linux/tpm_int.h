@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Inside the TPM driver.
  *
- * One struct tpm_call lives for one call of the interface: its own ESYS context, the SRK, the sessions and the object it
- * loads. What is left open is flushed from the TPM when the call ends, however it ends; nothing of one call (a session
- * key, a decrypted parameter) is in memory during the next.
+ * One struct tpm_call lives for one call of the interface: its own ESYS context, the SRK, the sessions and the object
+ * it loads. What is left open is flushed from the TPM when the call ends, however it ends; nothing of one call (a
+ * session key, a decrypted parameter) is in memory during the next.
  *
  * Every TPM command is written as two lines, so that none waits for ever:
  *     TRY(tpm_sent(&call, Esys_X_Async(call.esys, ...)));
@@ -26,9 +26,9 @@
 struct linux_tpm {
     struct hal_tpm base;
     TSS2_TCTI_CONTEXT *tcti;
-    bool own_tcti;   /* tpm_tcti.c's, not the loader's */
-    bool gone;       /* stopped answering: nothing is sent to it any more */
-    bool pin_used;   /* since start-up: see tpm_call_done */
+    bool own_tcti; /* tpm_tcti.c's, not the loader's */
+    bool gone;     /* stopped answering: nothing is sent to it any more */
+    bool pin_used; /* since start-up: see tpm_call_done */
 };
 
 struct tpm_call {
@@ -113,7 +113,8 @@ enum err tpm_session_start(struct tpm_call *call, TPM2_SE type, ESYS_TR *out_ses
 enum err tpm_session_use(struct tpm_call *call, ESYS_TR session, TPMA_SESSION attributes) MUST_USE;
 
 enum err tpm_set_auth(struct tpm_call *call, ESYS_TR object, struct span auth) MUST_USE;
-enum err tpm_capability(struct tpm_call *call, TPM2_CAP capability, uint32_t first, TPMS_CAPABILITY_DATA *out_data) MUST_USE;
+enum err tpm_capability(struct tpm_call *call, TPM2_CAP capability, uint32_t first, TPMS_CAPABILITY_DATA *out_data)
+    MUST_USE;
 
 /* PolicyPCR's selection of the SHA-256 bank. */
 TPML_PCR_SELECTION tpm_pcr_selection(uint32_t mask);

@@ -32,8 +32,8 @@ static enum err change_auth(struct tpm_call *call, ESYS_TR hierarchy, struct spa
 
     TRY(tpm_session_use(call, call->session, TPMA_SESSION_DECRYPT));
     memcpy(value.buffer, auth.data, HAL_TPM_DIGEST_BYTES);
-    enum err err = tpm_sent(call, Esys_HierarchyChangeAuth_Async(call->esys, hierarchy, call->session, ESYS_TR_NONE,
-                                                                 ESYS_TR_NONE, &value));
+    enum err err = tpm_sent(
+        call, Esys_HierarchyChangeAuth_Async(call->esys, hierarchy, call->session, ESYS_TR_NONE, ESYS_TR_NONE, &value));
     if (err == ERR_OK) {
         err = tpm_answered(call, TPM_FINISH(call, Esys_HierarchyChangeAuth_Finish(call->esys)));
     }
@@ -47,8 +47,7 @@ static enum err set_parameters(struct tpm_call *call)
     TRY(tpm_sent(call, Esys_DictionaryAttackParameters_Async(call->esys, ESYS_TR_RH_LOCKOUT, call->session,
                                                              ESYS_TR_NONE, ESYS_TR_NONE, HAL_TPM_DA_TRIES,
                                                              HAL_TPM_DA_RECOVERY_S, HAL_TPM_LOCKOUT_WAIT_S)));
-    return not_a_pin(
-        tpm_answered(call, TPM_FINISH(call, Esys_DictionaryAttackParameters_Finish(call->esys))));
+    return not_a_pin(tpm_answered(call, TPM_FINISH(call, Esys_DictionaryAttackParameters_Finish(call->esys))));
 }
 
 enum err tpm_own(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const struct hal_tpm_owner *owner)
@@ -78,6 +77,5 @@ enum err tpm_lockout_reset(struct hal_tpm *tpm, const struct hal_tpm_name *srk, 
     TRY(tpm_set_auth(&call, ESYS_TR_RH_LOCKOUT, lockout_auth));
     TRY(tpm_sent(&call, Esys_DictionaryAttackLockReset_Async(call.esys, ESYS_TR_RH_LOCKOUT, call.session, ESYS_TR_NONE,
                                                              ESYS_TR_NONE)));
-    return not_a_pin(
-        tpm_answered(&call, TPM_FINISH(&call, Esys_DictionaryAttackLockReset_Finish(call.esys))));
+    return not_a_pin(tpm_answered(&call, TPM_FINISH(&call, Esys_DictionaryAttackLockReset_Finish(call.esys))));
 }

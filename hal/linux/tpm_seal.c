@@ -2,11 +2,11 @@
 /* Sealing and unsealing.
  *
  * Here is what is done at sealing:
- * 1. A session is salted with the pinned SRK (tpm_srk.c). All that follows goes through it: the TPM checks our commands,
- *    ESYS its answers.
- * 2. The policy digest is worked out by us, with the TPM as the hash function (TPM2_Hash in the session). A trial session
- *    would be simpler and wrong: somebody on the bus could slip a PolicyAuthorize of his own into it between our last
- *    step and the question for the digest.
+ * 1. A session is salted with the pinned SRK (tpm_srk.c). All that follows goes through it: the TPM checks our
+ *    commands, ESYS its answers.
+ * 2. The policy digest is worked out by us, with the TPM as the hash function (TPM2_Hash in the session). A trial
+ *    session would be simpler and wrong: somebody on the bus could slip a PolicyAuthorize of his own into it between our
+ *    last step and the question for the digest.
  * 3. TPM2_Create makes a data object with that policy; secret and PIN travel encrypted.
  * At unsealing:
  * 1. A session as above; TPM2_Load of the blob, which the TPM opens only if it made it under this SRK.
@@ -25,10 +25,10 @@
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 
-#define PCR_MASK_END     (UINT32_C(1) << HAL_TPM_PCR_COUNT)
-#define POLICY_TEXT_MAX  128    /* digest, command code, selection, digest */
-#define PCR_TEXT_MAX     (HAL_TPM_PCR_COUNT * HAL_TPM_DIGEST_BYTES)
-#define SELECTION_BYTES  10     /* count(4) hash(2) size(1) select(3) */
+#define PCR_MASK_END    (UINT32_C(1) << HAL_TPM_PCR_COUNT)
+#define POLICY_TEXT_MAX 128 /* digest, command code, selection, digest */
+#define PCR_TEXT_MAX    (HAL_TPM_PCR_COUNT * HAL_TPM_DIGEST_BYTES)
+#define SELECTION_BYTES 10 /* count(4) hash(2) size(1) select(3) */
 
 _Static_assert(HAL_TPM_SECRET_MAX <= TPM2_MAX_SYM_DATA, "a secret must fit into a sealed object");
 
@@ -146,8 +146,8 @@ static enum err marshal(struct tpm_call *call, const TPM2B_PUBLIC *public_area, 
 
     TRY(tpm_answered(call, Tss2_MU_TPM2B_PUBLIC_Marshal(public_area, sealed.public_area, sizeof(sealed.public_area),
                                                         &sealed.public_bytes)));
-    TRY(tpm_answered(call, Tss2_MU_TPM2B_PRIVATE_Marshal(private_area, sealed.private_area,
-                                                         sizeof(sealed.private_area), &sealed.private_bytes)));
+    TRY(tpm_answered(call, Tss2_MU_TPM2B_PRIVATE_Marshal(private_area, sealed.private_area, sizeof(sealed.private_area),
+                                                         &sealed.private_bytes)));
     *out_sealed = sealed;
     return ERR_OK;
 }
@@ -163,8 +163,8 @@ static enum err create(struct tpm_call *call, const TPM2B_PUBLIC *template, cons
     TRY(tpm_session_use(call, call->session, TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT));
     TRY(tpm_sent(call, Esys_Create_Async(call->esys, call->srk, call->session, ESYS_TR_NONE, ESYS_TR_NONE, sensitive,
                                          template, &no_info, &no_pcrs)));
-    TRY(tpm_answered(call, TPM_FINISH(call, Esys_Create_Finish(call->esys, &private_area, &public_area, NULL, NULL,
-                                                               NULL))));
+    TRY(tpm_answered(call,
+                     TPM_FINISH(call, Esys_Create_Finish(call->esys, &private_area, &public_area, NULL, NULL, NULL))));
     const enum err err = marshal(call, public_area, private_area, out_sealed);
     TPM_FREE(private_area);
     TPM_FREE(public_area);
@@ -176,11 +176,11 @@ enum err tpm_seal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const str
 {
     SCOPED_CALL struct tpm_call call = TPM_CALL_NONE;
     TPM2B_SENSITIVE_CREATE sensitive = {.size = 0};
-    TPM2B_PUBLIC template = {.publicArea = {.type = TPM2_ALG_KEYEDHASH,
-                                            .nameAlg = TPM2_ALG_SHA256,
-                                            .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
-                                                                TPMA_OBJECT_ADMINWITHPOLICY,
-                                            .parameters = {.keyedHashDetail = {.scheme = {TPM2_ALG_NULL, {{0}}}}}}};
+    TPM2B_PUBLIC template = {
+        .publicArea = {.type = TPM2_ALG_KEYEDHASH,
+                       .nameAlg = TPM2_ALG_SHA256,
+                       .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_ADMINWITHPOLICY,
+                       .parameters = {.keyedHashDetail = {.scheme = {TPM2_ALG_NULL, {{0}}}}}}};
 
     TRY(tpm_policy_check(policy));
     ENSURE(secret.len >= HAL_TPM_SECRET_MIN && secret.len <= HAL_TPM_SECRET_MAX, ERR_RANGE, "length of the secret");
@@ -246,8 +246,8 @@ static enum err satisfy(struct tpm_call *call, const struct hal_tpm_policy *poli
         TRY(tpm_answered(call, TPM_FINISH(call, Esys_PolicyPCR_Finish(call->esys))));
     }
     if (policy->pin.len > 0) {
-        TRY(tpm_sent(call, Esys_PolicyAuthValue_Async(call->esys, call->policy, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                      ESYS_TR_NONE)));
+        TRY(tpm_sent(call,
+                     Esys_PolicyAuthValue_Async(call->esys, call->policy, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE)));
         TRY(tpm_answered(call, TPM_FINISH(call, Esys_PolicyAuthValue_Finish(call->esys))));
         TRY(tpm_set_auth(call, call->object, policy->pin));
     }

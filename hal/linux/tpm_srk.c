@@ -21,21 +21,20 @@
 
 static TPM2B_PUBLIC srk_template(void)
 {
-    TPM2B_PUBLIC template = {
-        .publicArea = {
-            .type = TPM2_ALG_ECC,
-            .nameAlg = TPM2_ALG_SHA256,
-            .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |
-                                TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED |
-                                TPMA_OBJECT_DECRYPT,
-            .parameters = {.eccDetail = {.symmetric = {.algorithm = TPM2_ALG_AES,
-                                                       .keyBits = {.aes = 128},
-                                                       .mode = {.aes = TPM2_ALG_CFB}},
-                                         .scheme = {.scheme = TPM2_ALG_NULL},
-                                         .curveID = TPM2_ECC_NIST_P256,
-                                         .kdf = {.scheme = TPM2_ALG_NULL}}},
-            .unique = {.ecc = {.x = {.size = P256_BYTES}, .y = {.size = P256_BYTES}}},
-        }};
+    TPM2B_PUBLIC template = {.publicArea = {
+                                 .type = TPM2_ALG_ECC,
+                                 .nameAlg = TPM2_ALG_SHA256,
+                                 .objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+                                                     TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
+                                                     TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_DECRYPT,
+                                 .parameters = {.eccDetail = {.symmetric = {.algorithm = TPM2_ALG_AES,
+                                                                            .keyBits = {.aes = 128},
+                                                                            .mode = {.aes = TPM2_ALG_CFB}},
+                                                              .scheme = {.scheme = TPM2_ALG_NULL},
+                                                              .curveID = TPM2_ECC_NIST_P256,
+                                                              .kdf = {.scheme = TPM2_ALG_NULL}}},
+                                 .unique = {.ecc = {.x = {.size = P256_BYTES}, .y = {.size = P256_BYTES}}},
+                             }};
 
     return template;
 }
@@ -56,11 +55,11 @@ static enum err name_of(struct tpm_call *call, ESYS_TR object, struct hal_tpm_na
 
 enum err tpm_srk_find(struct tpm_call *call, struct hal_tpm_name *out_name)
 {
-    TRY(tpm_sent(call, Esys_TR_FromTPMPublic_Async(call->esys, HAL_TPM_SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                   ESYS_TR_NONE)));
+    TRY(tpm_sent(
+        call, Esys_TR_FromTPMPublic_Async(call->esys, HAL_TPM_SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE)));
     const enum err err = tpm_code(call, TPM_FINISH(call, Esys_TR_FromTPMPublic_Finish(call->esys, &call->srk)));
     if (err == ERR_NOT_FOUND) {
-        return err;    /* no trail: at provisioning this is what is expected */
+        return err; /* no trail: at provisioning this is what is expected */
     }
     TRY(err);
     return name_of(call, call->srk, out_name);
@@ -95,8 +94,8 @@ static enum err create_primary(struct tpm_call *call, ESYS_TR session, struct ha
 
     TRY(tpm_sent(call, Esys_CreatePrimary_Async(call->esys, ESYS_TR_RH_OWNER, session, ESYS_TR_NONE, ESYS_TR_NONE,
                                                 &no_auth, &template, &no_info, &no_pcrs)));
-    TRY(tpm_answered(call, TPM_FINISH(call, Esys_CreatePrimary_Finish(call->esys, &call->object, NULL, NULL, NULL,
-                                                                      NULL))));
+    TRY(tpm_answered(call,
+                     TPM_FINISH(call, Esys_CreatePrimary_Finish(call->esys, &call->object, NULL, NULL, NULL, NULL))));
     return name_of(call, call->object, out_name);
 }
 

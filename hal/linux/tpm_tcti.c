@@ -35,9 +35,9 @@
 struct wire {
     TSS2_TCTI_CONTEXT_COMMON_V1 common; /* first: TSS sees nothing else */
     int fd;
-    bool waiting;                       /* a command was sent and its answer has not been taken */
+    bool waiting; /* a command was sent and its answer has not been taken */
     uint8_t header[HEADER_BYTES];
-    size_t header_bytes;                /* of the answer's header, read so far */
+    size_t header_bytes; /* of the answer's header, read so far */
 };
 
 union address {
@@ -134,7 +134,7 @@ static TSS2_RC wire_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *r
     memcpy(response, wire->header, HEADER_BYTES);
     rc = take(wire, response, bytes, &done, rest_ms);
     if (rc != TSS2_RC_SUCCESS) {
-        return TSS2_TCTI_RC_IO_ERROR;    /* half an answer: nothing that follows can be trusted to be the next one */
+        return TSS2_TCTI_RC_IO_ERROR; /* half an answer: nothing that follows can be trusted to be the next one */
     }
     wire->waiting = false;
     *size = bytes;
@@ -148,7 +148,7 @@ static void wire_finalize(TSS2_TCTI_CONTEXT *context)
 
 static TSS2_RC wire_cancel(TSS2_TCTI_CONTEXT *context UNUSED)
 {
-    return TSS2_TCTI_RC_NOT_IMPLEMENTED;    /* the driver gives the TPM up instead */
+    return TSS2_TCTI_RC_NOT_IMPLEMENTED; /* the driver gives the TPM up instead */
 }
 
 static TSS2_RC wire_poll_handles(TSS2_TCTI_CONTEXT *context, TSS2_TCTI_POLL_HANDLE *handles, size_t *count)
@@ -231,7 +231,7 @@ static enum err connect_wire(const union address *address, socklen_t len, int *o
         ENSURE(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0 && error == 0, ERR_NO_DEVICE,
                "connecting to the software TPM");
     }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));    /* only speed; a Unix socket has none */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only speed; a Unix socket has none */
     *out_fd = fd;
     fd = -1;
     return ERR_OK;

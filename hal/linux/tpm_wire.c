@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How the driver speaks on the bus: always encrypted. This file holds nothing else, so that a test program which defines
- * tpm_wire() itself is linked without it, and no program can switch encryption off at run time. */
+/* How the driver speaks on the bus: always encrypted. This file holds nothing else, so that a test program which
+ * defines tpm_wire() itself is linked without it, and no program can switch encryption off at run time. */
 #include "hal/linux/tpm_int.h"
 
 #include "hal/base/config.h"

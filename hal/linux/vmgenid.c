@@ -14,7 +14,7 @@
 
 struct file_vmgenid {
     struct hal_vmgenid base;
-    int fd;    /* -1: none */
+    int fd; /* -1: none */
 };
 
 static enum err file_read(struct hal_vmgenid *vmgenid, uint8_t out_id[HAL_VMGENID_BYTES])

@@ -16,7 +16,7 @@
 
 struct linux_watchdog {
     struct hal_watchdog base;
-    int fd;    /* -1: there is none, feeding does nothing */
+    int fd; /* -1: there is none, feeding does nothing */
 };
 
 static struct linux_watchdog *of(struct hal_watchdog *watchdog)
@@ -56,7 +56,7 @@ static enum err arm(const char *path, unsigned int timeout_s, int *out_fd)
     }
     if (ioctl(fd, WDIOC_SETTIMEOUT, &seconds) != 0) {
         const int error = errno;
-        (void)!write(fd, "V", 1);    /* opening armed it; nothing more can be done if this fails */
+        (void)!write(fd, "V", 1); /* opening armed it; nothing more can be done if this fails */
         sys_close(fd);
         FAIL(error == ENOTTY ? ERR_NO_DEVICE : ERR_RANGE, "setting the watchdog's time", error);
     }

@@ -20,13 +20,13 @@
 #include "hal/base/mem.h"
 
 #define PORT_FIRST   20000u
-#define PORT_COUNT   12000u    /* below the range from which the kernel takes ports for outgoing connections */
+#define PORT_COUNT   12000u /* below the range from which the kernel takes ports for outgoing connections */
 #define ARGUMENT_MAX 192
 #define READY_TRIES  500
 #define START_TRIES  20
 
 struct swtpm {
-    pid_t pid;    /* 0: no power */
+    pid_t pid; /* 0: no power */
     uint16_t port;
     char state[64];
     char tcti[SWTPM_TCTI_MAX];
@@ -42,7 +42,7 @@ static int bound_socket(uint16_t port)
     const int on = 1;
 
     INVARIANT(fd >= 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));    /* TIME_WAIT does not make a port taken */
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* TIME_WAIT does not make a port taken */
     if (bind(fd, &address.any, sizeof(address.in)) != 0 || listen(fd, 1) != 0) {
         (void)close(fd);
         return -1;
@@ -150,7 +150,7 @@ struct swtpm *swtpm_new(void)
     struct swtpm *swtpm = memory;
     (void)snprintf(swtpm->state, sizeof(swtpm->state), "/tmp/rowlock-test-tpm-XXXXXX");
     INVARIANT(mkdtemp(swtpm->state) != NULL);
-    (void)signal(SIGPIPE, SIG_IGN);    /* as every program of ours that holds a TPM */
+    (void)signal(SIGPIPE, SIG_IGN); /* as every program of ours that holds a TPM */
     for (int i = 0; i < START_TRIES; i++) {
         use_port(swtpm, swtpm_free_ports());
         if (start(swtpm)) {
@@ -176,7 +176,7 @@ void swtpm_power_on(struct swtpm *swtpm)
         if (start(swtpm)) {
             return;
         }
-        use_port(swtpm, swtpm_free_ports());    /* somebody took ours meanwhile */
+        use_port(swtpm, swtpm_free_ports()); /* somebody took ours meanwhile */
     }
     INVARIANT(false);
 }
@@ -214,7 +214,7 @@ static void remove_state(const char *path)
         return;
     }
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        (void)unlinkat(dirfd(dir), entry->d_name, 0);    /* "." and ".." refuse */
+        (void)unlinkat(dirfd(dir), entry->d_name, 0); /* "." and ".." refuse */
     }
     (void)closedir(dir);
     (void)rmdir(path);

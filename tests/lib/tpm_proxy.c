@@ -16,13 +16,13 @@
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 
-#define HEADER_BYTES  10
-#define SIZE_AT       2
-#define CODE_AT       6
-#define PACKET_MAX    4096
-#define RECORD_MAX    (4u << 20)
-#define CODES_KNOWN   64
-#define TCTI_MAX      64
+#define HEADER_BYTES 10
+#define SIZE_AT      2
+#define CODE_AT      6
+#define PACKET_MAX   4096
+#define RECORD_MAX   (4u << 20)
+#define CODES_KNOWN  64
+#define TCTI_MAX     64
 
 struct seen {
     uint32_t code;

@@ -11,13 +11,13 @@
 
 #include "hal/base/span.h"
 
-#define TPM_PROXY_CC_CREATE         UINT32_C(0x153)
-#define TPM_PROXY_CC_LOAD           UINT32_C(0x157)
-#define TPM_PROXY_CC_UNSEAL         UINT32_C(0x15e)
-#define TPM_PROXY_CC_READ_PUBLIC    UINT32_C(0x173)
-#define TPM_PROXY_CC_START_SESSION  UINT32_C(0x176)
-#define TPM_PROXY_CC_HASH           UINT32_C(0x17d)
-#define TPM_PROXY_CC_PCR_READ       UINT32_C(0x17e)
+#define TPM_PROXY_CC_CREATE        UINT32_C(0x153)
+#define TPM_PROXY_CC_LOAD          UINT32_C(0x157)
+#define TPM_PROXY_CC_UNSEAL        UINT32_C(0x15e)
+#define TPM_PROXY_CC_READ_PUBLIC   UINT32_C(0x173)
+#define TPM_PROXY_CC_START_SESSION UINT32_C(0x176)
+#define TPM_PROXY_CC_HASH          UINT32_C(0x17d)
+#define TPM_PROXY_CC_PCR_READ      UINT32_C(0x17e)
 
 struct tpm_proxy;
 

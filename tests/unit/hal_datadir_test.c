@@ -128,7 +128,8 @@ static void what_a_crash_left_of_a_new_file_does_not_stand_in_the_way(void **sta
 static void names_that_lead_elsewhere_are_refused(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"", ".", "..", ".hidden", "a/b", "/etc/passwd", "../x", "a b", "a\n", "\xc3\xa4"};
+    static const char *const names[] = {"",     ".",   "..",  ".hidden", "a/b", "/etc/passwd",
+                                        "../x", "a b", "a\n", "\xc3\xa4"};
     char long_name[DATADIR_NAME_MAX + 2];
     memset(long_name, 'a', sizeof(long_name) - 1);
     long_name[sizeof(long_name) - 1] = '\0';
@@ -238,8 +239,7 @@ static void a_second_process_does_not_get_the_lock(void **state)
     const pid_t pid = fork();
     if (pid == 0) {
         struct datadir *second = NULL;
-        const bool refused =
-            datadir_open(f->temp.path, &second) == ERR_OK && datadir_lock(second) == ERR_CONFLICT;
+        const bool refused = datadir_open(f->temp.path, &second) == ERR_OK && datadir_lock(second) == ERR_CONFLICT;
         _exit(refused ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);

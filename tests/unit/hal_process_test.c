@@ -26,7 +26,6 @@
 #define CHILD_WAIT "child-wait"
 #define CHILD_ENV  "child-environment"
 
-
 /* Answers one message on its first channel, with the second descriptor given back. */
 static int child_echo(void)
 {
@@ -34,7 +33,8 @@ static int child_echo(void)
     struct channel_message message;
     const int give_back = PROCESS_FD_FIRST + 1;
 
-    if (channel_receive(PROCESS_FD_FIRST, bytes, sizeof(bytes), &message) != ERR_OK || fcntl(PROCESS_FD_FIRST + 2, F_GETFD) >= 0) {
+    if (channel_receive(PROCESS_FD_FIRST, bytes, sizeof(bytes), &message) != ERR_OK ||
+        fcntl(PROCESS_FD_FIRST + 2, F_GETFD) >= 0) {
         return 1;
     }
     return channel_send(PROCESS_FD_FIRST, span_of(bytes, message.bytes), &give_back, 1) == ERR_OK ? 7 : 1;
@@ -118,7 +118,7 @@ static void a_child_can_be_killed_and_is_told_apart_from_one_that_exits(void **s
 
     assert_int_equal(end, PROCESS_KILLED);
     assert_int_equal(number, SIGKILL);
-    process_kill(&child);    /* ended: no error, and nobody else is hit */
+    process_kill(&child); /* ended: no error, and nobody else is hit */
     process_ask_to_end(&child);
 }
 

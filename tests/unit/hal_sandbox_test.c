@@ -40,7 +40,7 @@
 
 #define CHILD_OK      0
 #define CHILD_FAILED  1
-#define CHILD_REFUSED 2    /* the call failed with EPERM or EACCES */
+#define CHILD_REFUSED 2 /* the call failed with EPERM or EACCES */
 #define CHILD_SETUP   3
 
 struct inside {
@@ -152,9 +152,7 @@ static int do_connect(const struct inside *inside)
     const union {
         struct sockaddr_in in;
         struct sockaddr any;
-    } address = {.in = {.sin_family = AF_INET,
-                        .sin_port = htons(inside->port),
-                        .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+    } address = {.in = {.sin_family = AF_INET, .sin_port = htons(inside->port), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
 
     return refused_or_not(connect(inside->listener, &address.any, sizeof(address.in)));
 }
@@ -214,7 +212,7 @@ static int do_dump(const struct inside *inside)
 }
 
 #define FORBIDDEN(name, does)                                                                                          \
-    static void the_sandbox_forbids_##name(void **state)                                                         \
+    static void the_sandbox_forbids_##name(void **state)                                                               \
     {                                                                                                                  \
         assert_forbidden(does);                                                                                        \
     }
@@ -244,8 +242,8 @@ static int do_files(const struct inside *inside)
     const int copy = fcntl(inside->dir_fd, F_DUPFD_CLOEXEC, 0);
     const bool works = datadir_take_fd(copy, &dir) == ERR_OK && datadir_lock(dir) == ERR_OK &&
                        datadir_write(dir, "file", span_lit("first")) == ERR_OK &&
-                       datadir_write(dir, "file", span_lit("second")) == ERR_OK &&
-                       buf_new(64, &content) == ERR_OK && datadir_read(dir, "file", content) == ERR_OK &&
+                       datadir_write(dir, "file", span_lit("second")) == ERR_OK && buf_new(64, &content) == ERR_OK &&
+                       datadir_read(dir, "file", content) == ERR_OK &&
                        span_equal(buf_all(content), span_lit("second")) && datadir_remove(dir, "file") == ERR_OK;
 
     if (!works) {
@@ -266,8 +264,8 @@ static int do_threads(const struct inside *inside)
 {
     pthread_t thread;
     int number = 1;
-    const bool works = pthread_create(&thread, NULL, add_one, &number) == 0 && pthread_join(thread, NULL) == 0 &&
-                       number == 2;
+    const bool works =
+        pthread_create(&thread, NULL, add_one, &number) == 0 && pthread_join(thread, NULL) == 0 && number == 2;
 
     return works ? CHILD_OK : CHILD_FAILED;
 }
@@ -354,8 +352,9 @@ static void the_keeper_unseals_inside_the_sandbox(void **state)
     const pid_t pid = fork();
     if (pid == 0) {
         const struct hal_tpm_policy policy = {.pcr_mask = 0};
-        const struct sandbox_spec spec = {
-            .profile = SANDBOX_KEEPER, .directory_fd = open(temp.path, O_RDONLY | O_DIRECTORY), .require_landlock = true};
+        const struct sandbox_spec spec = {.profile = SANDBOX_KEEPER,
+                                          .directory_fd = open(temp.path, O_RDONLY | O_DIRECTORY),
+                                          .require_landlock = true};
         const uint8_t secret[32] = "thirty-two bytes, all of them so";
         uint8_t out[32] = {0};
         struct hal_tpm *tpm = NULL;
@@ -387,7 +386,8 @@ static void beginning_takes_core_dumps_and_tracing_away(void **state)
     if (pid == 0) {
         struct rlimit core = {1, 1};
         const bool works = sandbox_begin(&limits) == ERR_OK && getrlimit(RLIMIT_CORE, &core) == 0 &&
-                           core.rlim_max == 0 && prctl(PR_GET_DUMPABLE) == 0 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+                           core.rlim_max == 0 && prctl(PR_GET_DUMPABLE) == 0 &&
+                           prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
         _exit(works ? CHILD_OK : CHILD_FAILED);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -419,8 +419,8 @@ static void an_ordinary_user_stays_what_he_is(void **state)
     int status = 0;
     const pid_t pid = fork();
     if (pid == 0) {
-        const bool works = (geteuid() != 0 || setuid(1234) == 0) && sandbox_drop_user(65534, 65534) == ERR_OK &&
-                           geteuid() != 65534;
+        const bool works =
+            (geteuid() != 0 || setuid(1234) == 0) && sandbox_drop_user(65534, 65534) == ERR_OK && geteuid() != 65534;
         _exit(works ? CHILD_OK : CHILD_FAILED);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The devices in memory must decide as the real ones do: the sealing tests run on sim and on swtpm alike, as a table. */
+/* The devices in memory must decide as the real ones do: one story is told to the TPM in memory and to swtpm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

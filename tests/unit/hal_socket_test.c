@@ -28,9 +28,7 @@ static int client_of(const struct socket_address *address)
     const union {
         struct sockaddr_in in;
         struct sockaddr any;
-    } to = {.in = {.sin_family = AF_INET,
-                   .sin_port = htons(address->port),
-                   .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+    } to = {.in = {.sin_family = AF_INET, .sin_port = htons(address->port), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
 
     assert_int_equal(connect(fd, &to.any, sizeof(to.in)), 0);
     return fd;
@@ -178,7 +176,7 @@ static void an_ipv4_client_of_an_ipv6_listener_is_seen_as_ipv4(void **state)
     struct socket_address bound;
     struct socket_address peer;
     if (socket_listen(&both, &listener, &bound) != ERR_OK) {
-        skip();    /* a machine without IPv6 */
+        skip(); /* a machine without IPv6 */
     }
     SCOPED_FD int client = client_of(&bound);
     assert_int_not_equal(ready_of(listener, POLLER_READ), 0);

@@ -85,7 +85,7 @@ static void attack_16_no_secret_crosses_the_bus_in_clear(void **state)
     assert_int_equal(hal_tpm_random(f->tpm, in_clear, sizeof(in_clear)), ERR_OK);
 
     assert_memory_equal(out, secret, sizeof(secret));
-    assert_true(tpm_proxy_saw(f->proxy, span_array(in_clear)));    /* the recorder records */
+    assert_true(tpm_proxy_saw(f->proxy, span_array(in_clear))); /* the recorder records */
     assert_false(tpm_proxy_saw(f->proxy, span_of(secret, 8)));
     assert_false(tpm_proxy_saw(f->proxy, span_of(pin, 8)));
     assert_false(tpm_proxy_saw(f->proxy, span_of(owner_auth, 8)));
@@ -183,7 +183,7 @@ static void attack_16_an_srk_changed_on_the_bus_salts_no_session(void **state)
 
         const enum err got = hal_tpm_seal(f->tpm, &f->srk, &policy, span_array(secret), &sealed);
 
-        assert_true(got == ERR_STALE_KEY || got == ERR_DEVICE);    /* ERR_DEVICE: no longer a public area at all */
+        assert_true(got == ERR_STALE_KEY || got == ERR_DEVICE); /* ERR_DEVICE: no longer a public area at all */
         assert_int_equal(tpm_proxy_commands(f->proxy, TPM_PROXY_CC_START_SESSION), sessions);
         tpm_proxy_change_reply(f->proxy, 0, 0, 0);
         fault_clear();

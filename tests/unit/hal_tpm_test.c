@@ -217,8 +217,8 @@ static void attack_16_a_flipped_bit_anywhere_in_the_blob_is_refused(void **state
 
     for (size_t at = 0; at < sealed.public_bytes + sealed.private_bytes; at += 3) {
         struct hal_tpm_sealed changed = sealed;
-        uint8_t *byte = at < sealed.public_bytes ? &changed.public_area[at]
-                                                 : &changed.private_area[at - sealed.public_bytes];
+        uint8_t *byte =
+            at < sealed.public_bytes ? &changed.public_area[at] : &changed.private_area[at - sealed.public_bytes];
         *byte ^= (uint8_t)(1u << (at % 8));
 
         const enum err got = hal_tpm_unseal(f->tpm, &f->srk, &plain_policy, &changed, out, sizeof(out));
@@ -403,7 +403,7 @@ static void random_bytes_come_in_any_number_up_to_the_limit(void **state)
     for (size_t i = 0; i < sizeof(bytes); i++) {
         zeros += bytes[i] == 0 ? 1u : 0u;
     }
-    assert_in_range(zeros, 0, 32);    /* 4 expected; 32 has a chance of about 1e-17 */
+    assert_in_range(zeros, 0, 32); /* 4 expected; 32 has a chance of about 1e-17 */
     assert_int_equal(hal_tpm_random(f->tpm, bytes, 0), ERR_RANGE);
     assert_int_equal(hal_tpm_random(f->tpm, bytes, HAL_TPM_RANDOM_MAX + 1), ERR_RANGE);
 }
