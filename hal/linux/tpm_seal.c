@@ -5,8 +5,8 @@
  * 1. A session is salted with the pinned SRK (tpm_srk.c). All that follows goes through it: the TPM checks our
  *    commands, ESYS its answers.
  * 2. The policy digest is worked out by us, with the TPM as the hash function (TPM2_Hash in the session). A trial
- *    session would be simpler and wrong: somebody on the bus could slip a PolicyAuthorize of his own into it between our
- *    last step and the question for the digest.
+ *    session would be simpler and wrong: somebody on the bus could slip a PolicyAuthorize of his own into it between
+ *    our last step and the question for the digest.
  * 3. TPM2_Create makes a data object with that policy; secret and PIN travel encrypted.
  * At unsealing:
  * 1. A session as above; TPM2_Load of the blob, which the TPM opens only if it made it under this SRK.
