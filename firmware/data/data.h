@@ -55,7 +55,7 @@ static inline void data_close_scoped(struct data **data)
 enum err data_reader_new(struct data *data, size_t slot, struct data_reader **out_reader) MUST_USE;
 void data_reader_free(struct data_reader *reader); /* NULL is fine */
 
-/* The offline check of `rowlock fsck`: opens the database of config (random, clock and readers are not used) and verifies
+/* The offline check of `rowlock fsck`: opens the database of config (clock and readers are not used) and verifies
  * every tag, row, index entry, counter and freshness hash. on_damage is called for each finding with literals and ids;
  * row is empty when no row is meant. ERR_OK when it could look at everything, whatever it found; errors of data_open. */
 struct data_damage {

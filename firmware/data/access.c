@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a principal and a table's name to a verdict, and reading with it. The order of the steps is contract 3.6; a
+ * requester without any right is refused before a row is looked up. */
+#include "firmware/data/access.h"
+
+#include <string.h>
+
+#include "firmware/data/data_int.h"
+#include "firmware/data/list.h"
+#include "firmware/data/plan.h"
+#include "firmware/data/row_json.h"
+#include "hal/base/fault.h"
+
+#define SCAN_STEPS_A_CALL 1024u /* rows between two returns to the loop even if the clock stood still */
+
+const struct catalog *data_catalog(struct data_reader *reader)
+{
+    reader->held = snapshot_refresh(reader->data->cell, reader->slot, reader->held);
+    return catalog_from_snapshot(reader->held);
+}
+
+/* Steps 6 to 8. */
+static enum err find_table(const struct catalog *catalog, const struct auth_principal *principal, struct span name,
+                           enum rls_op op, struct data_access *out, struct refusal *refusal)
+{
+    const struct auth_key *key = principal->key;
+    const struct catalog_project *project = catalog_project(catalog, key->project_id);
+
+    if (!rls_table_name_valid(name)) {
+        return refuse(refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
+    }
+    TRY(auth_check_scope(key, name, op, refusal));
+    out->table = catalog_table(catalog, key->environment_id, name);
+    out->who = principal->who;
+    out->op = op;
+    out->rls = (struct rls_table){.name = name,
+                                  .policy = out->table == NULL ? NULL : out->table->policy,
+                                  .preset = project == NULL ? RLS_HARDENED : project->preset};
+    if (out->table == NULL && !rls_table_is_built_in(name)) {
+        return refuse(refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
+    }
+    return ERR_OK;
+}
+
+static enum err refuse_decision(struct rls_decision decision, struct refusal *refusal)
+{
+    switch (decision.reason) {
+    case RLS_REASON_SYSTEM_TABLE:
+        return refuse(refusal, REFUSAL_DATA_SYSTEM_TABLE_ACCESS, NULL);
+    case RLS_REASON_PERMISSION:
+        return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
+    }
+    return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
+}
+
+/* The four built-in tables belong to features that this version does not have: nobody writes them here, and there is
+ * nothing to read in them yet. */
+static enum err refuse_built_in(enum rls_op op, struct refusal *refusal)
+{
+    if (op == RLS_READ || op == RLS_LIST) {
+        return refuse(refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
+    }
+    return refuse(refusal, REFUSAL_DATA_SYSTEM_TABLE_ACCESS, NULL);
+}
+
+enum err data_access_open(const struct catalog *catalog, const struct auth_principal *principal, struct span table,
+                          enum rls_op op, struct data_access *out_access, struct refusal *out_refusal)
+{
+    struct data_access access = {0};
+
+    TRY(find_table(catalog, principal, table, op, &access, out_refusal));
+    const struct rls_decision decision = rls_decide(&access.rls, op, &access.who);
+    if (decision.verdict != RLS_ALLOW && decision.verdict != RLS_OWNER) {
+        return refuse_decision(decision, out_refusal);
+    }
+    if (access.table == NULL) {
+        return refuse_built_in(op, out_refusal);
+    }
+    access.verdict = decision.verdict;
+    *out_access = access;
+    return ERR_OK;
+}
+
+enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,
+                                      struct span table, struct data_access *out_access, struct refusal *out_refusal)
+{
+    return data_access_open(catalog, principal, table, RLS_READ, out_access, out_refusal);
+}
+
+/* --- one row --- */
+
+static enum err refuse_foreign(const struct data_access *access, struct refusal *refusal)
+{
+    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
+
+    return settings.forbidden_is_absent ? refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL)
+                                        : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
+}
+
+enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
+                         struct row *out_row, struct refusal *refusal)
+{
+    struct row_id row_id;
+
+    if (row_id_parse(id, &row_id) != ERR_OK) {
+        fault_clear();
+        return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
+    }
+    const enum err err = store_get(snap, access->table->store, row_id, out_row);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
+    }
+    TRY(err);
+    if (access->verdict != RLS_ALLOW && !(access->verdict == RLS_OWNER && rls_owns(&access->who, out_row->created_by))) {
+        return refuse_foreign(access, refusal);
+    }
+    return ERR_OK;
+}
+
+static enum err refuse_parameters(const struct filter_problem *problem, enum refusal_code code, struct refusal *refusal)
+{
+    return REFUSE_TEXT(refusal, code, span_of(problem->field, problem->field_len),
+                       problem->field_len == 0 ? SPAN_NONE : span_lit(": "),
+                       problem->why == NULL ? SPAN_NONE : span_str(problem->why));
+}
+
+/* What filters and plans answer, as a refusal; any other error stays what it is. */
+static enum err refuse_plan(enum err err, const struct filter_problem *problem, struct refusal *refusal)
+{
+    if (err == ERR_MALFORMED) {
+        return refuse_parameters(problem, REFUSAL_COMMON_INVALID_PARAMETERS, refusal);
+    }
+    if (err == ERR_DENIED) {
+        return refuse_parameters(problem, REFUSAL_DATA_PERMISSION_DENIED, refusal);
+    }
+    return err;
+}
+
+enum err data_read(const struct data_request *request, struct span id)
+{
+    const struct data_access *access = request->access;
+    struct row_select select = {.all = true};
+    struct filter_problem problem = {0};
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct json_out out;
+    struct row row;
+
+    INVARIANT(access->op == RLS_READ);
+    TRY(store_snap_begin(request->reader->store, &snap));
+    TRY(data_access_row(access, snap, id, &row, request->refusal));
+    if (request->query.len != 0) {
+        const enum err err = plan_select(request->arena, request->query, &select, &problem);
+        if (err != ERR_OK) {
+            return refuse_plan(err, &problem, request->refusal);
+        }
+    }
+    const struct row_view view = {
+        .schema = access->table->schema, .table = &access->rls, .who = &access->who, .select = &select};
+    json_out_init(&out, request->out);
+    TRY(row_json_write(&out, &view, &row));
+    return json_out_finish(&out);
+}
+
+/* --- lists --- */
+
+struct data_list {
+    struct catalog *catalog; /* what the access borrows from */
+    struct store_snap *snap;
+    struct list_query *query;
+    struct refusal *refusal;
+};
+
+static void list_free_scoped(struct data_list **list)
+{
+    data_list_free(*list);
+}
+
+void data_list_free(struct data_list *list)
+{
+    if (list == NULL) {
+        return;
+    }
+    list_query_free(list->query);
+    store_snap_end(list->snap);
+    catalog_unref(list->catalog);
+    mem_free(list);
+}
+
+static enum err make_plan(const struct data_request *request, const struct plan **out_plan)
+{
+    const struct data_access *access = request->access;
+    const struct plan_input input = {.arena = request->arena,
+                                     .schema = access->table->schema,
+                                     .table = &access->rls,
+                                     .who = &access->who,
+                                     .verdict = access->verdict,
+                                     .query = request->query};
+    struct filter_problem problem = {0};
+
+    const enum err err = plan_new(&input, out_plan, &problem);
+    return err == ERR_OK ? ERR_OK : refuse_plan(err, &problem, request->refusal);
+}
+
+enum err data_list_new(const struct data_request *request, struct data_list **out_list)
+{
+    SCOPED(list_free_scoped) struct data_list *list = NULL;
+    const struct plan *plan = NULL;
+    void *memory = NULL;
+
+    INVARIANT(request->access->op == RLS_LIST);
+    TRY(make_plan(request, &plan));
+    TRY(mem_alloc(sizeof *list, &memory));
+    list = memory;
+    list->catalog = catalog_ref(request->catalog);
+    list->refusal = request->refusal;
+    TRY(store_snap_begin(request->reader->store, &list->snap));
+    const struct list_input input = {
+        .plan = plan, .snap = list->snap, .table = request->access->table->store, .out = request->out};
+    TRY(list_query_new(&input, &list->query));
+    *out_list = TAKE(list);
+    return ERR_OK;
+}
+
+enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *context), void *context,
+                        struct mono_time until)
+{
+    struct store_budget budget = {.steps = SCAN_STEPS_A_CALL, .now = now, .context = context, .deadline = until};
+    const enum err err = list_query_step(list->query, &budget);
+
+    if (err == ERR_BUDGET) {
+        return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The filters take too much work");
+    }
+    if (err == ERR_RANGE) {
+        return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
+                      "limit: the page is larger than a response may be");
+    }
+    return err;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Reading: access to one table for one principal and one operation, and what can be read with it.
+ *
+ * An access is made by data_access_open alone, which runs steps 6 to 9 of contract 3.6: table name, scope, table,
+ * decision. Reads take it, and look at its verdict again for each row. */
+#ifndef FIRMWARE_DATA_ACCESS_H
+#define FIRMWARE_DATA_ACCESS_H
+
+#include <stdint.h>
+
+#include "firmware/auth/refusal.h"
+#include "firmware/auth/verify.h"
+#include "firmware/data/catalog.h"
+#include "firmware/data/data.h"
+#include "firmware/rls/rls.h"
+#include "hal/base/attr.h"
+#include "hal/base/buf.h"
+#include "hal/base/err.h"
+#include "hal/base/mem.h"
+#include "hal/base/span.h"
+#include "hal/base/time.h"
+
+/* The newest catalogue, borrowed until the next call for this reader; who needs it longer takes a reference. */
+const struct catalog *data_catalog(struct data_reader *reader);
+
+struct data_access {
+    const struct catalog_table *table;
+    struct rls_table rls;
+    struct rls_who who;
+    enum rls_op op;
+    enum rls_verdict verdict; /* RLS_ALLOW or RLS_OWNER */
+};
+
+/* ERR_DENIED. The access borrows from the catalogue and lives as long as it. */
+enum err data_access_open(const struct catalog *catalog, const struct auth_principal *principal, struct span table,
+                          enum rls_op op, struct data_access *out_access, struct refusal *out_refusal) MUST_USE;
+
+/* Steps 1 to 8 alone, for spec and openapi: admin, or a principal who may read some row. ERR_DENIED. */
+enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,
+                                      struct span table, struct data_access *out_access,
+                                      struct refusal *out_refusal) MUST_USE;
+
+/* What a read is made with; all borrowed. */
+struct data_request {
+    struct data_reader *reader;
+    const struct catalog *catalog; /* what the access borrows from */
+    const struct data_access *access;
+    struct arena *arena;
+    struct span query; /* the query string, not decoded */
+    struct buf *out;   /* the answer is appended */
+    struct refusal *refusal;
+};
+
+/* Appends the row of that id (as in the path). ERR_DENIED: absent, not this requester's, or a bad `select`. */
+enum err data_read(const struct data_request *request, struct span id) MUST_USE;
+
+/* A list under way; it holds a snapshot of the database until it is freed. */
+struct data_list;
+
+/* Checks the parameters and starts. What request points at must live as long as the list. ERR_DENIED. */
+enum err data_list_new(const struct data_request *request, struct data_list **out_list) MUST_USE;
+void data_list_free(struct data_list *list); /* NULL is fine */
+
+/* Goes on until `until`, as `now` tells it. ERR_AGAIN: call again; ERR_DENIED: the filters used up their steps, or the
+ * page is larger than a response may be. */
+enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *context), void *context,
+                        struct mono_time until) MUST_USE;
+
+/* --- descriptions: contract 4.7 --- */
+
+enum err data_write_spec(const struct data_request *request) MUST_USE;
+enum err data_write_openapi(const struct data_request *request) MUST_USE;
+
+/* --- management: what an administrator of the key's environment reads; contract 6 --- */
+
+struct data_page {
+    uint64_t page, limit;
+};
+
+/* `page` and `limit` of a query string. ERR_DENIED common/invalid-parameters. */
+enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page,
+                        struct refusal *out_refusal) MUST_USE;
+
+struct data_admin {
+    struct data_reader *reader;
+    const struct catalog *catalog;
+    const struct auth_key *key;
+    struct arena *arena;
+    struct span query;
+    struct buf *out;
+    struct refusal *refusal;
+};
+
+/* Lists and single objects; ids as in the path. ERR_DENIED common/not-found for what is not there or not the key's. */
+enum err data_list_projects(const struct data_admin *admin) MUST_USE;
+enum err data_get_project(const struct data_admin *admin, struct span id) MUST_USE;
+enum err data_get_cors(const struct data_admin *admin, struct span id) MUST_USE;
+enum err data_list_environments(const struct data_admin *admin) MUST_USE;
+enum err data_get_environment(const struct data_admin *admin, struct span id) MUST_USE;
+enum err data_list_tables(const struct data_admin *admin) MUST_USE;
+enum err data_get_table(const struct data_admin *admin, struct span id) MUST_USE;
+enum err data_list_schema_versions(const struct data_admin *admin, struct span id) MUST_USE;
+enum err data_get_schema_version(const struct data_admin *admin, struct span id, struct span version) MUST_USE;
+enum err data_list_index_versions(const struct data_admin *admin, struct span id) MUST_USE;
+enum err data_list_keys(const struct data_admin *admin) MUST_USE;
+enum err data_get_key(const struct data_admin *admin, struct span id) MUST_USE;
+
+#endif

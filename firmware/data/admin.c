@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the management operations share: who may, where, pages, and the reading of bodies. Contract 6. A secret key
+ * manages its own project and environment; what belongs to another is answered as not there. */
+#include "firmware/data/data_int.h"
+
+#include "firmware/data/doc.h"
+#include "hal/base/fault.h"
+#include "hal/base/num.h"
+#include "net/http.h"
+
+#define PAGE_LIMIT_DEFAULT 20
+#define PAGE_LIMIT_MAX 100
+#define PAGE_MAX (UINT64_C(1) << 53)
+
+enum err data_txn_admin(struct data_txn *txn, struct data_call *call)
+{
+    return auth_check_admin(txn->principal.key, &call->refusal);
+}
+
+enum err data_txn_table(struct data_txn *txn, struct data_call *call, const struct catalog_table **out_table)
+{
+    const struct catalog_record *record = catalog_find(data_txn_catalog(txn), CATALOG_TABLE, call->table);
+
+    if (record == NULL || !span_equal(record->parent, txn->environment->record.id)) {
+        return refuse(&call->refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such table");
+    }
+    *out_table = (const struct catalog_table *)record;
+    return ERR_OK;
+}
+
+enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, const struct json_value *body)
+{
+    if (doc_has(body, span_lit("projectId")) &&
+        !span_equal(doc_text(body, span_lit("projectId")), txn->project->record.id)) {
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own project only");
+    }
+    if (doc_has(body, span_lit("environment")) &&
+        !span_equal(doc_text(body, span_lit("environment")), txn->environment->record.name)) {
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own environment only");
+    }
+    return ERR_OK;
+}
+
+enum err data_txn_confirm(struct data_call *call, struct span name)
+{
+    const struct json_value *body = NULL;
+
+    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
+    const struct json_value *confirm = json_find(body, span_lit("confirmName"));
+    if (confirm == NULL || confirm->type != JSON_STRING || !span_equal(confirm->as.text, name)) {
+        return refuse(&call->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
+                      "confirmName must be the name of what is deleted");
+    }
+    return ERR_OK;
+}
+
+enum err data_txn_answer_success(struct data_call *call)
+{
+    struct json_out out;
+
+    json_out_init(&out, call->out);
+    json_out_object(&out);
+    json_out_member_bool(&out, span_lit("success"), true);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
+
+/* --- bodies --- */
+
+enum err refuse_at(struct refusal *refusal, enum refusal_code code, struct span where, const char *why)
+{
+    return REFUSE_TEXT(refusal, code, where, where.len == 0 ? SPAN_NONE : span_lit(" "), span_str(why));
+}
+
+static size_t code_points(struct span text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        count += (text.data[i] & 0xC0u) != 0x80u;
+    }
+    return count;
+}
+
+enum err admin_text(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
+                    struct refusal *refusal)
+{
+    const struct json_value *value = json_find(body, rule->name);
+
+    if (value == NULL || value->type == JSON_NULL) {
+        return rule->needed ? refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule->name, "is required") : ERR_OK;
+    }
+    if (value->type != JSON_STRING) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule->name, "must be a string");
+    }
+    const size_t count = code_points(value->as.text);
+    if (count < rule->min || count > rule->max) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule->name, "is too short or too long");
+    }
+    *out_text = value->as.text;
+    return ERR_OK;
+}
+
+/* --- objects --- */
+
+void admin_write_head(struct json_out *out, const struct catalog_record *record)
+{
+    json_out_member_text(out, span_lit("id"), record->id);
+}
+
+void admin_write_times(struct json_out *out, const struct catalog_record *record)
+{
+    json_out_member_time(out, span_lit("createdAt"), record->created_at);
+    json_out_member_time(out, span_lit("updatedAt"), record->updated_at);
+}
+
+void admin_write_text(struct json_out *out, struct span name, struct span text)
+{
+    if (text.len == 0) {
+        json_out_member_null(out, name);
+    } else {
+        json_out_member_text(out, name, text);
+    }
+}
+
+/* --- pages --- */
+
+static enum err page_number(struct span name, struct span value, uint64_t *out_number, struct refusal *refusal)
+{
+    if (span_to_u64(value, PAGE_MAX, out_number) != ERR_OK || *out_number == 0) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, "must be an integer of at least 1");
+    }
+    return ERR_OK;
+}
+
+enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page, struct refusal *out_refusal)
+{
+    struct data_page page = {1, PAGE_LIMIT_DEFAULT};
+    struct http_query walk = http_query_of(query);
+    bool has_page = false;
+    bool has_limit = false;
+
+    for (;;) {
+        struct span name = SPAN_NONE;
+        struct span value = SPAN_NONE;
+        const enum err err = http_query_next(&walk, arena, &name, &value);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            break;
+        }
+        if (err == ERR_MALFORMED) {
+            return refuse(out_refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The query string is not well-formed");
+        }
+        TRY(err);
+        const bool is_page = span_equal(name, span_lit("page"));
+        const bool is_limit = span_equal(name, span_lit("limit"));
+        if ((is_page && has_page) || (is_limit && has_limit)) {
+            return refuse_at(out_refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, "is given twice");
+        }
+        has_page = has_page || is_page;
+        has_limit = has_limit || is_limit;
+        if (is_page || is_limit) {
+            TRY(page_number(name, value, is_page ? &page.page : &page.limit, out_refusal));
+        }
+    }
+    page.limit = page.limit > PAGE_LIMIT_MAX ? PAGE_LIMIT_MAX : page.limit;
+    *out_page = page;
+    return ERR_OK;
+}
+
+void admin_write_pagination(struct json_out *out, struct data_page page, uint64_t total)
+{
+    const uint64_t pages = total / page.limit + (total % page.limit != 0);
+
+    json_out_name(out, span_lit("pagination"));
+    json_out_object(out);
+    json_out_member_int(out, span_lit("total"), (int64_t)total);
+    json_out_member_int(out, span_lit("page"), (int64_t)page.page);
+    json_out_member_int(out, span_lit("limit"), (int64_t)page.limit);
+    json_out_member_int(out, span_lit("totalPages"), (int64_t)pages);
+    json_out_member_bool(out, span_lit("hasNext"), page.page < pages);
+    json_out_member_bool(out, span_lit("hasPrev"), page.page > 1 && total > 0);
+    json_out_object_end(out);
+}
+
+enum err admin_list(const struct data_admin *admin, const struct admin_lister *lister)
+{
+    const size_t most = catalog_count(admin->catalog, lister->kind);
+    const struct catalog_record **found = NULL;
+    struct data_page page;
+    struct json_out out;
+    size_t cursor = 0;
+    size_t total = 0;
+    void *memory = NULL;
+
+    TRY(data_page_read(admin->arena, admin->query, &page, admin->refusal));
+    TRY(arena_alloc(admin->arena, (most + 1) * sizeof *found, &memory));
+    found = memory;
+    for (size_t i = 0; i < most; i++) {
+        const struct catalog_record *record = catalog_next(admin->catalog, lister->kind, &cursor);
+        if (record != NULL && lister->wanted(admin, record)) {
+            found[total++] = record;
+        }
+    }
+    json_out_init(&out, admin->out);
+    json_out_object(&out);
+    json_out_name(&out, span_lit("items"));
+    json_out_array(&out);
+    const uint64_t skip = page.page - 1 > total / page.limit ? total : (page.page - 1) * page.limit;
+    for (uint64_t i = skip; i < total && i < skip + page.limit; i++) {
+        TRY(lister->write(admin, &out, found[total - 1 - i]));
+    }
+    json_out_array_end(&out);
+    admin_write_pagination(&out, page, total);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}

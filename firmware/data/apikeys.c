@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* API keys: made, shown, revoked, deleted. Contract 2 and 6. A secret key's value leaves in the answer that made it and
+ * exists nowhere afterwards; a publishable one's may be kept in the sealed record. A deleted key stays as a tombstone
+ * with its digest, so that it is answered as revoked and can never be made again. */
+#include "firmware/data/access.h"
+#include "firmware/data/data_int.h"
+#include "firmware/data/doc.h"
+#include "firmware/data/schema_json.h"
+#include "firmware/rls/scope.h"
+#include "hal/base/fault.h"
+
+#define CREATED 201
+#define NAME_MAX_POINTS 100
+#define TIME_TEXT_MAX 64
+
+static const char *status_of(const struct catalog_key *key, struct wall_time now)
+{
+    if (key->key.revoked) {
+        return "revoked";
+    }
+    return now.ms >= key->key.expires_at_ms ? "expired" : "active";
+}
+
+static void write_key(struct json_out *out, const struct catalog_key *key, struct wall_time now, struct span value)
+{
+    const struct json_value *doc = key->record.doc;
+    const int64_t used = (int64_t)atomic_load_explicit(key->key.last_used_ms, memory_order_relaxed);
+
+    json_out_object(out);
+    admin_write_head(out, &key->record);
+    json_out_member_text(out, span_lit("name"), key->record.name);
+    json_out_member_text(out, span_lit("type"), doc_text(doc, span_lit("type")));
+    json_out_member_text(out, span_lit("prefix"), doc_text(doc, span_lit("prefix")));
+    json_out_member_text(out, span_lit("projectId"), key->key.project_id);
+    json_out_member_text(out, span_lit("environment"), key->key.environment);
+    json_out_name(out, span_lit("scopes"));
+    scope_json_write(out, key->key.scopes);
+    admin_write_text(out, span_lit("expiresAt"), doc_text(doc, span_lit("expiresAt")));
+    json_out_member_text(out, span_lit("createdBy"), doc_text(doc, span_lit("createdBy")));
+    admin_write_times(out, &key->record);
+    if (used == 0) {
+        json_out_member_null(out, span_lit("lastUsedAt"));
+    } else {
+        json_out_member_time(out, span_lit("lastUsedAt"), (struct wall_time){used});
+    }
+    json_out_member_text(out, span_lit("status"), span_str(status_of(key, now)));
+    if (value.len != 0) {
+        json_out_member_text(out, span_lit("value"), value);
+    }
+    json_out_object_end(out);
+}
+
+/* The kept value, as long as the project wants publishable keys to be shown. */
+static struct span shown_value(const struct catalog *catalog, const struct catalog_key *key)
+{
+    const struct catalog_project *project = catalog_project(catalog, key->key.project_id);
+
+    return project != NULL && project->reveal_keys && key->key.type == AUTH_KEY_PUBLISHABLE
+               ? doc_text(key->record.doc, span_lit("value"))
+               : SPAN_NONE;
+}
+
+/* --- reading --- */
+
+static bool of_environment(const struct data_admin *admin, const struct catalog_record *record)
+{
+    return span_equal(record->parent, admin->key->environment_id) && !((const struct catalog_key *)record)->deleted;
+}
+
+static enum err write_item(const struct data_admin *admin, struct json_out *out, const struct catalog_record *record)
+{
+    const struct catalog_key *key = (const struct catalog_key *)record;
+
+    write_key(out, key, hal_clock_wall(admin->reader->data->clock), shown_value(admin->catalog, key));
+    return ERR_OK;
+}
+
+enum err data_list_keys(const struct data_admin *admin)
+{
+    const struct admin_lister lister = {CATALOG_KEY, of_environment, write_item};
+
+    return admin_list(admin, &lister);
+}
+
+enum err data_get_key(const struct data_admin *admin, struct span id)
+{
+    const struct catalog_record *record = catalog_find(admin->catalog, CATALOG_KEY, id);
+    struct json_out out;
+
+    if (record == NULL || !of_environment(admin, record)) {
+        return refuse(admin->refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such API key");
+    }
+    json_out_init(&out, admin->out);
+    TRY(write_item(admin, &out, record));
+    return json_out_finish(&out);
+}
+
+/* --- making --- */
+
+struct new_key {
+    enum auth_key_type type;
+    struct span name;
+    const struct json_value *scopes; /* NULL: unrestricted */
+    struct wall_time expires;
+    bool has_expiry;
+};
+
+static enum err read_scopes(const struct json_value *body, struct new_key *out, struct refusal *refusal)
+{
+    SCOPED_BUF struct buf *compiled = NULL;
+
+    out->scopes = json_find(body, span_lit("scopes"));
+    TRY(buf_new(SCOPE_BYTES_MAX, &compiled));
+    const enum err err = scope_compile(out->scopes, compiled);
+    if (err == ERR_MALFORMED) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("scopes"),
+                         "must be null or a list of \"table:operation\"");
+    }
+    return err;
+}
+
+static enum err read_expiry(const struct json_value *body, struct wall_time now, struct new_key *out,
+                            struct refusal *refusal)
+{
+    const struct text_rule rule = {span_lit("expiresAt"), 1, TIME_TEXT_MAX, false};
+    struct span text = SPAN_NONE;
+
+    TRY(admin_text(body, &rule, &text, refusal));
+    if (text.len == 0) {
+        return ERR_OK;
+    }
+    if (time_parse_iso(text, &out->expires) != ERR_OK || out->expires.ms <= now.ms) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule.name, "must be an instant in the future");
+    }
+    out->has_expiry = true;
+    return ERR_OK;
+}
+
+static enum err read_new_key(const struct json_value *body, struct wall_time now, struct new_key *out,
+                             struct refusal *refusal)
+{
+    const struct text_rule name = {span_lit("name"), 1, NAME_MAX_POINTS, true};
+    const struct span type = doc_text(body, span_lit("type"));
+
+    TRY(admin_text(body, &name, &out->name, refusal));
+    if (span_equal(type, span_lit("secret"))) {
+        out->type = AUTH_KEY_SECRET;
+    } else if (span_equal(type, span_lit("publishable"))) {
+        out->type = AUTH_KEY_PUBLISHABLE;
+    } else {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("type"),
+                         "must be publishable or secret");
+    }
+    TRY(read_scopes(body, out, refusal));
+    return read_expiry(body, now, out, refusal);
+}
+
+/* Makes, stores and hands back a key's value, which the caller wipes. */
+static enum err store_key(struct data_txn *txn, const struct new_key *key, char out_value[AUTH_KEY_BYTES],
+                          const struct catalog_record **out_record)
+{
+    const struct span value = span_of(out_value, AUTH_KEY_BYTES);
+    uint8_t hash[SHA256_BYTES];
+    char hex[HEX_BYTES(SHA256_BYTES)];
+    char id[AUTH_UUID_BYTES];
+    struct json_out out;
+
+    auth_uuid_make(txn->data->random, id);
+    auth_key_make(txn->data->random, key->type, out_value);
+    auth_key_hash(value, hash);
+    hex_encode(span_array(hash), hex);
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    json_out_member_text(&out, span_lit("id"), span_array(id));
+    json_out_member_text(&out, span_lit("projectId"), txn->project->record.id);
+    json_out_member_text(&out, span_lit("environmentId"), txn->environment->record.id);
+    json_out_member_text(&out, span_lit("environment"), txn->environment->record.name);
+    json_out_member_text(&out, span_lit("name"), key->name);
+    json_out_member_text(&out, span_lit("type"),
+                         key->type == AUTH_KEY_SECRET ? span_lit("secret") : span_lit("publishable"));
+    json_out_member_text(&out, span_lit("prefix"), span_of(out_value, AUTH_KEY_PREFIX_BYTES));
+    json_out_member_text(&out, span_lit("hash"), span_array(hex));
+    if (key->scopes != NULL) {
+        json_out_name(&out, span_lit("scopes"));
+        json_out_value(&out, key->scopes);
+    }
+    if (key->has_expiry) {
+        json_out_member_time(&out, span_lit("expiresAt"), key->expires);
+    }
+    json_out_member_text(&out, span_lit("createdBy"), txn->principal.key == NULL ? SPAN_NONE : txn->principal.key->id);
+    if (key->type == AUTH_KEY_PUBLISHABLE && txn->project->reveal_keys) {
+        json_out_member_text(&out, span_lit("value"), value);
+    }
+    json_out_object_end(&out);
+    const enum err err = record_insert(txn, CATALOG_KEY, &out, out_record);
+    buf_wipe(txn->data->text);
+    return err;
+}
+
+enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name, char out_value[AUTH_KEY_BYTES])
+{
+    const struct new_key key = {.type = type, .name = name};
+    const struct catalog_record *record = NULL;
+
+    return store_key(txn, &key, out_value, &record);
+}
+
+static void wipe_value(char (*value)[AUTH_KEY_BYTES])
+{
+    mem_wipe(*value, sizeof *value);
+}
+
+enum err data_key_create(struct data_txn *txn, struct data_call *call)
+{
+    SCOPED(wipe_value) char value[AUTH_KEY_BYTES] = {0};
+    const struct catalog_record *record = NULL;
+    const struct json_value *body = NULL;
+    struct new_key key = {.type = AUTH_KEY_PUBLISHABLE};
+    struct json_out out;
+
+    TRY(data_txn_admin(txn, call));
+    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
+    TRY(data_txn_check_place(txn, call, body));
+    TRY(read_new_key(body, txn->now, &key, &call->refusal));
+    TRY(store_key(txn, &key, value, &record));
+    call->status = CREATED;
+    json_out_init(&out, call->out);
+    write_key(&out, (const struct catalog_key *)record, txn->now, span_array(value));
+    return json_out_finish(&out);
+}
+
+/* --- taking back --- */
+
+static enum err find_key(struct data_txn *txn, struct data_call *call, const struct catalog_key **out_key)
+{
+    const struct catalog_record *record = catalog_find(data_txn_catalog(txn), CATALOG_KEY, call->table);
+
+    TRY(data_txn_admin(txn, call));
+    if (record == NULL || !span_equal(record->parent, txn->environment->record.id) ||
+        ((const struct catalog_key *)record)->deleted) {
+        return refuse(&call->refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such API key");
+    }
+    *out_key = (const struct catalog_key *)record;
+    return ERR_OK;
+}
+
+/* The key's document without what the new state replaces. A tombstone keeps no value. */
+static enum err store_end(struct data_txn *txn, const struct catalog_key *key, bool deleted,
+                          const struct catalog_record **out_record)
+{
+    const struct json_value *doc = key->record.doc;
+    const bool was_revoked = doc_has(doc, span_lit("revokedAt"));
+    struct json_out out;
+
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    for (size_t i = 0; i < doc->as.object.count; i++) {
+        const struct json_member *member = &doc->as.object.members[i];
+        if (!span_equal(member->name, span_lit("value"))) {
+            json_out_name(&out, member->name);
+            json_out_value(&out, &member->value);
+        }
+    }
+    if (!was_revoked) {
+        json_out_member_time(&out, span_lit("revokedAt"), txn->now);
+    }
+    if (deleted) {
+        json_out_member_bool(&out, span_lit("deleted"), true);
+    }
+    json_out_object_end(&out);
+    return record_replace(txn, &key->record, &out, out_record);
+}
+
+enum err data_key_revoke(struct data_txn *txn, struct data_call *call)
+{
+    const struct catalog_record *record = NULL;
+    const struct catalog_key *key = NULL;
+    struct json_out out;
+
+    TRY(find_key(txn, call, &key));
+    record = &key->record;
+    if (!key->key.revoked) {
+        TRY(store_end(txn, key, false, &record));
+    }
+    json_out_init(&out, call->out);
+    write_key(&out, (const struct catalog_key *)record, txn->now, SPAN_NONE);
+    return json_out_finish(&out);
+}
+
+enum err data_key_delete(struct data_txn *txn, struct data_call *call)
+{
+    const struct catalog_record *record = NULL;
+    const struct catalog_key *key = NULL;
+
+    TRY(find_key(txn, call, &key));
+    TRY(data_txn_confirm(call, key->record.name));
+    TRY(store_end(txn, key, true, &record));
+    return data_txn_answer_success(call);
+}

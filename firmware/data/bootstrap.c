@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The first start: one organization, one project, its environment `dev`, and two keys, in one transaction of the writer.
+ * Whether there is a project already is asked inside the transaction. */
+#include "firmware/data/data.h"
+
+#include <string.h>
+
+#include "firmware/data/data_int.h"
+#include "hal/base/fault.h"
+#include "hal/base/queue.h"
+
+#define BOOTSTRAP_WAIT_MS 60000u
+#define FIRST_ENVIRONMENT "dev"
+
+struct bootstrap {
+    struct data *data;
+    struct data_bootstrap result;
+    struct queue *done;
+    struct write_op op;
+    enum err err;
+};
+
+static enum err make_organization(struct data_txn *txn, const struct catalog_record **out_record)
+{
+    char id[AUTH_UUID_BYTES];
+    struct json_out out;
+
+    auth_uuid_make(txn->data->random, id);
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    json_out_member_text(&out, span_lit("id"), span_array(id));
+    json_out_member_text(&out, span_lit("name"), span_lit("default"));
+    json_out_member_text(&out, span_lit("displayName"), span_lit("Default organization"));
+    json_out_object_end(&out);
+    return record_insert(txn, CATALOG_ORGANIZATION, &out, out_record);
+}
+
+static enum err make_project(struct data_txn *txn, struct span organization, const struct catalog_record **out_record)
+{
+    char id[AUTH_UUID_BYTES];
+    struct json_out out;
+
+    auth_uuid_make(txn->data->random, id);
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    json_out_member_text(&out, span_lit("id"), span_array(id));
+    json_out_member_text(&out, span_lit("organizationId"), organization);
+    json_out_member_text(&out, span_lit("slug"), span_lit("default"));
+    json_out_member_text(&out, span_lit("name"), span_lit("Default project"));
+    json_out_member_text(&out, span_lit("description"), SPAN_NONE);
+    json_out_member_text(&out, span_lit("primaryCloud"), span_lit("onprem"));
+    json_out_member_text(&out, span_lit("primaryRegion"), SPAN_NONE);
+    json_out_name(&out, span_lit("settings"));
+    json_out_raw(&out, span_lit("{}"));
+    json_out_object_end(&out);
+    return record_insert(txn, CATALOG_PROJECT, &out, out_record);
+}
+
+static enum err make_all(struct data_txn *txn, struct data_bootstrap *result)
+{
+    const struct catalog_record *record = NULL;
+    const struct span environment = span_lit(FIRST_ENVIRONMENT);
+
+    TRY(make_organization(txn, &record));
+    TRY(make_project(txn, record->id, &record));
+    txn->project = (const struct catalog_project *)record;
+    TRY(environment_make(txn, environment, environment, &record));
+    txn->environment = (const struct catalog_environment *)record;
+    TRY(apikey_make(txn, AUTH_KEY_PUBLISHABLE, span_lit("first publishable key"), result->publishable_key));
+    TRY(apikey_make(txn, AUTH_KEY_SECRET, span_lit("first secret key"), result->secret_key));
+    memcpy(result->project_id, txn->project->record.id.data, DATA_UUID_BYTES);
+    memcpy(result->environment, environment.data, environment.len);
+    result->environment_len = environment.len;
+    result->made = true;
+    return ERR_OK;
+}
+
+static enum err apply(struct store_txn *store, void *context)
+{
+    struct bootstrap *bootstrap = context;
+    struct data *data = bootstrap->data;
+    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
+
+    data_bootstrap_wipe(&bootstrap->result);
+    if (catalog_count(data_txn_catalog(&txn), CATALOG_PROJECT) != 0) {
+        return ERR_OK;
+    }
+    struct catalog *base = data_begin_edit(data);
+    const enum err err = make_all(&txn, &bootstrap->result);
+    data_end_edit(data, base, err);
+    return err;
+}
+
+static void complete(void *context, enum err err)
+{
+    struct bootstrap *bootstrap = context;
+
+    bootstrap->err = err;
+    INVARIANT(queue_push(bootstrap->done, bootstrap) == ERR_OK); /* room for the one item there is */
+}
+
+static void wipe_scoped(struct bootstrap *bootstrap)
+{
+    data_bootstrap_wipe(&bootstrap->result);
+    queue_free(bootstrap->done);
+}
+
+enum err data_bootstrap(struct data *data, struct data_bootstrap *out_bootstrap)
+{
+    SCOPED(wipe_scoped) struct bootstrap bootstrap = {.data = data, .err = ERR_OK};
+    void *item = NULL;
+
+    bootstrap.op = (struct write_op){.apply = apply, .complete = complete, .context = &bootstrap};
+    TRY(queue_new(1, &bootstrap.done));
+    TRY(writer_submit(data->writer, &bootstrap.op));
+    /* The operation points into this frame, so there is no way out before the writer is done with it. */
+    while (queue_wait(bootstrap.done, BOOTSTRAP_WAIT_MS, &item) == ERR_TIMEOUT) {
+        fault_clear();
+    }
+    TRY(bootstrap.err);
+    *out_bootstrap = bootstrap.result;
+    return ERR_OK;
+}
+
+void data_bootstrap_wipe(struct data_bootstrap *bootstrap)
+{
+    mem_wipe(bootstrap, sizeof *bootstrap);
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Opening and closing; the writer's side of a call.
+ *
+ * The catalogue follows the transaction: the first operation that changes it works on a copy (data->working), later ones
+ * of the group see that copy, the commit publishes it, an abort throws it away. So an operation always decides on what
+ * the operations before it in the queue have done, and a reactor never sees what is not on disk. */
+#include "firmware/data/data.h"
+
+#include <string.h>
+
+#include "firmware/data/data_int.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/num.h"
+#include "hal/base/queue.h"
+
+#define USE_FLUSH_MS 60000 /* contract: lastUsedAt at most once a minute */
+#define WRITER_ARENA_MAX ((size_t)1 << 20)
+
+/* --- transactions --- */
+
+const struct catalog *data_txn_catalog(const struct data_txn *txn)
+{
+    return txn->data->working != NULL ? txn->data->working : txn->data->current;
+}
+
+enum err data_txn_edit(struct data_txn *txn, struct catalog **out_catalog)
+{
+    struct data *data = txn->data;
+
+    if (data->working == data->base) {
+        struct catalog *copy = NULL;
+        TRY(catalog_copy(data_txn_catalog(txn), &copy));
+        data->working = copy; /* data_begin_edit's caller holds on to the former one */
+    }
+    *out_catalog = data->working;
+    return ERR_OK;
+}
+
+struct catalog *data_begin_edit(struct data *data)
+{
+    data->base = data->working;
+    return data->working;
+}
+
+void data_end_edit(struct data *data, struct catalog *take_base, enum err err)
+{
+    if (data->working == take_base) {
+        return;
+    }
+    if (err == ERR_OK) {
+        catalog_unref(take_base);
+    } else {
+        catalog_unref(data->working);
+        data->working = take_base;
+    }
+}
+
+enum err data_txn_body(struct data_call *call, enum refusal_code code, const struct json_value **out_body)
+{
+    if (call->body_refusal != NULL) {
+        call->refusal = *call->body_refusal;
+        return ERR_DENIED;
+    }
+    if (call->body == NULL || call->body->type != JSON_OBJECT) {
+        return refuse(&call->refusal, code, "The body must be a JSON object");
+    }
+    *out_body = call->body;
+    return ERR_OK;
+}
+
+struct wall_time data_txn_later(const struct data_txn *txn, struct wall_time before)
+{
+    return txn->now.ms > before.ms ? txn->now : (struct wall_time){before.ms + 1};
+}
+
+/* --- calls --- */
+
+struct call_op {
+    struct write_op op;
+    struct data_call *call;
+};
+
+static enum err run_call(struct store_txn *store, struct data_call *call)
+{
+    struct data *data = call->data;
+    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
+    const struct auth_directory directory = catalog_directory(data_txn_catalog(&txn));
+
+    buf_truncate(call->out, call->out_at);
+    call->status = 200;
+    TRY(auth_check_key(&directory, call->key_hash, txn.now, &txn.principal.key, &call->refusal));
+    txn.principal.who.group = txn.principal.key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST;
+    txn.project = catalog_project(data_txn_catalog(&txn), txn.principal.key->project_id);
+    txn.environment = catalog_environment(data_txn_catalog(&txn), txn.principal.key->environment_id);
+    return call->operation(&txn, call);
+}
+
+static enum err apply_call(struct store_txn *store, void *context)
+{
+    struct data_call *call = ((struct call_op *)context)->call;
+    struct catalog *base = data_begin_edit(call->data);
+    const enum err err = run_call(store, call);
+
+    data_end_edit(call->data, base, err);
+    return err;
+}
+
+static void run_done(struct loop_post *post)
+{
+    /* The post is a member of the call. */
+    struct data_call *call = (void *)((char *)post - offsetof(struct data_call, post));
+
+    mem_free(TAKE(call->op));
+    call->done(call);
+}
+
+static void complete_call(void *context, enum err err)
+{
+    struct data_call *call = ((struct call_op *)context)->call;
+
+    call->err = err;
+    if (err != ERR_OK && err != ERR_DENIED) {
+        log_fault(LOG_WARN, "write failed");
+    }
+    fault_clear();
+    call->post.run = run_done;
+    /* The loop has room for a post of every exchange that can be under way, and it is freed after the writer. */
+    INVARIANT(loop_post(call->loop, &call->post) == ERR_OK);
+}
+
+enum err data_submit(struct data_call *call)
+{
+    void *memory = NULL;
+
+    TRY(mem_alloc(sizeof(struct call_op), &memory));
+    struct call_op *op = memory;
+    op->op = (struct write_op){.apply = apply_call, .complete = complete_call, .context = op};
+    op->call = call;
+    call->op = op;
+    call->out_at = buf_len(call->out);
+    const enum err err = writer_submit(call->data->writer, &op->op);
+    if (err != ERR_OK) {
+        mem_free(TAKE(call->op));
+        FAIL(err, "the writer takes no more", 0);
+    }
+    return ERR_OK;
+}
+
+/* --- hooks of the writer --- */
+
+/* Writes one key's record with its newest use. */
+static enum err flush_use(struct data_txn *txn, const struct catalog_key *key, struct wall_time used)
+{
+    const struct catalog_record *stored = NULL;
+    struct json_out out;
+
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    for (size_t i = 0; i < key->record.doc->as.object.count; i++) {
+        const struct json_member *member = &key->record.doc->as.object.members[i];
+        if (!span_equal(member->name, span_lit("lastUsedAt"))) {
+            json_out_name(&out, member->name);
+            json_out_value(&out, &member->value);
+        }
+    }
+    json_out_member_time(&out, span_lit("lastUsedAt"), used);
+    json_out_object_end(&out);
+    return record_replace(txn, &key->record, &out, &stored);
+}
+
+static bool use_is_stale(const struct catalog_key *key, struct wall_time *out_used)
+{
+    const struct json_value *noted = json_find(key->record.doc, span_lit("lastUsedAt"));
+    struct wall_time stored = {0};
+
+    out_used->ms = (int64_t)atomic_load_explicit(key->key.last_used_ms, memory_order_relaxed);
+    if (noted != NULL && noted->type == JSON_STRING && time_parse_iso(noted->as.text, &stored) != ERR_OK) {
+        stored.ms = 0;
+    }
+    return out_used->ms >= stored.ms + USE_FLUSH_MS;
+}
+
+static enum err flush_uses(struct data *data, struct store_txn *store)
+{
+    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
+    const struct mono_time now = hal_clock_mono(data->clock);
+    SCOPED_CATALOG struct catalog *walked = NULL;
+    size_t cursor = 0;
+
+    if (now.ns < data->next_use_flush.ns) {
+        return ERR_OK;
+    }
+    walked = catalog_ref(data_txn_catalog(&txn));
+    for (;;) {
+        const struct catalog_record *record = catalog_next(walked, CATALOG_KEY, &cursor);
+        struct wall_time used = {0};
+        if (record == NULL) {
+            break;
+        }
+        const struct catalog_key *key = (const struct catalog_key *)record;
+        if (use_is_stale(key, &used)) {
+            TRY(flush_use(&txn, key, used));
+        }
+    }
+    data->next_use_flush = mono_add_ms(now, USE_FLUSH_MS);
+    return ERR_OK;
+}
+
+/* Last uses ride along in a group that is written anyway, and at most once a minute. */
+static enum err before_commit(void *context, struct store_txn *store)
+{
+    struct data *data = context;
+    struct catalog *base = data_begin_edit(data);
+    const enum err err = flush_uses(data, store);
+
+    data_end_edit(data, base, err);
+    return err;
+}
+
+static void after_commit(void *context)
+{
+    struct data *data = context;
+
+    if (data->working != NULL) {
+        catalog_unref(data->current);
+        data->current = TAKE(data->working);
+        snapshot_publish(data->cell, catalog_snapshot(catalog_ref(data->current)));
+    }
+}
+
+static void after_abort(void *context)
+{
+    struct data *data = context;
+
+    catalog_unref(TAKE(data->working));
+}
+
+/* --- opening --- */
+
+static void take_wrapped(const struct data_wrapped *from, struct store_wrapped *out)
+{
+    out->len = num_min(from->len, sizeof out->bytes);
+    memcpy(out->bytes, from->bytes, out->len);
+}
+
+static enum err keeper_new_key(void *context, struct table_id table, struct secret **out_key,
+                               struct store_wrapped *out_wrapped)
+{
+    const struct data_keys *keys = context;
+    struct data_wrapped wrapped = {.len = 0};
+
+    TRY(keys->new_key(keys->context, table.value, out_key, &wrapped));
+    take_wrapped(&wrapped, out_wrapped);
+    return ERR_OK;
+}
+
+static enum err keeper_open_key(void *context, struct table_id table, struct span wrapped, struct secret **out_key)
+{
+    const struct data_keys *keys = context;
+
+    return keys->open_key(keys->context, table.value, wrapped, out_key);
+}
+
+static enum err keeper_rotate_begin(void *context)
+{
+    const struct data_keys *keys = context;
+
+    return keys->rotate_begin(keys->context);
+}
+
+static enum err keeper_rewrap(void *context, struct table_id table, struct span wrapped,
+                              struct store_wrapped *out_wrapped)
+{
+    const struct data_keys *keys = context;
+    struct data_wrapped again = {.len = 0};
+
+    TRY(keys->rewrap(keys->context, table.value, wrapped, &again));
+    take_wrapped(&again, out_wrapped);
+    return ERR_OK;
+}
+
+static enum err keeper_rotate_end(void *context)
+{
+    const struct data_keys *keys = context;
+
+    return keys->rotate_end(keys->context);
+}
+
+static enum err keeper_rotate_pending(void *context, bool *out_pending)
+{
+    const struct data_keys *keys = context;
+
+    return keys->rotate_pending(keys->context, out_pending);
+}
+
+struct store_keeper data_keeper_of(struct data_keys *keys)
+{
+    return (struct store_keeper){.context = keys,
+                                 .new_key = keeper_new_key,
+                                 .open_key = keeper_open_key,
+                                 .rotate_begin = keeper_rotate_begin,
+                                 .rewrap = keeper_rewrap,
+                                 .rotate_end = keeper_rotate_end,
+                                 .rotate_pending = keeper_rotate_pending};
+}
+
+static enum err open_store(struct data *data, const struct data_config *config)
+{
+    /* The keys of the API decide who may do what, so an old version of one put back is looked for at every start. */
+    static const struct table_id verified[] = {{CATALOG_KEY}};
+    const struct store_config store = {.path = config->path,
+                                       .map_bytes = config->map_bytes,
+                                       .keeper = &data->keeper,
+                                       .slab = config->slab,
+                                       .verify = verified,
+                                       .verify_count = ARRAY_LENGTH(verified)};
+
+    data->keys = *config->keys;
+    data->keeper = data_keeper_of(&data->keys);
+    return store_open(&store, config->random, &data->store);
+}
+
+static void sealer_free_scoped(struct store_sealer **sealer)
+{
+    store_sealer_free(*sealer);
+}
+
+static void txn_abort_scoped(struct store_txn **txn)
+{
+    store_txn_abort(*txn);
+}
+
+/* Makes the system tables that are not there. */
+static enum err make_tables(struct data *data, struct random *random)
+{
+    SCOPED(sealer_free_scoped) struct store_sealer *sealer = NULL;
+    SCOPED(txn_abort_scoped) struct store_txn *txn = NULL;
+    bool made = false;
+
+    TRY(store_sealer_new(data->store, random, &sealer));
+    TRY(store_txn_begin(sealer, &txn));
+    for (uint32_t i = 1; i <= DATA_SYSTEM_TABLES; i++) {
+        const struct table_id table = {i};
+        uint64_t rows = 0;
+        const enum err err = store_count(store_txn_snap(txn), table, &rows);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            TRY(store_table_create(txn, table));
+            made = true;
+        } else {
+            TRY(err);
+        }
+    }
+    return made ? store_txn_commit(TAKE(txn)) : ERR_OK;
+}
+
+static enum err load_row(struct catalog *catalog, enum catalog_kind kind, const struct row *row)
+{
+    SCOPED_RECORD struct catalog_record *record = NULL;
+    struct catalog_source source = {
+        .kind = kind, .row = row->id, .created_at = row->created_at, .updated_at = row->updated_at};
+
+    TRY(record_row_text(row, &source.document));
+    TRY(catalog_record_new(&source, &record));
+    TRY(catalog_put_unindexed(catalog, record));
+    (void)TAKE(record); /* the catalogue's now */
+    return ERR_OK;
+}
+
+static enum err load_kind(struct store_snap *snap, struct catalog *catalog, enum catalog_kind kind)
+{
+    const struct store_scan scan = {.table = {(uint32_t)kind}};
+    struct row row;
+
+    TRY(store_scan_begin(snap, &scan));
+    for (;;) {
+        struct store_budget budget = {.steps = UINT32_MAX};
+        const enum err err = store_scan_next(snap, &budget, &row);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return ERR_OK;
+        }
+        TRY(err);
+        TRY(load_row(catalog, kind, &row));
+    }
+}
+
+static void reader_free_scoped(struct store_reader **reader)
+{
+    store_reader_free(*reader);
+}
+
+static enum err load_catalog(struct data *data)
+{
+    SCOPED(reader_free_scoped) struct store_reader *reader = NULL;
+    SCOPED_SNAP struct store_snap *snap = NULL;
+
+    TRY(catalog_new(&data->current));
+    TRY(store_reader_new(data->store, &reader));
+    TRY(store_snap_begin(reader, &snap));
+    for (int kind = CATALOG_ORGANIZATION; kind < CATALOG_KIND_END; kind++) {
+        TRY(load_kind(snap, data->current, (enum catalog_kind)kind));
+    }
+    return catalog_index(data->current);
+}
+
+enum err data_open(const struct data_config *config, struct data **out_data)
+{
+    SCOPED_DATA struct data *data = NULL;
+    void *memory = NULL;
+
+    TRY(mem_alloc(sizeof *data, &memory));
+    data = memory;
+    data->clock = config->clock;
+    data->random = config->random;
+    TRY(buf_new(ROW_BYTES_MAX, &data->row));
+    TRY(buf_new(DATA_DOC_MAX, &data->text));
+    TRY(arena_new(0, WRITER_ARENA_MAX, &data->writer_arena));
+    TRY(regex_work_new(data->writer_arena, CONFIG_DATA_REGEX_STEPS, &data->regex));
+    TRY(open_store(data, config));
+    TRY(make_tables(data, config->random));
+    TRY(load_catalog(data));
+    TRY(snapshot_cell_new(config->readers, catalog_snapshot(catalog_ref(data->current)), &data->cell));
+    const struct writer_hooks hooks = {
+        .context = data, .before_commit = before_commit, .after_commit = after_commit, .after_abort = after_abort};
+    TRY(writer_start(data->store, config->random, &hooks, &data->writer));
+    *out_data = TAKE(data);
+    return ERR_OK;
+}
+
+void data_close(struct data *data)
+{
+    if (data == NULL) {
+        return;
+    }
+    writer_stop(data->writer);
+    snapshot_cell_free(data->cell);
+    catalog_unref(data->working);
+    catalog_unref(data->current);
+    store_close(data->store);
+    arena_free(data->writer_arena);
+    buf_free(data->row);
+    buf_free(data->text);
+    mem_free(data);
+}
+
+/* --- readers --- */
+
+enum err data_reader_new(struct data *data, size_t slot, struct data_reader **out_reader)
+{
+    void *memory = NULL;
+
+    TRY(mem_alloc(sizeof(struct data_reader), &memory));
+    struct data_reader *reader = memory;
+    reader->data = data;
+    reader->slot = slot;
+    const enum err err = store_reader_new(data->store, &reader->store);
+    if (err != ERR_OK) {
+        mem_free(reader);
+        FAIL(err, "no reader of the store", 0);
+    }
+    *out_reader = reader;
+    return ERR_OK;
+}
+
+void data_reader_free(struct data_reader *reader)
+{
+    if (reader == NULL) {
+        return;
+    }
+    snapshot_unref(reader->held);
+    store_reader_free(reader->store);
+    mem_free(reader);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of firmware/data share: the opened data, the transaction of an operation, and the storing of records. */
+#ifndef FIRMWARE_DATA_DATA_INT_H
+#define FIRMWARE_DATA_DATA_INT_H
+
+#include "firmware/auth/verify.h"
+#include "firmware/data/access.h"
+#include "firmware/data/call.h"
+#include "firmware/data/catalog.h"
+#include "firmware/data/data.h"
+#include "firmware/data/regex.h"
+#include "hal/base/buf.h"
+#include "hal/base/mem.h"
+#include "hal/base/snapshot.h"
+#include "hal/clock.h"
+#include "net/json_out.h"
+#include "storage/store.h"
+#include "storage/writer.h"
+
+/* System tables: those of the catalogue have the number of their kind. */
+#define DATA_TABLE_SCHEMA_VERSIONS 6u
+#define DATA_TABLE_INDEX_VERSIONS 7u
+#define DATA_SYSTEM_TABLES 7u
+
+#define DATA_COLUMN_DOC 1           /* the one column of a system table: a JSON text */
+#define DATA_DOC_MAX (2u << 20)     /* a schema of one body, in full form */
+
+struct data {
+    struct data_keys keys;
+    struct store_keeper keeper;
+    struct store *store;
+    struct writer *writer;
+    const struct hal_clock *clock;
+    struct random *random; /* the writer thread's */
+    struct snapshot_cell *cell;
+
+    /* The writer thread's, once it runs. */
+    struct catalog *current; /* what is published */
+    struct catalog *working; /* what the transaction under way makes of it, or NULL */
+    struct catalog *base;    /* what `working` was before the operation under way; not a reference */
+    struct mono_time next_use_flush;
+    struct arena *writer_arena; /* holds regex */
+    struct regex_work *regex;
+    struct buf *row;  /* an encoded row in the making */
+    struct buf *text; /* a document in the making */
+};
+
+struct data_reader {
+    struct data *data;
+    size_t slot;
+    struct snapshot *held;
+    struct store_reader *store;
+};
+
+struct data_txn {
+    struct data *data;
+    struct store_txn *store;
+    struct wall_time now;
+    struct auth_principal principal; /* of the call, as the catalogue knows it now */
+    const struct catalog_project *project;
+    const struct catalog_environment *environment;
+};
+
+/* The keys as storage asks for them; keys outlives the answer. */
+struct store_keeper data_keeper_of(struct data_keys *keys);
+
+/* The catalogue as this transaction sees it; to be asked anew after each change. */
+const struct catalog *data_txn_catalog(const struct data_txn *txn);
+
+/* The same, to be changed. ERR_NO_MEMORY. */
+enum err data_txn_edit(struct data_txn *txn, struct catalog **out_catalog) MUST_USE;
+
+/* Around an operation. One that fails before its first put leaves its group going, so its changes to the catalogue are
+ * taken back alone: each operation changes a copy of what the one before it left. */
+struct catalog *data_begin_edit(struct data *data);
+void data_end_edit(struct data *data, struct catalog *take_base, enum err err);
+
+/* The body, checked to be an object. ERR_DENIED: no body, not JSON, not an object; code is what the route answers. */
+enum err data_txn_body(struct data_call *call, enum refusal_code code, const struct json_value **out_body) MUST_USE;
+
+/* max(now, before + 1 ms): contract 1.7. */
+struct wall_time data_txn_later(const struct data_txn *txn, struct wall_time before);
+
+/* --- records: stored and put into the catalogue of the transaction, in this order: read the document back as a record,
+ * change the catalogue, write the row. owner becomes createdBy of the row. --- */
+
+/* Starts a document in data->text. */
+void record_begin(struct data *data, struct json_out *out);
+
+/* Stores the finished document as a new record. ERR_LIMIT: as many as there may be. */
+enum err record_insert(struct data_txn *txn, enum catalog_kind kind, const struct json_out *document,
+                       const struct catalog_record **out_record) MUST_USE;
+/* Stores it in place of a record. */
+enum err record_replace(struct data_txn *txn, const struct catalog_record *old, const struct json_out *document,
+                        const struct catalog_record **out_record) MUST_USE;
+enum err record_delete(struct data_txn *txn, const struct catalog_record *record) MUST_USE;
+
+/* A row of a system table that is not in the catalogue: versions of schemas and indexes. */
+enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner,
+                           const struct json_out *document) MUST_USE;
+
+/* The document of a row of a system table. ERR_DAMAGED. */
+enum err record_row_text(const struct row *row, struct span *out_text) MUST_USE;
+
+/* --- tables, shared by the files that change them --- */
+
+struct data_index_list {
+    struct catalog_index items[CATALOG_ALL_INDEXES_MAX];
+    size_t count;
+};
+
+struct data_table_edit {
+    const struct catalog_table *table; /* as it is; NULL: a new one */
+    struct span id, environment_id;
+    struct span name, display_name, description;
+    bool system;
+    struct table_id store;
+    uint32_t schema_version, index_version;
+    const struct schema *schema;
+    const struct rls_policy *policy;
+    const struct data_index_list *indexes;
+};
+
+/* The edit that changes nothing. indexes is filled with the table's and becomes the edit's list. */
+void table_edit_of(const struct catalog_table *table, struct data_index_list *indexes, struct data_table_edit *out);
+enum err table_edit_store(struct data_txn *txn, const struct data_table_edit *edit,
+                          const struct catalog_table **out_table) MUST_USE;
+
+/* Takes the fields that `next` does not declare any more out of every row. */
+enum err fields_erase(struct data_txn *txn, struct table_id store, const struct schema *schema,
+                      const struct schema *next) MUST_USE;
+
+/* Notes the schema or the indexes as a version of the table. */
+enum err version_note_schema(struct data_txn *txn, const struct data_table_edit *edit) MUST_USE;
+enum err version_note_indexes(struct data_txn *txn, const struct data_table_edit *edit) MUST_USE;
+
+/* The document of the version that lies `behind` places behind the newest; the view lives as long as the scan's row. */
+enum err version_find(struct store_snap *snap, uint32_t versions, struct span table_id, uint64_t behind,
+                      struct span *out_text, struct wall_time *out_created) MUST_USE;
+
+/* Reads index definitions of a body. For a table with this schema; ids are not given yet. ERR_DENIED. */
+enum err index_read_list(const struct json_value *list, const struct schema *schema, struct data_index_list *out,
+                         struct refusal *out_refusal) MUST_USE;
+/* Brings `list` in line with the schema: uniq_<field> for each unique field, no others of that kind, column ids. */
+enum err index_follow_schema(const struct schema *schema, struct data_index_list *list, struct arena *arena,
+                             struct refusal *out_refusal) MUST_USE;
+/* Makes the store's indexes those of `to` (from: what they are; NULL: none): drops what is gone or different, creates what is new, and fills in the ids.
+ * ERR_DENIED data/duplicate-value: nothing of this index was made. */
+enum err index_apply(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
+                     struct data_index_list *to, struct refusal *out_refusal) MUST_USE;
+void index_write_fields(struct json_out *out, const struct catalog_index *index);
+/* As it stands in the document of a table. */
+void index_write_record(struct json_out *out, const struct catalog_index *index);
+/* What a schema that is not valid answers. ERR_DENIED, or err if it is no such answer. */
+enum err refuse_schema(enum err err, const struct schema_problem *problem, struct refusal *refusal) MUST_USE;
+/* GET of a table's data after a change of it. */
+enum err table_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
+
+/* One row, with the verdict of the access applied to it. The view lives as store_get says. ERR_DENIED. */
+enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
+                         struct row *out_row, struct refusal *refusal) MUST_USE;
+
+/* --- management --- */
+
+/* May the call's key manage, as it is now? ERR_DENIED. */
+enum err data_txn_admin(struct data_txn *txn, struct data_call *call) MUST_USE;
+
+/* The table of the path, if it is the environment's of the key. ERR_DENIED common/not-found. */
+enum err data_txn_table(struct data_txn *txn, struct data_call *call, const struct catalog_table **out_table) MUST_USE;
+
+/* Does the body name another project or environment than the key's? ERR_DENIED. */
+enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, const struct json_value *body) MUST_USE;
+
+/* {"confirmName":"<name>"}. ERR_DENIED. */
+enum err data_txn_confirm(struct data_call *call, struct span name) MUST_USE;
+
+/* {"success":true} */
+enum err data_txn_answer_success(struct data_call *call) MUST_USE;
+
+/* A text member of a body: at most max code points, at least min; missing or null leaves *out as it is and is an error
+ * only if needed. ERR_DENIED. */
+struct text_rule {
+    struct span name;
+    size_t min, max;
+    bool needed;
+};
+enum err admin_text(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
+                    struct refusal *refusal) MUST_USE;
+
+/* 400 common/invalid-parameters or data/validation-error, for what a check reports as place and reason. */
+enum err refuse_at(struct refusal *refusal, enum refusal_code code, struct span where, const char *why) MUST_USE;
+
+/* Members id, createdAt, updatedAt of an object. */
+void admin_write_head(struct json_out *out, const struct catalog_record *record);
+void admin_write_times(struct json_out *out, const struct catalog_record *record);
+/* A text member, or null when it is empty. */
+void admin_write_text(struct json_out *out, struct span name, struct span text);
+
+/* {"items":[...],"pagination":{...}} of the records of a kind that `wanted` takes, newest first. */
+struct admin_lister {
+    enum catalog_kind kind;
+    bool (*wanted)(const struct data_admin *admin, const struct catalog_record *record);
+    enum err (*write)(const struct data_admin *admin, struct json_out *out, const struct catalog_record *record);
+};
+enum err admin_list(const struct data_admin *admin, const struct admin_lister *lister) MUST_USE;
+void admin_write_pagination(struct json_out *out, struct data_page page, uint64_t total);
+
+/* One object of the API, appended to out. `snap` is where rows are counted. */
+void project_write(struct json_out *out, const struct catalog *catalog, const struct catalog_project *project);
+void environment_write(struct json_out *out, const struct catalog_environment *environment);
+enum table_detail { TABLE_BRIEF, TABLE_WHOLE };
+enum err table_write(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
+                     enum table_detail detail) MUST_USE;
+
+/* A new environment of the transaction's project. */
+enum err environment_make(struct data_txn *txn, struct span name, struct span type,
+                          const struct catalog_record **out_record) MUST_USE;
+
+/* A new unrestricted, permanent key of the transaction's project and environment; the caller wipes the value. */
+enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name,
+                     char out_value[AUTH_KEY_BYTES]) MUST_USE;
+
+/* Compiles the policy members of a body. out_policy is NULL when nothing is configured. ERR_DENIED. */
+enum err policy_read(const struct json_value *body, struct arena *arena, struct rls_policy **out_policy,
+                     struct refusal *refusal) MUST_USE;
+
+/* Forgets a table: rows, key, versions, record. */
+enum err table_forget(struct data_txn *txn, const struct catalog_table *table) MUST_USE;
+enum err version_forget(struct data_txn *txn, struct span table_id) MUST_USE;
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Writing rows: the steps of contract 3.6 for create, update and delete, inside the write transaction. Nothing that the
+ * reactor found out is used: key, table, policy and row are read again here, so a key revoked, a policy changed or a row
+ * given away while the request waited in the queue counts. Everything is decided before the first change. */
+#include "firmware/data/access.h"
+#include "firmware/data/call.h"
+#include "firmware/data/data_int.h"
+#include "firmware/data/row_json.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+
+#define WRITE_CREATED 201
+
+static enum schema_additional additional_of(enum rls_additional fields)
+{
+    switch (fields) {
+    case RLS_FIELDS_ALLOW:
+        return SCHEMA_EXTRA_ALLOW;
+    case RLS_FIELDS_STRIP:
+        return SCHEMA_EXTRA_STRIP;
+    case RLS_FIELDS_REJECT:
+        return SCHEMA_EXTRA_REJECT;
+    }
+    return SCHEMA_EXTRA_REJECT;
+}
+
+/* Step "column write check": a key of the body that the requester may not write refuses the whole request. */
+static enum err check_columns(const struct data_access *access, const struct json_value *body, bool owns,
+                              struct refusal *refusal)
+{
+    for (size_t i = 0; i < body->as.object.count; i++) {
+        const struct span name = body->as.object.members[i].name;
+        if (schema_is_system_field(name)) {
+            continue; /* dropped, not refused: contract 4.2 */
+        }
+        const enum rls_verdict verdict = rls_column(&access->rls, &access->who, name, RLS_COLUMN_WRITE);
+        if (verdict != RLS_ALLOW && !(verdict == RLS_OWNER && owns)) {
+            return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err refuse_report(struct refusal *refusal, const struct schema_report *report)
+{
+    char text[SCHEMA_MESSAGE_MAX];
+    const size_t len = report->count == 0 ? 0 : schema_violation_message(&report->items[0], text);
+    const enum err err = REFUSE_TEXT(refusal, REFUSAL_DATA_VALIDATION_ERROR, span_of(text, len));
+
+    refusal->report = report;
+    return err;
+}
+
+/* Steps "drop system fields", "defaults" and "schema validation". */
+static enum err check_body(struct data_txn *txn, struct data_call *call, const struct data_access *access,
+                           enum schema_mode mode, struct json_value *out_row)
+{
+    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
+    const struct schema_check check = {.schema = access->table->schema,
+                                       .mode = mode,
+                                       .additional = additional_of(settings.fields),
+                                       .arena = call->arena,
+                                       .matcher_work = txn->data->regex};
+    void *memory = NULL;
+
+    TRY(arena_alloc(call->arena, sizeof(struct schema_report), &memory));
+    regex_work_refill(txn->data->regex, CONFIG_DATA_REGEX_STEPS);
+    const enum err err = schema_check(&check, call->body, out_row, memory);
+    if (err == ERR_MALFORMED) {
+        return refuse_report(&call->refusal, memory);
+    }
+    if (err == ERR_BUDGET) {
+        return refuse(&call->refusal, REFUSAL_DATA_VALIDATION_ERROR, "The patterns of the schema take too much work");
+    }
+    return err;
+}
+
+/* Names the fields of the index, never values or ids: contract 4.6. */
+static enum err refuse_duplicate(const struct catalog_table *table, struct index_id id, struct refusal *refusal)
+{
+    struct span parts[2 * INDEX_FIELDS_MAX] = {span_lit("A row with the same value already exists: ")};
+    size_t count = 1;
+
+    for (size_t i = 0; i < table->index_count; i++) {
+        const struct catalog_index *index = &table->indexes[i];
+        if (index->id.value != id.value) {
+            continue;
+        }
+        for (size_t field = 0; field < index->def.field_count; field++) {
+            if (field > 0) {
+                parts[count++] = span_lit(", ");
+            }
+            parts[count++] = index->fields[field];
+        }
+    }
+    return refuse_parts(refusal, REFUSAL_DATA_DUPLICATE_VALUE, parts, count);
+}
+
+static enum err refuse_store(enum err err, const struct data_access *access, struct index_id index,
+                             struct refusal *refusal)
+{
+    if (err == ERR_EXISTS && index.value != 0) {
+        return refuse_duplicate(access->table, index, refusal);
+    }
+    return err;
+}
+
+static enum err refuse_large(enum err err, struct refusal *refusal)
+{
+    if (err == ERR_RANGE) {
+        return refuse(refusal, REFUSAL_DATA_VALIDATION_ERROR, "The row is larger or deeper than a row may be");
+    }
+    return err;
+}
+
+/* The answer to a write: the row, or with writeResponse "minimal" only its system fields if it may not be read. */
+static enum err write_answer(struct data_call *call, const struct data_access *access, struct row_id id,
+                             struct span encoded)
+{
+    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
+    const struct row_view view = {
+        .schema = access->table->schema, .table = &access->rls, .who = &access->who, .select = NULL};
+    struct json_out out;
+    struct row row;
+
+    TRY(row_read(id, encoded, &row));
+    json_out_init(&out, call->out);
+    const struct rls_decision read = rls_decide(&access->rls, RLS_READ, &access->who);
+    const bool readable =
+        read.verdict == RLS_ALLOW || (read.verdict == RLS_OWNER && rls_owns(&access->who, row.created_by));
+    if (settings.write_minimal && !readable) {
+        row_json_write_system(&out, &row);
+    } else {
+        TRY(row_json_write(&out, &view, &row));
+    }
+    return json_out_finish(&out);
+}
+
+/* maxRowsPerOwner: contract 9.1. Rows without an owner are nobody's share. */
+static enum err check_share(struct data_txn *txn, const struct data_access *access, struct refusal *refusal)
+{
+    const uint32_t most = rls_policy_settings(access->rls.policy, access->rls.preset).max_rows_per_owner;
+    uint64_t rows = 0;
+
+    if (most == 0 || access->who.id.len == 0) {
+        return ERR_OK;
+    }
+    TRY(store_count_owned(store_txn_snap(txn->store), access->table->store, access->who.id, &rows));
+    return rows < most ? ERR_OK
+                       : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, "No more rows of one owner are allowed");
+}
+
+enum err data_row_create(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct data_access access;
+    struct index_id index = {0};
+    struct json_value row;
+    struct span encoded = SPAN_NONE;
+
+    TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_CREATE, &access, &call->refusal));
+    TRY(data_txn_body(call, REFUSAL_DATA_VALIDATION_ERROR, &body));
+    TRY(check_columns(&access, body, access.who.id.len != 0, &call->refusal));
+    TRY(check_body(txn, call, &access, SCHEMA_CREATE, &row));
+    TRY(check_share(txn, &access, &call->refusal));
+    const struct row_write write = {
+        .arena = call->arena, .schema = access.table->schema, .now = txn->now, .out = txn->data->row};
+    const enum err coded = row_json_create(&write, &row, access.who.id, &encoded);
+    if (coded != ERR_OK) {
+        return refuse_large(coded, &call->refusal);
+    }
+    const struct row_id id = store_txn_row_id(txn->store, txn->now);
+    TRY(write_answer(call, &access, id, encoded));
+    const enum err err = store_insert(txn->store, access.table->store, id, encoded, &index);
+    if (err != ERR_OK) {
+        return refuse_store(err, &access, index, &call->refusal);
+    }
+    call->status = WRITE_CREATED;
+    return ERR_OK;
+}
+
+enum err data_row_update(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct data_access access;
+    struct index_id index = {0};
+    struct json_value patch;
+    struct span encoded = SPAN_NONE;
+    struct row stored;
+
+    TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_UPDATE, &access, &call->refusal));
+    TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, &stored, &call->refusal));
+    TRY(data_txn_body(call, REFUSAL_DATA_VALIDATION_ERROR, &body));
+    TRY(check_columns(&access, body, rls_owns(&access.who, stored.created_by), &call->refusal));
+    TRY(check_body(txn, call, &access, SCHEMA_PATCH, &patch));
+    const struct row_write write = {
+        .arena = call->arena, .schema = access.table->schema, .now = txn->now, .out = txn->data->row};
+    const enum err coded = row_json_update(&write, &stored, &patch, &encoded);
+    if (coded != ERR_OK) {
+        return refuse_large(coded, &call->refusal);
+    }
+    TRY(write_answer(call, &access, stored.id, encoded));
+    const enum err err = store_replace(txn->store, access.table->store, stored.id, encoded, &index);
+    return err == ERR_OK ? ERR_OK : refuse_store(err, &access, index, &call->refusal);
+}
+
+enum err data_row_delete(struct data_txn *txn, struct data_call *call)
+{
+    struct data_access access;
+    struct json_out out;
+    struct row stored;
+
+    TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_DELETE, &access, &call->refusal));
+    TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, &stored, &call->refusal));
+    json_out_init(&out, call->out);
+    json_out_object(&out);
+    json_out_member_bool(&out, span_lit("success"), true);
+    json_out_object_end(&out);
+    TRY(json_out_finish(&out));
+    return store_delete(txn->store, access.table->store, stored.id);
+}
