@@ -63,6 +63,11 @@ enum err api_new(const struct api_options *options, struct api **out_api) MUST_U
 /* After the server that it handles has drained. NULL is fine. */
 void api_free(struct api *api);
 
+static inline void api_free_scoped(struct api **api)
+{
+    api_free(*api);
+}
+
 /* For http_server_options; the context is the struct api. A constant. */
 const struct http_handler *api_handler(void);
 

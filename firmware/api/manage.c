@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The reading routes of /v1/admin: contract 6. What changes something goes to the writer, by handle_manage. */
+#include "firmware/api/request_int.h"
+
+#include "hal/base/fault.h"
+
+static struct data_admin admin_of(struct api_request *request)
+{
+    return (struct data_admin){.reader = request->api->reader,
+                               .catalog = request->catalog,
+                               .key = request->auth.key,
+                               .arena = request->exchange->arena,
+                               .query = request->exchange->query,
+                               .out = http_body(request->exchange),
+                               .refusal = &request->refusal};
+}
+
+static enum err list(struct api_request *request, enum err (*read)(const struct data_admin *admin))
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return read(&admin);
+}
+
+static enum err get(struct api_request *request, enum err (*read)(const struct data_admin *admin, struct span id))
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return read(&admin, request->params[0]);
+}
+
+static enum err get_version(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_get_schema_version(&admin, request->params[0], request->params[1]);
+}
+
+/* Organizations, operators, and making or deleting projects: for operators, never for a key. */
+void handle_operator(struct api_request *request)
+{
+    request_finish(request, refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "This needs an operator"));
+}
+
+void handle_projects(struct api_request *request)
+{
+    request_finish(request, list(request, data_list_projects));
+}
+
+void handle_project(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_project));
+}
+
+void handle_cors(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_cors));
+}
+
+void handle_environments(struct api_request *request)
+{
+    request_finish(request, list(request, data_list_environments));
+}
+
+void handle_environment(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_environment));
+}
+
+void handle_tables(struct api_request *request)
+{
+    request_finish(request, list(request, data_list_tables));
+}
+
+void handle_table(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_table));
+}
+
+void handle_schema_versions(struct api_request *request)
+{
+    request_finish(request, get(request, data_list_schema_versions));
+}
+
+void handle_schema_version(struct api_request *request)
+{
+    request_finish(request, get_version(request));
+}
+
+void handle_index_versions(struct api_request *request)
+{
+    request_finish(request, get(request, data_list_index_versions));
+}
+
+void handle_keys(struct api_request *request)
+{
+    request_finish(request, list(request, data_list_keys));
+}
+
+void handle_key(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_key));
+}

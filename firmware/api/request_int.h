@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One request on its way through the API, and the table of routes. For the files of this folder. */
+#ifndef FIRMWARE_API_REQUEST_INT_H
+#define FIRMWARE_API_REQUEST_INT_H
+
+#include "firmware/api/api.h"
+#include "firmware/auth/refusal.h"
+#include "firmware/auth/verify.h"
+#include "firmware/data/access.h"
+#include "firmware/data/call.h"
+#include "firmware/data/catalog.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+#include "crypto/random.h"
+#include "net/http.h"
+#include "net/loop.h"
+
+#define API_PARAMS_MAX 2
+#define API_REQUEST_ID_MAX 64
+#define API_HEADERS_MAX 20
+
+struct api {
+    struct api_options options;
+    struct data_reader *reader; /* NULL unless operational */
+    struct random *random;      /* for request ids */
+};
+
+enum route_who {
+    ROUTE_KEYLESS,
+    ROUTE_KEY,   /* any valid API key */
+    ROUTE_ADMIN, /* an unrestricted secret key */
+};
+
+#define ROUTE_IN(state) (1u << (unsigned int)(state))
+#define ROUTE_ALWAYS (ROUTE_IN(BOARD_STATE_COUNT) - 1u)
+
+struct api_request;
+
+/* What a route does in the writer thread, if it does. */
+struct route {
+    enum http_method method;
+    const char *pattern; /* "/v1/data/:table/:id": ":" any segment, "~" any segment that is not reserved */
+    void (*handle)(struct api_request *request);
+    data_operation *operation; /* for handle_write */
+    enum route_who who;
+    unsigned int states; /* ROUTE_IN bits; elsewhere 503 */
+};
+
+/* The first route of that path and method. ERR_NOT_FOUND: no such path; ERR_UNSUPPORTED: not this method, and out_allowed
+ * holds a bit (1u << method) for each that there is. */
+enum err route_find(const struct http_exchange *exchange, const struct route **out_route,
+                    struct span out_params[API_PARAMS_MAX], unsigned int *out_allowed) MUST_USE;
+
+/* The whole table, for tests and descriptions. */
+const struct route *route_table(size_t *out_count);
+
+/* Headers that the API reads, collected in one walk. */
+struct api_headers {
+    struct auth_request auth;
+    struct auth_header origin;
+    struct auth_header request_id;
+    struct auth_header content_type;
+};
+
+/* Lives in the arena of the exchange. */
+struct api_request {
+    struct api *api;
+    struct http_exchange *exchange;
+    const struct route *route; /* NULL until it is known */
+    struct span params[API_PARAMS_MAX];
+    struct api_headers headers;
+    struct catalog *catalog;               /* a reference; NULL unless operational */
+    const struct catalog_project *project; /* of the key, once that is known */
+    struct auth_outcome auth;
+    struct refusal refusal;
+    struct refusal body_refusal;
+    char id[API_REQUEST_ID_MAX];
+    size_t id_len;
+    struct wall_time now;
+    unsigned int status; /* of a success */
+    unsigned int allowed;
+    bool enveloped; /* the opening of the envelope is written */
+
+    /* A list or a write under way. */
+    struct data_access access;
+    struct data_list *list;
+    struct loop_slice slice;
+    bool holds_scan;
+    bool cancelled;
+    struct data_call call;
+    struct api_unlock_job unlock;
+};
+
+/* Answers, once: ERR_OK with what is in http_body and request->status, ERR_DENIED with the refusal, anything else as a
+ * failure of ours. The request is gone afterwards. */
+void request_finish(struct api_request *request, enum err err);
+
+/* Opens the envelope if the project has one; before a body is built. */
+enum err request_begin_body(struct api_request *request) MUST_USE;
+
+/* Parses the body. What is wrong with it is left in request->body_refusal with code != REFUSAL_NONE: some routes come to
+ * the body only after other refusals. NULL for an empty body. */
+const struct json_value *request_body(struct api_request *request);
+
+/* --- cors.c --- */
+
+/* Is the origin allowed, by the project, or, when that is not known, by any? */
+bool cors_allows(const struct catalog *catalog, const struct catalog_project *project, struct span origin);
+
+/* Appends headers to a list of API_HEADERS_MAX. */
+void cors_headers(struct http_header *headers, size_t *count, struct span origin);
+void cors_preflight_headers(struct http_header *headers, size_t *count);
+
+/* --- handlers --- */
+
+void handle_health(struct api_request *request);
+void handle_ready(struct api_request *request);
+void handle_state(struct api_request *request);
+void handle_jwks(struct api_request *request);
+void handle_unlock(struct api_request *request);
+
+void handle_list(struct api_request *request);
+void handle_read(struct api_request *request);
+void handle_spec(struct api_request *request);
+void handle_openapi(struct api_request *request);
+void handle_row_write(struct api_request *request);
+
+void handle_operator(struct api_request *request);
+void handle_manage(struct api_request *request);
+void handle_projects(struct api_request *request);
+void handle_project(struct api_request *request);
+void handle_cors(struct api_request *request);
+void handle_environments(struct api_request *request);
+void handle_environment(struct api_request *request);
+void handle_tables(struct api_request *request);
+void handle_table(struct api_request *request);
+void handle_schema_versions(struct api_request *request);
+void handle_schema_version(struct api_request *request);
+void handle_index_versions(struct api_request *request);
+void handle_keys(struct api_request *request);
+void handle_key(struct api_request *request);
+
+#endif

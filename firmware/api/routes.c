@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The route table: the normative list of what there is, for whom, and in which states (contract 10). The first match
+ * wins, so literal segments stand before parameters. The data routes come first because they are asked most.
+ *
+ * Segments arrive decoded once, and are compared byte by byte: no case folding, no second decoding. */
+#include "firmware/api/request_int.h"
+
+#include "hal/base/fault.h"
+
+#define RUNNING ROUTE_IN(BOARD_OPERATIONAL)
+
+/* POST, PATCH and DELETE that change something are carried out by the writer: {handle_..., operation}. */
+static const struct route routes[] = {
+    {HTTP_GET, "/v1/data/:table/spec", handle_spec, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_GET, "/v1/data/:table/openapi", handle_openapi, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_GET, "/v1/data/:table/:id", handle_read, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_PATCH, "/v1/data/:table/:id", handle_row_write, data_row_update, ROUTE_KEY, RUNNING},
+    {HTTP_DELETE, "/v1/data/:table/:id", handle_row_write, data_row_delete, ROUTE_KEY, RUNNING},
+    {HTTP_GET, "/v1/data/:table", handle_list, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_POST, "/v1/data/:table", handle_row_write, data_row_create, ROUTE_KEY, RUNNING},
+
+    {HTTP_GET, "/healthz", handle_health, NULL, ROUTE_KEYLESS, ROUTE_ALWAYS},
+    {HTTP_GET, "/readyz", handle_ready, NULL, ROUTE_KEYLESS, ROUTE_ALWAYS},
+    {HTTP_GET, "/v1/system/state", handle_state, NULL, ROUTE_KEYLESS, ROUTE_ALWAYS},
+    {HTTP_POST, "/v1/system/unlock", handle_unlock, NULL, ROUTE_KEYLESS, ROUTE_IN(BOARD_LOCKED)},
+    {HTTP_GET, "/.well-known/jwks.json", handle_jwks, NULL, ROUTE_KEYLESS, RUNNING},
+
+    {HTTP_GET, "/v1/admin/organizations", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/organizations/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PATCH, "/v1/admin/organizations/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/operators", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/operators", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PATCH, "/v1/admin/operators/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_DELETE, "/v1/admin/operators/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/projects", handle_projects, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/projects", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/projects/:id", handle_project, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PATCH, "/v1/admin/projects/:id", handle_manage, data_project_update, ROUTE_ADMIN, RUNNING},
+    {HTTP_DELETE, "/v1/admin/projects/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/projects/:id/cors", handle_cors, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PUT, "/v1/admin/projects/:id/cors", handle_manage, data_project_set_cors, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/environments", handle_environments, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/environments", handle_manage, data_environment_create, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/environments/:id", handle_environment, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_DELETE, "/v1/admin/environments/:id", handle_manage, data_environment_delete, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/tables", handle_tables, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/tables", handle_manage, data_table_create, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/tables/:id", handle_table, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PATCH, "/v1/admin/tables/:id", handle_manage, data_table_update, ROUTE_ADMIN, RUNNING},
+    {HTTP_DELETE, "/v1/admin/tables/:id", handle_manage, data_table_delete, ROUTE_ADMIN, RUNNING},
+    {HTTP_PUT, "/v1/admin/tables/:id/policy", handle_manage, data_table_set_policy, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/tables/:id/fields", handle_manage, data_table_change_fields, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/tables/:id/indexes", handle_manage, data_table_change_indexes, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/tables/:id/indexes/versions", handle_index_versions, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/tables/:id/schema/versions", handle_schema_versions, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/tables/:id/schema/versions/:version", handle_schema_version, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/tables/:id/schema/rollback", handle_manage, data_table_rollback_schema, ROUTE_ADMIN,
+     RUNNING},
+    {HTTP_GET, "/v1/admin/api-keys", handle_keys, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/api-keys", handle_manage, data_key_create, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/api-keys/:id", handle_key, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_DELETE, "/v1/admin/api-keys/:id", handle_manage, data_key_delete, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/api-keys/:id/revoke", handle_manage, data_key_revoke, ROUTE_ADMIN, RUNNING},
+
+    /* The short form of the data routes: contract 4.1. */
+    {HTTP_GET, "/v1/~table/spec", handle_spec, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_GET, "/v1/~table/openapi", handle_openapi, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_GET, "/v1/~table/:id", handle_read, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_PATCH, "/v1/~table/:id", handle_row_write, data_row_update, ROUTE_KEY, RUNNING},
+    {HTTP_DELETE, "/v1/~table/:id", handle_row_write, data_row_delete, ROUTE_KEY, RUNNING},
+    {HTTP_GET, "/v1/~table", handle_list, NULL, ROUTE_KEY, RUNNING},
+    {HTTP_POST, "/v1/~table", handle_row_write, data_row_create, ROUTE_KEY, RUNNING},
+};
+
+/* Contract 4.1: names that the short form leaves to other routes. */
+static bool is_reserved(struct span segment)
+{
+    static const char *const reserved[] = {"data", "auth",   "users",  "files", "admin",        "mcp",
+                                           "storage", "health", "system", "batch", "openapi.json", "healthz"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(reserved); i++) {
+        if (span_equal(segment, span_str(reserved[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The pattern's next segment, without its '/'. False at the end. */
+static bool next_segment(struct span *pattern, struct span *out_segment)
+{
+    if (pattern->len == 0) {
+        return false;
+    }
+    const struct span rest = span_of(pattern->data + 1, pattern->len - 1);
+    const size_t len = span_find(rest, '/');
+    *out_segment = span_of(rest.data, len);
+    *pattern = span_of(rest.data + len, rest.len - len);
+    return true;
+}
+
+static bool matches(const struct route *route, const struct http_exchange *exchange, struct span params[API_PARAMS_MAX])
+{
+    struct span pattern = span_str(route->pattern);
+    struct span want = SPAN_NONE;
+    size_t at = 0;
+    size_t param = 0;
+
+    for (; next_segment(&pattern, &want); at++) {
+        if (at == exchange->segment_count) {
+            return false;
+        }
+        const struct span segment = exchange->segments[at];
+        const bool open = want.data[0] == ':' || want.data[0] == '~';
+        if (open ? want.data[0] == '~' && is_reserved(segment) : !span_equal(want, segment)) {
+            return false;
+        }
+        if (open) {
+            INVARIANT(param < API_PARAMS_MAX);
+            params[param++] = segment;
+        }
+    }
+    return at == exchange->segment_count;
+}
+
+enum err route_find(const struct http_exchange *exchange, const struct route **out_route,
+                    struct span out_params[API_PARAMS_MAX], unsigned int *out_allowed)
+{
+    struct span params[API_PARAMS_MAX] = {SPAN_NONE, SPAN_NONE};
+    unsigned int allowed = 0;
+
+    if (!exchange->path_ok || exchange->segment_count == 0) {
+        return ERR_NOT_FOUND;
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(routes); i++) {
+        if (!matches(&routes[i], exchange, params)) {
+            continue;
+        }
+        if (routes[i].method == exchange->method) {
+            *out_route = &routes[i];
+            for (size_t param = 0; param < API_PARAMS_MAX; param++) {
+                out_params[param] = params[param];
+            }
+            return ERR_OK;
+        }
+        allowed |= 1u << (unsigned int)routes[i].method;
+    }
+    *out_allowed = allowed;
+    return allowed == 0 ? ERR_NOT_FOUND : ERR_UNSUPPORTED;
+}
+
+const struct route *route_table(size_t *out_count)
+{
+    *out_count = ARRAY_LENGTH(routes);
+    return routes;
+}

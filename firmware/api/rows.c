@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The data routes of contract 4.1. A read is answered at once; a list in slices of the loop, a long one under the limit
+ * of concurrent scans of its key; a write goes to the writer thread and is answered when it is on disk. */
+#include "firmware/api/request_int.h"
+
+#include <string.h>
+
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+
+static enum err open_access(struct api_request *request, enum rls_op op)
+{
+    return data_access_open(request->catalog, &request->auth.principal, request->params[0], op, &request->access,
+                            &request->refusal);
+}
+
+static struct data_request data_request_of(struct api_request *request)
+{
+    return (struct data_request){.reader = request->api->reader,
+                                 .catalog = request->catalog,
+                                 .access = &request->access,
+                                 .arena = request->exchange->arena,
+                                 .query = request->exchange->query,
+                                 .out = http_body(request->exchange),
+                                 .refusal = &request->refusal};
+}
+
+/* --- read --- */
+
+static enum err read_row(struct api_request *request)
+{
+    TRY(open_access(request, RLS_READ));
+    TRY(request_begin_body(request));
+    const struct data_request data = data_request_of(request);
+    return data_read(&data, request->params[1]);
+}
+
+void handle_read(struct api_request *request)
+{
+    request_finish(request, read_row(request));
+}
+
+static enum err describe(struct api_request *request, enum err (*write)(const struct data_request *request))
+{
+    TRY(data_access_open_description(request->catalog, &request->auth.principal, request->params[0], &request->access,
+                                     &request->refusal));
+    TRY(request_begin_body(request));
+    const struct data_request data = data_request_of(request);
+    return write(&data);
+}
+
+void handle_spec(struct api_request *request)
+{
+    request_finish(request, describe(request, data_write_spec));
+}
+
+void handle_openapi(struct api_request *request)
+{
+    request_finish(request, describe(request, data_write_openapi));
+}
+
+/* --- list --- */
+
+static struct mono_time now_of_loop(void *context)
+{
+    return loop_clock_now(context);
+}
+
+static enum err step(struct api_request *request, struct mono_time until)
+{
+    return data_list_step(request->list, now_of_loop, request->exchange->loop, until);
+}
+
+static enum loop_slice_result run_slice(struct loop_slice *slice, struct mono_time until)
+{
+    void *place = (char *)slice - offsetof(struct api_request, slice);
+    struct api_request *request = place;
+    const enum err err = request->cancelled ? ERR_CANCELLED : step(request, until);
+
+    if (err == ERR_AGAIN) {
+        fault_clear();
+        return LOOP_SLICE_AGAIN;
+    }
+    request_finish(request, err);
+    return LOOP_SLICE_DONE;
+}
+
+static void on_cancel(struct http_exchange *exchange, enum err why)
+{
+    struct api_request *request = exchange->user;
+
+    (void)why; /* gone, late or stopping: in each case the work is not worth finishing */
+    request->cancelled = true;
+}
+
+static enum err start_list(struct api_request *request)
+{
+    TRY(open_access(request, RLS_LIST));
+    TRY(request_begin_body(request));
+    const struct data_request data = data_request_of(request);
+    return data_list_new(&data, &request->list);
+}
+
+/* A list that goes on beyond its first slice counts as a scan of its key. */
+static enum err hold_scan(struct api_request *request)
+{
+    if (limits_hold(request->api->options.limits, AUTH_LIMIT_SCANS, span_array(request->auth.key->hash),
+                    CONFIG_API_SCANS_PER_KEY) == ERR_OK) {
+        request->holds_scan = true;
+        return ERR_OK;
+    }
+    fault_clear();
+    const enum err err = refuse(&request->refusal, REFUSAL_DATA_RATE_LIMIT_EXCEEDED,
+                                "Too many long lists of this key at a time (429), please retry later");
+    request->refusal.retry_after_s = 1;
+    return err;
+}
+
+static enum err first_slice(struct api_request *request)
+{
+    struct mono_time until = loop_clock_now(request->exchange->loop);
+
+    TRY(start_list(request));
+    until.ns += LOOP_SLICE_NS;
+    const enum err err = step(request, until);
+    if (err != ERR_AGAIN) {
+        return err;
+    }
+    fault_clear();
+    TRY(hold_scan(request));
+    return ERR_AGAIN;
+}
+
+void handle_list(struct api_request *request)
+{
+    const enum err err = first_slice(request);
+
+    if (err != ERR_AGAIN) {
+        request_finish(request, err);
+        return;
+    }
+    fault_clear();
+    request->exchange->user = request;
+    request->exchange->on_cancel = on_cancel;
+    request->slice.run = run_slice;
+    loop_slice_start(request->exchange->loop, &request->slice);
+}
+
+/* --- write --- */
+
+static void on_written(struct data_call *call)
+{
+    struct api_request *request = call->user;
+
+    request->status = call->status;
+    if (call->err == ERR_DENIED) {
+        request->refusal = call->refusal;
+    }
+    request_finish(request, call->err == ERR_LIMIT ? ERR_FULL : call->err);
+}
+
+/* Hands the request to the writer. An operation that meets a limit of the store or of the catalogue answers as a full
+ * disk does: nothing was written, and there is no room for more. */
+static enum err submit(struct api_request *request)
+{
+    struct data_call *call = &request->call;
+
+    call->data = request->api->options.data;
+    call->loop = request->exchange->loop;
+    call->arena = request->exchange->arena;
+    call->out = http_body(request->exchange);
+    call->operation = request->route->operation;
+    call->done = on_written;
+    call->user = request;
+    memcpy(call->key_hash, request->auth.key->hash, sizeof call->key_hash);
+    call->table = request->params[0];
+    call->id = request->params[1];
+    call->body = request_body(request);
+    call->body_refusal = request->body_refusal.code == REFUSAL_NONE ? NULL : &request->body_refusal;
+    TRY(request_begin_body(request));
+    return data_submit(call);
+}
+
+static enum rls_op op_of(enum http_method method)
+{
+    return method == HTTP_POST ? RLS_CREATE : (method == HTTP_PATCH ? RLS_UPDATE : RLS_DELETE);
+}
+
+/* Who may not do it at all need not wait for the writer; whoever may is asked again there. */
+static enum err start_write(struct api_request *request)
+{
+    TRY(open_access(request, op_of(request->exchange->method)));
+    return submit(request);
+}
+
+void handle_row_write(struct api_request *request)
+{
+    const enum err err = start_write(request);
+
+    if (err != ERR_OK) {
+        request_finish(request, err);
+    }
+}
+
+void handle_manage(struct api_request *request)
+{
+    const enum err err = submit(request);
+
+    if (err != ERR_OK) {
+        request_finish(request, err);
+    }
+}

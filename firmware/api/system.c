@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Routes without a key: health, state, unlocking, and the public half of the token keys. Contract 1.1, 10.2. */
+#include "firmware/api/request_int.h"
+
+#include "firmware/data/doc.h"
+#include "hal/base/fault.h"
+#include "net/json_out.h"
+
+#define PIN_MAX 64
+#define RECOVERY_MAX 160
+#define TPM_RECOVERY_S 600 /* the TPM gives one try back in this time: architecture, Unsealing */
+#define UNAVAILABLE_RETRY_S 5
+
+static void answer_raw(struct api_request *request, struct span json)
+{
+    request_finish(request, buf_put(http_body(request->exchange), json));
+}
+
+void handle_health(struct api_request *request)
+{
+    answer_raw(request, span_lit("{\"status\":\"ok\"}"));
+}
+
+void handle_ready(struct api_request *request)
+{
+    if (request->api->options.state != BOARD_OPERATIONAL) {
+        const enum err err = refuse(&request->refusal, REFUSAL_COMMON_UNAVAILABLE, NULL);
+        request->refusal.retry_after_s = UNAVAILABLE_RETRY_S;
+        request_finish(request, err);
+        return;
+    }
+    answer_raw(request, span_lit("{\"status\":\"ready\"}"));
+}
+
+void handle_state(struct api_request *request)
+{
+    const struct api_options *options = &request->api->options;
+    const char *reason = life_reason_name(options->reason);
+    struct json_out out;
+
+    json_out_init(&out, http_body(request->exchange));
+    json_out_object(&out);
+    json_out_member_text(&out, span_lit("state"), span_str(life_state_name(options->state)));
+    if (reason == NULL) {
+        json_out_member_null(&out, span_lit("reason"));
+    } else {
+        json_out_member_text(&out, span_lit("reason"), span_str(reason));
+    }
+    json_out_member_text(&out, span_lit("version"), span_str(options->version));
+    json_out_object_end(&out);
+    request_finish(request, json_out_finish(&out));
+}
+
+/* Tokens are signed for users, and there are none yet: the set of keys is empty, which is a valid one. */
+void handle_jwks(struct api_request *request)
+{
+    answer_raw(request, span_lit("{\"keys\":[]}"));
+}
+
+/* --- unlocking --- */
+
+/* What a failed try answers. No code of contract 1.6 is about unlocking, so the nearest are used: a wrong secret is a
+ * credential that is not valid, a lockout or a second try within the second is a rate. */
+static enum err refuse_unlock(enum err err, struct refusal *refusal)
+{
+    if (err == ERR_AUTH || err == ERR_PIN) {
+        return refuse(refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, "The PIN or recovery key is not right");
+    }
+    if (err == ERR_MALFORMED) {
+        return refuse(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "recoveryKey is mistyped: its check word does not fit");
+    }
+    if (err == ERR_STATE) {
+        return refuse(refusal, REFUSAL_COMMON_CONFLICT, "The appliance is not locked");
+    }
+    if (err == ERR_LIMIT || err == ERR_LOCKED) {
+        const enum err denied = refuse(refusal, REFUSAL_AUTH_TOO_MANY_LOGIN_ATTEMPTS, NULL);
+        refusal->retry_after_s = err == ERR_LOCKED ? TPM_RECOVERY_S : 1;
+        return denied;
+    }
+    const enum err denied = refuse(refusal, REFUSAL_COMMON_UNAVAILABLE, NULL);
+    refusal->retry_after_s = UNAVAILABLE_RETRY_S;
+    return denied;
+}
+
+static void finish_unlock(struct api_request *request, enum err err)
+{
+    if (err != ERR_OK) {
+        fault_clear();
+        request_finish(request, refuse_unlock(err, &request->refusal));
+        return;
+    }
+    answer_raw(request, span_lit("{\"success\":true}"));
+}
+
+static void on_unlocked(struct api_unlock_job *job, enum err err)
+{
+    void *request = (char *)job - offsetof(struct api_request, unlock);
+
+    finish_unlock(request, err);
+}
+
+static enum err read_unlock(struct api_request *request)
+{
+    const struct json_value *body = request_body(request);
+    struct api_unlock_job *job = &request->unlock;
+
+    if (request->body_refusal.code != REFUSAL_NONE) {
+        request->refusal = request->body_refusal;
+        return ERR_DENIED;
+    }
+    const struct span pin = doc_text(body, span_lit("pin"));
+    const struct span recovery = doc_text(body, span_lit("recoveryKey"));
+    if ((pin.len == 0) == (recovery.len == 0) || pin.len > PIN_MAX || recovery.len > RECOVERY_MAX) {
+        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "Either pin or recoveryKey is needed");
+    }
+    job->is_recovery_key = recovery.len != 0;
+    job->text = job->is_recovery_key ? recovery : pin;
+    job->accept_rollback = doc_bool(body, span_lit("acceptRollback"), false);
+    if (job->accept_rollback && !job->is_recovery_key) {
+        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback needs the recoveryKey");
+    }
+    job->done = on_unlocked;
+    return ERR_OK;
+}
+
+void handle_unlock(struct api_request *request)
+{
+    const struct api_unlock *unlock = &request->api->options.unlock;
+    const enum err read = read_unlock(request);
+
+    if (read != ERR_OK) {
+        request_finish(request, read);
+        return;
+    }
+    const enum err err = unlock->start == NULL ? ERR_UNSUPPORTED : unlock->start(unlock->context, &request->unlock);
+    if (err != ERR_OK) {
+        finish_unlock(request, err);
+    }
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/lib/api_box.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/aead.h"
+#include "firmware/auth/verify.h"
+#include "hal/base/fault.h"
+#include "hal/base/json_value.h"
+#include "hal/base/log.h"
+#include "net/http.h"
+#include "net/json.h"
+#include "net/limits.h"
+#include "net/loop.h"
+
+#define ARENA_MAX ((size_t)8 << 20)
+#define BODY_MAX ((size_t)8 << 20)
+#define TURNS_MAX 20000
+
+static void must(enum err err, const char *what)
+{
+    if (err != ERR_OK) {
+        const struct fault_trail *trail = fault_trail();
+        fprintf(stderr, "api_box: %s: %s\n", what, err_name(err));
+        for (size_t i = 0; i < trail->count; i++) {
+            fprintf(stderr, "  %s:%d %s\n", trail->frames[i].file, trail->frames[i].line, trail->frames[i].why);
+        }
+        abort();
+    }
+}
+
+/* --- keys: the memory keeper, as firmware/data asks it --- */
+
+static enum err new_key(void *context, uint32_t table, struct secret **out_key, struct data_wrapped *out_wrapped)
+{
+    struct memory_keeper *keeper = context;
+    struct store_wrapped wrapped = {.len = 0};
+
+    TRY(keeper->table.new_key(keeper, (struct table_id){table}, out_key, &wrapped));
+    out_wrapped->len = wrapped.len;
+    memcpy(out_wrapped->bytes, wrapped.bytes, wrapped.len <= DATA_WRAPPED_MAX ? wrapped.len : DATA_WRAPPED_MAX);
+    return ERR_OK;
+}
+
+static enum err open_key(void *context, uint32_t table, struct span wrapped, struct secret **out_key)
+{
+    struct memory_keeper *keeper = context;
+
+    return keeper->table.open_key(keeper, (struct table_id){table}, wrapped, out_key);
+}
+
+static enum err rotate_begin(void *context)
+{
+    struct memory_keeper *keeper = context;
+
+    return keeper->table.rotate_begin(keeper);
+}
+
+static enum err rewrap(void *context, uint32_t table, struct span wrapped, struct data_wrapped *out_wrapped)
+{
+    struct memory_keeper *keeper = context;
+    struct store_wrapped again = {.len = 0};
+
+    TRY(keeper->table.rewrap(keeper, (struct table_id){table}, wrapped, &again));
+    out_wrapped->len = again.len;
+    memcpy(out_wrapped->bytes, again.bytes, again.len <= DATA_WRAPPED_MAX ? again.len : DATA_WRAPPED_MAX);
+    return ERR_OK;
+}
+
+static enum err rotate_end(void *context)
+{
+    struct memory_keeper *keeper = context;
+
+    return keeper->table.rotate_end(keeper);
+}
+
+static enum err rotate_pending(void *context, bool *out_pending)
+{
+    struct memory_keeper *keeper = context;
+
+    return keeper->table.rotate_pending(keeper, out_pending);
+}
+
+/* --- the box --- */
+
+static void open_data(struct api_box *box)
+{
+    const struct data_config config = {.path = box->dir.path,
+                                       .map_bytes = UINT64_C(64) << 20,
+                                       .keys = &box->keys,
+                                       .slab = box->slab,
+                                       .random = box->random,
+                                       .clock = &box->clock.base,
+                                       .readers = 2};
+
+    must(data_open(&config, &box->data), "data_open");
+}
+
+struct api *api_box_in_state(struct api_box *box, enum board_state state, enum life_reason reason)
+{
+    const struct api_options options = {.loop = box->loop,
+                                        .limits = box->limits,
+                                        .clock = &box->clock.base,
+                                        .reactor = 0,
+                                        .data = state == BOARD_OPERATIONAL ? box->data : NULL,
+                                        .state = state,
+                                        .reason = reason,
+                                        .version = "test"};
+    struct api *api = NULL;
+
+    must(api_new(&options, &api), "api_new");
+    return api;
+}
+
+struct api_box *api_box_new(void)
+{
+    static const uint8_t seed[LIMITS_SEED_BYTES] = {1};
+    struct api_box *box = calloc(1, sizeof *box);
+
+    log_open("test", LOG_ERROR);
+    box->dir = temp_dir_make();
+    must(crypto_slab_new(&box->slab), "slab");
+    must(random_new(SPAN_NONE, &box->random), "random");
+    memory_keeper_init(&box->keeper, box->slab, box->random, 1);
+    box->keys = (struct data_keys){.context = &box->keeper,
+                                   .new_key = new_key,
+                                   .open_key = open_key,
+                                   .rotate_begin = rotate_begin,
+                                   .rewrap = rewrap,
+                                   .rotate_end = rotate_end,
+                                   .rotate_pending = rotate_pending};
+    sim_clock_init(&box->clock);
+    must(loop_new(&box->clock.base, 256, &box->loop), "loop");
+    must(limits_new(4096, seed, &box->limits), "limits");
+    open_data(box);
+    must(data_bootstrap(box->data, &box->first), "bootstrap");
+    memcpy(box->publishable, box->first.publishable_key, DATA_KEY_BYTES);
+    memcpy(box->secret, box->first.secret_key, DATA_KEY_BYTES);
+    box->api = api_box_in_state(box, BOARD_OPERATIONAL, LIFE_REASON_NONE);
+    return box;
+}
+
+void api_box_restart(struct api_box *box)
+{
+    api_free(box->api);
+    data_close(box->data);
+    open_data(box);
+    box->api = api_box_in_state(box, BOARD_OPERATIONAL, LIFE_REASON_NONE);
+}
+
+void api_box_free(struct api_box *box)
+{
+    api_free(box->api);
+    data_close(box->data);
+    limits_free(box->limits);
+    loop_free(box->loop);
+    random_free(box->random);
+    secret_slab_free(box->slab);
+    temp_dir_remove(&box->dir);
+    free(box);
+}
+
+/* --- exchanges --- */
+
+#define CATCH_HEADERS_MAX 8
+
+struct api_box_pending {
+    struct http_exchange exchange;
+    struct http_header headers[CATCH_HEADERS_MAX];
+    struct socket_address peer;
+    struct buf *body;
+    char *text[6]; /* copies of what the test gave: nothing of the API may rely on its life */
+    bool done;
+};
+
+static struct api_answer answer;
+
+/* The two functions of net that a handler calls. */
+struct buf *__wrap_http_body(struct http_exchange *exchange);
+void __wrap_http_respond(struct http_exchange *exchange, const struct http_response *response);
+
+struct buf *__wrap_http_body(struct http_exchange *exchange)
+{
+    return ((struct api_box_pending *)exchange)->body;
+}
+
+void __wrap_http_respond(struct http_exchange *exchange, const struct http_response *response)
+{
+    struct api_box_pending *pending = (struct api_box_pending *)exchange;
+    const struct span body = buf_all(pending->body);
+    size_t at = 0;
+
+    memset(&answer, 0, sizeof answer);
+    answer.status = response->status;
+    answer.body_len = body.len < sizeof answer.body - 1 ? body.len : sizeof answer.body - 1;
+    memcpy(answer.body, body.data, answer.body_len);
+    for (size_t i = 0; i < response->header_count; i++) {
+        const struct http_header *header = &response->headers[i];
+        at += (size_t)snprintf(answer.headers + at, sizeof answer.headers - at, "%.*s: %.*s\n", (int)header->name.len,
+                               (const char *)header->name.data, (int)header->value.len,
+                               (const char *)header->value.data);
+    }
+    pending->done = true;
+    arena_free(exchange->arena); /* a use after it is found by the address sanitizer */
+    exchange->arena = NULL;
+}
+
+static struct span keep(struct api_box_pending *pending, size_t slot, const char *text)
+{
+    pending->text[slot] = strdup(text);
+    return span_of(pending->text[slot], strlen(text));
+}
+
+static enum http_method method_of(const char *name)
+{
+    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return (enum http_method)i;
+        }
+    }
+    return HTTP_OTHER;
+}
+
+static void add_header(struct api_box_pending *pending, struct span name, struct span value)
+{
+    pending->headers[pending->exchange.header_count++] = (struct http_header){name, value};
+}
+
+static void add_header_line(struct api_box_pending *pending, size_t slot, const char *line)
+{
+    if (line != NULL) {
+        const struct span text = keep(pending, slot, line);
+        const size_t colon = span_find(text, ':');
+        add_header(pending, span_of(text.data, colon), span_of(text.data + colon + 2, text.len - colon - 2));
+    }
+}
+
+struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask *ask)
+{
+    struct api_box_pending *pending = calloc(1, sizeof *pending);
+    struct http_exchange *exchange = &pending->exchange;
+    const struct span target = keep(pending, 0, ask->target);
+    const size_t question = span_find(target, '?');
+
+    must(buf_new(BODY_MAX, &pending->body), "body");
+    must(arena_new(4096, ARENA_MAX, &exchange->arena), "arena");
+    must(socket_address_parse(span_lit("192.0.2.7"), &pending->peer), "peer");
+    exchange->method = method_of(ask->method);
+    exchange->path = span_of(target.data, question);
+    exchange->has_query = question < target.len;
+    exchange->query =
+        exchange->has_query ? span_of(target.data + question + 1, target.len - question - 1) : SPAN_NONE;
+    exchange->path_ok = http_path_split(exchange->path, exchange->arena, &exchange->segments,
+                                        &exchange->segment_count) == ERR_OK;
+    fault_clear();
+    exchange->headers = pending->headers;
+    exchange->peer = &pending->peer;
+    exchange->loop = box->loop;
+    exchange->received = hal_clock_mono(&box->clock.base);
+    if (ask->key != NULL) {
+        add_header(pending, span_lit("x-api-key"), keep(pending, 1, ask->key));
+    }
+    if (ask->body != NULL) {
+        exchange->body = keep(pending, 2, ask->body);
+        add_header(pending, span_lit("Content-Type"),
+                   keep(pending, 3, ask->content_type == NULL ? "application/json" : ask->content_type));
+    }
+    add_header_line(pending, 4, ask->header);
+    add_header_line(pending, 5, ask->header2);
+    api_handler()->on_request(ask->api == NULL ? box->api : ask->api, exchange);
+    return pending;
+}
+
+const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pending *pending)
+{
+    for (unsigned int turn = 0; !pending->done; turn++) {
+        if (turn == TURNS_MAX) {
+            fprintf(stderr, "api_box: no answer\n");
+            abort();
+        }
+        must(loop_turn(box->loop, 10), "turn");
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(pending->text); i++) {
+        free(pending->text[i]);
+    }
+    buf_free(pending->body);
+    free(pending);
+    return &answer;
+}
+
+const struct api_answer *api_box_ask(struct api_box *box, const struct api_ask *ask)
+{
+    return api_box_finish(box, api_box_begin(box, ask));
+}
+
+const struct api_answer *api_box_get(struct api_box *box, const char *key, const char *target)
+{
+    return api_box_send(box, "GET", key, target, NULL);
+}
+
+const struct api_answer *api_box_send(struct api_box *box, const char *method, const char *key, const char *target,
+                                      const char *body)
+{
+    const struct api_ask ask = {.method = method, .target = target, .key = key, .body = body};
+
+    return api_box_ask(box, &ask);
+}
+
+/* --- answers --- */
+
+static bool print_value(const struct json_value *value, char *out_text, size_t out_size)
+{
+    switch (value->type) {
+    case JSON_STRING:
+        (void)snprintf(out_text, out_size, "%.*s", (int)value->as.text.len, (const char *)value->as.text.data);
+        return true;
+    case JSON_INT:
+        (void)snprintf(out_text, out_size, "%lld", (long long)value->as.integer);
+        return true;
+    case JSON_DOUBLE:
+        (void)snprintf(out_text, out_size, "%g", value->as.real);
+        return true;
+    case JSON_BOOL:
+        (void)snprintf(out_text, out_size, "%s", value->as.boolean ? "true" : "false");
+        return true;
+    case JSON_NULL:
+        (void)snprintf(out_text, out_size, "null");
+        return true;
+    case JSON_ARRAY:
+        (void)snprintf(out_text, out_size, "[%zu]", value->as.array.count);
+        return true;
+    case JSON_OBJECT:
+        (void)snprintf(out_text, out_size, "{%zu}", value->as.object.count);
+        return true;
+    case JSON_DATE:
+        return false;
+    }
+    return false;
+}
+
+bool api_answer_member(const struct api_answer *from, const char *path, char *out_text, size_t out_size)
+{
+    SCOPED_ARENA struct arena *arena = NULL;
+    const struct json_value *value = NULL;
+    struct span rest = span_str(path);
+
+    must(arena_new(4096, ARENA_MAX, &arena), "arena");
+    must(json_parse(span_of(from->body, from->body_len), arena, &value), "an answer that is no JSON");
+    while (rest.len > 0 && value != NULL) {
+        const size_t dot = span_find(rest, '.');
+        const struct span name = span_of(rest.data, dot);
+        uint64_t at = 0;
+        if (value->type == JSON_ARRAY) {
+            const bool there = span_to_u64(name, UINT32_MAX, &at) == ERR_OK && at < value->as.array.count;
+            value = there ? &value->as.array.items[at] : NULL;
+        } else {
+            value = json_find(value, name);
+        }
+        rest = dot == rest.len ? SPAN_NONE : span_of(rest.data + dot + 1, rest.len - dot - 1);
+    }
+    fault_clear();
+    return value != NULL && print_value(value, out_text, out_size);
+}
+
+void api_box_table(struct api_box *box, const char *body, char *out_id)
+{
+    const struct api_answer *made = api_box_send(box, "POST", box->secret, "/v1/admin/tables", body);
+
+    if (made->status != 201 || !api_answer_member(made, "id", out_id, AUTH_UUID_BYTES + 1)) {
+        fprintf(stderr, "api_box: table: %u %s\n", made->status, made->body);
+        abort();
+    }
+}

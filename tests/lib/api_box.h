@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The API over a real database in a temporary folder, without a network: a request is handed to the handler as net would
+ * hand it, and its answer is caught. A program that uses it links with
+ *   --wrap=http_respond --wrap=http_body
+ * and defines nothing else. Time stands still until the test moves box->clock. */
+#ifndef TESTS_LIB_API_BOX_H
+#define TESTS_LIB_API_BOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "firmware/api/api.h"
+#include "firmware/data/data.h"
+#include "hal/base/mem.h"
+#include "hal/sim/sim_clock.h"
+#include "tests/lib/store_box.h"
+#include "tests/lib/temp.h"
+
+#define API_BOX_TEXT_MAX 262144
+#define API_BOX_HEADERS_MAX 32
+
+struct api_box {
+    struct temp_dir dir;
+    struct secret_slab *slab;
+    struct random *random;
+    struct memory_keeper keeper;
+    struct data_keys keys;
+    struct sim_clock clock;
+    struct loop *loop;
+    struct limits *limits;
+    struct data *data;
+    struct api *api;
+    struct data_bootstrap first; /* project and keys of the first start */
+    char publishable[DATA_KEY_BYTES + 1];
+    char secret[DATA_KEY_BYTES + 1];
+};
+
+/* An operational box with the first project and its keys. Stops the program when it cannot be made. */
+struct api_box *api_box_new(void);
+void api_box_free(struct api_box *box);
+
+/* Closes data and api and opens them again: a restart of the worker. */
+void api_box_restart(struct api_box *box);
+
+/* Another api on the same parts, in another state; the caller frees it. */
+struct api *api_box_in_state(struct api_box *box, enum board_state state, enum life_reason reason);
+
+struct api_answer {
+    unsigned int status;
+    char body[API_BOX_TEXT_MAX];
+    size_t body_len;
+    char headers[4096]; /* "Name: value\n" each */
+};
+
+struct api_ask {
+    const char *method;
+    const char *target; /* path and query */
+    const char *key;    /* X-API-Key; NULL: none */
+    const char *body;   /* NULL: none; otherwise Content-Type is application/json */
+    const char *header; /* one more: "Name: value"; NULL: none */
+    const char *header2;
+    const char *content_type; /* instead of application/json */
+    struct api *api;          /* NULL: box->api */
+};
+
+/* Asks and waits for the answer, which lives until the next call. */
+const struct api_answer *api_box_ask(struct api_box *box, const struct api_ask *ask);
+
+/* The usual forms. */
+const struct api_answer *api_box_get(struct api_box *box, const char *key, const char *target);
+const struct api_answer *api_box_send(struct api_box *box, const char *method, const char *key, const char *target,
+                                      const char *body);
+
+/* An exchange begun and not waited for: turns of the loop go on only in api_box_finish. */
+struct api_box_pending;
+struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask *ask);
+const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pending *pending);
+
+/* Is there such a member, a text or a number, anywhere at the top level or in error: api_answer_text(a, "error.code").
+ * Copies it to out_text as text; false if it is not there. */
+bool api_answer_member(const struct api_answer *answer, const char *path, char *out_text, size_t out_size);
+
+/* Sets up a table by the management API and returns its id in out_id (37 bytes). Stops the program on failure. */
+void api_box_table(struct api_box *box, const char *body, char *out_id);
+
+#endif
