@@ -11,13 +11,14 @@
  *   GONE       no socket any more    conn_release
  *
  * A peer costs us a fault trail for each of its mistakes; they are its own business and are cleared here. */
-#include "net/conn_int.h"
+#include "net/conn.h"
 
 #include <string.h>
 
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
+#include "net/conn_int.h"
 
 #define CLOSING_MS 1000
 #define CLOSING_BYTES ((size_t)1 << 20)
