@@ -42,7 +42,7 @@ enum err sandbox_close_others(const int *keep, size_t count) MUST_USE;
 enum err sandbox_drop_user(unsigned int uid, unsigned int gid) MUST_USE;
 
 /* Makes free() overwrite what it is given, for libraries that free secrets without wiping them. Costs a pass over each
- * block; for the keeper. */
+ * block; for the keeper, whose TPM library does so. */
 void sandbox_wipe_freed_memory(void);
 
 struct sandbox_spec {

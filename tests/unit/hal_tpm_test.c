@@ -8,8 +8,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "hal/base/fault.h"
+#include "hal/base/mem.h"
 #include "hal/base/span.h"
+#include "hal/sandbox.h"
 #include "hal/tpm.h"
 #include "tests/lib/swtpm.h"
 
@@ -449,6 +455,62 @@ static void the_srk_is_the_same_each_time(void **state)
     assert_memory_equal(lying.bytes, f->srk.bytes, sizeof(lying.bytes));
 }
 
+/* Is the pattern, each byte flipped, in the writable memory of this process outside of its own copy? */
+static size_t copies_in_memory(const uint8_t flipped[32])
+{
+    static uint8_t block[1 << 16];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    char line[512];
+    size_t found = 0;
+
+    assert_non_null(maps);
+    assert_true(memory >= 0);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        unsigned long from = 0;
+        unsigned long to = 0;
+        if (sscanf(line, "%lx-%lx rw", &from, &to) != 2 ||
+            (strstr(line, "[heap]") == NULL && strstr(line, "[stack]") == NULL)) {
+            continue;
+        }
+        for (unsigned long at = from; at < to; at += sizeof(block) - 32) {
+            const ssize_t got = pread(memory, block, sizeof(block), (off_t)at);
+            for (ssize_t i = 0; i + 32 <= got && at + (unsigned long)i + 32 <= to; i++) {
+                size_t same = 0;
+                while (same < 16 && (block[i + (ssize_t)same] ^ flipped[same]) == 0xff) {
+                    same++;
+                }
+                found += same == 16 ? 1u : 0u;
+            }
+        }
+    }
+    (void)close(memory);
+    (void)fclose(maps);
+    return found;
+}
+
+static void nothing_of_a_secret_stays_in_memory_after_sealing_and_unsealing(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t flipped[32];
+    uint8_t clear[32];
+    struct hal_tpm_sealed sealed;
+    sandbox_wipe_freed_memory();
+    assert_int_equal(hal_tpm_random(f->tpm, flipped, sizeof(flipped)), ERR_OK);
+    for (size_t i = 0; i < sizeof(clear); i++) {
+        clear[i] = (uint8_t)(flipped[i] ^ 0xff);
+    }
+    assert_int_equal(copies_in_memory(flipped), 1); /* the search finds what is there */
+    assert_int_equal(hal_tpm_seal(f->tpm, &f->srk, &plain_policy, span_array(clear), &sealed), ERR_OK);
+    mem_wipe(clear, sizeof(clear));
+    assert_int_equal(copies_in_memory(flipped), 0);
+
+    assert_int_equal(hal_tpm_unseal(f->tpm, &f->srk, &plain_policy, &sealed, clear, sizeof(clear)), ERR_OK);
+    mem_wipe(clear, sizeof(clear));
+
+    assert_int_equal(copies_in_memory(flipped), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -477,6 +539,7 @@ int main(void)
         TEST(a_pcr_can_be_read_and_extended),
         TEST(the_self_test_passes_and_the_tpm_names_itself),
         TEST(the_srk_is_the_same_each_time),
+        TEST(nothing_of_a_secret_stays_in_memory_after_sealing_and_unsealing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
