@@ -349,8 +349,8 @@ random-config:
 fuzz:
 	@$(MAKE) CC=$(CLANG) O=$(O)/clang DEPS=$(abspath $(DEPS)) fuzz-built
 
-FUZZERS := $(patsubst %.c,$(OUT)/fuzz/%,$(FUZZ) tests/fuzz/planted/overflow_fuzz.c) \
-	$(patsubst %.c,$(OUT)/fuzz/%,$(PROOF))
+FUZZERS := $(patsubst %.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/$(or $(T),*)_fuzz.c) $(if $(T),,tests/fuzz/planted/overflow_fuzz.c)) \
+	$(if $(T),,$(patsubst %.c,$(OUT)/fuzz/%,$(PROOF)))
 fuzz-built: $(FUZZERS)
 	@$(RUN) --tell --limit $(shell expr 120 + \( $(TIME) + 30 \) \* $(words $(FUZZERS))) \
 		--programs "tests/fuzz/run.sh $(TIME) $(OUT)/found $(FUZZERS)"
