@@ -221,7 +221,7 @@ static void digest_of(const struct tls_sign_request *request, uint8_t out_digest
 
 static enum err start_signature(struct tls *tls, struct span digest)
 {
-    struct tls_sign_request request = {0};
+    struct tls_sign_request request = {.group = 0};
 
     if (wolfSSL_version(tls->ssl) == TLS1_3_VERSION) {
         TRY(fields_13(tls, &request));

@@ -223,7 +223,7 @@ static enum err own(struct vault *vault, const struct keyring *ring, const struc
 static enum err own_if_not_yet(struct vault *vault, struct span root_file)
 {
     struct hal_tpm_info tpm = {0};
-    struct seal_info seal = {0};
+    struct seal_info seal = {.pcr_mask = 0};
 
     TRY(hal_tpm_info(vault->tpm, &tpm));
     if (tpm.owner_auth_set && tpm.lockout_auth_set) {

@@ -198,8 +198,8 @@ static enum err allow_by_argument(scmp_filter_ctx filter)
     for (size_t i = 0; i < ARRAY_LENGTH(option_rules); i++) {
         const struct option_rule *rule = &option_rules[i];
         const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 2,
-                                           SCMP_CMP64(1, SCMP_CMP_EQ, (uint64_t)rule->level),
-                                           SCMP_CMP64(2, SCMP_CMP_EQ, (uint64_t)rule->name));
+                                           SCMP_CMP64(1, SCMP_CMP_EQ, (uint64_t)rule->level, 0),
+                                           SCMP_CMP64(2, SCMP_CMP_EQ, (uint64_t)rule->name, 0));
         if (error != 0) {
             FAIL(from_seccomp(error), "seccomp_rule_add", rule->call);
         }
@@ -211,7 +211,7 @@ static enum err allow_by_argument(scmp_filter_ctx filter)
 static enum err allow_own_signals(scmp_filter_ctx filter)
 {
     const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                       SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)getpid()));
+                                       SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)getpid(), 0));
 
     if (error != 0) {
         FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(tgkill));
