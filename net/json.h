@@ -15,7 +15,7 @@
 #define JSON_VALUES_MAX ((size_t)100000) /* values in one text: a bulk write of 1 MiB stays below, a bomb does not */
 
 /* Sets the seed of the hash over member names, so that nobody can choose names that meet. Random; once in a process,
- * before its threads and its sandbox. */
+ * before its threads and before the first text: jansson would look for /dev/urandom, which a sandbox forbids. */
 void json_seed(uint32_t seed);
 
 /* Parses one JSON text (any type at the root). The tree lies in the arena and borrows nothing from `text`.

@@ -29,6 +29,7 @@
 #include "hal/process.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
+#include "net/json.h"
 #include "net/tls.h"
 
 #define OPEN_FILES_MORE  512 /* besides connections: listeners, channels, queues, the database */
@@ -291,7 +292,10 @@ static enum err check_rows(struct worker *worker)
 static enum err make_shared(struct worker *worker)
 {
     uint8_t seed[LIMITS_SEED_BYTES];
+    uint8_t names_seed[4];
 
+    random_fill(worker->random, names_seed, sizeof(names_seed));
+    json_seed(get_u32be(names_seed));
     worker->plan.clock = hal_clock_system();
     worker->plan.slab = worker->slab;
     random_fill(worker->random, seed, sizeof(seed));
