@@ -13,7 +13,6 @@
 
 #include "firmware/data/list.h"
 #include "firmware/data/schema_json.h"
-#include "firmware/data/top_rows.h"
 #include "hal/base/fault.h"
 #include "net/json.h"
 #include "tests/lib/store_box.h"
@@ -558,75 +557,6 @@ static void list_query_writes_selected_fields_and_the_pagination_in_compact_form
     assert_memory_equal(body.data + body.len - (sizeof(tail) - 1), tail, sizeof(tail) - 1);
 }
 
-/* --- the best rows within a bound --- */
-
-static struct row_id id_of(uint32_t number)
-{
-    struct row_id id = {{0}};
-    put_u32be(id.bytes, number);
-    return id;
-}
-
-/* Offers the numbers of a permutation with long text keys; few fit the memory at a time. */
-static void offer_all(struct top_rows *rows, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t number = (i * 37) % count;
-        char text[256];
-        memset(text, 'k', sizeof(text));
-        (void)snprintf(text, sizeof(text), "%05u", (unsigned int)(number / 2)); /* pairs of equal keys */
-        text[5] = 'k';
-        const struct row_value key = {.type = ROW_STRING, .bytes = span_of(text, 40 + number % 200)};
-        assert_int_equal(top_rows_offer(rows, id_of(number), &key), ERR_OK);
-    }
-}
-
-static void top_rows_gives_every_row_in_order_over_several_passes(void **state)
-{
-    (void)state;
-    for (int descending = 0; descending < 2; descending++) {
-        struct top_rows *rows = NULL;
-        const uint32_t count = 200;
-        uint32_t seen = 0;
-        size_t passes = 0;
-        uint32_t keys[200];
-        assert_int_equal(top_rows_new(1000, TOP_ROWS_BYTES_MIN, descending == 1, &rows), ERR_OK);
-        for (size_t kept = 1; kept > 0; passes++) {
-            offer_all(rows, count);
-            kept = top_rows_sort(rows);
-            for (size_t i = 0; i < kept; i++) {
-                assert_true(seen < count);
-                keys[seen] = get_u32be(top_rows_id(rows, i).bytes);
-                seen++;
-            }
-            top_rows_next_pass(rows);
-        }
-        assert_int_equal(seen, count);
-        for (uint32_t i = 1; i < count; i++) {
-            /* Keys of a pair differ in length, so the longer one sorts behind; all others by number. */
-            assert_true(descending == 1 ? keys[i - 1] / 2 >= keys[i] / 2 : keys[i - 1] / 2 <= keys[i] / 2);
-        }
-        assert_true(passes > 5);
-        top_rows_free(rows);
-    }
-}
-
-static void top_rows_refuses_a_key_larger_than_its_memory(void **state)
-{
-    (void)state;
-    struct top_rows *rows = NULL;
-    static uint8_t bytes[TOP_ROWS_BYTES_MIN];
-    assert_int_equal(top_rows_new(10, TOP_ROWS_BYTES_MIN, true, &rows), ERR_OK);
-    struct row_value key = {.type = ROW_STRING, .bytes = span_of(bytes, TOP_ROWS_BYTES_MIN / 2)};
-
-    assert_int_equal(top_rows_offer(rows, id_of(1), &key), ERR_OK);
-    key.bytes.len++;
-    assert_int_equal(top_rows_offer(rows, id_of(2), &key), ERR_RANGE);
-    key.type = ROW_ARRAY; /* counts with its first bytes */
-    assert_int_equal(top_rows_offer(rows, id_of(3), &key), ERR_OK);
-    top_rows_free(rows);
-}
-
 #define PLAN(name) cmocka_unit_test_setup_teardown(name, setup_plan, teardown)
 #define LIST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -648,8 +578,6 @@ int main(void)
         LIST(list_query_stops_when_the_response_is_too_large),
         LIST(list_query_new_reports_a_table_that_is_gone),
         LIST(list_query_writes_selected_fields_and_the_pagination_in_compact_form),
-        cmocka_unit_test(top_rows_gives_every_row_in_order_over_several_passes),
-        cmocka_unit_test(top_rows_refuses_a_key_larger_than_its_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -486,117 +486,6 @@ static void rls_policy_warns_of_what_an_author_may_not_mean(void **state)
     assert_true(strlen(rls_warning_text(RLS_WARN_GUEST_WRITES)) > 0);
 }
 
-/* --- scopes --- */
-
-static void scope_compile_refuses_what_the_grammar_does_not_have(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const cases[] = {"[]",
-                                        "{}",
-                                        "\"posts:read\"",
-                                        "[1]",
-                                        "[\"posts\"]",
-                                        "[\"posts:\"]",
-                                        "[\":read\"]",
-                                        "[\"posts:READ\"]",
-                                        "[\"a b:read\"]",
-                                        "[\"*a:read\"]",
-                                        "[\"a:read:b\"]",
-                                        "[\"a:read \"]",
-                                        "[\"ok:read\",\"\"]"};
-    SCOPED_BUF struct buf *out = NULL;
-    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-    assert_int_equal(buf_put_u8(out, 9), ERR_OK);
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        if (scope_compile(json(f, cases[i]), out) != ERR_MALFORMED) {
-            fail_msg("%s was taken", cases[i]);
-        }
-        assert_int_equal(buf_len(out), 1);
-    }
-}
-
-static void scope_compile_takes_sixty_four_scopes_and_not_one_more(void **state)
-{
-    struct fixture *f = *state;
-    SCOPED_BUF struct buf *out = NULL;
-    SCOPED_BUF struct buf *text = NULL;
-    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-    assert_int_equal(buf_new(4096, &text), ERR_OK);
-    assert_int_equal(buf_put(text, span_lit("[\"a:read\"")), ERR_OK);
-    for (size_t i = 1; i < SCOPE_COUNT_MAX; i++) {
-        assert_int_equal(buf_put(text, span_lit(",\"a:read\"")), ERR_OK);
-    }
-    const struct json_value *scopes = NULL;
-    assert_int_equal(buf_put_u8(text, ']'), ERR_OK);
-    assert_int_equal(json_parse(buf_all(text), f->arena, &scopes), ERR_OK);
-    assert_int_equal(scope_compile(scopes, out), ERR_OK);
-    buf_truncate(text, buf_len(text) - 1);
-    assert_int_equal(buf_put(text, span_lit(",\"a:read\"]")), ERR_OK);
-    assert_int_equal(json_parse(buf_all(text), f->arena, &scopes), ERR_OK);
-    assert_int_equal(scope_compile(scopes, out), ERR_MALFORMED);
-}
-
-static void scope_check_allows_nothing_without_bytes_or_with_damaged_ones(void **state)
-{
-    struct fixture *f = *state;
-    SCOPED_BUF struct buf *out = NULL;
-    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-    assert_int_equal(scope_compile(json(f, "[\"posts:read\"]"), out), ERR_OK);
-    const struct span good = buf_all(out);
-    uint8_t copy[16];
-    assert_int_equal(scope_check(good, span_lit("posts"), RLS_READ), RLS_ALLOW);
-
-    assert_int_equal(scope_check(SPAN_NONE, span_lit("posts"), RLS_READ), RLS_DENY);
-    assert_int_equal(scope_check_all(SPAN_NONE), RLS_DENY);
-    for (size_t len = 1; len < good.len; len++) {
-        assert_int_equal(scope_check(span_of(good.data, len), span_lit("posts"), RLS_READ), RLS_DENY);
-    }
-    memcpy(copy, good.data, good.len);
-    copy[1] = 7; /* no such operation */
-    assert_int_equal(scope_check(span_of(copy, good.len), span_lit("posts"), RLS_READ), RLS_DENY);
-    assert_int_equal(scope_check(good, span_lit("posts"), (enum rls_op)9), RLS_DENY);
-}
-
-static void scope_check_all_asks_for_everything(void **state)
-{
-    struct fixture *f = *state;
-    static const struct {
-        const char *scopes;
-        enum rls_verdict verdict;
-    } cases[] = {{"null", RLS_ALLOW},
-                 {"[\"*:*\"]", RLS_ALLOW},
-                 {"[\"*:read\"]", RLS_DENY},
-                 {"[\"a:*\"]", RLS_DENY},
-                 {"[\"a:*\",\"*:*\"]", RLS_ALLOW}};
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        SCOPED_BUF struct buf *out = NULL;
-        assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-        assert_int_equal(scope_compile(json(f, cases[i].scopes), out), ERR_OK);
-        assert_int_equal(scope_check_all(buf_all(out)), cases[i].verdict);
-    }
-}
-
-static void scope_next_prints_what_was_compiled(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const expected[] = {"posts:read", "*:list", "a_b-c:*"};
-    SCOPED_BUF struct buf *out = NULL;
-    char text[SCOPE_TEXT_MAX];
-    size_t cursor = 0;
-    size_t len = 0;
-    size_t count = 0;
-    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-    assert_int_equal(scope_compile(json(f, "[\"posts:read\",\"*:list\",\"a_b-c:*\"]"), out), ERR_OK);
-
-    while (scope_next(buf_all(out), &cursor, text, &len)) {
-        assert_true(count < ARRAY_LENGTH(expected));
-        assert_true(span_equal(span_of(text, len), span_str(expected[count])));
-        count++;
-    }
-
-    assert_int_equal(count, ARRAY_LENGTH(expected));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -617,11 +506,6 @@ int main(void)
         TEST(rls_policy_with_permissions_replaces_all_groups_and_keeps_the_settings),
         TEST(rls_column_never_lets_system_fields_be_written),
         TEST(rls_policy_warns_of_what_an_author_may_not_mean),
-        TEST(scope_compile_refuses_what_the_grammar_does_not_have),
-        TEST(scope_compile_takes_sixty_four_scopes_and_not_one_more),
-        TEST(scope_check_allows_nothing_without_bytes_or_with_damaged_ones),
-        TEST(scope_check_all_asks_for_everything),
-        TEST(scope_next_prints_what_was_compiled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
