@@ -30,6 +30,7 @@ enum err supervisor_listen(struct supervisor *supervisor)
         TRY(socket_listen(&listen, &supervisor->http, &bound));
         supervisor->plain_port = bound.port;
     }
+    LOG(LOG_INFO, "listening", LOG_NUMBER("port", supervisor->port), LOG_NUMBER("plain_port", supervisor->plain_port));
     return ERR_OK;
 }
 

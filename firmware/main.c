@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The one program. `serve` and `fsck` are for people; `keeper` and `worker` are started by the supervisor, with
+ * descriptors at fixed numbers, and are of no use otherwise. */
+#include <stdio.h>
+#include <string.h>
+
+#include "firmware/keeper/keeper.h"
+#include "firmware/supervisor/options.h"
+#include "firmware/supervisor/supervisor.h"
+#include "firmware/version.h"
+#include "firmware/worker/worker.h"
+#include "hal/base/attr.h"
+
+#define USAGE_STATUS 2
+
+static int usage(FILE *stream)
+{
+    (void)fputs("usage: rowlock serve --data DIR [--tcti STRING] [--listen ADDR] [--port N] [--http-port N]\n"
+                "                     [--name NAME]... [--json] [--pin-fd N]\n"
+                "       rowlock fsck --data DIR [--tcti STRING] [--pin-fd N]\n"
+                "       rowlock version\n"
+                "fsck: exit status 0 nothing is damaged, 1 something is, 2 it could not be checked\n",
+                stream); /* nobody to tell if this fails */
+    return USAGE_STATUS;
+}
+
+static int serve(int argc, char **argv)
+{
+    struct options options;
+
+    if (options_read((size_t)argc, argv, &options) != ERR_OK) {
+        return usage(stderr);
+    }
+    return supervisor_serve(&options);
+}
+
+static int fsck(int argc, char **argv)
+{
+    struct options options;
+
+    if (options_read((size_t)argc, argv, &options) != ERR_OK) {
+        return usage(stderr);
+    }
+    return supervisor_check(&options);
+}
+
+static int keeper(int argc, char **argv)
+{
+    (void)argv; /* takes none */
+    return argc == 0 ? keeper_main() : usage(stderr);
+}
+
+static int worker(int argc, char **argv)
+{
+    (void)argv; /* takes none */
+    return argc == 0 ? worker_main() : usage(stderr);
+}
+
+static int version(int argc, char **argv)
+{
+    (void)argv; /* takes none */
+    if (argc != 0) {
+        return usage(stderr);
+    }
+    return printf("rowlock %s\n", ROWLOCK_VERSION) > 0 ? 0 : 1;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv); /* the words after the name */
+} commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker}, {"version", version}};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 2, argv + 2);
+        }
+    }
+    return usage(stderr);
+}
