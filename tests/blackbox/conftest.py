@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The appliance as its users have it: board/host/run with a software TPM, on free ports, in a directory of its own.
+
+box        one appliance for all tests of a process that only talk to it
+make_box   makes appliances of a test's own, for those that stop, kill, lock or damage them; all are gone afterwards
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(os.environ.get("ROWLOCK_ROOT", pathlib.Path(__file__).resolve().parents[2]))
+PROGRAM = os.environ.get("ROWLOCK", str(ROOT / "build/host/release/rowlock"))
+RUN = str(ROOT / "board/host/run")
+WAIT_S = 60  # a loaded machine and a program with sanitizers: generous, and only ever waited for in full by a failure
+
+
+class Answer:
+    """status, headers (a dict with lower-case names), body (bytes) and json (what the body holds, or None)"""
+
+    def __init__(self, response, body):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = body
+        try:
+            self.json = json.loads(body)
+        except ValueError:
+            self.json = None
+
+    def __repr__(self):
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+def wait_until(condition, what, seconds=WAIT_S):
+    """The first true value of condition(); fails with the words of what when there is none in time."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.02)
+
+
+class Box:
+    """One appliance. Keys stay known after the first start; `report` is the JSON line of the latest one."""
+
+    def __init__(self, directory, options=()):
+        self.directory = pathlib.Path(directory)
+        self.data = self.directory / "data"
+        self.tpm = self.directory / "data.tpm"
+        self.options = list(options)
+        self.process = None
+        self.report = None
+        self.lines = []  # of the log, as dicts
+        self.raw = []    # of standard error, as text
+        self.pk = self.sk = self.recovery_key = self.project = self.environment = None
+
+    # --- life ---
+
+    def start(self, pin=None, tpm=None, expect_report=True):
+        """Starts the appliance and waits for its report. tpm: another directory for the TPM's state."""
+        assert self.process is None
+        self.lines, self.raw, self.report = [], [], None
+        command = [RUN, "--data", str(self.data), "--tpm-state", str(tpm or self.tpm), "--port", "0",
+                   "--http-port", "0", "--json", *self.options]
+        pass_fds = ()
+        if pin is not None:
+            reader, writer = os.pipe()
+            os.write(writer, pin.encode())
+            os.close(writer)
+            command += ["--pin-fd", str(reader)]
+            pass_fds = (reader,)
+        environment = dict(os.environ, ROWLOCK=PROGRAM)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, env=environment, pass_fds=pass_fds,
+                                        start_new_session=True)
+        for descriptor in pass_fds:
+            os.close(descriptor)
+        self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
+        self.output = []
+        self.printer = threading.Thread(target=self._read_output, args=(self.process.stdout,), daemon=True)
+        self.printer.start()
+        if expect_report:
+            wait_until(lambda: self.output or self.process.poll() is not None, "the report")
+            assert self.output, f"no report, exit {self.process.poll()}\n{self.log_text()}"
+            self._take_report(self.output[0])
+        return self
+
+    def _read_log(self, stream):
+        for line in stream:
+            self.raw.append(line)
+            try:
+                self.lines.append(json.loads(line))
+            except ValueError:
+                pass
+
+    def _read_output(self, stream):
+        for line in stream:
+            self.output.append(line)
+
+    def _take_report(self, line):
+        self.report = json.loads(line)
+        self.pk = self.report.get("publishableKey", self.pk)
+        self.sk = self.report.get("secretKey", self.sk)
+        self.recovery_key = self.report.get("recoveryKey", self.recovery_key)
+        self.project = self.report.get("projectId") or self.project
+        self.environment = self.report.get("environment") or self.environment
+
+    def stop(self):
+        """SIGTERM; the exit status."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_end()
+
+    def wait_end(self):
+        status = self.process.wait(WAIT_S)
+        self.reader.join(WAIT_S)
+        self.printer.join(WAIT_S)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        self.process = None
+        return status
+
+    def restart(self, **how):
+        assert self.stop() == 0, self.log_text()
+        return self.start(**how)
+
+    def pid(self, name):
+        """Of the newest "keeper" or "worker", or of "supervisor" or "swtpm"."""
+        if name in ("supervisor", "swtpm"):
+            return self._pid_below_run(name)
+        return [line["pid"] for line in self.lines if line.get("event") == "child_started" and line["child"] == name][-1]
+
+    def _pid_below_run(self, name):
+        wanted = "swtpm" if name == "swtpm" else "rowlock"
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in children:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if any(os.path.basename(word).decode() == wanted for word in words[:5]):
+                return int(pid)
+        raise AssertionError(f"{name} does not run")
+
+    def kill(self, name):
+        """SIGKILL to one of the processes; what started after it can be waited for with wait_for_new."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_for_new(self, name, old_pid):
+        """Waits until another process of that name was started and requests are answered again."""
+        wait_until(lambda: self.pid(name) != old_pid, f"a new {name}")
+        ready = [line for line in self.lines if line.get("event") == "worker_ready"]
+        newest = self.pid("worker")
+        wait_until(lambda: self._is_ready(), f"the worker after {name} {old_pid}, newest {newest}, {len(ready)} ready")
+
+    def _is_ready(self):
+        started = [i for i, line in enumerate(self.lines)
+                   if line.get("event") == "child_started" and line["child"] == "worker"]
+        return any(line.get("event") == "worker_ready" for line in self.lines[started[-1]:])
+
+    def kill_all(self):
+        """SIGKILL to everything at once, the TPM included: a power cut."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        return self.wait_end()
+
+    # --- what it says ---
+
+    def log_text(self):
+        return "".join(self.raw)
+
+    def events(self, name):
+        return [line for line in self.lines if line.get("event") == name]
+
+    def wait_for_event(self, name, count=1):
+        return wait_until(lambda: self.events(name)[count - 1:], f"the event {name}")[0]
+
+    @property
+    def url(self):
+        return self.report["url"]
+
+    @property
+    def ca(self):
+        return self.report["caFile"]
+
+    @property
+    def port(self):
+        return self.wait_for_event("listening")["port"]
+
+    @property
+    def http_port(self):
+        return self.wait_for_event("listening")["plain_port"]
+
+    # --- talking to it ---
+
+    def context(self, verify=True):
+        if verify:
+            return ssl.create_default_context(cafile=self.ca)
+        context = ssl._create_unverified_context()
+        return context
+
+    def connect(self, verify=True, timeout=WAIT_S):
+        """A new connection: http.client with TLS and the CA file pinned."""
+        return http.client.HTTPSConnection("localhost", self.port, context=self.context(verify), timeout=timeout)
+
+    def request(self, method, path, body=None, key=None, headers=None, connection=None, verify=True):
+        """One request; body is JSON unless it is bytes. key: "sk", "pk" or a key's value."""
+        own = connection is None
+        connection = connection or self.connect(verify)
+        sent = dict(headers or {})
+        if key is not None:
+            sent["X-API-Key"] = {"sk": self.sk, "pk": self.pk}.get(key, key)
+        data = body
+        if body is not None and not isinstance(body, bytes):
+            data = json.dumps(body).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        try:
+            connection.request(method, path, body=data, headers=sent)
+            response = connection.getresponse()
+            return Answer(response, response.read())
+        finally:
+            if own:
+                connection.close()
+
+    def get(self, path, **how):
+        return self.request("GET", path, **how)
+
+    def post(self, path, body=None, **how):
+        return self.request("POST", path, body, **how)
+
+    def patch(self, path, body=None, **how):
+        return self.request("PATCH", path, body, **how)
+
+    def delete(self, path, body=None, **how):
+        return self.request("DELETE", path, body, **how)
+
+    def state(self, verify=True):
+        return self.get("/v1/system/state", verify=verify).json
+
+    def wait_for_state(self, state, verify=True):
+        def reached():
+            try:
+                return self.state(verify)["state"] == state
+            except (OSError, http.client.HTTPException):
+                return False
+        return wait_until(reached, f"the state {state}")
+
+    def make_table(self, name, schema=None, **more):
+        """A table of the bootstrap environment; the answer's JSON."""
+        answer = self.post("/v1/admin/tables", dict({"tableName": name, "schema": schema or {}}, **more), key="sk")
+        assert answer.status == 201, answer
+        return answer.json
+
+    def fsck(self):
+        """`rowlock fsck` on the box that is stopped: exit status, standard output, standard error."""
+        assert self.process is None
+        runtime = self.directory / "fsck-tpm"
+        runtime.mkdir(exist_ok=True)
+        server, control = runtime / "tpm", runtime / "control"
+        swtpm = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm}",
+                                  "--server", f"type=unixio,path={server}", "--ctrl", f"type=unixio,path={control}",
+                                  "--flags", "not-need-init"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: server.exists() and control.exists(), "swtpm")
+            done = subprocess.run([PROGRAM, "fsck", "--data", str(self.data), "--tcti", f"swtpm:path={server}"],
+                                  capture_output=True, text=True, timeout=WAIT_S, check=False)
+            return done.returncode, done.stdout, done.stderr
+        finally:
+            swtpm.terminate()
+            swtpm.wait(WAIT_S)
+            shutil.rmtree(runtime, ignore_errors=True)
+
+
+def free_port():
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def make_box(tmp_path):
+    """make_box() makes and starts an appliance; make_box(start=False) only makes it; options go to `rowlock serve`."""
+    made = []
+
+    def make(start=True, options=(), **how):
+        directory = tmp_path / f"box{len(made)}"
+        directory.mkdir(mode=0o700)
+        new = Box(directory, options)
+        made.append(new)
+        return new.start(**how) if start else new
+
+    yield make
+    for each in made:
+        if each.process is not None:
+            each.stop()
+
+
+@pytest.fixture(scope="session")
+def box(tmp_path_factory):
+    shared = Box(tmp_path_factory.mktemp("box"))
+    shared.start()
+    yield shared
+    status = shared.stop()
+    assert status == 0, shared.log_text()
