@@ -75,6 +75,11 @@ static void finish_answer(struct http_conn *http)
     }
     drop_request(http);
     conn_resume(http->conn);
+    if (buf_unread(conn_in(http->conn)).len == 0 && http->ended) {
+        http->state = HTTP_STATE_DONE;
+        conn_close(http->conn);
+        return;
+    }
     if (buf_unread(conn_in(http->conn)).len == 0) {
         rest(http);
         return;
@@ -412,6 +417,9 @@ static void pump(struct http_conn *http)
     if (more && http->again.link == NULL) {
         conn_pause(http->conn);
         loop_slice_start(http->server->options.loop, &http->again);
+    } else if (!more && http->ended && can_step(http)) { /* what is left will never be complete */
+        http->state = HTTP_STATE_DONE;
+        conn_close(http->conn);
     }
 }
 
@@ -486,7 +494,7 @@ static void on_half_close(void *state, struct conn *conn)
 {
     struct http_conn *const http = state;
 
-    http->close = true;
+    http->ended = true;
     if (can_step(http) && http->again.link == NULL) { /* nothing complete is left, and nothing more comes */
         http->state = HTTP_STATE_DONE;
         conn_close(conn);

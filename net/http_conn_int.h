@@ -31,6 +31,7 @@ struct http_conn {
     bool close;        /* after this answer */
     bool pumping;      /* inside pump(): an answer must not start the next request itself */
     bool cancelled;    /* on_cancel was called */
+    bool ended;        /* the client sends no more */
     bool gone;         /* the socket is */
 };
 

@@ -129,6 +129,24 @@ static void attack_12_a_half_closed_client_gets_its_answer(void **state)
     assert_int_equal(http_server_connections(f->server), 0);
 }
 
+static void attack_12_a_half_closed_client_gets_the_answers_to_all_it_sent_ahead(void **state)
+{
+    struct http_fixture *const f = *state;
+    struct http_client *const client = http_client_open(f);
+
+    http_client_send(client, span_lit("GET /later HTTP/1.1\r\nHost: h\r\n\r\nGET /two HTTP/1.1\r\nHost: h\r\n\r\n"
+                                      "GET /three HTTP/1.1\r\nHost: h\r\n\r\nGET /cut HT"));
+    http_turns(f, 50);
+    assert_int_equal(shutdown(client->descriptor, SHUT_WR), 0);
+    http_turns(f, 50);
+    http_fixture_respond(f->parked[0], 200, span_lit("one"));
+    f->parked[0] = NULL;
+    http_await_end(f, client);
+
+    assert_int_equal(http_count(buf_all(client->got), "HTTP/1.1 200 OK"), 3);
+    assert_int_equal(f->requests, 3);
+}
+
 static void http_cancels_an_answer_that_takes_too_long(void **state)
 {
     struct http_fixture *const f = *state;
@@ -473,6 +491,8 @@ int main(void)
                                         http_fixture_close),
         cmocka_unit_test_setup_teardown(http_an_exchange_outlives_its_connection, http_fixture_open, http_fixture_close),
         cmocka_unit_test_setup_teardown(attack_12_a_half_closed_client_gets_its_answer, http_fixture_open, http_fixture_close),
+        cmocka_unit_test_setup_teardown(attack_12_a_half_closed_client_gets_the_answers_to_all_it_sent_ahead,
+                                        http_fixture_open, http_fixture_close),
         cmocka_unit_test_setup_teardown(http_cancels_an_answer_that_takes_too_long, http_fixture_open, http_fixture_close),
         cmocka_unit_test_setup_teardown(http_closes_an_idle_connection, http_fixture_open, http_fixture_close),
         cmocka_unit_test_setup_teardown(attack_12_slow_heads_and_bodies_are_answered_408, http_fixture_open, http_fixture_close),
