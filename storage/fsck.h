@@ -19,7 +19,7 @@ enum fsck_kind {
     FSCK_ROW_FORM,      /* a row opens and is not a row */
     FSCK_INDEX_TAG,     /* an index entry does not open */
     FSCK_INDEX_ORDER,   /* entries are out of order */
-    FSCK_INDEX_EXTRA,   /* an entry whose row is gone or says something else */
+    FSCK_INDEX_EXTRA,   /* an entry whose row is gone, unreadable, or says something else */
     FSCK_INDEX_MISSING, /* a row without its entry */
     FSCK_INDEX_UNIQUE,  /* two rows with one tuple in a unique index */
     FSCK_COUNT,         /* a table's counter is wrong */

@@ -156,6 +156,15 @@ enum err seal_newest_epoch(struct engine_txn *txn, struct table_id table, uint32
     return ERR_OK;
 }
 
+void sealer_use_up(struct sealer *sealer, struct table_id table, uint64_t counter)
+{
+    struct epoch *epoch = find_epoch(sealer, table);
+
+    if (epoch != NULL && counter > epoch->counter) {
+        epoch->counter = counter;
+    }
+}
+
 static enum err make_room(struct sealer *sealer)
 {
     void *memory = NULL;

@@ -103,6 +103,9 @@ void sealer_leave(struct sealer *sealer, bool committed);
 /* For a table that was dropped. */
 void sealer_forget_table(struct sealer *sealer, struct table_id table);
 
+/* Skips the counter of a table's epoch forward, never back: as if that many values had been sealed. */
+void sealer_use_up(struct sealer *sealer, struct table_id table, uint64_t counter);
+
 /* Seals plain into out_sealed (plain.len + SEAL_OVERHEAD bytes). ERR_NO_MEMORY, ERR_LIMIT, ERR_FULL, ERR_IO. */
 enum err sealer_seal(struct sealer *sealer, const struct seal_name *name, struct span plain, uint8_t *out_sealed)
     MUST_USE;

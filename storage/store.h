@@ -230,9 +230,9 @@ enum err store_index_drop(struct store_txn *txn, struct table_id table, struct i
 /* ERR_RANGE (name or value too long), ERR_FULL. An empty value deletes the record. */
 enum err store_record_put(struct store_txn *txn, struct span name, struct span value) MUST_USE;
 
-/* Re-encrypts up to max_rows rows of a table that lie under epochs older than the newest 16, and forgets the salts of
- * epochs that hold nothing any more. out_more: call again in a later transaction. ERR_NOT_FOUND, ERR_FULL,
- * ERR_DAMAGED. */
+/* Goes over up to max_rows rows, entries and records of a table (0: the appliance's own records) and seals anew those
+ * under epochs older than the newest 16; after a whole pass the salts of those epochs are deleted. out_more: call again,
+ * in this transaction or a later one of the same sealer. ERR_NOT_FOUND, ERR_FULL, ERR_DAMAGED. */
 enum err store_reseal(struct store_txn *txn, struct table_id table, uint32_t max_rows, bool *out_more) MUST_USE;
 
 #endif

@@ -163,7 +163,8 @@ struct store_txn {
 
 /* Where a reseal pass stands; see txn_reseal.c. */
 struct reseal {
-    struct table_id table; /* of the pass; meaningful while phase is not 0 */
+    struct table_id table;  /* of the pass; meaningful while phase is not 0 */
+    uint64_t tables_commit; /* of the tables as the pass knows them */
     uint32_t phase;
     uint32_t limit; /* epochs up to this one are emptied */
     uint8_t key[INDEX_SEARCH_MAX];

@@ -115,6 +115,9 @@ static void end(struct store_txn *txn, bool committed)
     txn->ids = (struct txn_ids){.loaded = false};
     txn->count_count = 0;
     txn->owner_count = 0;
+    if (!committed) {
+        txn->sealer->reseal.phase = 0; /* what it passed over was not written */
+    }
 }
 
 void store_txn_abort(struct store_txn *txn)
@@ -240,6 +243,7 @@ enum err txn_working(struct store_txn *txn, struct table_set **out_set)
     if (txn->working == NULL) {
         TRY(table_set_copy(txn->snap.tables, &txn->working));
         txn->snap.tables = txn->working;
+        txn->sealer->reseal.phase = 0; /* it knew other indexes */
     }
     *out_set = txn->working;
     return ERR_OK;
