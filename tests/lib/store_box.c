@@ -11,6 +11,7 @@
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "storage/fsck.h"
+#include "storage/store_int.h"
 
 #define WRAPPED_BYTES (4 + 32 + 32 + AEAD_TAG_BYTES)
 
@@ -67,8 +68,11 @@ static enum err keeper_new_key(void *context, struct table_id table, struct secr
     struct memory_keeper *keeper = context;
     SCOPED_SECRET struct secret *key = NULL;
 
-    keeper->new_keys++;
     TRY(random_secret(keeper->random, AEAD_KEY_BYTES, &key));
+    if (keeper->new_keys < MEMORY_KEEPER_MADE) {
+        memcpy(keeper->made[keeper->new_keys], secret_reveal(key).data, AEAD_KEY_BYTES);
+    }
+    keeper->new_keys++;
     TRY(wrap(keeper, table, key, out_wrapped));
     *out_key = TAKE(key);
     return ERR_OK;
@@ -182,6 +186,9 @@ struct store_box *store_box_new(void)
 void store_box_close(struct store_box *box)
 {
     store_reader_free(box->reader);
+    if (box->sealer != NULL) {
+        store_txn_abort(&box->sealer->txn); /* left by a test that failed */
+    }
     store_sealer_free(box->sealer);
     store_close(box->store);
     box->reader = NULL;
@@ -301,6 +308,26 @@ int64_t store_box_number(const struct row *row)
 
     must(row_find(row, &field, NULL, &value), "number");
     return value.integer;
+}
+
+size_t store_box_epochs(struct store_box *box, struct table_id table)
+{
+    const struct meta_name prefix = meta_name_table(META_EPOCH, table);
+    struct engine_txn *txn = NULL;
+    struct engine_cursor *cursor = NULL;
+    struct span key = SPAN_NONE;
+    size_t count = 0;
+
+    must(engine_read_begin(box->store->engine, &txn), "begin");
+    must(engine_cursor_new(txn, ENGINE_META, &cursor), "cursor");
+    enum err err = engine_cursor_seek(cursor, meta_span(&prefix), &key, NULL);
+    while (err == ERR_OK && span_starts_with(key, meta_span(&prefix))) {
+        count++;
+        err = engine_cursor_step(cursor, ENGINE_NEXT, &key, NULL);
+    }
+    engine_cursor_free(cursor);
+    engine_abort(txn);
+    return count;
 }
 
 /* --- fsck --- */

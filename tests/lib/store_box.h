@@ -14,6 +14,7 @@
 
 /* A keeper whose wrapping keys follow from a seed and a version, so that a store can be opened again by another box
  * or another process with the same seed. */
+#define MEMORY_KEEPER_MADE 16
 struct memory_keeper {
     struct store_keeper table;
     struct secret_slab *slab;
@@ -21,7 +22,8 @@ struct memory_keeper {
     uint32_t seed;
     uint32_t oldest; /* versions that open; older ones are destroyed */
     uint32_t newest;
-    unsigned int new_keys; /* calls */
+    unsigned int new_keys;                /* calls */
+    uint8_t made[MEMORY_KEEPER_MADE][32]; /* the first keys it made, for searches that must not find them */
     unsigned int rewraps;
     enum err fail_rotate_end; /* answered instead of doing it, if not ERR_OK */
 };
@@ -64,6 +66,9 @@ enum err store_box_replace(struct store_box *box, struct table_id table, struct 
 enum err store_box_delete(struct store_box *box, struct table_id table, struct row_id id);
 struct index_id store_box_index(struct store_box *box, struct table_id table, uint16_t column, bool descending,
                                 bool unique, bool sparse);
+
+/* How many epochs a table has. */
+size_t store_box_epochs(struct store_box *box, struct table_id table);
 
 /* The text of column 1, the number of column 2. */
 struct span store_box_text(const struct row *row);

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hal/base/fault.h"
+#include "tests/lib/store_box.h"
+
+static int setup(void **state)
+{
+    *state = store_box_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    store_box_free(*state);
+    return 0;
+}
+
+static enum err read_row(struct store_box *box, struct table_id table, struct row_id id, char text[64],
+                         int64_t *out_number)
+{
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct row row = {.encoded = SPAN_NONE};
+
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+    const enum err err = store_get(snap, table, id, &row);
+    if (err == ERR_OK) {
+        const struct span value = store_box_text(&row);
+        memcpy(text, value.data, value.len);
+        text[value.len] = 0;
+        *out_number = store_box_number(&row);
+    }
+    return err;
+}
+
+/* --- indexes --- */
+
+static void a_unique_index_refuses_an_equal_tuple_and_changes_nothing(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct index_id unique = store_box_index(box, table, 1, false, true, false);
+    const struct row_id first = store_box_insert(box, table, "ann", "taken", 1);
+    const struct row_id second = store_box_insert(box, table, "ann", "free", 2);
+    struct store_txn *txn = NULL;
+    struct index_id named = {0};
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    assert_int_equal(store_insert(txn, table, (struct row_id){{1}}, store_box_row(box, "bob", "taken", 3), &named),
+                     ERR_EXISTS);
+    assert_int_equal(named.value, unique.value);
+    assert_int_equal(store_replace(txn, table, second, store_box_row(box, "ann", "taken", 2), NULL), ERR_EXISTS);
+    assert_int_equal(store_txn_changes(txn), 0);
+    assert_int_equal(store_replace(txn, table, first, store_box_row(box, "ann", "taken", 9), NULL), ERR_OK);
+    assert_int_equal(store_insert(txn, table, (struct row_id){{1}}, store_box_row(box, "bob", "TAKEN", 3), NULL),
+                     ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+static void missing_values_collide_unless_the_index_is_sparse(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id dense = store_box_table(box);
+    const struct table_id sparse = store_box_table(box);
+    struct store_txn *txn = NULL;
+    (void)store_box_index(box, dense, 1, false, true, false);
+    (void)store_box_index(box, sparse, 1, false, true, true);
+    (void)store_box_insert(box, dense, "ann", NULL, 1);
+    (void)store_box_insert(box, sparse, "ann", NULL, 1);
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    assert_int_equal(store_insert(txn, dense, (struct row_id){{1}}, store_box_row(box, "bob", NULL, 3), NULL),
+                     ERR_EXISTS);
+    assert_int_equal(store_insert(txn, sparse, (struct row_id){{1}}, store_box_row(box, "bob", NULL, 3), NULL), ERR_OK);
+    store_txn_abort(txn);
+}
+
+static void a_unique_index_over_equal_rows_is_refused_and_leaves_nothing(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct index_def def = {.fields = {{.field = {.column = 1}}}, .field_count = 1, .unique = true};
+    struct store_txn *txn = NULL;
+    struct index_id index = {0};
+    (void)store_box_insert(box, table, "ann", "same", 1);
+    (void)store_box_insert(box, table, "ann", "same", 2);
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    assert_int_equal(store_index_create(txn, table, &def, &index), ERR_EXISTS);
+
+    store_txn_abort(txn);
+    assert_int_equal(index.value, 0);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+static void a_dropped_index_is_gone_and_the_owners_index_stays(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    struct store_txn *txn = NULL;
+    (void)store_box_insert(box, table, "ann", "same", 1);
+    const struct index_id index = store_box_index(box, table, 1, false, true, false);
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    assert_int_equal(store_index_drop(txn, table, (struct index_id){1}), ERR_REFUSED);
+    assert_int_equal(store_index_drop(txn, table, index), ERR_OK);
+    assert_int_equal(store_index_drop(txn, table, index), ERR_NOT_FOUND);
+    assert_int_equal(store_insert(txn, table, (struct row_id){{1}}, store_box_row(box, "ann", "same", 2), NULL),
+                     ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+
+    assert_int_equal(store_box_fsck(box, true), 0);
+    store_box_reopen(box);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+static void index_definitions_survive_a_restart(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct index_def def = {
+        .fields = {{.field = {0, span_lit("address"), span_lit("city.0")}, .descending = true},
+                   {.field = {.column = 77, .name = span_lit("n")}}},
+        .field_count = 2,
+        .sparse = true,
+    };
+    const struct store_index *indexes = NULL;
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct store_txn *txn = NULL;
+    struct index_id index = {0};
+    size_t count = 0;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_index_create(txn, table, &def, &index), ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+
+    store_box_reopen(box);
+
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+    assert_int_equal(store_indexes(snap, table, &indexes, &count), ERR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(indexes[0].def.fields[0].field.column, ROW_COLUMN_CREATED_BY);
+    assert_int_equal(indexes[1].id.value, index.value);
+    assert_true(indexes[1].def.sparse && !indexes[1].def.unique && indexes[1].def.fields[0].descending);
+    assert_true(span_equal(indexes[1].def.fields[0].field.path, span_lit("city.0")));
+    assert_int_equal(indexes[1].def.fields[1].field.column, 77);
+}
+
+static void an_index_of_no_or_too_many_fields_is_refused(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    static const uint8_t name[INDEX_FIELD_TEXT_MAX + 1] = {'n'};
+    struct index_def def = {.field_count = 0};
+    struct store_txn *txn = NULL;
+    struct index_id index = {0};
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    assert_int_equal(store_index_create(txn, table, &def, &index), ERR_RANGE);
+    def.field_count = INDEX_FIELDS_MAX + 1;
+    assert_int_equal(store_index_create(txn, table, &def, &index), ERR_RANGE);
+    def.field_count = 1;
+    def.fields[0].field.name = span_array(name);
+    assert_int_equal(store_index_create(txn, table, &def, &index), ERR_RANGE);
+    assert_int_equal(store_index_create(txn, (struct table_id){9999}, &def, &index), ERR_NOT_FOUND);
+    store_txn_abort(txn);
+}
+
+/* --- tables --- */
+
+static void the_appliances_own_tables_have_ids_of_its_choice(void **state)
+{
+    struct store_box *box = *state;
+    struct store_txn *txn = NULL;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    assert_int_equal(store_table_create(txn, (struct table_id){7}), ERR_OK);
+    assert_int_equal(store_table_create(txn, (struct table_id){7}), ERR_EXISTS);
+    assert_int_equal(store_table_create(txn, (struct table_id){0}), ERR_RANGE);
+    assert_int_equal(store_table_create(txn, (struct table_id){STORE_TABLE_FIRST}), ERR_RANGE);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    assert_int_equal(store_box_table(box).value, STORE_TABLE_FIRST);
+}
+
+static void drop(struct store_box *box, struct table_id table)
+{
+    struct store_txn *txn = NULL;
+
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_table_drop(txn, table), ERR_OK);
+    assert_int_equal(store_table_drop(txn, table), ERR_NOT_FOUND);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+}
+
+static void a_dropped_table_is_gone_and_the_others_stay(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id gone = store_box_table(box);
+    const struct table_id kept = store_box_table(box);
+    char text[64];
+    int64_t number = 0;
+    for (int64_t at = 0; at < 200; at++) {
+        (void)store_box_insert(box, gone, "ann", "x", at);
+    }
+    const struct row_id id = store_box_insert(box, kept, "ann", "stays", 1);
+
+    drop(box, gone);
+
+    assert_int_equal(read_row(box, gone, id, text, &number), ERR_NOT_FOUND);
+    assert_int_equal(read_row(box, kept, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_fsck(box, true), 0);
+    store_box_reopen(box);
+    assert_int_equal(read_row(box, kept, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_fsck(box, true), 0);
+    assert_true(store_box_table(box).value > kept.value); /* ids are never given again */
+}
+
+static void dropping_destroys_the_key_that_wrapped_the_dropped_one(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id gone = store_box_table(box);
+    const struct table_id kept = store_box_table(box);
+    (void)kept;
+
+    drop(box, gone);
+
+    assert_int_equal(box->keeper.oldest, 2);
+    assert_int_equal(box->keeper.newest, 2);
+    assert_int_equal(box->keeper.rewraps, 2); /* the other table, and the appliance's own records */
+}
+
+static void a_rotation_that_was_cut_off_is_finished_at_the_next_start(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id gone = store_box_table(box);
+    box->keeper.fail_rotate_end = ERR_CLOSED;
+    drop(box, gone);
+    assert_int_equal(box->keeper.oldest, 1);
+
+    box->keeper.fail_rotate_end = ERR_OK;
+    store_box_reopen(box);
+
+    assert_int_equal(box->keeper.oldest, 2);
+    store_box_reopen(box);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+static void a_drop_that_is_aborted_leaves_the_table(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct row_id id = store_box_insert(box, table, "ann", "stays", 1);
+    struct store_txn *txn = NULL;
+    char text[64];
+    int64_t number = 0;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_table_drop(txn, table), ERR_OK);
+    assert_int_equal(store_get(store_txn_snap(txn), table, id, &(struct row){.encoded = SPAN_NONE}), ERR_NOT_FOUND);
+
+    store_txn_abort(txn);
+
+    assert_int_equal(read_row(box, table, id, text, &number), ERR_OK);
+    store_box_reopen(box);
+    assert_int_equal(read_row(box, table, id, text, &number), ERR_OK);
+    assert_int_equal(box->keeper.oldest, box->keeper.newest);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+/* --- epochs that pile up --- */
+
+static void old_epochs_are_emptied_and_forgotten(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    struct store_txn *txn = NULL;
+    bool more = true;
+    char text[64];
+    int64_t number = 0;
+    const struct row_id first = store_box_insert(box, table, "ann", "first", 0);
+    (void)store_box_index(box, table, 1, false, true, false);
+    for (int64_t start = 1; start < 24; start++) {
+        char name[16];
+        snprintf(name, sizeof(name), "start %d", (int)start);
+        store_box_reopen(box); /* a new epoch at each start */
+        (void)store_box_insert(box, table, "ann", name, start);
+    }
+    assert_int_equal(store_box_epochs(box, table), 24);
+
+    for (size_t calls = 0; more && calls < 1000; calls++) {
+        assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+        assert_int_equal(store_reseal(txn, table, 3, &more), ERR_OK);
+        if (calls == 4) {
+            store_txn_abort(txn); /* what it did is undone, and done again */
+        } else {
+            assert_int_equal(store_txn_commit(txn), ERR_OK);
+        }
+    }
+
+    assert_false(more);
+    assert_int_equal(store_box_epochs(box, table), 16);
+    assert_int_equal(read_row(box, table, first, text, &number), ERR_OK);
+    assert_int_equal(store_box_fsck(box, true), 0);
+    store_box_reopen(box);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_unique_index_refuses_an_equal_tuple_and_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(missing_values_collide_unless_the_index_is_sparse, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_unique_index_over_equal_rows_is_refused_and_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dropped_index_is_gone_and_the_owners_index_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(index_definitions_survive_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_index_of_no_or_too_many_fields_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_appliances_own_tables_have_ids_of_its_choice, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dropped_table_is_gone_and_the_others_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(dropping_destroys_the_key_that_wrapped_the_dropped_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_off_is_finished_at_the_next_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_drop_that_is_aborted_leaves_the_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_epochs_are_emptied_and_forgotten, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
