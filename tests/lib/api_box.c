@@ -173,9 +173,8 @@ struct api_box_pending {
     struct buf *body;
     char *text[6]; /* copies of what the test gave: nothing of the API may rely on its life */
     bool done;
+    struct api_answer answer;
 };
-
-static struct api_answer answer;
 
 /* The two functions of net that a handler calls. */
 struct buf *__wrap_http_body(struct http_exchange *exchange);
@@ -192,14 +191,17 @@ void __wrap_http_respond(struct http_exchange *exchange, const struct http_respo
     const struct span body = buf_all(pending->body);
     size_t at = 0;
 
-    memset(&answer, 0, sizeof answer);
-    answer.status = response->status;
-    answer.body_len = body.len < sizeof answer.body - 1 ? body.len : sizeof answer.body - 1;
-    memcpy(answer.body, body.data, answer.body_len);
+    struct api_answer *answer = &pending->answer;
+
+    answer->status = response->status;
+    answer->body_len = body.len < sizeof answer->body - 1 ? body.len : sizeof answer->body - 1;
+    if (answer->body_len > 0) {
+        memcpy(answer->body, body.data, answer->body_len);
+    }
     for (size_t i = 0; i < response->header_count; i++) {
         const struct http_header *header = &response->headers[i];
-        at += (size_t)snprintf(answer.headers + at, sizeof answer.headers - at, "%.*s: %.*s\n", (int)header->name.len,
-                               (const char *)header->name.data, (int)header->value.len,
+        at += (size_t)snprintf(answer->headers + at, sizeof answer->headers - at, "%.*s: %.*s\n",
+                               (int)header->name.len, (const char *)header->name.data, (int)header->value.len,
                                (const char *)header->value.data);
     }
     pending->done = true;
@@ -288,8 +290,10 @@ const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pend
         free(pending->text[i]);
     }
     buf_free(pending->body);
+    static struct api_answer last;
+    last = pending->answer;
     free(pending);
-    return &answer;
+    return &last;
 }
 
 const struct api_answer *api_box_ask(struct api_box *box, const struct api_ask *ask)
