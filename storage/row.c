@@ -22,6 +22,7 @@ static enum err read_varint(struct reader *reader, uint64_t *out_value)
         ENSURE(shift < 63 || byte <= 1, ERR_DAMAGED, "number too large");
         value |= (uint64_t)(byte & 0x7f) << shift;
         if ((byte & 0x80) == 0) {
+            ENSURE(byte != 0 || shift == 0, ERR_DAMAGED, "number longer than it need be");
             *out_value = value;
             return ERR_OK;
         }

@@ -300,6 +300,21 @@ static void bytes_of_another_version_are_told_apart(void **state)
     assert_int_equal(row_read(some_id, SPAN_NONE, &row), ERR_DAMAGED);
 }
 
+static void a_number_longer_than_it_need_be_is_damage(void **state UNUSED)
+{
+    static const uint8_t shortest[] = {1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 4, 0x05};
+    static const uint8_t longer[] = {1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 4, 0x85, 0x00};
+    const struct row_field field = {.column = 1};
+    struct row_value value = {0};
+    struct row row;
+
+    assert_int_equal(row_read(some_id, span_array(shortest), &row), ERR_OK);
+    assert_int_equal(row_find(&row, &field, NULL, &value), ERR_OK);
+    assert_int_equal(value.integer, -3);
+    assert_int_equal(row_read(some_id, span_array(longer), &row), ERR_OK);
+    assert_int_equal(row_find(&row, &field, NULL, &value), ERR_DAMAGED);
+}
+
 static void a_row_id_reads_only_as_24_lower_case_digits(void **state UNUSED)
 {
     struct row_id id;
@@ -330,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_bytes_are_never_read_past_their_end, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_of_another_version_are_told_apart, setup, teardown),
+        cmocka_unit_test(a_number_longer_than_it_need_be_is_damage),
         cmocka_unit_test(a_row_id_reads_only_as_24_lower_case_digits),
     };
 
