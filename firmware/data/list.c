@@ -35,7 +35,8 @@ struct list_query {
     struct row_value owner;
 };
 
-/* The one predicate of the list: owner AND filter AND search. */
+/* The one predicate of the list: owner AND filter AND search. The scan of an owner's list is over their index entries
+ * already; asking the row as well means that no entry, however it came there, can show another's row. */
 static enum err condition(void *context, const struct row *row, bool *out_take)
 {
     const struct list_query *query = context;

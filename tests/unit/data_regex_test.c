@@ -83,7 +83,7 @@ static const struct match_case grammar[] = {
     {"^(ab){2}c$", "ababc", true}, {"^(a|bc){2,3}$", "bcabc", true}, {"^(a{2}){2}$", "aaaa", true},
     {"^(a{2}){2}$", "aaa", false}, {"\\d+", "a1", true}, {"^\\D+$", "a1", false}, {"^\\w+$", "a_9", true},
     {"^\\w+$", "\xc3\xa4", false}, {"\\s", "a\tb", true}, {"^\\S+$", "a b", false}, {"\\bcat\\b", "a cat sat", true},
-    {"\\bcat\\b", "concat", false}, {"\\bfoo", "xfoo foo", true}, {"\\Bcat", "concat", true}, {"\\Bcat", "cat", false},
+    {"\\bcat\\b", "concat", false}, {"\\bfoo", "xfoo foo", true}, {"\\Bcat", "concat", true}, {"\\Bcat", "cat", false}, {"(a|)\\bfoo", "ab foo", true},
     {"\\.", "a.b", true}, {"\\.", "ab", false}, {"a\\nb", "a\nb", true}, {"\\$\\{\\}", "${}", true},
     {"a^b", "a^b", false}, {"a]b}", "a]b}", true}, {"(^a|b)c", "xbc", true}, {"(^a|b)c", "xac", false},
     {"x*y", "zzzzy", true}, {"abc", "aabc", true}, {"[A]", "a", false}, {"A", "a", false},

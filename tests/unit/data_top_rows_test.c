@@ -21,15 +21,15 @@ static struct row_id id_of(uint32_t number)
 }
 
 /* Offers the numbers of a permutation with long text keys; few fit the memory at a time. */
-static void offer_all(struct top_rows *rows, uint32_t count)
+static void offer_all(struct top_rows *rows, uint32_t count, uint32_t stride)
 {
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t number = (i * 37) % count;
+        const uint32_t number = (i * stride) % count;
         char text[256];
         memset(text, 'k', sizeof(text));
         (void)snprintf(text, sizeof(text), "%05u", (unsigned int)(number / 2)); /* pairs of equal keys */
         text[5] = 'k';
-        const struct row_value key = {.type = ROW_STRING, .bytes = span_of(text, 40 + number % 200)};
+        const struct row_value key = {.type = ROW_STRING, .bytes = span_of(text, 40 + (number * 53) % 200)};
         assert_int_equal(top_rows_offer(rows, id_of(number), &key), ERR_OK);
     }
 }
@@ -37,7 +37,9 @@ static void offer_all(struct top_rows *rows, uint32_t count)
 static void top_rows_gives_every_row_in_order_over_several_passes(void **state)
 {
     (void)state;
-    for (int descending = 0; descending < 2; descending++) {
+    static const uint32_t strides[] = {37, 73, 111, 7, 1, 199};
+    for (size_t run = 0; run < 2 * ARRAY_LENGTH(strides); run++) {
+        const int descending = (int)(run % 2);
         struct top_rows *rows = NULL;
         const uint32_t count = 200;
         uint32_t seen = 0;
@@ -45,7 +47,7 @@ static void top_rows_gives_every_row_in_order_over_several_passes(void **state)
         uint32_t keys[200];
         assert_int_equal(top_rows_new(1000, TOP_ROWS_BYTES_MIN, descending == 1, &rows), ERR_OK);
         for (size_t kept = 1; kept > 0; passes++) {
-            offer_all(rows, count);
+            offer_all(rows, count, strides[run / 2]);
             kept = top_rows_sort(rows);
             for (size_t i = 0; i < kept; i++) {
                 assert_true(seen < count);
