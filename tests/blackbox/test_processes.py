@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Supervisor, keeper and worker from outside: start, report, orderly end, death of each, locked and unlocked."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import ssl
+import stat
+import subprocess
+import time
+
+import pytest
+
+from conftest import PROGRAM, RUN, wait_until
+
+KEYS = {"publishableKey", "secretKey", "recoveryKey"}
+BASIC = {"url", "caFile", "projectId", "environment"}
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+
+
+def presented_certificate(box):
+    return ssl.get_server_certificate(("127.0.0.1", box.port))
+
+
+def test_the_first_start_reports_one_json_line_with_keys_and_later_starts_without(make_box):
+    box = make_box()
+
+    assert set(box.report) == BASIC | KEYS
+    assert re.fullmatch(r"https://localhost:\d+", box.report["url"])
+    assert box.report["environment"] == "dev"
+    assert box.report["publishableKey"].startswith("pk_") and box.report["secretKey"].startswith("sk_")
+    assert re.fullmatch(r"([a-z]{5}-){16}[a-z]{5}", box.report["recoveryKey"])
+    first = box.report
+    box.restart()
+    assert set(box.report) == BASIC
+    assert box.report["projectId"] == first["projectId"] and box.report["environment"] == "dev"
+    assert box.stop() == 0
+    assert len(box.output) == 1
+
+
+def test_health_is_answered_over_tls_with_the_pinned_ca(box):
+    answer = box.get("/healthz")
+
+    assert answer.status == 200 and answer.json == {"status": "ok"}
+    assert box.state() == {"state": "operational", "reason": None, "version": box.state()["version"]}
+
+
+def test_a_client_that_pins_another_ca_refuses_the_box(box, make_box):
+    other = make_box()
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connection = http.client.HTTPSConnection("localhost", box.port, timeout=30,
+                                                 context=ssl.create_default_context(cafile=other.ca))
+        connection.request("GET", "/healthz")
+
+
+def test_sigterm_ends_worker_keeper_tpm_and_supervisor_in_order(make_box):
+    box = make_box()
+    pids = [box.pid(name) for name in ("worker", "keeper", "supervisor", "swtpm")]
+
+    assert box.stop() == 0
+
+    ended = [(line["child"], line["how"], line["number"]) for line in box.events("child_ended")]
+    assert ended == [("worker", "exit", 0), ("keeper", "exit", 0)]
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_an_open_request_is_answered_before_the_end(make_box):
+    box = make_box()
+    connection = box.connect()
+    assert box.get("/healthz", connection=connection).status == 200
+
+    assert box.stop() == 0
+    with pytest.raises((OSError, http.client.HTTPException)):
+        box.get("/healthz", connection=connection)
+
+
+def test_a_killed_worker_is_replaced(make_box):
+    box = make_box()
+
+    old = box.kill("worker")
+    box.wait_for_new("worker", old)
+
+    assert box.get("/healthz").status == 200
+    assert box.state()["state"] == "operational"
+    assert box.stop() == 0
+
+
+def test_a_killed_keeper_unseals_again_and_gets_a_new_worker(make_box):
+    box = make_box()
+    worker = box.pid("worker")
+
+    box.kill("keeper")
+    box.wait_for_new("worker", worker)
+
+    assert box.get("/healthz").status == 200
+    assert box.state()["state"] == "operational"
+    assert box.stop() == 0
+
+
+def test_a_connection_lives_on_while_the_keeper_is_replaced(make_box):
+    box = make_box()
+    connection = box.connect()
+    assert box.get("/healthz", connection=connection).status == 200
+
+    os.kill(box.pid("keeper"), 9)
+
+    assert box.get("/healthz", connection=connection).status == 200
+
+
+def test_everything_killed_at_once_starts_again_without_the_recovery_key(make_box):
+    box = make_box()
+
+    box.kill_all()
+    box.start()
+
+    assert box.state()["state"] == "operational"
+    assert not KEYS & set(box.report)
+
+
+def test_a_recovery_key_that_was_never_printed_is_made_anew(make_box):
+    box = make_box()
+    first = box.recovery_key
+    assert box.stop() == 0
+    marker = box.data / "keeper" / "unseen"
+    shutil.copy(box.data / "keeper" / "root.recovery", marker)
+    shutil.chown(marker, *(getattr(marker.parent.stat(), name) for name in ("st_uid", "st_gid")))
+    marker.chmod(0o600)
+
+    box.start()
+
+    assert re.fullmatch(r"([a-z]{5}-){16}[a-z]{5}", box.report["recoveryKey"])
+    assert box.report["recoveryKey"] != first
+    assert not marker.exists()
+
+
+def test_attack_19_the_data_directory_with_another_tpm_stays_locked(make_box, tmp_path):
+    box = make_box()
+    operational = presented_certificate(box)
+    assert box.stop() == 0
+
+    box.start(tpm=tmp_path / "other.tpm")
+
+    assert not KEYS & set(box.report)
+    assert box.state(verify=False) == {"state": "locked", "reason": "tpm-changed",
+                                       "version": box.state(verify=False)["version"]}
+    assert box.get("/healthz", verify=False).status == 200
+    for path in ("/v1/data/notes", "/v1/admin/tables"):
+        answer = box.get(path, key="sk", verify=False)
+        assert answer.status == 503, (path, answer)
+        assert answer.json["error"]["code"] == "common/unavailable"
+        assert int(answer.headers["retry-after"]) >= 1
+    assert presented_certificate(box) != operational
+    with pytest.raises(ssl.SSLCertVerificationError):
+        box.get("/healthz")
+
+
+def test_the_recovery_key_unlocks_under_another_tpm_and_seals_to_it(make_box, tmp_path):
+    box = make_box()
+    other = tmp_path / "other.tpm"
+    table = box.make_table("notes", {"text": {"type": "string"}})
+    row = box.post("/v1/data/notes", {"text": "kept"}, key="sk").json
+    assert box.stop() == 0
+    box.start(tpm=other)
+
+    answer = box.post("/v1/system/unlock", {"recoveryKey": box.recovery_key}, verify=False)
+
+    assert answer.status == 200, answer
+    box.wait_for_state("operational")
+    assert box.get(f"/v1/data/notes/{row['id']}", key="sk").json["text"] == "kept"
+    assert table["tableName"] == "notes"
+    box.restart(tpm=other)
+    assert box.state()["state"] == "operational"
+
+
+def test_a_wrong_recovery_key_does_not_unlock_and_tries_are_limited(make_box, tmp_path):
+    box = make_box()
+    stranger = make_box().recovery_key
+    assert box.stop() == 0
+    box.start(tpm=tmp_path / "other.tpm")
+
+    wrong = box.post("/v1/system/unlock", {"recoveryKey": stranger}, verify=False)
+    at_once = box.post("/v1/system/unlock", {"recoveryKey": box.recovery_key}, verify=False)
+
+    assert 400 <= wrong.status < 500
+    assert at_once.status == 429, at_once
+    assert box.state(verify=False)["state"] == "locked"
+
+
+def test_unlocking_an_operational_box_is_refused(box):
+    answer = box.post("/v1/system/unlock", {"recoveryKey": box.recovery_key})
+
+    assert answer.status == 503 and answer.json["error"]["code"] == "common/unavailable"
+
+
+def test_a_pin_is_asked_for_at_each_start_and_over_the_network(make_box):
+    box = make_box(pin="1234-abcd")
+    assert box.state()["state"] == "operational"
+    box.restart(pin="1234-abcd")
+    assert box.state()["state"] == "operational"
+
+    box.restart()
+
+    assert box.state() == {"state": "locked", "reason": "pin-required", "version": box.state()["version"]}
+    answer = box.post("/v1/system/unlock", {"pin": "0000"})
+    assert 400 <= answer.status < 500, answer
+    time.sleep(1.1)  # one try a second
+    assert box.post("/v1/system/unlock", {"pin": "1234-abcd"}).status == 200
+    box.wait_for_state("operational")
+
+
+def test_the_locked_box_shows_a_certificate_of_the_pinned_ca_and_never_the_operational_one(make_box):
+    box = make_box(pin="1234-abcd")
+    operational = presented_certificate(box)
+
+    box.restart()
+
+    assert box.get("/healthz").status == 200  # verified against the CA file
+    assert presented_certificate(box) != operational
+
+
+def test_the_tpm_gone_while_running_leaves_the_box_operational(make_box):
+    box = make_box()
+
+    box.kill("swtpm")
+
+    assert box.get("/healthz").status == 200
+    assert box.state()["state"] == "operational"
+    assert box.stop() == 0
+
+
+def test_a_second_box_in_the_same_directory_is_refused(make_box):
+    box = make_box()
+
+    done = subprocess.run([PROGRAM, "serve", "--data", str(box.data), "--tcti", "swtpm:path=/nonexistent", "--port", "0"],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert "another process uses this directory" in done.stderr
+    assert box.get("/healthz").status == 200
+
+
+def test_the_tpm_state_inside_the_data_directory_is_refused(tmp_path):
+    done = subprocess.run([RUN, "--data", str(tmp_path / "d"), "--tpm-state", str(tmp_path / "d" / "tpm")],
+                          capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ, ROWLOCK=PROGRAM))
+
+    assert done.returncode == 1
+    assert "must not lie inside the data directory" in done.stderr
+    assert not (tmp_path / "d").exists()
+
+
+def test_the_text_report_has_curl_lines_that_work_when_pasted(make_box, tmp_path):
+    data = tmp_path / "data"
+    process = subprocess.Popen([RUN, "--data", str(data), "--port", "0"], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True, env=dict(os.environ, ROWLOCK=PROGRAM))
+    try:
+        lines = []
+        while len([line for line in lines if line.startswith("curl ")]) < 3:
+            line = process.stdout.readline()
+            assert line, "".join(lines)
+            lines.append(line)
+        answers = [subprocess.run(["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, text=True,
+                                  timeout=60, check=False) for line in lines if line.startswith("curl ")]
+        assert [answer.returncode for answer in answers] == [0, 0, 0], answers
+        assert json.loads(answers[0].stdout)["tableName"] == "notes"
+        assert json.loads(answers[1].stdout)["text"] == "hello"
+        assert [row["text"] for row in json.loads(answers[2].stdout)["items"]] == ["hello"]
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_nobody_else_can_read_what_lies_on_disk(box):
+    for path in [box.data, *box.data.rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if path.name == "ca.pem":
+            assert mode == 0o644
+        else:
+            assert mode & 0o077 == 0, path
+
+
+def test_fsck_finds_nothing_in_a_sound_box_and_says_when_it_cannot_look(make_box):
+    box = make_box()
+    box.make_table("notes", {"text": {"type": "string"}})
+    for number in range(20):
+        assert box.post("/v1/data/notes", {"text": f"row {number}"}, key="sk").status == 201
+    assert box.stop() == 0
+
+    status, output, errors = box.fsck()
+    assert status == 0, (output, errors)
+    assert re.search(r"^checked: \d+ tables, \d+ rows, \d+ index entries, 0 damaged$", output, re.M)
+
+    shutil.move(box.tpm, box.directory / "away")
+    box.tpm.mkdir()
+    status, output, errors = box.fsck()
+    assert status == 2
+    assert "tpm-changed" in errors
+
+
+def test_worker_and_keeper_cannot_be_traced_and_leave_no_core(box):
+    for name in ("worker", "keeper"):
+        pid = box.pid(name)
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max core file size\s+0\s+0", limits)
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        assert re.search(r"NoNewPrivs:\s+1", status) and re.search(r"Seccomp:\s+2", status)
+        if os.geteuid() == 0:
+            assert re.search(r"^Uid:\s+65534\s+65534\s+65534\s+65534$", status, re.M)
+            assert re.search(r"^CapEff:\s+0+$", status, re.M)
+
+
+def test_the_log_holds_no_key_and_no_recovery_word(make_box):
+    box = make_box()
+    box.get("/healthz")
+    box.restart()
+    log = box.log_text()
+
+    for secret in (box.sk, box.pk, box.recovery_key):
+        assert secret not in log
+    wait_until(lambda: box.events("worker_ready"), "the worker")
