@@ -378,10 +378,22 @@ const struct json_value *request_body(struct api_request *request)
 
 /* --- the way in --- */
 
+static enum err refuse_unavailable(struct api_request *request)
+{
+    const enum err err = refuse(&request->refusal, REFUSAL_COMMON_UNAVAILABLE, NULL);
+
+    request->refusal.retry_after_s = 5;
+    return err;
+}
+
 static enum err find_route(struct api_request *request)
 {
     const enum err err = route_find(request->exchange, &request->route, request->params, &request->allowed);
 
+    if (err != ERR_OK && request->api->options.state != BOARD_OPERATIONAL) {
+        fault_clear();
+        return refuse_unavailable(request); /* contract 9.3: 503 to everything, also to what there is not */
+    }
     if (err == ERR_NOT_FOUND) {
         return refuse(&request->refusal, REFUSAL_COMMON_NOT_FOUND, NULL);
     }
@@ -396,9 +408,7 @@ static enum err check_state(struct api_request *request)
     if ((request->route->states & ROUTE_IN(request->api->options.state)) != 0) {
         return ERR_OK;
     }
-    const enum err err = refuse(&request->refusal, REFUSAL_COMMON_UNAVAILABLE, NULL);
-    request->refusal.retry_after_s = 5;
-    return err;
+    return refuse_unavailable(request);
 }
 
 static enum err verify(struct api_request *request)

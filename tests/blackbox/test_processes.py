@@ -155,7 +155,7 @@ def test_attack_19_the_data_directory_with_another_tpm_stays_locked(make_box, tm
     assert box.state(verify=False) == {"state": "locked", "reason": "tpm-changed",
                                        "version": box.state(verify=False)["version"]}
     assert box.get("/healthz", verify=False).status == 200
-    for path in ("/v1/data/notes", "/v1/admin/tables"):
+    for path in ("/v1/data/notes", "/v1/admin/tables", "/v1/openapi.json", "/nothing"):
         answer = box.get(path, key="sk", verify=False)
         assert answer.status == 503, (path, answer)
         assert answer.json["error"]["code"] == "common/unavailable"
