@@ -201,7 +201,6 @@ static void each_step_that_fails_answers_with_its_code(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         const char *key = cases[i].guest ? box->publishable : box->secret;
-        print_message("%s %s\n", cases[i].method, cases[i].target);
         assert_refused(api_box_send(box, cases[i].method, key, cases[i].target, cases[i].body), cases[i].status,
                        cases[i].code);
     }
