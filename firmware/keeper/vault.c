@@ -248,6 +248,19 @@ static enum err ring_make(struct vault *vault, const struct secret *root)
     return ERR_OK;
 }
 
+/* Files of a first start that was cut off: their keys are gone, so nothing fits them. */
+static enum err clear_remains(struct vault *vault)
+{
+    static const char *const names[] = {FILE_CA, FILE_LEAF, FILE_LOCKED_CERT, FILE_LOCKED, FILE_KEYS};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (datadir_has(vault->dir, names[i])) {
+            TRY(datadir_remove(vault->dir, names[i]));
+        }
+    }
+    return ERR_OK;
+}
+
 /* 1. note that nobody has seen a recovery key, and clear away what a crash may have left
  * 2. make root key, recovery file, keyring, certificates, locked leaf
  * 3. root.seal: from here on the box is provisioned
@@ -265,6 +278,7 @@ static enum err provision(struct vault *vault, struct span pin)
     TRY(made);
 
     TRY(datadir_write(vault->dir, FILE_UNSEEN, span_lit("the recovery key has not been shown\n")));
+    TRY(clear_remains(vault));
     TRY(recovery_make(vault, root));
     TRY(ring_make(vault, root));
     vault->state = BOARD_OPERATIONAL; /* for vault_renew; vault_start takes it back on failure */
