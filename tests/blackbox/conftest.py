@@ -72,7 +72,8 @@ class Box:
         """Starts the appliance and waits for its report. tpm: another directory for the TPM's state."""
         assert self.process is None
         self.lines, self.raw, self.report = [], [], None
-        command = [RUN, "--data", str(self.data), "--tpm-state", str(tpm or self.tpm), "--port", "0",
+        # setpriv: a test run that is killed takes its appliances with it.
+        command = ["setpriv", "--pdeathsig", "TERM", RUN, "--data", str(self.data), "--tpm-state", str(tpm or self.tpm), "--port", "0",
                    "--http-port", "0", "--json", *self.options]
         pass_fds = ()
         if pin is not None:
