@@ -53,6 +53,7 @@ _Static_assert(sizeof(spki_head) + SIGN_PUBLIC_BYTES == SPKI_BYTES, "a P-256 key
 /* A certificate chain and everything derived from it. Lives until the last connection that began with it is gone. */
 struct tls_chain {
     WOLFSSL_CTX *context;
+    uint32_t number; /* the signer's */
     uint8_t public_key[SIGN_PUBLIC_BYTES];
     size_t users;
 };
@@ -221,7 +222,7 @@ static void digest_of(const struct tls_sign_request *request, uint8_t out_digest
 
 static enum err start_signature(struct tls *tls, struct span digest)
 {
-    struct tls_sign_request request = {.group = 0};
+    struct tls_sign_request request = {.certificate = tls->chain->number};
 
     if (wolfSSL_version(tls->ssl) == TLS1_3_VERSION) {
         TRY(fields_13(tls, &request));
@@ -383,7 +384,7 @@ static enum err leaf_key(struct span chain_pem, uint8_t out_spki[SPKI_BYTES])
     return ERR_OK;
 }
 
-enum err tls_server_cert(struct tls_server *server, struct span chain_pem)
+enum err tls_server_cert(struct tls_server *server, uint32_t number, struct span chain_pem)
 {
     SCOPED(chain_unuse_scoped) struct tls_chain *chain = NULL;
     uint8_t spki[SPKI_BYTES];
@@ -393,6 +394,7 @@ enum err tls_server_cert(struct tls_server *server, struct span chain_pem)
     TRY(mem_alloc(sizeof(struct tls_chain), &memory));
     chain = memory;
     chain->users = 1;
+    chain->number = number;
     memcpy(chain->public_key, spki + sizeof(spki_head), SIGN_PUBLIC_BYTES);
     chain->context = wolfSSL_CTX_new(wolfSSLv23_server_method());
     ENSURE(chain->context != NULL, ERR_NO_MEMORY, "no TLS context");

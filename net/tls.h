@@ -36,6 +36,7 @@ enum tls_hash { TLS_SHA256 = 1, TLS_SHA384 = 2 };
  * and signs it with ECDSA P-256 and SHA-256, whatever the hash of the transcript is. */
 struct tls_sign_request {
     enum tls_sign_kind kind;
+    uint32_t certificate;                   /* the number of the one that this handshake shows, see tls_server_cert */
     enum tls_hash transcript_hash;          /* 1.3: also says how long transcript is, 32 or 48 */
     uint8_t transcript[TLS_TRANSCRIPT_MAX]; /* 1.3 */
     uint8_t client_random[TLS_RANDOM_BYTES]; /* 1.2, as the rest */
@@ -100,8 +101,9 @@ enum err tls_server_new(const struct tls_server_options *options, struct tls_ser
 void tls_server_free(struct tls_server *server);
 
 /* Uses this chain (PEM, the leaf first, P-256) for handshakes that begin from now on; handshakes under way and
- * connections keep the old one. ERR_MALFORMED: not a chain, or the leaf's key is not P-256; the old one then stays. */
-enum err tls_server_cert(struct tls_server *server, struct span chain_pem) MUST_USE;
+ * connections keep the old one. number is the signer's and comes back in each request for a signature.
+ * ERR_MALFORMED: not a chain, or the leaf's key is not P-256; the old one then stays. */
+enum err tls_server_cert(struct tls_server *server, uint32_t number, struct span chain_pem) MUST_USE;
 
 /* --- a connection --- */
 

@@ -38,7 +38,6 @@ struct keeper_link {
     struct loop *loop;
     struct msg_channel *channel;
     bool closed;
-    uint32_t certificate;
     size_t sent;
     struct slots free;
     struct slots waiting;
@@ -105,13 +104,13 @@ static enum err fill_sign(struct keeper_link *link, const struct slot *slot, str
         const size_t bytes = request->transcript_hash == TLS_SHA384 ? 48 : 32;
         *out_msg = MSG_NEW(MSG_SIGN_TLS13);
         out_msg->as.sign_tls13.request = number_of(link, slot);
-        out_msg->as.sign_tls13.certificate = link->certificate;
+        out_msg->as.sign_tls13.certificate = request->certificate;
         TRY(MSG_SET(&out_msg->as.sign_tls13.transcript, span_of(request->transcript, bytes)));
         return ERR_OK;
     }
     *out_msg = MSG_NEW(MSG_SIGN_TLS12);
     out_msg->as.sign_tls12.request = number_of(link, slot);
-    out_msg->as.sign_tls12.certificate = link->certificate;
+    out_msg->as.sign_tls12.certificate = request->certificate;
     memcpy(out_msg->as.sign_tls12.client_random, request->client_random, TLS_RANDOM_BYTES);
     memcpy(out_msg->as.sign_tls12.server_random, request->server_random, TLS_RANDOM_BYTES);
     out_msg->as.sign_tls12.group = request->group;
@@ -314,11 +313,6 @@ void keeper_link_free(struct keeper_link *link)
     }
     msg_channel_free(link->channel);
     mem_free(link);
-}
-
-void keeper_link_cert(struct keeper_link *link, uint32_t number)
-{
-    link->certificate = number;
 }
 
 struct tls_signer keeper_link_signer(struct keeper_link *link)

@@ -25,9 +25,6 @@ enum err keeper_link_new(struct loop *loop, struct msg_channel *take_channel, st
 /* When no job is under way any more. NULL is fine. */
 void keeper_link_free(struct keeper_link *link);
 
-/* The certificate that handshakes show from now on: signatures are asked for with its number. */
-void keeper_link_cert(struct keeper_link *link, uint32_t number);
-
 /* For tls_server_options and api_options; the link is the context of both. */
 struct tls_signer keeper_link_signer(struct keeper_link *link);
 struct api_unlock keeper_link_unlock(struct keeper_link *link);

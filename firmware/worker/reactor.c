@@ -185,9 +185,7 @@ static void on_cert(struct loop_post *post)
 {
     struct cert_post *const cert = (struct cert_post *)post;
 
-    if (tls_server_cert(cert->reactor->tls, span_of(cert->pem, cert->pem_len)) == ERR_OK) {
-        keeper_link_cert(cert->reactor->link, cert->number);
-    } else {
+    if (tls_server_cert(cert->reactor->tls, cert->number, span_of(cert->pem, cert->pem_len)) != ERR_OK) {
         log_fault(LOG_ERROR, "certificate_refused");
     }
     mem_free(cert);

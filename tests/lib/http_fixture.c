@@ -130,7 +130,7 @@ int http_fixture_open(void **state)
     assert_int_equal(crypto_slab_new(&f->slab), ERR_OK);
     const struct tls_server_options tls = {.signer = tls_keeper_face(&f->keeper), .slab = f->slab};
     assert_int_equal(tls_server_new(&tls, &f->tls), ERR_OK);
-    assert_int_equal(tls_server_cert(f->tls, span_str(tls_peer_certificate)), ERR_OK);
+    assert_int_equal(tls_server_cert(f->tls, 1, span_str(tls_peer_certificate)), ERR_OK);
     const struct http_server_options options = {
         .loop = f->loop,
         .stack = f->stack,

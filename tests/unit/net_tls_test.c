@@ -56,7 +56,7 @@ static void open_server(struct fixture *f, struct tls_server **out_server)
     };
 
     assert_int_equal(tls_server_new(&options, out_server), ERR_OK);
-    assert_int_equal(tls_server_cert(*out_server, span_str(tls_peer_certificate)), ERR_OK);
+    assert_int_equal(tls_server_cert(*out_server, 1, span_str(tls_peer_certificate)), ERR_OK);
 }
 
 static int set_up(void **state)
@@ -351,7 +351,7 @@ static void attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_r
         get_ticket(f, versions[i]);
         struct tls_peer *const first = f->peer;
         assert_int_equal(tls_server_new(&options, &other), ERR_OK);
-        assert_int_equal(tls_server_cert(other, span_str(tls_peer_certificate)), ERR_OK);
+        assert_int_equal(tls_server_cert(other, 1, span_str(tls_peer_certificate)), ERR_OK);
         const size_t signatures = f->keeper.started;
 
         snapshot_publish(f->cell, ticket_keys(2, 1));
@@ -385,7 +385,7 @@ static void tls_without_ticket_keys_serves_without_tickets(void **state)
     const struct tls_server_options options = {
         .signer = tls_keeper_face(&f->keeper), .ticket_keys = empty, .slab = f->slab};
     assert_int_equal(tls_server_new(&options, &server), ERR_OK);
-    assert_int_equal(tls_server_cert(server, span_str(tls_peer_certificate)), ERR_OK);
+    assert_int_equal(tls_server_cert(server, 1, span_str(tls_peer_certificate)), ERR_OK);
 
     for (size_t i = 0; i < ARRAY_LENGTH(versions); i++) {
         f->peer = tls_peer_new(&(struct tls_peer_options){.version = versions[i]});
@@ -405,18 +405,24 @@ static void tls_server_cert_swaps_the_chain_under_open_connections(void **state)
     call(f, &(struct tls_peer_options){.version = 0x0304});
     assert_int_equal(tls_peer_connect(f->peer), 1);
     assert_int_equal(serve(f), ERR_AGAIN); /* parked with the old one */
-    assert_int_equal(tls_server_cert(f->server, span_str(tls_peer_certificate)), ERR_OK);
+    assert_int_equal(f->keeper.last.certificate, 1);
+    assert_int_equal(tls_server_cert(f->server, 2, span_str(tls_peer_certificate)), ERR_OK);
     tls_keeper_answer(&f->keeper);
     assert_int_equal(shake_hands(f), ERR_OK);
     assert_talks(f);
+    hang_up(f);
+
+    call(f, &(struct tls_peer_options){.version = 0x0303});
+    assert_int_equal(shake_hands(f), ERR_OK);
+    assert_int_equal(f->keeper.last.certificate, 2);
 }
 
 static void tls_server_cert_refuses_what_is_no_p256_chain(void **state)
 {
     struct fixture *const f = *state;
 
-    assert_int_equal(tls_server_cert(f->server, span_lit("")), ERR_MALFORMED);
-    assert_int_equal(tls_server_cert(f->server, span_lit("-----BEGIN CERTIFICATE-----\nAAAA\n")), ERR_MALFORMED);
+    assert_int_equal(tls_server_cert(f->server, 1, span_lit("")), ERR_MALFORMED);
+    assert_int_equal(tls_server_cert(f->server, 1, span_lit("-----BEGIN CERTIFICATE-----\nAAAA\n")), ERR_MALFORMED);
     call(f, &(struct tls_peer_options){.version = 0x0304}); /* the old one stays */
     assert_int_equal(shake_hands(f), ERR_OK);
 }
