@@ -31,9 +31,10 @@ class Chromium:
         self.rest = b""
         self.last_id = 0
         self.events = []
+        # bash: the other shell knows no descriptors above 9
         command = f'exec 3<&{their_in} 4>&{their_out}; exec chromium "$@"'
         self.process = subprocess.Popen(
-            ["sh", "-c", command, "sh", *FLAGS, f"--user-data-dir={self.folder}/profile", "about:blank"],
+            ["bash", "-c", command, "bash", *FLAGS, f"--user-data-dir={self.folder}/profile", "about:blank"],
             pass_fds=(their_in, their_out), env={**os.environ, "HOME": self.folder}, stderr=subprocess.DEVNULL)
         os.close(their_in)
         os.close(their_out)
