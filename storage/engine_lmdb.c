@@ -16,13 +16,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "storage/index_int.h"
 
-#define FILE_MODE 0600
+#define FILE_MODE  0600
+#define PATH_BYTES 512
 
 struct engine {
     MDB_env *env;
@@ -136,7 +139,8 @@ static enum err open_maps(struct engine *engine)
     return ERR_OK;
 }
 
-static enum err open_env(const struct engine_config *config, struct engine *engine)
+static enum err start_env(const struct engine_config *config, const char *path, unsigned int flags,
+                          struct engine *engine)
 {
     int dead = 0;
 
@@ -145,9 +149,58 @@ static enum err open_env(const struct engine_config *config, struct engine *engi
     TRY(check(mdb_env_set_mapsize(engine->env, (size_t)config->map_bytes)));
     TRY(check(mdb_env_set_maxreaders(engine->env, config->readers_max)));
     TRY(check(mdb_env_set_maxdbs(engine->env, ENGINE_MAP_COUNT)));
-    TRY(check(mdb_env_open(engine->env, config->path, MDB_NOTLS, FILE_MODE)));
+    TRY(check(mdb_env_open(engine->env, path, MDB_NOTLS | flags, FILE_MODE)));
     TRY(check(mdb_reader_check(engine->env, &dead))); /* slots of a process that was killed */
     return open_maps(engine);
+}
+
+/* --- the first start --- */
+
+struct first_paths {
+    char data[PATH_BYTES];
+    char fresh[PATH_BYTES];
+};
+
+static enum err put_path(const char *folder, const char *name, char out_path[PATH_BYTES])
+{
+    const int len = snprintf(out_path, PATH_BYTES, "%s/%s", folder, name);
+
+    ENSURE(len > 0 && len < PATH_BYTES, ERR_RANGE, "path of the database too long");
+    return ERR_OK;
+}
+
+static enum err sync_folder(const char *path)
+{
+    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    ENSURE(folder >= 0, ERR_IO, "folder of the database");
+    const int synced = fsync(folder);
+    const int closed = close(folder);
+    ENSURE(synced == 0 && closed == 0, ERR_IO, "sync of the database's folder");
+    return ERR_OK;
+}
+
+/* LMDB writes a new file in place, and a crash in the middle leaves one that it refuses. So the first file is made under
+ * another name, synced by its first commit, and only then given its own. */
+static enum err make_first(const struct engine_config *config)
+{
+    struct first_paths paths = {.data = ""};
+    struct engine fresh = {.env = NULL};
+    struct stat state = {0};
+
+    TRY(put_path(config->path, "data.mdb", paths.data));
+    TRY(put_path(config->path, "new.mdb", paths.fresh));
+    if (stat(paths.data, &state) == 0) {
+        return ERR_OK;
+    }
+    ENSURE(unlink(paths.fresh) == 0 || errno == ENOENT, ERR_IO, "left-over of a first start");
+    const enum err err = start_env(config, paths.fresh, MDB_NOSUBDIR | MDB_NOLOCK, &fresh);
+    if (fresh.env != NULL) {
+        mdb_env_close(fresh.env);
+    }
+    TRY(err);
+    ENSURE(rename(paths.fresh, paths.data) == 0, ERR_IO, "name of the database");
+    return sync_folder(config->path);
 }
 
 enum err engine_open(const struct engine_config *config, struct engine **out_engine)
@@ -156,7 +209,10 @@ enum err engine_open(const struct engine_config *config, struct engine **out_eng
 
     TRY(mem_alloc(sizeof(struct engine), &memory));
     struct engine *engine = memory;
-    const enum err err = open_env(config, engine);
+    enum err err = make_first(config);
+    if (err == ERR_OK) {
+        err = start_env(config, config->path, 0, engine);
+    }
     if (err != ERR_OK) {
         engine_close(engine);
         return err;
