@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "storage/writer.h"
+#include "tests/lib/store_box.h"
+
+#define OPS 100
+
+/* What one operation does, and what became of it. */
+struct job {
+    struct write_op op;
+    struct bench *bench;
+    struct buf *buf;
+    struct row_id id;
+    enum err fail_before; /* answered instead of a change */
+    enum err fail_after;  /* answered after a change */
+    bool wait;            /* for the bench's gate, in apply */
+    unsigned int applied;
+    unsigned int completed;
+    enum err result;
+    enum err seen; /* what a reader found in complete */
+};
+
+struct bench {
+    struct store_box *box;
+    struct random *random;
+    struct writer *writer;
+    struct table_id table;
+    sem_t gate;
+    sem_t entered;
+    sem_t done;
+    unsigned int commits;
+    unsigned int aborts;
+    enum err before_commit;
+    struct job jobs[OPS];
+};
+
+static enum err apply(struct store_txn *txn, void *context)
+{
+    struct job *job = context;
+    struct row_builder builder;
+    struct span row = SPAN_NONE;
+
+    job->applied++;
+    if (job->wait) {
+        sem_post(&job->bench->entered);
+        sem_wait(&job->bench->gate);
+    }
+    if (job->fail_before != ERR_OK) {
+        return job->fail_before;
+    }
+    job->id = store_txn_row_id(txn, (struct wall_time){1000});
+    TRY(row_build_begin(&builder, job->buf, (struct wall_time){1}, (struct wall_time){1}, span_lit("ann")));
+    TRY(row_build_end(&builder, &row));
+    TRY(store_insert(txn, job->bench->table, job->id, row, NULL));
+    return job->fail_after;
+}
+
+static void complete(void *context, enum err err)
+{
+    struct job *job = context;
+    struct store_snap *snap = NULL;
+    struct row row;
+
+    job->result = err;
+    job->completed++;
+    assert_int_equal(store_snap_begin(job->bench->box->reader, &snap), ERR_OK);
+    job->seen = store_get(snap, job->bench->table, job->id, &row);
+    store_snap_end(snap);
+    sem_post(&job->bench->done);
+}
+
+static enum err before_commit(void *context, struct store_txn *txn UNUSED)
+{
+    const struct bench *bench = context;
+
+    return bench->before_commit;
+}
+
+static void after_commit(void *context)
+{
+    struct bench *bench = context;
+
+    bench->commits++;
+}
+
+static void after_abort(void *context)
+{
+    struct bench *bench = context;
+
+    bench->aborts++;
+}
+
+static int setup(void **state)
+{
+    struct bench *bench = calloc(1, sizeof(*bench));
+    const struct writer_hooks hooks = {
+        .context = bench, .before_commit = before_commit, .after_commit = after_commit, .after_abort = after_abort};
+
+    bench->box = store_box_new();
+    bench->table = store_box_table(bench->box);
+    assert_int_equal(random_new(SPAN_NONE, &bench->random), ERR_OK);
+    sem_init(&bench->gate, 0, 0);
+    sem_init(&bench->entered, 0, 0);
+    sem_init(&bench->done, 0, 0);
+    for (size_t at = 0; at < OPS; at++) {
+        struct job *job = &bench->jobs[at];
+        assert_int_equal(buf_new(4096, &job->buf), ERR_OK);
+        job->bench = bench;
+        job->op = (struct write_op){apply, complete, job};
+    }
+    assert_int_equal(writer_start(bench->box->store, bench->random, &hooks, &bench->writer), ERR_OK);
+    *state = bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+
+    writer_stop(bench->writer);
+    for (size_t at = 0; at < OPS; at++) {
+        buf_free(bench->jobs[at].buf);
+    }
+    random_free(bench->random);
+    assert_int_equal(store_box_fsck(bench->box, true), 0);
+    store_box_free(bench->box);
+    free(bench);
+    return 0;
+}
+
+static void submit(struct bench *bench, size_t at)
+{
+    assert_int_equal(writer_submit(bench->writer, &bench->jobs[at].op), ERR_OK);
+}
+
+/* Job 0 holds the writer while jobs 1 to count are queued, so that they make one group. */
+static void run_group_of(struct bench *bench, size_t count)
+{
+    bench->jobs[0].wait = true;
+    submit(bench, 0);
+    sem_wait(&bench->entered);
+    for (size_t at = 1; at <= count; at++) {
+        submit(bench, at);
+    }
+    sem_post(&bench->gate);
+    for (size_t at = 0; at <= count; at++) {
+        sem_wait(&bench->done);
+    }
+}
+
+static void writes_that_wait_together_share_one_commit(void **state)
+{
+    struct bench *bench = *state;
+
+    run_group_of(bench, 20);
+
+    assert_int_equal(bench->commits, 2);
+    for (size_t at = 0; at <= 20; at++) {
+        assert_int_equal(bench->jobs[at].result, ERR_OK);
+        assert_int_equal(bench->jobs[at].seen, ERR_OK); /* committed before it was told */
+        assert_int_equal(bench->jobs[at].completed, 1);
+    }
+}
+
+static void a_group_has_a_largest_size(void **state)
+{
+    struct bench *bench = *state;
+
+    run_group_of(bench, CONFIG_STORAGE_GROUP_MAX + 1);
+
+    assert_int_equal(bench->commits, 3);
+}
+
+static void one_that_fails_before_a_change_does_not_disturb_the_others(void **state)
+{
+    struct bench *bench = *state;
+    bench->jobs[2].fail_before = ERR_DENIED;
+
+    run_group_of(bench, 3);
+
+    assert_int_equal(bench->jobs[1].result, ERR_OK);
+    assert_int_equal(bench->jobs[2].result, ERR_DENIED);
+    assert_int_equal(bench->jobs[3].result, ERR_OK);
+    assert_int_equal(bench->commits, 2);
+    assert_int_equal(bench->aborts, 0);
+}
+
+static void one_that_fails_after_a_change_is_undone_and_the_others_are_replayed(void **state)
+{
+    struct bench *bench = *state;
+    bench->jobs[2].fail_after = ERR_CONFLICT;
+
+    run_group_of(bench, 3);
+
+    assert_int_equal(bench->jobs[1].result, ERR_OK);
+    assert_int_equal(bench->jobs[1].seen, ERR_OK);
+    assert_int_equal(bench->jobs[1].applied, 2);
+    assert_int_equal(bench->jobs[2].result, ERR_CONFLICT);
+    assert_int_equal(bench->jobs[2].seen, ERR_NOT_FOUND);
+    assert_int_equal(bench->jobs[3].result, ERR_OK);
+    assert_int_equal(bench->jobs[3].completed, 1);
+    assert_int_equal(bench->commits, 3); /* job 0, and 1 and 3 alone */
+    assert_int_equal(bench->aborts, 2);  /* the group, and 2 alone */
+}
+
+static void a_hook_that_refuses_the_commit_fails_every_write(void **state)
+{
+    struct bench *bench = *state;
+    bench->before_commit = ERR_NO_MEMORY;
+
+    run_group_of(bench, 2);
+
+    for (size_t at = 0; at <= 2; at++) {
+        assert_int_equal(bench->jobs[at].result, ERR_NO_MEMORY);
+        assert_int_equal(bench->jobs[at].seen, ERR_NOT_FOUND);
+    }
+    assert_int_equal(bench->commits, 0);
+}
+
+static void a_full_queue_refuses_at_once(void **state)
+{
+    struct bench *bench = *state;
+    static struct write_op ops[CONFIG_STORAGE_WRITE_QUEUE + 1];
+    size_t taken = 0;
+    bench->jobs[0].wait = true;
+    submit(bench, 0);
+    sem_wait(&bench->entered);
+    for (size_t at = 0; at < ARRAY_LENGTH(ops); at++) {
+        ops[at] = bench->jobs[1].op;
+        const enum err err = writer_submit(bench->writer, &ops[at]);
+        assert_int_equal(err, at < CONFIG_STORAGE_WRITE_QUEUE ? ERR_OK : ERR_LIMIT);
+        taken += err == ERR_OK ? 1 : 0;
+    }
+    assert_int_equal(taken, CONFIG_STORAGE_WRITE_QUEUE);
+
+    sem_post(&bench->gate);
+    for (size_t at = 0; at <= taken; at++) {
+        sem_wait(&bench->done);
+    }
+    assert_int_equal(bench->jobs[1].completed, taken);
+}
+
+static void stopping_carries_out_what_is_queued(void **state)
+{
+    struct bench *bench = *state;
+    bench->jobs[0].wait = true;
+    submit(bench, 0);
+    sem_wait(&bench->entered);
+    for (size_t at = 1; at < OPS; at++) {
+        submit(bench, at);
+    }
+    sem_post(&bench->gate);
+
+    writer_stop(TAKE(bench->writer));
+
+    for (size_t at = 0; at < OPS; at++) {
+        assert_int_equal(bench->jobs[at].result, ERR_OK);
+        assert_int_equal(bench->jobs[at].completed, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(writes_that_wait_together_share_one_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_group_has_a_largest_size, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_fails_before_a_change_does_not_disturb_the_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_fails_after_a_change_is_undone_and_the_others_are_replayed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_hook_that_refuses_the_commit_fails_every_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_queue_refuses_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(stopping_carries_out_what_is_queued, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
