@@ -262,6 +262,13 @@ PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
 
 build: $(OUT)/release/librowlock.a $(PROGRAM_release)
 
+# Preloaded under a program to write down what it asks of its disk.
+$(OUT)/preload/recorder.so: tests/preload/recorder.c $(CONFIG_H)
+	@mkdir -p $(@D)
+	$(QUIETLY)$(CC) -std=c17 -O1 -g -Wall -Wextra -Werror -D_GNU_SOURCE -fPIC -shared -o $@ $< -ldl -lpthread
+
+$(foreach v,$(VARIANTS),$(OUT)/$v/tests/fault/storage_durability_test): | $(OUT)/preload/recorder.so
+
 # --- tests -----------------------------------------------------------------------------------------------------------
 
 # One test program, for development: make unit T=storage_row [VARIANT=asan]

@@ -169,17 +169,28 @@ enum err store_box_open(struct store_box *box)
     return store_sealer_new(box->store, box->random, &box->sealer);
 }
 
-struct store_box *store_box_new(void)
+struct store_box *store_box_at(const char *folder)
 {
     struct store_box *box = calloc(1, sizeof(*box));
 
-    box->dir = temp_dir_make();
-    memcpy(box->path, box->dir.path, sizeof(box->path));
+    if (box == NULL) {
+        abort();
+    }
+    snprintf(box->path, sizeof(box->path), "%s", folder);
     must(crypto_slab_new(&box->slab), "slab");
     must(random_new(SPAN_NONE, &box->random), "random");
     must(buf_new(ROW_BYTES_MAX, &box->buf), "buf");
     memory_keeper_init(&box->keeper, box->slab, box->random, 1);
     must(store_box_open(box), "open");
+    return box;
+}
+
+struct store_box *store_box_new(void)
+{
+    const struct temp_dir dir = temp_dir_make();
+    struct store_box *box = store_box_at(dir.path);
+
+    box->dir = dir;
     return box;
 }
 
@@ -208,7 +219,9 @@ void store_box_free(struct store_box *box)
     random_free(box->random);
     secret_slab_free(box->slab);
     buf_free(box->buf);
-    temp_dir_remove(&box->dir);
+    if (box->dir.path[0] != 0) {
+        temp_dir_remove(&box->dir);
+    }
     free(box);
 }
 

@@ -46,7 +46,9 @@ struct store_box {
 
 /* An open store in a new folder. Stops the test program when it cannot be made. */
 struct store_box *store_box_new(void);
-/* Closes and removes the folder. */
+/* The same in a folder of the caller's, which stays. */
+struct store_box *store_box_at(const char *folder);
+/* Closes and removes the folder, if the box made it. */
 void store_box_free(struct store_box *box);
 
 /* Closes what is open (not the folder) and opens again: a restart. */
