@@ -64,6 +64,10 @@ enum err datadir_lock(struct datadir *dir) MUST_USE;
 
 bool datadir_has(const struct datadir *dir, const char *name);
 
+/* Whether a file of that name is there, for decisions that a sick disk must not take: false only when the system says
+ * that there is none. ERR_IO, ERR_REFUSED and others, where it cannot be told; ERR_MALFORMED (name). */
+enum err datadir_look(const struct datadir *dir, const char *name, bool *out_there) MUST_USE;
+
 /* Appends the file's content to buf. ERR_NOT_FOUND, ERR_REFUSED (a link, a foreign file), ERR_RANGE (longer than the
  * buffer's room or DATADIR_FILE_MAX), ERR_IO, ERR_MALFORMED (name). */
 enum err datadir_read(const struct datadir *dir, const char *name, struct buf *buf) MUST_USE;

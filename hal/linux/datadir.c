@@ -218,6 +218,17 @@ bool datadir_has(const struct datadir *dir, const char *name)
     return check_name(name) == ERR_OK && faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+enum err datadir_look(const struct datadir *dir, const char *name, bool *out_there)
+{
+    TRY(check_name(name));
+    const bool there = faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there && errno != ENOENT) {
+        FAIL_ERRNO(errno, "whether a file is there");
+    }
+    *out_there = there;
+    return ERR_OK;
+}
+
 enum err datadir_read(const struct datadir *dir, const char *name, struct buf *buf)
 {
     SCOPED_HERE int fd = -1;

@@ -253,6 +253,20 @@ static void a_second_process_does_not_get_the_lock(void **state)
     datadir_close(after);
 }
 
+static void looking_tells_what_is_there_from_what_cannot_be_told(void **state)
+{
+    struct fixture *f = *state;
+    bool there = true;
+
+    assert_int_equal(datadir_look(f->dir, "file", &there), ERR_OK);
+    assert_false(there);
+    assert_int_equal(datadir_write(f->dir, "file", span_lit("x")), ERR_OK);
+    assert_int_equal(datadir_look(f->dir, "file", &there), ERR_OK);
+    assert_true(there);
+    assert_int_equal(datadir_look(f->dir, "../file", &there), ERR_MALFORMED);
+    assert_true(there);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -271,6 +285,7 @@ int main(void)
         TEST(files_up_to_the_limit_are_taken_and_one_byte_more_is_refused),
         TEST(reading_more_than_the_buffer_holds_is_refused_and_changes_nothing),
         TEST(a_second_process_does_not_get_the_lock),
+        TEST(looking_tells_what_is_there_from_what_cannot_be_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
