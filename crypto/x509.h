@@ -85,6 +85,11 @@ enum err x509_read(struct span der, struct x509_info *out_info) MUST_USE;
 /* ERR_OK if leaf was signed by the key in ca. ERR_AUTH, ERR_MALFORMED, ERR_NO_MEMORY. */
 enum err x509_verify(struct span ca_der, struct span leaf_der) MUST_USE;
 
+/* ERR_OK if the certificate is for that key; x509_is_ca_of: and is a CA's, signed by that key itself.
+ * ERR_AUTH, ERR_MALFORMED, ERR_NO_MEMORY. */
+enum err x509_is_of(struct span der, const uint8_t public_key[SIGN_PUBLIC_BYTES]) MUST_USE;
+enum err x509_is_ca_of(struct span der, const uint8_t public_key[SIGN_PUBLIC_BYTES]) MUST_USE;
+
 /* Time for a new one? Two thirds of its life are over, it is not valid yet (the clock was set back), or its names are not
  * exactly these, in whatever order. */
 bool x509_wants_renewal(const struct x509_info *info, const struct x509_names *names, struct wall_time now);

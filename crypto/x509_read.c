@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "hal/base/fault.h"
+#include "hal/base/mem.h"
+#include "crypto/ct.h"
 #include "crypto/hash.h"
 #include "crypto/x509_int.h"
 
@@ -204,4 +206,29 @@ enum err x509_verify(struct span ca_der, struct span leaf_der)
     ENSURE(span_equal(leaf.issuer, ca.subject), ERR_AUTH, "a certificate of another issuer");
     sha256(leaf.tbs, digest);
     return sign_verify_der(ca.public_key.data, span_array(digest), leaf.signature, SIGN_LOW_S);
+}
+
+enum err x509_is_of(struct span der, const uint8_t public_key[SIGN_PUBLIC_BYTES])
+{
+    struct x509_parts parts = {.tbs = SPAN_NONE};
+
+    TRY(x509_split(der, &parts));
+    ENSURE(ct_equal(parts.public_key, span_of(public_key, SIGN_PUBLIC_BYTES)), ERR_AUTH, "a certificate of another key");
+    return ERR_OK;
+}
+
+enum err x509_is_ca_of(struct span der, const uint8_t public_key[SIGN_PUBLIC_BYTES])
+{
+    void *memory = NULL;
+
+    TRY(x509_is_of(der, public_key));
+    TRY(mem_alloc(sizeof(struct x509_info), &memory)); /* too large for some stacks */
+    struct x509_info *const info = memory;
+    const enum err err = x509_read(der, info);
+    const bool is_ca = err == ERR_OK && info->is_ca;
+
+    mem_free(info);
+    TRY(err);
+    ENSURE(is_ca, ERR_AUTH, "not a CA's certificate");
+    return x509_verify(der, der);
 }

@@ -10,6 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <wolfssl/options.h>
+#include <wolfssl/wolfcrypt/asn.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+
 #include "hal/base/fault.h"
 #include "crypto/ct.h"
 #include "crypto/x509.h"
@@ -313,6 +317,89 @@ static void x509_verify_refuses_another_ca_of_the_same_name(void **state)
     assert_int_equal(x509_verify(buf_all(other), buf_all(f->leaf)), ERR_AUTH);
 }
 
+static void a_certificate_is_of_one_key_and_only_a_ca_is_a_ca(void **state)
+{
+    struct fixture *const f = *state;
+    uint8_t ca[SIGN_PUBLIC_BYTES];
+    uint8_t leaf[SIGN_PUBLIC_BYTES];
+    uint8_t bytes[X509_DER_MAX];
+    assert_int_equal(sign_public(f->ca_key, ca), ERR_OK);
+    assert_int_equal(sign_public(f->leaf_key, leaf), ERR_OK);
+
+    assert_int_equal(x509_is_of(buf_all(f->leaf), leaf), ERR_OK);
+    assert_int_equal(x509_is_of(buf_all(f->leaf), ca), ERR_AUTH);
+    assert_int_equal(x509_is_of(span_lit("no certificate"), ca), ERR_MALFORMED);
+    assert_int_equal(x509_is_ca_of(buf_all(f->ca), ca), ERR_OK);
+    assert_int_equal(x509_is_ca_of(buf_all(f->ca), leaf), ERR_AUTH);
+    assert_int_equal(x509_is_ca_of(buf_all(f->leaf), leaf), ERR_AUTH);
+
+    /* A name that was changed by hand: the key is the same, the signature is not of it. */
+    const size_t len = buf_len(f->ca);
+    memcpy(bytes, buf_all(f->ca).data, len);
+    const size_t at = span_find(buf_all(f->ca), 'R');
+    bytes[at] = 'r';
+    assert_int_equal(x509_is_ca_of(span_of(bytes, len), ca), ERR_AUTH);
+}
+
+/* Bytes of an alternative name: the kind (ASN_DNS_TYPE, ASN_IP_TYPE) and the content. */
+static bool wolf_has_name(const DecodedCert *cert, int type, struct span name)
+{
+    for (const DNS_entry *entry = cert->altNames; entry != NULL; entry = entry->next) {
+        if (entry->type == type && span_equal(span_of(entry->name, (size_t)entry->len), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void wolfcrypt_reads_of_a_leaf_what_was_written(void **state)
+{
+    struct fixture *const f = *state;
+    static DecodedCert cert;
+    static const uint8_t four[4] = {127, 0, 0, 1};
+    static const uint8_t sixteen[16] = {[15] = 1};
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+    const struct span der = buf_all(f->leaf);
+    assert_int_equal(sign_public(f->leaf_key, public_key), ERR_OK);
+
+    wc_InitDecodedCert(&cert, der.data, (word32)der.len, NULL);
+    assert_int_equal(wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL), 0);
+
+    assert_false(cert.isCA);
+    assert_int_equal(cert.version, 2); /* v3 */
+    assert_int_equal(cert.signatureOID, CTC_SHA256wECDSA);
+    assert_int_equal(cert.keyOID, ECDSAk);
+    assert_int_equal(cert.pubKeySize, SIGN_PUBLIC_BYTES + 26); /* SubjectPublicKeyInfo */
+    assert_memory_equal(cert.publicKey + 26, public_key, SIGN_PUBLIC_BYTES);
+    assert_true(cert.extKeyUsageCrit && cert.extBasicConstCrit);
+    assert_int_equal(cert.extKeyUsage, KEYUSE_DIGITAL_SIG);
+    assert_int_equal(cert.extExtKeyUsage, EXTKEYUSE_SERVER_AUTH);
+    assert_true(wolf_has_name(&cert, ASN_DNS_TYPE, span_lit("localhost")));
+    assert_true(wolf_has_name(&cert, ASN_DNS_TYPE, span_lit("box.example.org")));
+    assert_true(wolf_has_name(&cert, ASN_IP_TYPE, span_array(four)));
+    assert_true(wolf_has_name(&cert, ASN_IP_TYPE, span_array(sixteen)));
+    wc_FreeDecodedCert(&cert);
+}
+
+static void wolfcrypt_reads_of_a_ca_what_was_written(void **state)
+{
+    struct fixture *const f = *state;
+    static DecodedCert cert;
+    const struct span der = buf_all(f->ca);
+
+    wc_InitDecodedCert(&cert, der.data, (word32)der.len, NULL);
+    assert_int_equal(wc_ParseCert(&cert, CERT_TYPE, NO_VERIFY, NULL), 0);
+
+    assert_true(cert.isCA && cert.selfSigned && cert.extBasicConstCrit);
+    assert_true(cert.pathLengthSet);
+    assert_int_equal(cert.pathLength, 0);
+    assert_int_equal(cert.extKeyUsage, KEYUSE_KEY_CERT_SIGN | KEYUSE_CRL_SIGN);
+    assert_int_equal(cert.subjectCNLen, 13);
+    assert_memory_equal(cert.subjectCN, "Rowlock box 1", 13);
+    assert_null(cert.altNames);
+    wc_FreeDecodedCert(&cert);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +416,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(x509_to_pem_leaves_nothing_behind_when_there_is_no_room, setup, teardown),
         cmocka_unit_test_setup_teardown(certificates_of_one_moment_differ_in_serial_and_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(x509_verify_refuses_another_ca_of_the_same_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_certificate_is_of_one_key_and_only_a_ca_is_a_ca, setup, teardown),
+        cmocka_unit_test_setup_teardown(wolfcrypt_reads_of_a_leaf_what_was_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(wolfcrypt_reads_of_a_ca_what_was_written, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("crypto_x509", tests, NULL, NULL);
