@@ -28,6 +28,7 @@ struct sim_tpm {
     bool has_srk;
     bool substituted;
     bool owned;
+    bool foreign_lockout; /* lockoutAuth is somebody else's */
     uint8_t owner_auth[HAL_TPM_DIGEST_BYTES];
     uint8_t lockout_auth[HAL_TPM_DIGEST_BYTES];
     uint32_t failures;
@@ -99,7 +100,7 @@ static enum err sim_info(struct hal_tpm *tpm, struct hal_tpm_info *out_info)
     TRY(enter(of(tpm)));
     *out_info = (struct hal_tpm_info){.manufacturer = "SIM ",
                                       .owner_auth_set = self->owned,
-                                      .lockout_auth_set = self->owned,
+                                      .lockout_auth_set = self->owned || self->foreign_lockout,
                                       .in_lockout = self->failures >= HAL_TPM_DA_TRIES,
                                       .lockout_counter = self->failures,
                                       .lockout_tries = HAL_TPM_DA_TRIES,
@@ -184,6 +185,7 @@ static enum err sim_own(struct hal_tpm *tpm, const struct hal_tpm_name *srk, con
     TRY(check_auth(owner->owner_auth));
     TRY(check_auth(owner->lockout_auth));
     TRY(check_srk(self, srk));
+    ENSURE(!self->foreign_lockout, ERR_AUTH, "lockoutAuth is another");
     ENSURE(!self->owned || (span_equal(span_array(self->owner_auth), owner->owner_auth) &&
                             span_equal(span_array(self->lockout_auth), owner->lockout_auth)),
            ERR_AUTH, "owned with other values");
@@ -350,7 +352,13 @@ void sim_tpm_clear(struct sim_tpm *tpm)
     tpm->has_srk = false;
     tpm->substituted = false;
     tpm->owned = false;
+    tpm->foreign_lockout = false;
     tpm->failures = 0;
+}
+
+void sim_tpm_foreign_lockout_auth(struct sim_tpm *tpm)
+{
+    tpm->foreign_lockout = true;
 }
 
 void sim_tpm_substitute_srk(struct sim_tpm *tpm)

@@ -29,6 +29,9 @@ void sim_tpm_reboot(struct sim_tpm *tpm);
 /* Forgets seed, owner and objects, as TPM2_Clear does. */
 void sim_tpm_clear(struct sim_tpm *tpm);
 
+/* Somebody has set lockoutAuth, and nothing else. */
+void sim_tpm_foreign_lockout_auth(struct sim_tpm *tpm);
+
 /* Another key lies at the SRK's handle. */
 void sim_tpm_substitute_srk(struct sim_tpm *tpm);
 
