@@ -21,7 +21,7 @@ struct fixture {
 };
 
 static const char *const names[] = {"tables",     "config",       "pepper", "backup",   "owner-auth",
-                                    "lockout-auth", "tls-ca",     "tls-leaf", "token:prod"};
+                                    "lockout-auth", "tls-ca",     "tls-leaf", "token:prod", "unseen"};
 #define SUBJECT (&(const struct keyring_subject){span_lit("table key"), span_lit("7")})
 
 static int setup(void **state)
