@@ -8,8 +8,13 @@
  *   PIN         the same, with what a person typed
  *   recovery    the words open root.recovery, and the TPM that is there now seals the root anew
  *
- * A directory that has root.recovery but neither root.seal nor `unseen` has lost a file: it is locked, not provisioned
- * again, because rows may lie under its keys. Nothing here is a fallback to plaintext. */
+ * A directory that has root.recovery or `keys` but neither root.seal nor `unseen` has lost a file: it is locked, not
+ * provisioned again, because rows may lie under its keys. So it is where the disk cannot say what is there. Nothing here
+ * is a fallback to plaintext.
+ *
+ * Whether the recovery key was shown stands in the keyring, which is authentic: whoever could make the box show a new one
+ * by putting a file there would read the root key out of root.recovery with it. The file `unseen` only says that a
+ * provisioning was begun. */
 #include "firmware/keeper/vault.h"
 
 #include "crypto/recovery.h"
@@ -27,7 +32,7 @@ static const struct {
     char text[16];
 } first_names[] = {
     {6, "tables"}, {6, "config"}, {6, "pepper"}, {6, "backup"},
-    {10, "owner-auth"}, {12, "lockout-auth"}, {6, "tls-ca"}, {8, "tls-leaf"},
+    {10, "owner-auth"}, {12, "lockout-auth"}, {6, "tls-ca"}, {8, "tls-leaf"}, {6, "unseen"},
 };
 
 /* What the world did, as the reason that people see. */
@@ -164,14 +169,34 @@ enum err vault_save(struct vault *vault)
     return ERR_OK;
 }
 
+static bool is_unseen(const struct keyring *ring)
+{
+    const struct secret *mark = NULL;
+    const bool found = keyring_get(ring, KEYRING_UNSEEN, KEYRING_NEWEST, &mark) == ERR_OK;
+
+    fault_clear();
+    return found;
+}
+
+/* The file means nothing once root.seal is there: one that cannot be removed does no harm. */
+static void unseen_file_remove(struct vault *vault)
+{
+    if (datadir_has(vault->dir, FILE_UNSEEN) && datadir_remove(vault->dir, FILE_UNSEEN) != ERR_OK) {
+        log_fault(LOG_WARN, "file_not_removed");
+    }
+}
+
 enum err vault_shown(struct vault *vault)
 {
+    ENSURE(vault->ring != NULL, ERR_STATE, "not operational");
+    if (is_unseen(vault->ring)) {
+        TRY(keyring_destroy(vault->ring, KEYRING_UNSEEN, 1));
+        vault->unsaved = true;
+    }
+    TRY(vault_save(vault));
     secret_free(vault->words);
     vault->words = NULL;
-    if (!datadir_has(vault->dir, FILE_UNSEEN)) {
-        return ERR_OK;
-    }
-    TRY(datadir_remove(vault->dir, FILE_UNSEEN));
+    unseen_file_remove(vault);
     return ERR_OK;
 }
 
@@ -216,21 +241,42 @@ static enum err own(struct vault *vault, const struct keyring *ring, const struc
     TRY(keyring_get(ring, KEYRING_OWNER_AUTH, KEYRING_NEWEST, &owner_auth));
     TRY(keyring_get(ring, KEYRING_LOCKOUT_AUTH, KEYRING_NEWEST, &lockout_auth));
     const struct hal_tpm_owner owner = {secret_reveal(owner_auth), secret_reveal(lockout_auth)};
-    TRY(hal_tpm_own(vault->tpm, srk, &owner));
+    const enum err owned = hal_tpm_own(vault->tpm, srk, &owner);
+    ENSURE(owned != ERR_AUTH, ERR_DENIED, "the TPM is owned by somebody else: clear it first");
+    TRY(owned);
     return ERR_OK;
 }
 
-static enum err own_if_not_yet(struct vault *vault, struct span root_file)
+/* Before anything is written: a TPM that somebody else owns would leave a box that never opens. */
+static enum err refuse_owned(struct vault *vault)
 {
     struct hal_tpm_info tpm = {0};
-    struct seal_info seal = {.pcr_mask = 0};
 
     TRY(hal_tpm_info(vault->tpm, &tpm));
-    if (tpm.owner_auth_set && tpm.lockout_auth_set) {
+    ENSURE(!tpm.owner_auth_set && !tpm.lockout_auth_set, ERR_DENIED, "the TPM is owned already: clear it first");
+    return ERR_OK;
+}
+
+static enum err own_if_not_yet(struct vault *vault, const struct hal_tpm_name *srk)
+{
+    struct hal_tpm_info tpm = {0};
+
+    TRY(hal_tpm_info(vault->tpm, &tpm));
+    if (!tpm.owner_auth_set || !tpm.lockout_auth_set) {
+        TRY(own(vault, vault->ring, srk));
+    }
+    return ERR_OK;
+}
+
+/* A firmware that is configured for other PCRs than the file was sealed to. */
+static enum err seal_to_configured_pcrs(struct vault *vault, const struct seal_info *seal, const struct secret *root,
+                                        struct span pin)
+{
+    if (seal->pcr_mask == vault->pcr_mask) {
         return ERR_OK;
     }
-    TRY(seal_read(root_file, &seal));
-    TRY(own(vault, vault->ring, &seal.srk));
+    LOG(LOG_WARN, "sealing_to_other_pcrs", LOG_NUMBER("before", seal->pcr_mask), LOG_NUMBER("now", vault->pcr_mask));
+    TRY(root_seal(vault, &seal->srk, root, seal->wants_pin ? pin : SPAN_NONE));
     return ERR_OK;
 }
 
@@ -261,7 +307,7 @@ static enum err clear_remains(struct vault *vault)
     return ERR_OK;
 }
 
-/* 1. note that nobody has seen a recovery key, and clear away what a crash may have left
+/* 1. note that this was begun, and clear away what a crash may have left
  * 2. make root key, recovery file, keyring, certificates, locked leaf
  * 3. root.seal: from here on the box is provisioned
  * 4. take ownership, with values that are on disk */
@@ -272,6 +318,7 @@ static enum err provision(struct vault *vault, struct span pin)
     bool changed = false;
 
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to provision with");
+    TRY(refuse_owned(vault));
     TRY(seal_root_new(vault->tpm, vault->entropy, ENTROPY_GATE_MS, &root));
     const enum err made = hal_tpm_srk_make(vault->tpm, SPAN_NONE, &srk);
     ENSURE(made != ERR_AUTH, ERR_DENIED, "the TPM is owned already: clear it first");
@@ -307,14 +354,22 @@ static enum err unseal(struct vault *vault, struct span pin)
 {
     SCOPED_BUF struct buf *file = NULL;
     SCOPED_SECRET struct secret *root = NULL;
+    struct seal_info seal = {.pcr_mask = 0};
 
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to unseal with");
     TRY(vault_file_read(vault, FILE_ROOT, SEAL_FILE_MAX, &file));
     TRY(seal_open(vault->tpm, SEAL_ROOT, pin, buf_all(file), &root));
+    TRY(seal_read(buf_all(file), &seal));
     TRY(ring_open(vault, root));
-    TRY(own_if_not_yet(vault, buf_all(file)));
-    if (datadir_has(vault->dir, FILE_UNSEEN)) {
+    TRY(own_if_not_yet(vault, &seal.srk));
+    TRY(seal_to_configured_pcrs(vault, &seal, root, pin));
+    if (is_unseen(vault->ring)) {
         TRY(recovery_make(vault, root)); /* nobody has the one that was made before the crash */
+    } else {
+        unseen_file_remove(vault);
+    }
+    if (vault_locked_repair(vault, &seal.srk) != ERR_OK) {
+        log_fault(LOG_WARN, "locked_leaf_not_repaired"); /* the locked box then shows an ephemeral one */
     }
     return ERR_OK;
 }
@@ -352,19 +407,42 @@ static void settle(struct vault *vault, enum board_state otherwise, enum err err
     locked_key_load(vault);
 }
 
+/* What of a box lies in the directory. */
+enum found { FOUND_NOTHING, FOUND_SEAL, FOUND_KEYS_WITHOUT_SEAL };
+
+static enum err look(const struct vault *vault, enum found *out_found)
+{
+    bool sealed = false;
+    bool begun = false;
+    bool recovery = false;
+    bool keys = false;
+
+    TRY(datadir_look(vault->dir, FILE_ROOT, &sealed));
+    TRY(datadir_look(vault->dir, FILE_UNSEEN, &begun));
+    TRY(datadir_look(vault->dir, FILE_RECOVERY, &recovery));
+    TRY(datadir_look(vault->dir, FILE_KEYS, &keys));
+    *out_found = FOUND_NOTHING;
+    if (sealed) {
+        *out_found = FOUND_SEAL;
+    } else if (!begun && (recovery || keys)) {
+        *out_found = FOUND_KEYS_WITHOUT_SEAL;
+    }
+    return ERR_OK;
+}
+
 enum err vault_start(struct vault *vault, struct span pin)
 {
-    const bool sealed = datadir_has(vault->dir, FILE_ROOT);
-    const bool unseen = datadir_has(vault->dir, FILE_UNSEEN);
-    const bool recoverable = datadir_has(vault->dir, FILE_RECOVERY);
-    enum err err = ERR_DAMAGED; /* root.seal is gone, and rows may depend on it */
+    enum found found = FOUND_KEYS_WITHOUT_SEAL;
+    enum err err = look(vault, &found);
 
-    if (sealed) {
+    if (err == ERR_OK && found == FOUND_SEAL) {
         err = unseal(vault, pin);
-    } else if (unseen || !recoverable) {
+    } else if (err == ERR_OK && found == FOUND_NOTHING) {
         err = provision(vault, pin);
+    } else if (err == ERR_OK) {
+        err = ERR_DAMAGED; /* root.seal is gone, and rows may depend on it */
     }
-    settle(vault, sealed || (recoverable && !unseen) ? BOARD_LOCKED : BOARD_UNPROVISIONED, err);
+    settle(vault, found == FOUND_NOTHING ? BOARD_UNPROVISIONED : BOARD_LOCKED, err);
     TRY(err);
     return ERR_OK;
 }
@@ -400,9 +478,9 @@ static enum err adopt_tpm(struct vault *vault, const struct secret *root)
     if (info.in_lockout) {
         TRY(hal_tpm_lockout_reset(vault->tpm, &srk, secret_reveal(lockout_auth)));
     }
+    TRY(own(vault, vault->ring, &srk)); /* before it is sealed to: one that cannot be owned must not open the box */
     TRY(vault_locked_make(vault, &srk));
     TRY(root_seal(vault, &srk, root, SPAN_NONE));
-    TRY(own(vault, vault->ring, &srk));
     return ERR_OK;
 }
 
@@ -418,6 +496,7 @@ static enum err recover(struct vault *vault, struct span words)
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to seal to");
     TRY(ring_open(vault, root));
     TRY(adopt_tpm(vault, root));
+    TRY(vault_shown(vault)); /* somebody has it */
     return ERR_OK;
 }
 

@@ -3,7 +3,7 @@
  * table keys.
  *
  * Files, in the keeper's own directory; root.seal is the commit point of provisioning:
- *   unseen         there until the recovery key has been shown
+ *   unseen         a provisioning was begun; means nothing beside root.seal
  *   root.recovery  the root key, to the recovery key
  *   keys           the keyring, wrapped by the root key
  *   ca.der leaf.der locked.der   certificates; public
@@ -61,8 +61,8 @@ enum err vault_start(struct vault *vault, struct span pin) MUST_USE;
 enum err vault_unlock_pin(struct vault *vault, struct span pin) MUST_USE;
 
 /* Opens with the recovery key and seals anew under the TPM that is there now and the present PCRs, without a PIN.
- * ERR_STATE (not locked), ERR_MALFORMED (a typing error), ERR_AUTH (not the recovery key of this box), ERR_NO_DEVICE and
- * others of seal_create(). Blocks on the TPM. */
+ * ERR_STATE (not locked), ERR_MALFORMED (a typing error), ERR_AUTH (not the recovery key of this box), ERR_NO_DEVICE,
+ * ERR_DENIED (the TPM is owned by somebody else) and others of seal_create(). Blocks on the TPM. */
 enum err vault_unlock_recovery(struct vault *vault, struct span words) MUST_USE;
 
 enum board_state vault_state(const struct vault *vault);
@@ -71,7 +71,7 @@ enum life_reason vault_reason(const struct vault *vault);
 /* The recovery key to be shown, or NULL. Made anew at each start until vault_shown. */
 const struct secret *vault_recovery_words(const struct vault *vault);
 
-/* It was shown: it is forgotten here and never shown again. ERR_IO, ERR_FULL. */
+/* It was shown: it is forgotten here and never shown again. ERR_STATE (not operational), ERR_IO, ERR_FULL. */
 enum err vault_shown(struct vault *vault) MUST_USE;
 
 /* Makes the certificates that are missing, outlived or of other names, with a new key for the operational leaf, and writes

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The box's own certificates. The CA's key signs here and nowhere else. The operational leaf gets a new key at each
  * renewal; a certificate that does not fit its key (a crash came between the two files) is issued again. The locked
- * leaf keeps its key, which only the TPM gives out, and has its certificate renewed together with the other. */
+ * leaf keeps its key, which only the TPM gives out, and has its certificate renewed together with the other.
+ *
+ * The certificates lie on disk in clear, where a stranger may have changed them while the box was off. So the CA's counts
+ * only if it is of the key in the ring, and a leaf's only if that CA signed it: otherwise the box would certify the key
+ * of whoever put a certificate there. */
 #include "firmware/keeper/vault.h"
 
 #include <string.h>
@@ -22,7 +26,7 @@ static enum err issue(struct vault *vault, const uint8_t public_key[SIGN_PUBLIC_
     SCOPED_BUF struct buf *der = NULL;
     struct x509_leaf leaf = {.names = &vault->names, .now = hal_clock_wall(vault->clock)};
 
-    TRY(vault_file_read(vault, FILE_CA, X509_DER_MAX, &ca));
+    TRY(vault_file_read(vault, FILE_CA, X509_DER_MAX, &ca)); /* x509_leaf_new looks whether it is of this key */
     TRY(keyring_get(vault->ring, KEYRING_TLS_CA, KEYRING_NEWEST, &leaf.ca_private));
     leaf.ca_der = buf_all(ca);
     memcpy(leaf.public_key, public_key, SIGN_PUBLIC_BYTES);
@@ -32,15 +36,36 @@ static enum err issue(struct vault *vault, const uint8_t public_key[SIGN_PUBLIC_
     return ERR_OK;
 }
 
+/* Is the file the certificate of that key? One that cannot be read is not. */
+static enum err ca_is_ours(const struct vault *vault, const struct secret *key, bool *out_ours)
+{
+    SCOPED_BUF struct buf *der = NULL;
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+
+    *out_ours = false;
+    if (!datadir_has(vault->dir, FILE_CA)) {
+        return ERR_OK;
+    }
+    TRY(sign_public(key, public_key));
+    TRY(vault_file_read(vault, FILE_CA, X509_DER_MAX, &der));
+    *out_ours = x509_is_ca_of(buf_all(der), public_key) == ERR_OK;
+    if (!*out_ours) {
+        log_fault(LOG_WARN, "foreign_ca_replaced");
+    }
+    return ERR_OK;
+}
+
 static enum err ca_make_if_missing(struct vault *vault, bool *out_made)
 {
     SCOPED_BUF struct buf *der = NULL;
     const struct secret *key = NULL;
+    bool ours = false;
 
-    if (datadir_has(vault->dir, FILE_CA)) {
+    TRY(keyring_get(vault->ring, KEYRING_TLS_CA, KEYRING_NEWEST, &key));
+    TRY(ca_is_ours(vault, key, &ours));
+    if (ours) {
         return ERR_OK;
     }
-    TRY(keyring_get(vault->ring, KEYRING_TLS_CA, KEYRING_NEWEST, &key));
     TRY(buf_new(X509_DER_MAX, &der));
     TRY(x509_ca_new(key, vault->random, CA_NAME, hal_clock_wall(vault->clock), der));
     TRY(datadir_write(vault->dir, FILE_CA, buf_all(der)));
@@ -50,7 +75,7 @@ static enum err ca_make_if_missing(struct vault *vault, bool *out_made)
 
 /* What matters of a certificate on disk. */
 struct look {
-    bool found; /* a certificate that cannot be read counts as none: it is made again */
+    bool found; /* one that cannot be read or that our CA did not sign counts as none: it is made again */
     bool wants_renewal;
     uint8_t public_key[SIGN_PUBLIC_BYTES];
 };
@@ -58,6 +83,7 @@ struct look {
 static enum err look_at(const struct vault *vault, const char *file_name, struct look *out_look)
 {
     SCOPED_BUF struct buf *der = NULL;
+    SCOPED_BUF struct buf *ca = NULL;
     void *memory = NULL;
 
     *out_look = (struct look){.found = false};
@@ -65,14 +91,15 @@ static enum err look_at(const struct vault *vault, const char *file_name, struct
         return ERR_OK;
     }
     TRY(vault_file_read(vault, file_name, X509_DER_MAX, &der));
+    TRY(vault_file_read(vault, FILE_CA, X509_DER_MAX, &ca));
     TRY(mem_alloc(sizeof(struct x509_info), &memory)); /* too large for the stack */
     struct x509_info *const info = memory;
-    if (x509_read(buf_all(der), info) == ERR_OK) {
+    if (x509_read(buf_all(der), info) == ERR_OK && x509_verify(buf_all(ca), buf_all(der)) == ERR_OK) {
         out_look->found = true;
         out_look->wants_renewal = x509_wants_renewal(info, &vault->names, hal_clock_wall(vault->clock));
         memcpy(out_look->public_key, info->public_key, SIGN_PUBLIC_BYTES);
     } else {
-        log_fault(LOG_WARN, "certificate_unreadable");
+        log_fault(LOG_WARN, "certificate_not_ours");
     }
     mem_free(info);
     return ERR_OK;
@@ -164,6 +191,19 @@ enum err vault_locked_make(struct vault *vault, const struct hal_tpm_name *srk)
     return ERR_OK;
 }
 
+enum err vault_locked_repair(struct vault *vault, const struct hal_tpm_name *srk)
+{
+    struct look look;
+    bool made = false;
+
+    TRY(ca_make_if_missing(vault, &made));
+    TRY(look_at(vault, FILE_LOCKED_CERT, &look));
+    if (!look.found || !datadir_has(vault->dir, FILE_LOCKED)) {
+        TRY(vault_locked_make(vault, srk));
+    }
+    return ERR_OK;
+}
+
 enum err vault_ephemeral_make(struct vault *vault)
 {
     SCOPED_SECRET struct secret *ca_key = NULL;
@@ -200,6 +240,29 @@ static enum err append_file(const struct vault *vault, const char *file_name, st
     return ERR_OK;
 }
 
+/* The locked leaf is two files: a crash may have come between them, or a stranger. With a certificate of another key no
+ * handshake would succeed, and nobody could unlock the box over the network. */
+static bool locked_leaf_fits(const struct vault *vault)
+{
+    SCOPED_BUF struct buf *der = NULL;
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+
+    if (vault->locked_key == NULL || !datadir_has(vault->dir, FILE_LOCKED_CERT)) {
+        return false;
+    }
+    enum err err = sign_public(vault->locked_key, public_key);
+    if (err == ERR_OK) {
+        err = vault_file_read(vault, FILE_LOCKED_CERT, X509_DER_MAX, &der);
+    }
+    if (err == ERR_OK) {
+        err = x509_is_of(buf_all(der), public_key);
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_WARN, "locked_leaf_does_not_fit");
+    }
+    return err == ERR_OK;
+}
+
 enum err vault_identity(struct vault *vault, struct buf *out_der, const struct secret **out_key)
 {
     const struct secret *key = NULL;
@@ -207,7 +270,7 @@ enum err vault_identity(struct vault *vault, struct buf *out_der, const struct s
     if (vault->state == BOARD_OPERATIONAL) {
         TRY(keyring_get(vault->ring, KEYRING_TLS_LEAF, KEYRING_NEWEST, &key));
         TRY(append_file(vault, FILE_LEAF, out_der));
-    } else if (vault->locked_key != NULL && datadir_has(vault->dir, FILE_LOCKED_CERT)) {
+    } else if (locked_leaf_fits(vault)) {
         key = vault->locked_key;
         TRY(append_file(vault, FILE_LOCKED_CERT, out_der));
     } else {

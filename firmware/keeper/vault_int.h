@@ -41,6 +41,9 @@ enum err vault_save(struct vault *vault) MUST_USE;
 /* Seals a locked leaf's key under the SRK, making one if there is none, and issues its certificate. */
 enum err vault_locked_make(struct vault *vault, const struct hal_tpm_name *srk) MUST_USE;
 
+/* The same, if its certificate is missing or is not of our CA, or the key is missing. */
+enum err vault_locked_repair(struct vault *vault, const struct hal_tpm_name *srk) MUST_USE;
+
 /* Makes a pair that nobody has signed, for a box without a TPM. */
 enum err vault_ephemeral_make(struct vault *vault) MUST_USE;
 
