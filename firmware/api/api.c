@@ -424,6 +424,23 @@ static enum err verify(struct api_request *request)
     return request->route->who == ROUTE_ADMIN ? auth_check_admin(request->auth.key, &request->refusal) : ERR_OK;
 }
 
+enum err request_verify_again(struct api_request *request)
+{
+    SCOPED_CATALOG struct catalog *old = request->catalog;
+    uint8_t hash[SHA256_BYTES];
+
+    memcpy(hash, request->auth.key->hash, sizeof hash);
+    request->catalog = catalog_ref(data_catalog(request->api->reader));
+    request->auth.key = NULL;
+    request->project = NULL;
+    buf_reset(http_body(request->exchange));
+    const struct auth_directory directory = catalog_directory(request->catalog);
+    TRY(auth_check_key(&directory, hash, request->now, &request->auth.key, &request->refusal));
+    request->auth.principal.key = request->auth.key;
+    request->project = catalog_project(request->catalog, request->auth.key->project_id);
+    return ERR_OK;
+}
+
 static enum err admit(struct api_request *request)
 {
     TRY(find_route(request));

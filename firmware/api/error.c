@@ -207,13 +207,13 @@ static enum refusal_code code_of(enum err err)
     case ERR_CLOSED:
     case ERR_CANCELLED:
     case ERR_IO:
+    case ERR_CONFLICT:
         return REFUSAL_COMMON_UNAVAILABLE;
     case ERR_OK:
     case ERR_RANGE:
     case ERR_MALFORMED:
     case ERR_NOT_FOUND:
     case ERR_EXISTS:
-    case ERR_CONFLICT:
     case ERR_REFUSED:
     case ERR_AUTH:
     case ERR_DENIED:

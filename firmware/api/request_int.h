@@ -96,6 +96,9 @@ struct api_request {
  * failure of ours. The request is gone afterwards. */
 void request_finish(struct api_request *request, enum err err);
 
+/* Takes the newest catalogue and looks the key up in it. ERR_DENIED. */
+enum err request_verify_again(struct api_request *request) MUST_USE;
+
 /* Opens the envelope if the project has one; before a body is built. */
 enum err request_begin_body(struct api_request *request) MUST_USE;
 

@@ -27,6 +27,22 @@ static struct data_request data_request_of(struct api_request *request)
 
 /* --- read --- */
 
+#define FRESH_TRIES 4 /* a catalogue changes once in a fsync at most, a try takes microseconds */
+
+/* Runs a read against one version of keys, policies and rows: when the catalogue changes while the read takes its
+ * snapshot, everything is asked again with the new one. */
+static enum err with_one_version(struct api_request *request, enum err (*read)(struct api_request *request))
+{
+    enum err err = read(request);
+
+    for (unsigned int i = 1; err == ERR_CONFLICT && i < FRESH_TRIES; i++) {
+        fault_clear();
+        TRY(request_verify_again(request));
+        err = read(request);
+    }
+    return err;
+}
+
 static enum err read_row(struct api_request *request)
 {
     TRY(open_access(request, RLS_READ));
@@ -37,7 +53,7 @@ static enum err read_row(struct api_request *request)
 
 void handle_read(struct api_request *request)
 {
-    request_finish(request, read_row(request));
+    request_finish(request, with_one_version(request, read_row));
 }
 
 static enum err describe(struct api_request *request, enum err (*write)(const struct data_request *request))
@@ -120,7 +136,7 @@ static enum err first_slice(struct api_request *request)
 {
     struct mono_time until = loop_clock_now(request->exchange->loop);
 
-    TRY(start_list(request));
+    TRY(with_one_version(request, start_list));
     until.ns += LOOP_SLICE_NS;
     const enum err err = step(request, until);
     if (err != ERR_AGAIN) {

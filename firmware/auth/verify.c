@@ -161,24 +161,54 @@ static enum err check_on_behalf(const struct auth_request *request, const struct
     return refuse(refusal, REFUSAL_USER_NOT_FOUND, "The user named by X-On-Behalf-Of does not exist");
 }
 
+#define RATE_KEY_MAX (SHA256_BYTES + ADDRESS_MAX)
+
+/* The bucket's key: digest of the API key, then the address. A view into bytes. */
+static struct span rate_key(const struct auth_request *request, const struct auth_key *key, uint8_t bytes[RATE_KEY_MAX])
+{
+    const size_t address_len = num_min(request->address.len, ADDRESS_MAX);
+
+    memcpy(bytes, key->hash, SHA256_BYTES);
+    if (address_len > 0) {
+        memcpy(bytes + SHA256_BYTES, request->address.data, address_len);
+    }
+    return span_of(bytes, SHA256_BYTES + address_len);
+}
+
+static struct limits_rule rate_rule(const struct auth_directory *directory, const struct auth_key *key)
+{
+    return (struct limits_rule){AUTH_LIMIT_REQUESTS, directory->requests_per_minute(directory->context, key),
+                                AUTH_WINDOW_S};
+}
+
 /* Step 9. */
 static enum err take_rate(const struct auth_request *request, const struct auth_directory *directory,
                           struct limits *limits, struct wall_time now, struct auth_outcome *out,
                           struct refusal *refusal)
 {
-    uint8_t bytes[SHA256_BYTES + ADDRESS_MAX];
-    const size_t address_len = num_min(request->address.len, ADDRESS_MAX);
-    const struct limits_rule rule = {AUTH_LIMIT_REQUESTS,
-                                     directory->requests_per_minute(directory->context, out->key), AUTH_WINDOW_S};
+    uint8_t bytes[RATE_KEY_MAX];
+    const struct span key = rate_key(request, out->key, bytes);
+    const struct limits_rule rule = rate_rule(directory, out->key);
     struct limits_state state = {0, 0};
 
-    memcpy(bytes, out->key->hash, SHA256_BYTES);
-    if (address_len > 0) {
-        memcpy(bytes + SHA256_BYTES, request->address.data, address_len);
-    }
-    const enum err err = limits_take(limits, &rule, span_of(bytes, SHA256_BYTES + address_len), now, &state);
+    const enum err err = limits_take(limits, &rule, key, now, &state);
     out->rate = (struct auth_rate){true, rule.limit, state.remaining, state.reset_s};
     return err == ERR_OK ? ERR_OK : refuse_rate(refusal, state.reset_s, now);
+}
+
+/* For a request that is refused after its key was found: what is left, without taking a unit. */
+static void look_at_rate(const struct auth_request *request, const struct auth_directory *directory,
+                         struct limits *limits, struct wall_time now, struct auth_outcome *out)
+{
+    uint8_t bytes[RATE_KEY_MAX];
+    const struct span key = rate_key(request, out->key, bytes);
+    const struct limits_rule rule = rate_rule(directory, out->key);
+    struct limits_state state = {0, 0};
+
+    if (limits_look(limits, &rule, key, now, &state) != ERR_OK) {
+        fault_clear(); /* none is left, which is what the state says */
+    }
+    out->rate = (struct auth_rate){true, rule.limit, state.remaining, state.reset_s};
 }
 
 static struct rls_who who_of(const struct auth_key *key)
@@ -187,6 +217,17 @@ static struct rls_who who_of(const struct auth_key *key)
                             .id = SPAN_NONE,
                             .roles = NULL,
                             .role_count = 0};
+}
+
+/* Steps 7 and 8, and the header that goes with them. */
+static enum err check_rest(const struct auth_request *request, struct limits *limits, struct wall_time now,
+                           const struct auth_key *key, struct refusal *refusal)
+{
+    TRY(check_binding(request, key, refusal));
+    if (check_token(request, refusal) != ERR_OK) {
+        return count_failure(request, limits, now, refusal);
+    }
+    return check_on_behalf(request, key, refusal);
 }
 
 enum err auth_verify(const struct auth_request *request, const struct auth_directory *directory, struct limits *limits,
@@ -199,11 +240,11 @@ enum err auth_verify(const struct auth_request *request, const struct auth_direc
     if (find_key(request, directory, now, out, out_refusal) != ERR_OK) {
         return count_failure(request, limits, now, out_refusal);
     }
-    TRY(check_binding(request, out->key, out_refusal));
-    if (check_token(request, out_refusal) != ERR_OK) {
-        return count_failure(request, limits, now, out_refusal);
+    const enum err err = check_rest(request, limits, now, out->key, out_refusal);
+    if (err != ERR_OK) {
+        look_at_rate(request, directory, limits, now, out);
+        return err;
     }
-    TRY(check_on_behalf(request, out->key, out_refusal));
     TRY(take_rate(request, directory, limits, now, out, out_refusal));
     out->principal.key = out->key;
     out->principal.who = who_of(out->key);

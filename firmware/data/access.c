@@ -53,12 +53,12 @@ static enum err refuse_decision(struct rls_decision decision, struct refusal *re
     return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
 }
 
-/* The four built-in tables belong to features that this version does not have: nobody writes them here, and there is
- * nothing to read in them yet. */
-static enum err refuse_built_in(enum rls_op op, struct refusal *refusal)
+/* The four built-in tables belong to features that this version does not have. Nobody writes them here (contract 4.1);
+ * an administrator may read them, and finds them empty: the access then has no table. */
+static enum err check_built_in(const struct data_access *access, struct refusal *refusal)
 {
-    if (op == RLS_READ || op == RLS_LIST) {
-        return refuse(refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
+    if (access->table != NULL || access->op == RLS_READ || access->op == RLS_LIST) {
+        return ERR_OK;
     }
     return refuse(refusal, REFUSAL_DATA_SYSTEM_TABLE_ACCESS, NULL);
 }
@@ -73,9 +73,7 @@ enum err data_access_open(const struct catalog *catalog, const struct auth_princ
     if (decision.verdict != RLS_ALLOW && decision.verdict != RLS_OWNER) {
         return refuse_decision(decision, out_refusal);
     }
-    if (access.table == NULL) {
-        return refuse_built_in(op, out_refusal);
-    }
+    TRY(check_built_in(&access, out_refusal));
     access.verdict = decision.verdict;
     *out_access = access;
     return ERR_OK;
@@ -84,7 +82,24 @@ enum err data_access_open(const struct catalog *catalog, const struct auth_princ
 enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,
                                       struct span table, struct data_access *out_access, struct refusal *out_refusal)
 {
-    return data_access_open(catalog, principal, table, RLS_READ, out_access, out_refusal);
+    TRY(data_access_open(catalog, principal, table, RLS_READ, out_access, out_refusal));
+    if (out_access->table == NULL) {
+        return refuse(out_refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
+    }
+    return ERR_OK;
+}
+
+/* A snapshot that goes with the catalogue of the request. The writer publishes a catalogue before it begins the next
+ * transaction, so if none was published by the time the snapshot stands, no row in it was written under a later policy.
+ * ERR_CONFLICT: one was; the decision has to be made again. */
+static enum err begin_snapshot(const struct data_request *request, struct store_snap **out_snap)
+{
+    SCOPED_SNAP struct store_snap *snap = NULL;
+
+    TRY(store_snap_begin(request->reader->store, &snap));
+    ENSURE(data_catalog(request->reader) == request->catalog, ERR_CONFLICT, "the catalogue changed meanwhile");
+    *out_snap = TAKE(snap);
+    return ERR_OK;
 }
 
 /* --- one row --- */
@@ -102,7 +117,7 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
 {
     struct row_id row_id;
 
-    if (row_id_parse(id, &row_id) != ERR_OK) {
+    if (access->table == NULL || row_id_parse(id, &row_id) != ERR_OK) {
         fault_clear();
         return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
     }
@@ -147,7 +162,7 @@ enum err data_read(const struct data_request *request, struct span id)
     struct row row;
 
     INVARIANT(access->op == RLS_READ);
-    TRY(store_snap_begin(request->reader->store, &snap));
+    TRY(begin_snapshot(request, &snap));
     TRY(data_access_row(access, snap, id, &row, request->refusal));
     if (request->query.len != 0) {
         const enum err err = plan_select(request->arena, request->query, &select, &problem);
@@ -167,7 +182,7 @@ enum err data_read(const struct data_request *request, struct span id)
 struct data_list {
     struct catalog *catalog; /* what the access borrows from */
     struct store_snap *snap;
-    struct list_query *query;
+    struct list_query *query; /* NULL: of a built-in table, and answered already */
     struct refusal *refusal;
 };
 
@@ -202,22 +217,44 @@ static enum err make_plan(const struct data_request *request, const struct plan 
     return err == ERR_OK ? ERR_OK : refuse_plan(err, &problem, request->refusal);
 }
 
+static enum err write_empty_list(const struct data_request *request)
+{
+    struct data_page page;
+    struct json_out out;
+
+    TRY(data_page_read(request->arena, request->query, &page, request->refusal));
+    json_out_init(&out, request->out);
+    json_out_object(&out);
+    json_out_name(&out, span_lit("items"));
+    json_out_array(&out);
+    json_out_array_end(&out);
+    admin_write_pagination(&out, page, 0);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
+
+static enum err start_query(const struct data_request *request, struct data_list *list)
+{
+    const struct plan *plan = NULL;
+
+    TRY(make_plan(request, &plan));
+    TRY(begin_snapshot(request, &list->snap));
+    const struct list_input input = {
+        .plan = plan, .snap = list->snap, .table = request->access->table->store, .out = request->out};
+    return list_query_new(&input, &list->query);
+}
+
 enum err data_list_new(const struct data_request *request, struct data_list **out_list)
 {
     SCOPED(list_free_scoped) struct data_list *list = NULL;
-    const struct plan *plan = NULL;
     void *memory = NULL;
 
     INVARIANT(request->access->op == RLS_LIST);
-    TRY(make_plan(request, &plan));
     TRY(mem_alloc(sizeof *list, &memory));
     list = memory;
     list->catalog = catalog_ref(request->catalog);
     list->refusal = request->refusal;
-    TRY(store_snap_begin(request->reader->store, &list->snap));
-    const struct list_input input = {
-        .plan = plan, .snap = list->snap, .table = request->access->table->store, .out = request->out};
-    TRY(list_query_new(&input, &list->query));
+    TRY(request->access->table == NULL ? write_empty_list(request) : start_query(request, list));
     *out_list = TAKE(list);
     return ERR_OK;
 }
@@ -226,6 +263,10 @@ enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *co
                         struct mono_time until)
 {
     struct store_budget budget = {.steps = SCAN_STEPS_A_CALL, .now = now, .context = context, .deadline = until};
+
+    if (list->query == NULL) {
+        return ERR_OK;
+    }
     const enum err err = list_query_step(list->query, &budget);
 
     if (err == ERR_BUDGET) {

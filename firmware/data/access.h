@@ -24,7 +24,7 @@
 const struct catalog *data_catalog(struct data_reader *reader);
 
 struct data_access {
-    const struct catalog_table *table;
+    const struct catalog_table *table; /* NULL: a built-in table, which has no rows yet */
     struct rls_table rls;
     struct rls_who who;
     enum rls_op op;
@@ -51,13 +51,15 @@ struct data_request {
     struct refusal *refusal;
 };
 
-/* Appends the row of that id (as in the path). ERR_DENIED: absent, not this requester's, or a bad `select`. */
+/* Appends the row of that id (as in the path). ERR_DENIED: absent, not this requester's, or a bad `select`.
+ * ERR_CONFLICT: the catalogue changed since the request took it; verify and decide again with the new one. */
 enum err data_read(const struct data_request *request, struct span id) MUST_USE;
 
 /* A list under way; it holds a snapshot of the database until it is freed. */
 struct data_list;
 
-/* Checks the parameters and starts. What request points at must live as long as the list. ERR_DENIED. */
+/* Checks the parameters and starts. What request points at must live as long as the list. ERR_DENIED; ERR_CONFLICT as
+ * data_read. */
 enum err data_list_new(const struct data_request *request, struct data_list **out_list) MUST_USE;
 void data_list_free(struct data_list *list); /* NULL is fine */
 

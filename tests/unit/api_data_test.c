@@ -168,6 +168,8 @@ static void each_step_that_fails_answers_with_its_code(void **state)
         {"GET", "/v1/data/9posts", NULL, true, 404, "data/table-not-found"},
         {"GET", "/v1/data/users", NULL, true, 403, "data/system-table-access"},
         {"POST", "/v1/data/users", "{}", false, 403, "data/system-table-access"},
+        {"GET", "/v1/data/users/000000000000000000000000", NULL, false, 404, "data/not-found"},
+        {"GET", "/v1/data/sessions/spec", NULL, false, 404, "data/table-not-found"},
         {"GET", "/v1/data/posts/000000000000000000000000", NULL, true, 404, "data/not-found"},
         {"GET", "/v1/data/posts/not-an-id", NULL, true, 404, "data/not-found"},
         {"PATCH", "/v1/data/posts/not-an-id", "{}", false, 404, "data/not-found"},
@@ -205,6 +207,7 @@ static void each_step_that_fails_answers_with_its_code(void **state)
                        cases[i].code);
     }
     assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
+    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/users?limit=5"), "pagination.limit"), "5");
 }
 
 static void a_validation_error_names_each_field(void **state)
