@@ -35,6 +35,9 @@ void socket_address_format(const struct socket_address *address, char out_text[S
 /* Same host, whatever the ports? */
 bool socket_address_same_host(const struct socket_address *a, const struct socket_address *b);
 
+/* The addresses by which others reach this machine now, at most max: not loopback, not link-local. ERR_IO. */
+enum err socket_local_addresses(size_t max, struct socket_address *out_addresses, size_t *out_count) MUST_USE;
+
 struct socket_listen {
     struct socket_address address; /* port 0: a free one, see out_bound */
     unsigned int backlog;

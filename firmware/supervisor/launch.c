@@ -2,15 +2,12 @@
 /* Sockets, and what the children are given at their start. */
 #include "firmware/supervisor/supervisor_int.h"
 
-#include <string.h>
-#include <unistd.h>
-
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "hal/base/mem.h"
 #include "hal/socket.h"
 
 #define BACKLOG 1024
-#define HOST_NAME_BYTES (MSG_NAME_MAX + 1)
 
 enum err supervisor_listen(struct supervisor *supervisor)
 {
@@ -34,54 +31,12 @@ enum err supervisor_listen(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-static enum err send_name(struct supervisor *supervisor, uint32_t index, uint32_t count, const char *name)
-{
-    supervisor->out = MSG_NEW(MSG_KEEPER_NAME);
-    supervisor->out.as.keeper_name.index = index;
-    supervisor->out.as.keeper_name.count = count;
-    TRY(MSG_SET(&supervisor->out.as.keeper_name.name, span_str(name)));
-    TRY(msg_send(supervisor->keeper.control, &supervisor->out));
-    return ERR_OK;
-}
-
-static bool is_any(const struct socket_address *address)
-{
-    static const uint8_t zero[16] = {0};
-
-    return memcmp(address->ip, zero, sizeof(zero)) == 0;
-}
-
-/* localhost and its addresses always, the host's own name, the address listened on, and the names of the command line. */
-static enum err send_names(struct supervisor *supervisor)
-{
-    const struct options *const options = supervisor->options;
-    const char *names[5 + OPTIONS_NAMES_MAX] = {"localhost", "127.0.0.1", "::1"};
-    char host[HOST_NAME_BYTES + 1] = {0};
-    size_t count = 3;
-
-    if (gethostname(host, HOST_NAME_BYTES) == 0 && options_is_host_name(host)) {
-        names[count] = host;
-        count++;
-    }
-    if (!is_any(&options->listen)) {
-        names[count] = options->listen_text;
-        count++;
-    }
-    for (size_t i = 0; i < options->name_count; i++) {
-        names[count] = options->names[i];
-        count++;
-    }
-    for (size_t i = 0; i < count; i++) {
-        TRY(send_name(supervisor, (uint32_t)i, (uint32_t)count, names[i]));
-    }
-    return ERR_OK;
-}
-
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
 {
     TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir, hal_clock_mono(supervisor->clock)));
     supervisor->known = false;
-    TRY(send_names(supervisor));
+    mem_wipe(&supervisor->names, sizeof(supervisor->names));
+    TRY(supervisor_look_at_names(supervisor));
     supervisor->out = MSG_NEW(MSG_KEEPER_START);
     TRY(MSG_SET(&supervisor->out.as.keeper_start.tcti, span_str(supervisor->options->tcti)));
     TRY(MSG_SET(&supervisor->out.as.keeper_start.pin, pin));

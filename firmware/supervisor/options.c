@@ -65,6 +65,8 @@ static enum err add_name(const char *value, struct options *options)
 {
     ENSURE(options_is_host_name(value), ERR_MALFORMED, "not a host name");
     ENSURE(options->name_count < OPTIONS_NAMES_MAX, ERR_MALFORMED, "too many names");
+    ENSURE(options->name_bytes + strlen(value) <= OPTIONS_NAME_BYTES_MAX, ERR_MALFORMED, "names too long together");
+    options->name_bytes += strlen(value);
     options->names[options->name_count] = value;
     options->name_count++;
     return ERR_OK;

@@ -12,6 +12,7 @@
 #include "hal/socket.h"
 
 #define OPTIONS_NAMES_MAX 12 /* a certificate holds 16; the others are localhost, the host's own name and addresses */
+#define OPTIONS_NAME_BYTES_MAX 768 /* a certificate is one message, MSG_LEAF_MAX */
 
 struct options {
     const char *data; /* the arguments' own memory, as the other texts */
@@ -23,6 +24,7 @@ struct options {
     uint16_t plain_port; /* 0: a free one */
     const char *names[OPTIONS_NAMES_MAX];
     size_t name_count;
+    size_t name_bytes;
     bool json;
     int pin_fd; /* -1: none */
 };

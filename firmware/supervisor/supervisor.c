@@ -27,6 +27,7 @@
 #include "hal/socket.h"
 
 #define TICK_MS         1000U
+#define NAMES_MS        60000U /* how late a new address is noticed */
 #define WORKER_KILL_MS  10000U /* draining takes up to 5 s */
 #define KEEPER_KILL_MS  60000U /* a TPM that has stopped answering is given up after a while */
 #define OPEN_FILES      (CONFIG_NET_CONNECTIONS_MAX + 1024) /* also the hard limit of the children */
@@ -199,6 +200,16 @@ static void on_end(struct supervisor *supervisor, struct child *child)
     }
 }
 
+/* A keeper that cannot be told is about to be started again, and asks for the names then. */
+static void look_at_names(struct supervisor *supervisor)
+{
+    if (supervisor->keeper.runs && supervisor->known && !supervisor->ending &&
+        supervisor_look_at_names(supervisor) != ERR_OK) {
+        log_fault(LOG_WARN, "names_not_told");
+    }
+    supervisor->next_names = mono_add_ms(hal_clock_mono(supervisor->clock), NAMES_MS);
+}
+
 static enum err on_signal(struct supervisor *supervisor)
 {
     enum process_signal signal = PROCESS_SIGNAL_STOP;
@@ -211,6 +222,8 @@ static enum err on_signal(struct supervisor *supervisor)
     if (signal == PROCESS_SIGNAL_STOP) {
         LOG(LOG_INFO, "stopping", LOG_LITERAL("by", "signal"));
         begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 0);
+    } else {
+        look_at_names(supervisor);
     }
     return ERR_OK;
 }
@@ -255,6 +268,9 @@ static enum err tick(struct supervisor *supervisor)
     child_kill_if_late(&supervisor->worker, now);
     child_kill_if_late(&supervisor->keeper, now);
     look_at_generation(supervisor);
+    if (now.ns >= supervisor->next_names.ns) {
+        look_at_names(supervisor);
+    }
     supervisor->next_tick = mono_add_ms(now, TICK_MS);
     return ERR_OK;
 }

@@ -16,6 +16,15 @@
 
 #define PATH_MAX_BYTES 4096
 
+/* What the certificate is for: localhost and its addresses, the host's own name, the address listened on or, where that
+ * is any, those of the machine, and the names of the command line. */
+#define NAMES_ADDRESSES_MAX 8
+#define NAMES_MAX           (5 + NAMES_ADDRESSES_MAX + OPTIONS_NAMES_MAX)
+struct names {
+    size_t count;
+    char text[NAMES_MAX][MSG_NAME_MAX + 1]; /* NUL-ended; zero behind it, so equal lists are equal bytes */
+};
+
 /* Told once, when requests are first answered; wiped then. */
 struct news {
     struct msg_recovery recovery;
@@ -57,6 +66,8 @@ struct supervisor {
     uint16_t port;       /* in use */
     uint16_t plain_port; /* in use */
     char ca_file[PATH_MAX_BYTES];
+    struct names names; /* as the keeper has them */
+    struct mono_time next_names;
     struct news news;
     struct msg in;
     struct msg out;
@@ -68,6 +79,10 @@ enum err supervisor_listen(struct supervisor *supervisor) MUST_USE;
 
 /* Starts the keeper and gives it names, TCTI and PIN. pin is wiped by the caller. */
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin) MUST_USE;
+
+/* Tells the keeper if the machine has other names or addresses than before: it renews the certificate. ERR_CLOSED and
+ * others of msg_send(): the keeper is not there. */
+enum err supervisor_look_at_names(struct supervisor *supervisor) MUST_USE;
 
 /* Starts a worker for the present state and connects it with the keeper. */
 enum err supervisor_start_worker(struct supervisor *supervisor) MUST_USE;

@@ -4,6 +4,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -88,6 +90,49 @@ static struct socket_address from_sockaddr(const union any_sockaddr *any)
     address.family = SOCKET_IPV6;
     memcpy(address.ip, &any->v6.sin6_addr, IPV6_BYTES);
     return address;
+}
+
+/* An address that is worth a place in a certificate. */
+static bool is_public(const struct ifaddrs *interface)
+{
+    union any_sockaddr any;
+
+    if (interface->ifa_addr == NULL || (interface->ifa_flags & IFF_UP) == 0 ||
+        (interface->ifa_flags & IFF_LOOPBACK) != 0) {
+        return false;
+    }
+    if (interface->ifa_addr->sa_family == AF_INET) {
+        return true;
+    }
+    if (interface->ifa_addr->sa_family != AF_INET6) {
+        return false;
+    }
+    memcpy(&any.v6, interface->ifa_addr, sizeof(any.v6));
+    return !IN6_IS_ADDR_LINKLOCAL(&any.v6.sin6_addr);
+}
+
+enum err socket_local_addresses(size_t max, struct socket_address *out_addresses, size_t *out_count)
+{
+    struct ifaddrs *list = NULL;
+    size_t count = 0;
+
+    if (getifaddrs(&list) != 0) {
+        FAIL_ERRNO(errno, "getifaddrs");
+    }
+    for (const struct ifaddrs *each = list; each != NULL && count < max; each = each->ifa_next) {
+        union any_sockaddr any;
+        if (!is_public(each)) {
+            continue;
+        }
+        memset(&any, 0, sizeof(any));
+        memcpy(&any, each->ifa_addr, each->ifa_addr->sa_family == AF_INET ? sizeof(any.v4) : sizeof(any.v6));
+        out_addresses[count] = from_sockaddr(&any);
+        out_addresses[count].port = 0;
+        count++;
+    }
+    freeifaddrs(list);
+    *out_count = count;
+    return ERR_OK;
 }
 
 static enum err set_option(int fd, int level, int option, int value)

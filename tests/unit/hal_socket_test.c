@@ -219,9 +219,30 @@ static void the_poller_reports_what_was_asked_and_forgets_what_was_removed(void 
     assert_int_equal(poller_wait(poller, 0, &event, 0, &count), ERR_RANGE);
 }
 
+static void socket_local_addresses_gives_what_others_can_reach(void **state)
+{
+    struct socket_address addresses[4];
+    size_t count = 99;
+
+    assert_int_equal(socket_local_addresses(4, addresses, &count), ERR_OK);
+
+    assert_true(count <= 4);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(addresses[i].port, 0);
+        if (addresses[i].family == SOCKET_IPV4) {
+            assert_int_not_equal(addresses[i].ip[0], 127);
+        } else {
+            assert_false(addresses[i].ip[0] == 0xfe && (addresses[i].ip[1] & 0xc0) == 0x80);
+        }
+    }
+    assert_int_equal(socket_local_addresses(0, addresses, &count), ERR_OK);
+    assert_int_equal(count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(socket_local_addresses_gives_what_others_can_reach),
         cmocka_unit_test(addresses_are_read_and_written),
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(port_zero_gives_a_free_port_and_bytes_cross),
