@@ -120,8 +120,8 @@ static const int common_calls[] = {
 /* Only when Landlock says which. */
 static const int file_calls[] = {
     SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(getdents64),
-    SCMP_SYS(fchmod), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+    SCMP_SYS(faccessat2), SCMP_SYS(unlinkat), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(rename),
+    SCMP_SYS(getdents64), SCMP_SYS(fchmod), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 };
 
 static const int worker_calls[] = {SCMP_SYS(accept4)};
