@@ -33,7 +33,7 @@
 #define STORE_WRAPPED_MAX      128  /* bytes of a wrapped table key */
 #define STORE_RECORD_NAME_MAX  64   /* bytes */
 #define STORE_RECORD_BYTES_MAX 4096 /* bytes */
-#define STORE_SNAPS_MAX        8    /* snapshots of one reader at one time */
+#define STORE_SNAPS_MAX        24   /* snapshots of one reader at one time */
 
 /* --- keys --- */
 

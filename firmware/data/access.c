@@ -180,6 +180,7 @@ enum err data_read(const struct data_request *request, struct span id)
 /* --- lists --- */
 
 struct data_list {
+    struct data_reader *reader;
     struct catalog *catalog; /* what the access borrows from */
     struct store_snap *snap;
     struct list_query *query; /* NULL: of a built-in table, and answered already */
@@ -199,6 +200,7 @@ void data_list_free(struct data_list *list)
     list_query_free(list->query);
     store_snap_end(list->snap);
     catalog_unref(list->catalog);
+    list->reader->lists--;
     mem_free(list);
 }
 
@@ -250,8 +252,11 @@ enum err data_list_new(const struct data_request *request, struct data_list **ou
     void *memory = NULL;
 
     INVARIANT(request->access->op == RLS_LIST);
+    ENSURE(request->reader->lists < DATA_LISTS_MAX, ERR_LIMIT, "this reader has no room for one more list");
     TRY(mem_alloc(sizeof *list, &memory));
     list = memory;
+    list->reader = request->reader;
+    list->reader->lists++;
     list->catalog = catalog_ref(request->catalog);
     list->refusal = request->refusal;
     TRY(request->access->table == NULL ? write_empty_list(request) : start_query(request, list));

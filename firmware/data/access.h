@@ -59,7 +59,7 @@ enum err data_read(const struct data_request *request, struct span id) MUST_USE;
 struct data_list;
 
 /* Checks the parameters and starts. What request points at must live as long as the list. ERR_DENIED; ERR_CONFLICT as
- * data_read. */
+ * data_read; ERR_LIMIT: too many lists of this reader are under way. */
 enum err data_list_new(const struct data_request *request, struct data_list **out_list) MUST_USE;
 void data_list_free(struct data_list *list); /* NULL is fine */
 

@@ -50,7 +50,11 @@ struct data_reader {
     size_t slot;
     struct snapshot *held;
     struct store_reader *store;
+    size_t lists; /* under way, each with a snapshot of its own */
 };
+
+/* Lists of one reader at a time: the snapshots that are left are for reads that are answered at once. */
+#define DATA_LISTS_MAX (STORE_SNAPS_MAX - 4)
 
 struct data_txn {
     struct data *data;

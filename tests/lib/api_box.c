@@ -296,6 +296,18 @@ const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pend
     return &last;
 }
 
+bool api_box_is_done(const struct api_box_pending *pending)
+{
+    return pending->done;
+}
+
+void api_box_hang_up(struct api_box_pending *pending)
+{
+    if (pending->exchange.on_cancel != NULL) {
+        pending->exchange.on_cancel(&pending->exchange, ERR_CLOSED);
+    }
+}
+
 const struct api_answer *api_box_ask(struct api_box *box, const struct api_ask *ask)
 {
     return api_box_finish(box, api_box_begin(box, ask));

@@ -76,6 +76,10 @@ struct api_box_pending;
 struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask *ask);
 const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pending *pending);
 
+/* Has it been answered? And the client going away, as net tells it. */
+bool api_box_is_done(const struct api_box_pending *pending);
+void api_box_hang_up(struct api_box_pending *pending);
+
 /* Is there such a member, a text or a number, anywhere at the top level or in error: api_answer_text(a, "error.code").
  * Copies it to out_text as text; false if it is not there. */
 bool api_answer_member(const struct api_answer *answer, const char *path, char *out_text, size_t out_size);
