@@ -18,6 +18,7 @@ SHELL := /bin/sh
 O ?= build
 DEPS ?= $(O)/deps
 BOARD ?= host
+DEFCONFIG ?= board/$(BOARD)/defconfig
 PREFIX ?= /usr/local
 TIME ?= 60
 JOBS ?= $(shell nproc)
@@ -163,9 +164,9 @@ CONFIG_H := $(OUT)/include/generated/kconfig.h
 KCONFIG := $(PYTHON) board/kconfig.py --config $(CONFIG) --header $(CONFIG_H)
 
 # The header is rewritten only when its text changes, so a new help text compiles nothing again.
-$(OUT)/config.stamp: $(KCONFIGS) board/kconfig.py $(wildcard $(CONFIG)) board/$(BOARD)/defconfig
+$(OUT)/config.stamp: $(KCONFIGS) board/kconfig.py $(wildcard $(CONFIG)) $(DEFCONFIG)
 	@mkdir -p $(@D)
-	@BOARD=$(BOARD) $(KCONFIG) $(if $(wildcard $(CONFIG)),,--defconfig board/$(BOARD)/defconfig)
+	@BOARD=$(BOARD) $(KCONFIG) $(if $(wildcard $(CONFIG)),,--defconfig $(DEFCONFIG))
 	@touch $@
 
 $(CONFIG_H): $(OUT)/config.stamp
@@ -401,9 +402,10 @@ $(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/flags | $(WOLFSSL)/
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $< $(WOLFSSL)/lib/libwolfssl.a $(LIBS)
 
+# A build of its own: one reactor, as the figures are for one core.
 bench: deps
 	@board/deps/packages.sh board/deps/debian-bench.txt || echo 'bench: not everything to compare with is there'
-	@$(MAKE) bench-built
+	@$(MAKE) O=$(O)/bench DEPS=$(abspath $(DEPS)) DEFCONFIG=tests/bench/defconfig bench-built
 
 bench-built: build $(BENCH_TOOLS)
 	@$(PYTHON) tests/bench/bench.py --binary $(OUT)/release/rowlock --tools $(OUT)/release/tests/bench

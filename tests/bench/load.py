@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 
 CLIENT_CORE = "1"
@@ -37,7 +38,7 @@ def process_tree(pid):
 
 
 def cpu_us(pid):
-    """CPU time of a process tree so far, in microseconds."""
+    """CPU time of a process tree so far, in microseconds, with that of children that have ended."""
     ticks = 0
     for member in process_tree(pid):
         try:
@@ -45,24 +46,25 @@ def cpu_us(pid):
                 fields = stat.read().rsplit(")", 1)[1].split()
         except FileNotFoundError:
             continue
-        ticks += int(fields[11]) + int(fields[12])
+        ticks += sum(int(field) for field in fields[11:15])
     return ticks * TICK_US
 
 
-def resident_mib(pid):
-    """Proportional set size of a process tree: memory shared between its members counts once."""
+def memory_mib(pid, kind):
+    """Of a process tree: Rss, all pages of each process; or Pss, where a page that several share counts once."""
     kib = 0
     for member in process_tree(pid):
         try:
             with open(f"/proc/{member}/smaps_rollup") as rollup:
-                kib += int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
+                kib += int(re.search(rf"^{kind}:\s+(\d+)", rollup.read(), re.M).group(1))
         except FileNotFoundError:
             continue
     return kib / 1024
 
 
-def _milliseconds(text):
-    value, unit = re.match(r"([\d.]+)(us|ms|s)", text).groups()
+def _percentile(out, percent):
+    """From wrk's table of percentiles, whose lines begin with the percentage; others may end with one."""
+    value, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)$", out, re.M).groups()
     return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
@@ -85,8 +87,8 @@ def wrk(url, server_pid, seconds, script, connections=CONNECTIONS):
     errors = sum(map(int, socket_errors.groups())) if socket_errors else 0
     errors += int(refused.group(1)) if refused else 0
     return Sample(rate=float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
-                  p50_ms=_milliseconds(re.search(r"50%\s+(\S+)", out).group(1)),
-                  p99_ms=_milliseconds(re.search(r"99%\s+(\S+)", out).group(1)),
+                  p50_ms=_percentile(out, 50),
+                  p99_ms=_percentile(out, 99),
                   errors=errors, cpu_us=spent / max(requests, 1))
 
 
@@ -102,6 +104,7 @@ def pgbench(port, server_pid, seconds, statement, rows):
              "--log-prefix", f"{folder}/log", "postgres"],
             capture_output=True, text=True, check=True, cwd=folder,
             env={**os.environ, "PGSSLMODE": "require", "PGPASSWORD": "reader"}).stdout
+        time.sleep(0.2)  # until the server has seen its children off
         spent = cpu_us(server_pid) - before
         times = []
         for name in os.listdir(folder):

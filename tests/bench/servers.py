@@ -83,7 +83,7 @@ http {{
   server {{
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
-    ssl_protocols TLSv1.3; ssl_session_cache off; ssl_session_tickets off;
+    ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; ssl_session_cache off; ssl_session_tickets off;
     location / {{
 {lines}      return 200 '{text}';
     }}
@@ -98,9 +98,10 @@ http {{
 
 
 class Postgres(Server):
-    """100,000 rows behind a row policy "published or owner", read by a role that the policy binds."""
+    """As many rows of the same texts behind a row policy "published or owner", read by a role that the policy binds."""
 
-    def __init__(self, folder, rows):
+    def __init__(self, folder, body, rows):
+        self.rows = rows
         self.port = free_port()
         self.folder = Path(folder)
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -119,12 +120,18 @@ class Postgres(Server):
         wait_for_port(self.port)
         self._sql(f"""
             CREATE TABLE posts (id int PRIMARY KEY, title text, body text, status text, owner text);
-            INSERT INTO posts SELECT i, 'title ' || i, repeat('x', 200), 'published', 'u' || i
+            INSERT INTO posts SELECT i, '{body["title"]}', '{body["body"]}', '{body["status"]}', 'u' || i
               FROM generate_series(1, {rows}) i;
             CREATE ROLE reader LOGIN; GRANT SELECT ON posts TO reader;
             ALTER TABLE posts ENABLE ROW LEVEL SECURITY;
             CREATE POLICY seen ON posts USING (status = 'published' OR owner = current_user);
             VACUUM ANALYZE posts;""")
+
+    def tls(self):
+        out = subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "reader", "-d", "postgres", "-Atc",
+                              "SELECT version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()"], check=True,
+                             capture_output=True, text=True, env={**os.environ, "PGSSLMODE": "require"}).stdout
+        return out.strip().replace("|", " ")
 
     def _as_user(self, command):
         return command if os.geteuid() != 0 else ["setpriv", "--reuid=postgres", "--regid=postgres",
@@ -144,19 +151,21 @@ class Rowlock(Server):
     """The appliance with one reactor (the build's configuration says so), all its processes on the server core."""
 
     def __init__(self, root, binary, data):
-        started = time.monotonic()
+        self.started = time.monotonic()
         self.process = subprocess.Popen(
             ["taskset", "-c", SERVER_CORE, f"{root}/board/host/run", "--data", f"{data}/data", "--port", "0", "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "ROWLOCK": str(binary)})
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError("the appliance did not start")
-        self.ready_seconds = time.monotonic() - started
         self.info = json.loads(line)
         self.url = self.info["url"]
         self.port = int(self.url.rsplit(":", 1)[1].strip("/"))
         self.pid = self.process.pid
         self.tls = ssl.create_default_context(cafile=self.info["caFile"])
+
+    def seconds_since_start(self):
+        return time.monotonic() - self.started
 
     def connection(self):
         return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=60)
