@@ -38,6 +38,7 @@ enum err sandbox_close_others(const int *keep, size_t count) MUST_USE;
 
 /* Gives up root: sets groups, group and user to those given (never 0) and checks that they cannot be taken back. An
  * ordinary user cannot change the user: a log line says so and the call succeeds. Empty capability sets either way.
+ * The process stays one that is killed when its parent dies (a change of user alone would end that).
  * ERR_RANGE (uid or gid 0), ERR_REFUSED. */
 enum err sandbox_drop_user(unsigned int uid, unsigned int gid) MUST_USE;
 

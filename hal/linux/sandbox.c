@@ -129,7 +129,9 @@ enum err sandbox_drop_user(unsigned int uid, unsigned int gid)
     ENSURE(setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && geteuid() == uid && getegid() == gid, ERR_REFUSED,
            "root can be taken back");
     TRY(drop_capabilities());
-    ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE"); /* a change of user may undo it */
+    /* A change of user undoes both. */
+    ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE");
+    ENSURE(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, ERR_REFUSED, "PR_SET_PDEATHSIG");
     return ERR_OK;
 }
 

@@ -3,8 +3,12 @@
  *
  * Files: a Landlock ruleset that handles every right the kernel knows and grants, below one directory, those of plain
  * files. Calls: a seccomp list; what is not on it ends the process. Calls that take a choice (mmap, mprotect, clone,
- * prctl, socket options) are allowed only with the arguments we use: no executable memory, threads but no processes.
- * clone3 hides its arguments behind a pointer, so it answers ENOSYS and libc falls back to clone.
+ * prctl, fcntl, socket options) are allowed only with the arguments we use: no executable memory, threads but no
+ * processes. clone3 hides its arguments behind a pointer, so it answers ENOSYS and libc falls back to clone.
+ *
+ * Two ways round what is not on the list, and why they are closed: a listening socket that is shut down and then sends
+ * with MSG_FASTOPEN connects out, past connect and past Landlock; and fcntl's F_SETOWN with F_SETSIG has the kernel send
+ * any signal to any process of the same user.
  * Spec: Linux Documentation/userspace-api/landlock.rst, seccomp_filter.rst. */
 #include "hal/linux/sandbox_int.h"
 
@@ -99,9 +103,9 @@ static const int common_calls[] = {
     /* what it holds */
     SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(write), SCMP_SYS(writev),
     SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-    SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fstat), SCMP_SYS(fstatfs), SCMP_SYS(fcntl), SCMP_SYS(flock),
+    SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fstat), SCMP_SYS(fstatfs), SCMP_SYS(flock),
     SCMP_SYS(newfstatat),    /* is glibc's fstat */
-    SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(shutdown),
+    SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(shutdown),
     SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(poll), SCMP_SYS(ppoll),
     /* waiting */
     SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2),
@@ -153,6 +157,17 @@ static const struct rule argument_rules[] = {
     {SCMP_SYS(prctl), 0, EXACT, PR_SET_NAME},
     {SCMP_SYS(prctl), 0, EXACT, PR_SET_VMA},
     {SCMP_SYS(ioctl), 1, EXACT, FIONREAD},
+    {SCMP_SYS(sendto), 3, MSG_FASTOPEN, 0},
+    {SCMP_SYS(sendmsg), 2, MSG_FASTOPEN, 0},
+    {SCMP_SYS(fcntl), 1, EXACT, F_DUPFD},
+    {SCMP_SYS(fcntl), 1, EXACT, F_DUPFD_CLOEXEC},
+    {SCMP_SYS(fcntl), 1, EXACT, F_GETFD},
+    {SCMP_SYS(fcntl), 1, EXACT, F_SETFD},
+    {SCMP_SYS(fcntl), 1, EXACT, F_GETFL},
+    {SCMP_SYS(fcntl), 1, EXACT, F_SETFL},
+    {SCMP_SYS(fcntl), 1, EXACT, F_GETLK},
+    {SCMP_SYS(fcntl), 1, EXACT, F_SETLK},
+    {SCMP_SYS(fcntl), 1, EXACT, F_SETLKW},
 };
 
 /* Socket options: level and name. */

@@ -157,6 +157,42 @@ static int do_connect(const struct inside *inside)
     return refused_or_not(connect(inside->listener, &address.any, sizeof(address.in)));
 }
 
+/* A listener that is shut down can be connected; MSG_FASTOPEN does it without connect. */
+static int do_connect_by_fast_open(const struct inside *inside)
+{
+    const union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } address = {.in = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+
+    (void)shutdown(inside->listener, SHUT_RDWR);
+    return refused_or_not(
+        (int)sendto(inside->listener, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, &address.any, sizeof(address.in)));
+}
+
+static int do_connect_by_fast_open_message(const struct inside *inside)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char byte = 'x';
+    struct iovec part = {&byte, 1};
+    const struct msghdr message = {
+        .msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &part, .msg_iovlen = 1};
+
+    (void)shutdown(inside->listener, SHUT_RDWR);
+    return refused_or_not((int)sendmsg(inside->listener, &message, MSG_FASTOPEN | MSG_NOSIGNAL));
+}
+
+static int do_signal_by_descriptor(const struct inside *inside)
+{
+    return refused_or_not(fcntl(inside->listener, F_SETOWN, getppid()));
+}
+
+static int do_choose_the_signal(const struct inside *inside)
+{
+    return refused_or_not(fcntl(inside->listener, F_SETSIG, SIGKILL));
+}
+
 static int do_ptrace(const struct inside *inside)
 {
     return refused_or_not((int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
@@ -225,6 +261,10 @@ FORBIDDEN(create_outside_the_directory, do_create_outside)
 FORBIDDEN(the_file_of_its_own_memory, do_read_own_memory_file)
 FORBIDDEN(a_new_socket, do_socket)
 FORBIDDEN(connect_out, do_connect)
+FORBIDDEN(connect_out_by_fast_open, do_connect_by_fast_open)
+FORBIDDEN(connect_out_by_a_fast_open_message, do_connect_by_fast_open_message)
+FORBIDDEN(signals_to_others_by_a_descriptor, do_signal_by_descriptor)
+FORBIDDEN(choosing_a_descriptors_signal, do_choose_the_signal)
 FORBIDDEN(ptrace_of_another, do_ptrace)
 FORBIDDEN(being_traced, do_ptrace_me)
 FORBIDDEN(fork, do_fork)
@@ -414,6 +454,24 @@ static void root_is_given_up_and_cannot_be_taken_back(void **state)
     assert_int_equal(sandbox_drop_user(65534, 0), ERR_RANGE);
 }
 
+static void who_gave_up_root_still_dies_with_his_parent(void **state)
+{
+    int status = 0;
+    if (geteuid() != 0) {
+        skip();
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        int number = 0;
+        const bool works = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && sandbox_drop_user(65534, 65534) == ERR_OK &&
+                           prctl(PR_GET_PDEATHSIG, &number) == 0 && number == SIGKILL;
+        _exit(works ? CHILD_OK : CHILD_FAILED);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+
+    assert_int_equal(status, 0);
+}
+
 static void an_ordinary_user_stays_what_he_is(void **state)
 {
     int status = 0;
@@ -458,6 +516,10 @@ int main(void)
         cmocka_unit_test(the_sandbox_forbids_the_file_of_its_own_memory),
         cmocka_unit_test(the_sandbox_forbids_a_new_socket),
         cmocka_unit_test(the_sandbox_forbids_connect_out),
+        cmocka_unit_test(the_sandbox_forbids_connect_out_by_fast_open),
+        cmocka_unit_test(the_sandbox_forbids_connect_out_by_a_fast_open_message),
+        cmocka_unit_test(the_sandbox_forbids_signals_to_others_by_a_descriptor),
+        cmocka_unit_test(the_sandbox_forbids_choosing_a_descriptors_signal),
         cmocka_unit_test(the_sandbox_forbids_ptrace_of_another),
         cmocka_unit_test(the_sandbox_forbids_being_traced),
         cmocka_unit_test(the_sandbox_forbids_fork),
@@ -474,6 +536,7 @@ int main(void)
         cmocka_unit_test(the_keeper_unseals_inside_the_sandbox),
         cmocka_unit_test(beginning_takes_core_dumps_and_tracing_away),
         cmocka_unit_test(root_is_given_up_and_cannot_be_taken_back),
+        cmocka_unit_test(who_gave_up_root_still_dies_with_his_parent),
         cmocka_unit_test(an_ordinary_user_stays_what_he_is),
         cmocka_unit_test(descriptors_that_were_not_asked_for_are_closed),
     };
