@@ -14,8 +14,8 @@
 #include "net/stack.h"
 
 #define STATUS_PREFLIGHT 204
-#define NUMBER_TEXT_MAX 20
-#define ALLOW_TEXT_MAX 64
+#define NUMBER_TEXT_MAX  20
+#define ALLOW_TEXT_MAX   64
 
 enum err api_new(const struct api_options *options, struct api **out_api)
 {
@@ -50,7 +50,10 @@ struct known_header {
     size_t offset; /* of its struct auth_header */
 };
 
-#define KNOWN(text, member) {{(const uint8_t *)("" text), sizeof(text) - 1}, offsetof(struct api_headers, member)}
+#define KNOWN(text, member)                                                                                            \
+    {                                                                                                                  \
+        {(const uint8_t *)("" text), sizeof(text) - 1}, offsetof(struct api_headers, member)                           \
+    }
 static const struct known_header known_headers[] = {
     KNOWN("X-API-Key", auth.key),
     KNOWN("Authorization", auth.authorization),
@@ -340,8 +343,8 @@ static bool is_data_route(const struct api_request *request)
 static enum err parse_body(struct api_request *request, const struct json_value **out_body)
 {
     const struct auth_header *type = &request->headers.content_type;
-    const enum refusal_code bad = is_data_route(request) ? REFUSAL_DATA_VALIDATION_ERROR
-                                                         : REFUSAL_COMMON_INVALID_PARAMETERS;
+    const enum refusal_code bad =
+        is_data_route(request) ? REFUSAL_DATA_VALIDATION_ERROR : REFUSAL_COMMON_INVALID_PARAMETERS;
 
     if (type->count != 1 || !is_json_type(type->value)) {
         return refuse(&request->body_refusal,
@@ -426,10 +429,10 @@ static enum err verify(struct api_request *request)
 
 enum err request_verify_again(struct api_request *request)
 {
-    SCOPED_CATALOG struct catalog *old = request->catalog;
     uint8_t hash[SHA256_BYTES];
 
     memcpy(hash, request->auth.key->hash, sizeof hash);
+    catalog_unref(request->catalog);
     request->catalog = catalog_ref(data_catalog(request->api->reader));
     request->auth.key = NULL;
     request->project = NULL;
@@ -520,8 +523,9 @@ static void on_refused(void *context, struct http_exchange *exchange, unsigned i
         answer_bare(exchange, status);
         return;
     }
-    const enum err err = refuse(&request->refusal, code,
-                                code == REFUSAL_COMMON_INVALID_PARAMETERS ? "The request is not well-formed HTTP" : NULL);
+    const enum err err =
+        refuse(&request->refusal, code,
+               code == REFUSAL_COMMON_INVALID_PARAMETERS ? "The request is not well-formed HTTP" : NULL);
     if (status == 503) {
         request->refusal.retry_after_s = 1;
     }

@@ -24,8 +24,8 @@ const struct error_entry *error_entry(enum refusal_code code);
 enum error_form { ERROR_SUPERSET, ERROR_LEGACY };
 
 /* Appends the body of contract 1.4. ERR_RANGE, ERR_NO_MEMORY: the buffer's. */
-enum err error_write(struct buf *out, const struct refusal *refusal, enum error_form form,
-                     struct span request_id) MUST_USE;
+enum err error_write(struct buf *out, const struct refusal *refusal, enum error_form form, struct span request_id)
+    MUST_USE;
 
 /* What a failure of ours becomes: ERR_FULL 507, ERR_LIMIT and the like 503, the rest 500. */
 void error_of_failure(enum err err, struct refusal *out_refusal);

@@ -16,9 +16,9 @@
 #include "net/http.h"
 #include "net/loop.h"
 
-#define API_PARAMS_MAX 2
+#define API_PARAMS_MAX     2
 #define API_REQUEST_ID_MAX 64
-#define API_HEADERS_MAX 20
+#define API_HEADERS_MAX    20
 
 struct api {
     struct api_options options;
@@ -33,7 +33,7 @@ enum route_who {
 };
 
 #define ROUTE_IN(state) (1u << (unsigned int)(state))
-#define ROUTE_ALWAYS (ROUTE_IN(BOARD_STATE_COUNT) - 1u)
+#define ROUTE_ALWAYS    (ROUTE_IN(BOARD_STATE_COUNT) - 1u)
 
 struct api_request;
 

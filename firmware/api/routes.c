@@ -75,7 +75,7 @@ static const struct route routes[] = {
 /* Contract 4.1: names that the short form leaves to other routes. */
 static bool is_reserved(struct span segment)
 {
-    static const char *const reserved[] = {"data", "auth",   "users",  "files", "admin",        "mcp",
+    static const char *const reserved[] = {"data",    "auth",   "users",  "files", "admin",        "mcp",
                                            "storage", "health", "system", "batch", "openapi.json", "healthz"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(reserved); i++) {

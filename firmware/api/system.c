@@ -6,9 +6,9 @@
 #include "hal/base/fault.h"
 #include "net/json_out.h"
 
-#define PIN_MAX 64
-#define RECOVERY_MAX 160
-#define TPM_RECOVERY_S 600 /* the TPM gives one try back in this time: architecture, Unsealing */
+#define PIN_MAX             64
+#define RECOVERY_MAX        160
+#define TPM_RECOVERY_S      600 /* the TPM gives one try back in this time: architecture, Unsealing */
 #define UNAVAILABLE_RETRY_S 5
 
 static void answer_raw(struct api_request *request, struct span json)
@@ -67,7 +67,8 @@ static enum err refuse_unlock(enum err err, struct refusal *refusal)
         return refuse(refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, "The PIN or recovery key is not right");
     }
     if (err == ERR_MALFORMED) {
-        return refuse(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "recoveryKey is mistyped: its check word does not fit");
+        return refuse(refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
+                      "recoveryKey is mistyped: its check word does not fit");
     }
     if (err == ERR_STATE) {
         return refuse(refusal, REFUSAL_COMMON_CONFLICT, "The appliance is not locked");

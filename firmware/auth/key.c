@@ -7,7 +7,7 @@
 #include "hal/base/mem.h"
 
 #define KEY_RANDOM_BYTES 32
-#define USE_STEP_MS 60000 /* lastUsedAt is written at most once a minute, so a finer note is of no use */
+#define USE_STEP_MS      60000 /* lastUsedAt is written at most once a minute, so a finer note is of no use */
 
 static bool is_hex(uint8_t byte)
 {

@@ -16,9 +16,9 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 
-#define AUTH_KEY_BYTES 67        /* "pk_" or "sk_", then 64 hex digits */
-#define AUTH_KEY_PREFIX_BYTES 11 /* what may be shown of any key */
-#define AUTH_KEY_NEVER INT64_MAX /* expires_at_ms of a permanent key */
+#define AUTH_KEY_BYTES        67        /* "pk_" or "sk_", then 64 hex digits */
+#define AUTH_KEY_PREFIX_BYTES 11        /* what may be shown of any key */
+#define AUTH_KEY_NEVER        INT64_MAX /* expires_at_ms of a permanent key */
 
 enum auth_key_type { AUTH_KEY_PUBLISHABLE = 0, AUTH_KEY_SECRET = 0x3c5a };
 
@@ -26,11 +26,11 @@ enum auth_key_type { AUTH_KEY_PUBLISHABLE = 0, AUTH_KEY_SECRET = 0x3c5a };
 struct auth_key {
     uint8_t hash[SHA256_BYTES];
     enum auth_key_type type;
-    struct span id;             /* a UUID */
-    struct span project_id;     /* what it is bound to */
+    struct span id;         /* a UUID */
+    struct span project_id; /* what it is bound to */
     struct span environment_id;
-    struct span environment;    /* name */
-    struct span scopes;         /* compiled, firmware/rls/scope.h */
+    struct span environment; /* name */
+    struct span scopes;      /* compiled, firmware/rls/scope.h */
     int64_t expires_at_ms;
     bool revoked;               /* also a deleted one: it stays as a tombstone */
     atomic_llong *last_used_ms; /* 0: never since the start */

@@ -12,7 +12,7 @@
 #include "hal/base/num.h"
 
 #define ADDRESS_MAX 32
-#define JWT_PARTS 3
+#define JWT_PARTS   3
 
 static uint32_t seconds_until(int64_t reset_s, struct wall_time now)
 {
@@ -213,10 +213,8 @@ static void look_at_rate(const struct auth_request *request, const struct auth_d
 
 static struct rls_who who_of(const struct auth_key *key)
 {
-    return (struct rls_who){.group = key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST,
-                            .id = SPAN_NONE,
-                            .roles = NULL,
-                            .role_count = 0};
+    return (struct rls_who){
+        .group = key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST, .id = SPAN_NONE, .roles = NULL, .role_count = 0};
 }
 
 /* Steps 7 and 8, and the header that goes with them. */

@@ -20,12 +20,12 @@
 #include "net/limits.h"
 
 /* Buckets of contract 1.9 in the one table of counters. */
-#define AUTH_LIMIT_REQUESTS (LIMITS_KIND_FIRST + 0u) /* key: key hash and address */
-#define AUTH_LIMIT_FAILURES (LIMITS_KIND_FIRST + 1u) /* key: address */
-#define AUTH_LIMIT_SCANS (LIMITS_KIND_FIRST + 2u)    /* a hold; key: key hash */
-#define AUTH_REQUESTS_DEFAULT 6000u                  /* a minute */
-#define AUTH_FAILURES_DEFAULT 300u                   /* a minute */
-#define AUTH_WINDOW_S 60u
+#define AUTH_LIMIT_REQUESTS   (LIMITS_KIND_FIRST + 0u) /* key: key hash and address */
+#define AUTH_LIMIT_FAILURES   (LIMITS_KIND_FIRST + 1u) /* key: address */
+#define AUTH_LIMIT_SCANS      (LIMITS_KIND_FIRST + 2u) /* a hold; key: key hash */
+#define AUTH_REQUESTS_DEFAULT 6000u                    /* a minute */
+#define AUTH_FAILURES_DEFAULT 300u                     /* a minute */
+#define AUTH_WINDOW_S         60u
 
 /* Where keys are looked up: a version of the catalogue. */
 struct auth_directory {
@@ -80,8 +80,8 @@ enum err auth_check_key(const struct auth_directory *directory, const uint8_t ha
                         const struct auth_key **out_key, struct refusal *out_refusal) MUST_USE;
 
 /* Step 10: the scope of the key. ERR_DENIED data/scope-insufficient. */
-enum err auth_check_scope(const struct auth_key *key, struct span table, enum rls_op op,
-                          struct refusal *out_refusal) MUST_USE;
+enum err auth_check_scope(const struct auth_key *key, struct span table, enum rls_op op, struct refusal *out_refusal)
+    MUST_USE;
 
 /* May the key manage things (contract 2, Rights; 2.2)? A secret key with unrestricted scopes. ERR_DENIED
  * auth/forbidden, or data/scope-insufficient. */

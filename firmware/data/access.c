@@ -112,8 +112,8 @@ static enum err refuse_foreign(const struct data_access *access, struct refusal 
                                         : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
 }
 
-enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
-                         struct row *out_row, struct refusal *refusal)
+enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id, struct row *out_row,
+                         struct refusal *refusal)
 {
     struct row_id row_id;
 
@@ -127,7 +127,8 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
         return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
     }
     TRY(err);
-    if (access->verdict != RLS_ALLOW && !(access->verdict == RLS_OWNER && rls_owns(&access->who, out_row->created_by))) {
+    if (access->verdict != RLS_ALLOW &&
+        !(access->verdict == RLS_OWNER && rls_owns(&access->who, out_row->created_by))) {
         return refuse_foreign(access, refusal);
     }
     return ERR_OK;

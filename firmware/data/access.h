@@ -37,8 +37,8 @@ enum err data_access_open(const struct catalog *catalog, const struct auth_princ
 
 /* Steps 1 to 8 alone, for spec and openapi: admin, or a principal who may read some row. ERR_DENIED. */
 enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,
-                                      struct span table, struct data_access *out_access,
-                                      struct refusal *out_refusal) MUST_USE;
+                                      struct span table, struct data_access *out_access, struct refusal *out_refusal)
+    MUST_USE;
 
 /* What a read is made with; all borrowed. */
 struct data_request {
@@ -80,8 +80,8 @@ struct data_page {
 };
 
 /* `page` and `limit` of a query string. ERR_DENIED common/invalid-parameters. */
-enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page,
-                        struct refusal *out_refusal) MUST_USE;
+enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page, struct refusal *out_refusal)
+    MUST_USE;
 
 struct data_admin {
     struct data_reader *reader;

@@ -9,8 +9,8 @@
 #include "net/http.h"
 
 #define PAGE_LIMIT_DEFAULT 20
-#define PAGE_LIMIT_MAX 100
-#define PAGE_MAX (UINT64_C(1) << 53)
+#define PAGE_LIMIT_MAX     100
+#define PAGE_MAX           (UINT64_C(1) << 53)
 
 enum err data_txn_admin(struct data_txn *txn, struct data_call *call)
 {

@@ -9,9 +9,9 @@
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
 
-#define CREATED 201
+#define CREATED         201
 #define NAME_MAX_POINTS 100
-#define TIME_TEXT_MAX 64
+#define TIME_TEXT_MAX   64
 
 static const char *status_of(const struct catalog_key *key, struct wall_time now)
 {
@@ -148,8 +148,7 @@ static enum err read_new_key(const struct json_value *body, struct wall_time now
     } else if (span_equal(type, span_lit("publishable"))) {
         out->type = AUTH_KEY_PUBLISHABLE;
     } else {
-        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("type"),
-                         "must be publishable or secret");
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("type"), "must be publishable or secret");
     }
     TRY(read_scopes(body, out, refusal));
     return read_expiry(body, now, out, refusal);

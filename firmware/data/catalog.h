@@ -56,7 +56,7 @@ struct catalog_project {
     bool wrapped;                 /* responseEnvelope is "wrapped" */
     bool legacy_errors;           /* errorEnvelope is "legacy" */
     bool allow_localhost;
-    bool reveal_keys;             /* revealPublishableKeys */
+    bool reveal_keys; /* revealPublishableKeys */
     enum rls_preset preset;
     uint32_t requests_per_minute;
     struct span origins[CATALOG_ORIGINS_MAX];
@@ -67,7 +67,7 @@ struct catalog_environment {
     struct catalog_record record; /* parent: project */
 };
 
-#define CATALOG_INDEXES_MAX 20 /* custom ones of one table, contract 4.6; unique columns come on top */
+#define CATALOG_INDEXES_MAX     20 /* custom ones of one table, contract 4.6; unique columns come on top */
 #define CATALOG_ALL_INDEXES_MAX INDEX_PER_TABLE_MAX
 
 struct catalog_index {

@@ -15,7 +15,7 @@
 #include "hal/base/num.h"
 #include "hal/base/queue.h"
 
-#define USE_FLUSH_MS 60000 /* contract: lastUsedAt at most once a minute */
+#define USE_FLUSH_MS     60000 /* contract: lastUsedAt at most once a minute */
 #define WRITER_ARENA_MAX ((size_t)1 << 20)
 
 /* --- transactions --- */

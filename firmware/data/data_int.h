@@ -19,11 +19,11 @@
 
 /* System tables: those of the catalogue have the number of their kind. */
 #define DATA_TABLE_SCHEMA_VERSIONS 6u
-#define DATA_TABLE_INDEX_VERSIONS 7u
-#define DATA_SYSTEM_TABLES 7u
+#define DATA_TABLE_INDEX_VERSIONS  7u
+#define DATA_SYSTEM_TABLES         7u
 
-#define DATA_COLUMN_DOC 1           /* the one column of a system table: a JSON text */
-#define DATA_DOC_MAX (2u << 20)     /* a schema of one body, in full form */
+#define DATA_COLUMN_DOC 1          /* the one column of a system table: a JSON text */
+#define DATA_DOC_MAX    (2u << 20) /* a schema of one body, in full form */
 
 struct data {
     struct data_keys keys;
@@ -100,8 +100,8 @@ enum err record_replace(struct data_txn *txn, const struct catalog_record *old, 
 enum err record_delete(struct data_txn *txn, const struct catalog_record *record) MUST_USE;
 
 /* A row of a system table that is not in the catalogue: versions of schemas and indexes. */
-enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner,
-                           const struct json_out *document) MUST_USE;
+enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner, const struct json_out *document)
+    MUST_USE;
 
 /* The document of a row of a system table. ERR_DAMAGED. */
 enum err record_row_text(const struct row *row, struct span *out_text) MUST_USE;
@@ -161,8 +161,8 @@ enum err refuse_schema(enum err err, const struct schema_problem *problem, struc
 enum err table_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
 
 /* One row, with the verdict of the access applied to it. The view lives as store_get says. ERR_DENIED. */
-enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
-                         struct row *out_row, struct refusal *refusal) MUST_USE;
+enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id, struct row *out_row,
+                         struct refusal *refusal) MUST_USE;
 
 /* --- management --- */
 
@@ -221,8 +221,8 @@ enum err environment_make(struct data_txn *txn, struct span name, struct span ty
                           const struct catalog_record **out_record) MUST_USE;
 
 /* A new unrestricted, permanent key of the transaction's project and environment; the caller wipes the value. */
-enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name,
-                     char out_value[AUTH_KEY_BYTES]) MUST_USE;
+enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name, char out_value[AUTH_KEY_BYTES])
+    MUST_USE;
 
 /* Compiles the policy members of a body. out_policy is NULL when nothing is configured. ERR_DENIED. */
 enum err policy_read(const struct json_value *body, struct arena *arena, struct rls_policy **out_policy,

@@ -6,7 +6,7 @@
 #include "firmware/data/doc.h"
 #include "hal/base/fault.h"
 
-#define CREATED 201
+#define CREATED              201
 #define ENVIRONMENT_NAME_MAX 32
 
 void environment_write(struct json_out *out, const struct catalog_environment *environment)

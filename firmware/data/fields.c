@@ -91,8 +91,7 @@ static bool any_goes(const struct erase *erase)
 static enum err erase_one(struct data_txn *txn, struct table_id store, struct erase *erase, struct row_id *after,
                           bool *out_done)
 {
-    const struct store_scan scan = {
-        .table = store, .after = after, .filter = has_gone_field, .filter_context = erase};
+    const struct store_scan scan = {.table = store, .after = after, .filter = has_gone_field, .filter_context = erase};
     struct store_budget budget = {.steps = UINT32_MAX};
     struct span encoded = SPAN_NONE;
     struct row row;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define INDEX_NAME_MAX 64
-#define UNIQUE_PREFIX span_lit("uniq_")
+#define UNIQUE_PREFIX  span_lit("uniq_")
 
 static bool is_default_name(struct span name)
 {

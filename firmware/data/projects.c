@@ -119,7 +119,10 @@ struct setting {
     int64_t most;
 };
 
-#define LITERAL(text) {(const uint8_t *)("" text), sizeof(text) - 1}
+#define LITERAL(text)                                                                                                  \
+    {                                                                                                                  \
+        (const uint8_t *)("" text), sizeof(text) - 1                                                                   \
+    }
 static const struct setting settings[] = {
     {LITERAL("responseEnvelope"), SETTING_CHOICE, {LITERAL("bare"), LITERAL("wrapped")}, 0},
     {LITERAL("errorEnvelope"), SETTING_CHOICE, {LITERAL("superset"), LITERAL("legacy")}, 0},
@@ -143,8 +146,8 @@ static bool setting_fits(const struct setting *setting, const struct json_value 
 {
     switch (setting->type) {
     case SETTING_CHOICE:
-        return value->type == JSON_STRING && (span_equal(value->as.text, setting->choices[0]) ||
-                                              span_equal(value->as.text, setting->choices[1]));
+        return value->type == JSON_STRING &&
+               (span_equal(value->as.text, setting->choices[0]) || span_equal(value->as.text, setting->choices[1]));
     case SETTING_BOOL:
         return value->type == JSON_BOOL;
     case SETTING_NUMBER:
@@ -166,7 +169,8 @@ static enum err check_setting(const struct json_member *member, struct refusal *
                              "is not available in this version");
         }
         if (member->value.type != JSON_NULL && !setting_fits(&settings[i], &member->value)) {
-            return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, member->name, "has a value that is not allowed");
+            return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, member->name,
+                             "has a value that is not allowed");
         }
         return ERR_OK;
     }

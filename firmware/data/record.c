@@ -18,7 +18,7 @@
 #include "net/json.h"
 
 #define RECORD_ARENA_KEEP 1024
-#define RECORD_ARENA_MAX ((size_t)16 << 20) /* a schema of 1 MiB as a tree */
+#define RECORD_ARENA_MAX  ((size_t)16 << 20) /* a schema of 1 MiB as a tree */
 
 static void free_record(struct snapshot *snapshot)
 {
@@ -88,8 +88,8 @@ static enum err read_project(struct catalog_record *record)
     project->legacy_errors = span_equal(doc_text(settings, span_lit("errorEnvelope")), span_lit("legacy"));
     project->allow_localhost = doc_bool(settings, span_lit("allowLocalhostOrigins"), true);
     project->reveal_keys = doc_bool(settings, span_lit("revealPublishableKeys"), true);
-    project->preset = span_equal(doc_text(settings, span_lit("securityPreset")), span_lit("hardened")) ? RLS_HARDENED
-                                                                                                      : RLS_COMPAT;
+    project->preset =
+        span_equal(doc_text(settings, span_lit("securityPreset")), span_lit("hardened")) ? RLS_HARDENED : RLS_COMPAT;
     const int64_t rate = doc_int(settings, span_lit("requestsPerMinute"), AUTH_REQUESTS_DEFAULT);
     ENSURE(rate >= 1 && rate <= (int64_t)LIMITS_COUNT_MAX, ERR_DAMAGED, "rate limit out of range");
     project->requests_per_minute = (uint32_t)rate;
@@ -125,7 +125,7 @@ static enum err read_key(struct catalog_record *record)
     ENSURE(hash.len == SHA256_BYTES, ERR_DAMAGED, "a key without its digest");
     memcpy(key->key.hash, hash.data, SHA256_BYTES);
     key->key.type = span_equal(doc_text(record->doc, span_lit("type")), span_lit("secret")) ? AUTH_KEY_SECRET
-                                                                                           : AUTH_KEY_PUBLISHABLE;
+                                                                                            : AUTH_KEY_PUBLISHABLE;
     key->key.id = record->id;
     key->key.project_id = doc_text(record->doc, span_lit("projectId"));
     key->key.environment_id = record->parent;

@@ -7,10 +7,10 @@
 #include "firmware/data/schema_json.h"
 #include "hal/base/fault.h"
 
-#define CREATED 201
+#define CREATED          201
 #define DISPLAY_NAME_MAX 200
-#define DESCRIPTION_MAX 1024
-#define TABLE_NAME_MAX 64
+#define DESCRIPTION_MAX  1024
+#define TABLE_NAME_MAX   64
 
 /* --- showing --- */
 
@@ -223,7 +223,7 @@ enum err table_answer(struct data_txn *txn, struct data_call *call, const struct
 /* --- policies --- */
 
 static const struct span policy_members[] = {
-    {(const uint8_t *)"permissions", 11},      {(const uint8_t *)"expressionPermissions", 21},
+    {(const uint8_t *)"permissions", 11},       {(const uint8_t *)"expressionPermissions", 21},
     {(const uint8_t *)"columnPermissions", 17}, {(const uint8_t *)"rowFilters", 10},
     {(const uint8_t *)"security", 8},
 };
@@ -280,7 +280,8 @@ static void write_warnings(struct json_out *out, const struct data_txn *txn, con
         }
     }
     /* Web clients read a body with both members as an envelope: contract 8.1. */
-    if (schema_find(table->schema, span_lit("success")) != NULL && schema_find(table->schema, span_lit("data")) != NULL) {
+    if (schema_find(table->schema, span_lit("success")) != NULL &&
+        schema_find(table->schema, span_lit("data")) != NULL) {
         json_out_text(out, span_lit("columns named success and data together are misread by web clients"));
     }
     json_out_array_end(out);

@@ -16,7 +16,7 @@
 #include "net/loop.h"
 
 #define ARENA_MAX ((size_t)8 << 20)
-#define BODY_MAX ((size_t)8 << 20)
+#define BODY_MAX  ((size_t)8 << 20)
 #define TURNS_MAX 20000
 
 static void must(enum err err, const char *what)
@@ -200,9 +200,9 @@ void __wrap_http_respond(struct http_exchange *exchange, const struct http_respo
     }
     for (size_t i = 0; i < response->header_count; i++) {
         const struct http_header *header = &response->headers[i];
-        at += (size_t)snprintf(answer->headers + at, sizeof answer->headers - at, "%.*s: %.*s\n",
-                               (int)header->name.len, (const char *)header->name.data, (int)header->value.len,
-                               (const char *)header->value.data);
+        at +=
+            (size_t)snprintf(answer->headers + at, sizeof answer->headers - at, "%.*s: %.*s\n", (int)header->name.len,
+                             (const char *)header->name.data, (int)header->value.len, (const char *)header->value.data);
     }
     pending->done = true;
     arena_free(exchange->arena); /* a use after it is found by the address sanitizer */
@@ -254,10 +254,9 @@ struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask 
     exchange->method = method_of(ask->method);
     exchange->path = span_of(target.data, question);
     exchange->has_query = question < target.len;
-    exchange->query =
-        exchange->has_query ? span_of(target.data + question + 1, target.len - question - 1) : SPAN_NONE;
-    exchange->path_ok = http_path_split(exchange->path, exchange->arena, &exchange->segments,
-                                        &exchange->segment_count) == ERR_OK;
+    exchange->query = exchange->has_query ? span_of(target.data + question + 1, target.len - question - 1) : SPAN_NONE;
+    exchange->path_ok =
+        http_path_split(exchange->path, exchange->arena, &exchange->segments, &exchange->segment_count) == ERR_OK;
     fault_clear();
     exchange->headers = pending->headers;
     exchange->peer = &pending->peer;

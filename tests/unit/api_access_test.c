@@ -12,9 +12,9 @@
 
 #include "tests/lib/api_box.h"
 
-#define TEXT 512
+#define TEXT  512
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define JWT "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln"
+#define JWT   "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln"
 
 static int setup(void **state)
 {
@@ -187,8 +187,7 @@ static void on_behalf_of_needs_a_secret_key_and_a_user(void **state)
 
     refused(ask(box, box->publishable, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 403,
             "auth/forbidden");
-    refused(ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 404,
-            "user/not-found");
+    refused(ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 404, "user/not-found");
 }
 
 static void scopes_are_checked_before_the_table_is_looked_up(void **state)
@@ -262,12 +261,29 @@ static void attack_10_guessing_keys_is_slowed_down_for_the_address(void **state)
 static void attack_05_tricks_with_paths_find_nothing(void **state)
 {
     static const char *const targets[] = {
-        "/v1/data/posts/../tags", "/v1/data/./posts",  "/v1//data/posts",     "/v1/data/posts//",
-        "/v1/data/%2e%2e/tags",   "/v1/data/po%2fsts", "/v1/data/posts%00",   "/v1/data/posts%5cx",
-        "/v1/data/%c0%ae",        "/v1/data/posts%zz", "/V1/data/posts",
-        "/v1/data/posts/a/b",     "/v1/admin",         "/v1/users",           "/v1/storage",
-        "/v1/batch",              "/v1/healthz",       "/v1/system",          "/v1/openapi.json",
-        "/",                      "/v1",               "/v1/admin/projects/x/y", "/v1/auth/me",
+        "/v1/data/posts/../tags",
+        "/v1/data/./posts",
+        "/v1//data/posts",
+        "/v1/data/posts//",
+        "/v1/data/%2e%2e/tags",
+        "/v1/data/po%2fsts",
+        "/v1/data/posts%00",
+        "/v1/data/posts%5cx",
+        "/v1/data/%c0%ae",
+        "/v1/data/posts%zz",
+        "/V1/data/posts",
+        "/v1/data/posts/a/b",
+        "/v1/admin",
+        "/v1/users",
+        "/v1/storage",
+        "/v1/batch",
+        "/v1/healthz",
+        "/v1/system",
+        "/v1/openapi.json",
+        "/",
+        "/v1",
+        "/v1/admin/projects/x/y",
+        "/v1/auth/me",
     };
     struct api_box *box = *state;
 
@@ -324,8 +340,7 @@ static void a_preflight_needs_no_key_and_no_route(void **state)
     assert_int_equal(answer->body_len, 0);
     assert_non_null(strstr(answer->headers, "Access-Control-Allow-Origin: https://app.example\n"));
     assert_non_null(strstr(answer->headers, "Vary: Origin\n"));
-    assert_non_null(
-        strstr(answer->headers, "Access-Control-Allow-Methods: GET, POST, PATCH, PUT, DELETE, OPTIONS\n"));
+    assert_non_null(strstr(answer->headers, "Access-Control-Allow-Methods: GET, POST, PATCH, PUT, DELETE, OPTIONS\n"));
     assert_non_null(strstr(answer->headers,
                            "Access-Control-Allow-Headers: X-API-Key, Authorization, Content-Type, X-Request-Id\n"));
     assert_non_null(strstr(answer->headers, "Access-Control-Max-Age: 600\n"));

@@ -95,10 +95,10 @@ static void the_own_project_is_shown_and_changed(void **state)
     memcpy(id, box->first.project_id, DATA_UUID_BYTES);
 
     assert_string_equal(member(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id"), id);
-    const struct api_answer *changed = done(
-        api_box_send(box, "PATCH", box->secret, at("projects", id, ""),
-                     "{\"name\":\"Shop\",\"settings\":{\"allowLocalhostOrigins\":false}}"),
-        200);
+    const struct api_answer *changed =
+        done(api_box_send(box, "PATCH", box->secret, at("projects", id, ""),
+                          "{\"name\":\"Shop\",\"settings\":{\"allowLocalhostOrigins\":false}}"),
+             200);
 
     assert_string_equal(member(changed, "name"), "Shop");
     assert_string_equal(member(changed, "settings.allowLocalhostOrigins"), "false");
@@ -141,18 +141,17 @@ static void environments_are_made_and_the_own_one_is_deleted_with_its_tables(voi
     char id[64];
     char other[64];
     api_box_table(box, "{\"tableName\":\"posts\"}", table);
-    assert_true(api_answer_member(api_box_get(box, box->secret, "/v1/admin/environments"), "items.0.id", id, sizeof id));
+    assert_true(
+        api_answer_member(api_box_get(box, box->secret, "/v1/admin/environments"), "items.0.id", id, sizeof id));
 
-    const struct api_answer *made =
-        done(post(box, "/v1/admin/environments", "{\"environment\":\"staging\"}"), 201);
+    const struct api_answer *made = done(post(box, "/v1/admin/environments", "{\"environment\":\"staging\"}"), 201);
     assert_string_equal(member(made, "environmentType"), "staging");
     assert_true(api_answer_member(made, "id", other, sizeof other));
     refused(post(box, "/v1/admin/environments", "{\"environment\":\"staging\"}"), 409, "common/conflict");
     refused(post(box, "/v1/admin/environments", "{\"environment\":\"No Name\"}"), 400, "common/invalid-parameters");
     refused(post(box, "/v1/admin/environments", "{\"environment\":\"x\",\"projectId\":\"other\"}"), 403,
             "auth/forbidden");
-    refused(api_box_send(box, "DELETE", box->secret, at("environments", other, ""),
-                         "{\"confirmName\":\"staging\"}"),
+    refused(api_box_send(box, "DELETE", box->secret, at("environments", other, ""), "{\"confirmName\":\"staging\"}"),
             403, "auth/forbidden");
     refused(api_box_send(box, "DELETE", box->secret, at("environments", id, ""), "{\"confirmName\":\"no\"}"), 400,
             "common/invalid-parameters");
@@ -224,8 +223,7 @@ static void a_table_that_cannot_be_is_refused(void **state)
         {"{\"tableName\":\"t\",\"environment\":\"prod\"}", 403, "auth/forbidden"},
         {"{\"tableName\":\"t\",\"indexes\":[{\"name\":\"_id_\",\"fields\":{\"a\":1}}]}", 400,
          "common/invalid-parameters"},
-        {"{\"tableName\":\"t\",\"indexes\":[{\"name\":\"i\",\"fields\":{\"a\":2}}]}", 400,
-         "common/invalid-parameters"},
+        {"{\"tableName\":\"t\",\"indexes\":[{\"name\":\"i\",\"fields\":{\"a\":2}}]}", 400, "common/invalid-parameters"},
         {"{\"tableName\":\"t\",\"indexes\":[{\"name\":\"i\",\"fields\":{}}]}", 400, "common/invalid-parameters"},
         {"[]", 400, "common/invalid-parameters"},
         {"{", 400, "common/invalid-parameters"},
@@ -270,9 +268,11 @@ static void a_removed_field_takes_its_data_along(void **state)
     struct api_box *box = *state;
     char id[64];
     char row[128];
-    api_box_table(box, "{\"tableName\":\"posts\",\"schema\":{\"title\":{\"type\":\"string\"},\"old\":{\"type\":\"string\"}}}",
-                  id);
-    const struct api_answer *made = done(post(box, "/v1/data/posts", "{\"title\":\"a\",\"old\":\"gone\",\"x\":1}"), 201);
+    api_box_table(
+        box, "{\"tableName\":\"posts\",\"schema\":{\"title\":{\"type\":\"string\"},\"old\":{\"type\":\"string\"}}}",
+        id);
+    const struct api_answer *made =
+        done(post(box, "/v1/data/posts", "{\"title\":\"a\",\"old\":\"gone\",\"x\":1}"), 201);
     (void)snprintf(row, sizeof row, "/v1/data/posts/%s", member(made, "id"));
 
     const struct api_answer *changed =
@@ -339,11 +339,13 @@ static void a_unique_flag_makes_and_drops_its_index(void **state)
     done(post(box, "/v1/data/posts", "{\"a\":1}"), 201);
     done(post(box, "/v1/data/posts", "{\"a\":1}"), 201);
 
-    refused(post(box, at("tables", id, "/fields"), "{\"fieldsToAddOrUpdate\":{\"a\":{\"type\":\"int\",\"unique\":true}}}"),
-            409, "data/duplicate-value");
+    refused(
+        post(box, at("tables", id, "/fields"), "{\"fieldsToAddOrUpdate\":{\"a\":{\"type\":\"int\",\"unique\":true}}}"),
+        409, "data/duplicate-value");
     /* Both rows lack c, and null collides with null; the field that goes along stays, with its data. */
-    done(post(box, at("tables", id, "/fields"), "{\"fieldsToAddOrUpdate\":{\"c\":{\"type\":\"int\",\"unique\":true}},"
-                                                "\"fieldsToRemove\":[\"a\"]}"),
+    done(post(box, at("tables", id, "/fields"),
+              "{\"fieldsToAddOrUpdate\":{\"c\":{\"type\":\"int\",\"unique\":true}},"
+              "\"fieldsToRemove\":[\"a\"]}"),
          409);
     assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "items.1.a"), "1");
     assert_string_equal(member(api_box_get(box, box->secret, at("tables", id, "")), "schemaVersion"), "1");
@@ -355,9 +357,10 @@ static void keys_are_made_and_shown_once(void **state)
 {
     struct api_box *box = *state;
 
-    const struct api_answer *made = done(
-        post(box, "/v1/admin/api-keys", "{\"name\":\"app\",\"type\":\"secret\",\"scopes\":[\"posts:read\",\"*:list\"]}"),
-        201);
+    const struct api_answer *made =
+        done(post(box, "/v1/admin/api-keys",
+                  "{\"name\":\"app\",\"type\":\"secret\",\"scopes\":[\"posts:read\",\"*:list\"]}"),
+             201);
     const char *id = member(made, "id");
     assert_int_equal(strlen(member(made, "value")), DATA_KEY_BYTES);
     assert_int_equal(strlen(member(made, "prefix")), 11);

@@ -141,7 +141,8 @@ static void a_deleted_row_is_gone(void **state)
 static void rows_survive_a_restart(void **state)
 {
     struct api_box *box = *state;
-    make_posts(box, ",\"permissions\":{\"guest\":{\"read\":true}},\"indexes\":[{\"name\":\"by_n\",\"fields\":{\"n\":-1}}]");
+    make_posts(box,
+               ",\"permissions\":{\"guest\":{\"read\":true}},\"indexes\":[{\"name\":\"by_n\",\"fields\":{\"n\":-1}}]");
     const char *id = make_row(box, "{\"title\":\"a\",\"slug\":\"s\"}");
 
     api_box_restart(box);
@@ -246,9 +247,12 @@ static void a_body_needs_the_json_content_type(void **state)
     static const struct {
         const char *type;
         unsigned int status;
-    } cases[] = {{"application/json", 201},  {"application/json; charset=utf-8", 201},
-                 {"Application/JSON", 201},  {"application/json;charset=\"UTF-8\"", 201},
-                 {"text/plain", 400},        {"application/jsonp", 400},
+    } cases[] = {{"application/json", 201},
+                 {"application/json; charset=utf-8", 201},
+                 {"Application/JSON", 201},
+                 {"application/json;charset=\"UTF-8\"", 201},
+                 {"text/plain", 400},
+                 {"application/jsonp", 400},
                  {"application/json; charset=latin1", 400}};
     struct api_box *box = *state;
     make_posts(box, "");
@@ -338,18 +342,19 @@ static void attack_07_system_fields_of_a_body_are_dropped(void **state)
     struct api_box *box = *state;
     make_posts(box, ",\"permissions\":{\"guest\":{\"create\":true,\"read\":true,\"update\":true}}");
 
-    const struct api_answer *made = api_box_send(
-        box, "POST", box->publishable, "/v1/data/posts",
-        "{\"title\":\"a\",\"id\":\"0123456789abcdef01234567\",\"_id\":\"x\",\"createdBy\":\"someone\","
-        "\"createdAt\":\"2001-01-01T00:00:00Z\",\"updatedAt\":\"2001-01-01T00:00:00Z\",\"__proto__\":{\"admin\":true}}");
+    const struct api_answer *made =
+        api_box_send(box, "POST", box->publishable, "/v1/data/posts",
+                     "{\"title\":\"a\",\"id\":\"0123456789abcdef01234567\",\"_id\":\"x\",\"createdBy\":\"someone\","
+                     "\"createdAt\":\"2001-01-01T00:00:00Z\",\"updatedAt\":\"2001-01-01T00:00:00Z\",\"__proto__\":{"
+                     "\"admin\":true}}");
     assert_int_equal(made->status, 201);
     assert_string_equal(member(made, "createdBy"), "");
     assert_string_equal(member(made, "createdAt"), "2026-01-01T00:00:00.000Z");
     assert_string_not_equal(member(made, "id"), "0123456789abcdef01234567");
     assert_null(strstr(made->body, "_id\":"));
     const char *target = path("/v1/data/posts", member(made, "id"));
-    const struct api_answer *changed = api_box_send(box, "PATCH", box->publishable, target,
-                                                    "{\"createdBy\":\"me\",\"id\":\"y\",\"title\":\"b\"}");
+    const struct api_answer *changed =
+        api_box_send(box, "PATCH", box->publishable, target, "{\"createdBy\":\"me\",\"id\":\"y\",\"title\":\"b\"}");
     assert_int_equal(changed->status, 200);
     assert_string_equal(member(changed, "createdBy"), "");
     assert_string_equal(member(changed, "title"), "b");
@@ -360,10 +365,14 @@ static void attack_04_limits_and_pages_at_their_edges(void **state)
     static const struct {
         const char *query, *limit;
         unsigned int status;
-    } cases[] = {{"limit=200", "100", 200},       {"limit=100", "100", 200},
-                 {"limit=1&page=99999", "1", 200}, {"limit=0", "", 400},
-                 {"limit=-1", "", 400},           {"limit=null", "", 400},
-                 {"limit=99999999999999999999", "100", 200}, {"page=-1", "", 400}};
+    } cases[] = {{"limit=200", "100", 200},
+                 {"limit=100", "100", 200},
+                 {"limit=1&page=99999", "1", 200},
+                 {"limit=0", "", 400},
+                 {"limit=-1", "", 400},
+                 {"limit=null", "", 400},
+                 {"limit=99999999999999999999", "100", 200},
+                 {"page=-1", "", 400}};
     struct api_box *box = *state;
     make_posts(box, "");
     (void)make_row(box, "{\"title\":\"a\"}");

@@ -170,9 +170,9 @@ static void written(enum error_form form, const char *expected)
 
 static void the_body_is_the_superset_or_the_legacy_form(void **state)
 {
-    written(ERROR_SUPERSET,
-            "{\"success\":false,\"statusCode\":404,\"error\":{\"code\":\"data/not-found\",\"message\":\"none \\\"here\\\"\"},"
-            "\"message\":\"none \\\"here\\\"\",\"errorCode\":\"NOT_FOUND\",\"requestId\":\"r1\"}");
+    written(ERROR_SUPERSET, "{\"success\":false,\"statusCode\":404,\"error\":{\"code\":\"data/"
+                            "not-found\",\"message\":\"none \\\"here\\\"\"},"
+                            "\"message\":\"none \\\"here\\\"\",\"errorCode\":\"NOT_FOUND\",\"requestId\":\"r1\"}");
     written(ERROR_LEGACY, "{\"success\":false,\"statusCode\":404,\"error\":\"NOT_FOUND\","
                           "\"message\":\"none \\\"here\\\"\",\"errorCode\":\"NOT_FOUND\",\"requestId\":\"r1\"}");
 }

@@ -13,7 +13,7 @@
 #include "hal/base/config.h"
 #include "tests/lib/api_box.h"
 
-#define ROWS 1300 /* more than are read between two returns to the loop */
+#define ROWS    1300 /* more than are read between two returns to the loop */
 #define WAITING 32
 
 /* The box is filled once: no test changes it. */
@@ -23,8 +23,7 @@ static int setup(void **state)
     struct api_box_pending *pending[WAITING];
     char table[64];
     api_box_table(box, "{\"tableName\":\"posts\"}", table);
-    const struct api_ask ask = {
-        .method = "POST", .target = "/v1/data/posts", .key = box->secret, .body = "{\"n\":5}"};
+    const struct api_ask ask = {.method = "POST", .target = "/v1/data/posts", .key = box->secret, .body = "{\"n\":5}"};
 
     for (int made = 0; made < ROWS;) {
         int count = 0;
@@ -97,8 +96,7 @@ static void attack_13_lists_of_all_keys_leave_room_for_reads(void **state)
 
     for (; count < ARRAY_LENGTH(scans) && status == 0; count++) {
         const bool other = count >= CONFIG_API_SCANS_PER_KEY;
-        const struct api_ask ask = {
-            .method = "GET", .target = SCAN, .key = other ? box->secret : box->publishable};
+        const struct api_ask ask = {.method = "GET", .target = SCAN, .key = other ? box->secret : box->publishable};
         scans[count] = api_box_begin(box, &ask);
         if (api_box_is_done(scans[count])) {
             status = api_box_finish(box, scans[count])->status;

@@ -60,7 +60,8 @@ static void records_are_found_by_id_and_by_name(void **state)
     }
 
     assert_int_equal(catalog_count(catalog, CATALOG_ENVIRONMENT), 100);
-    const struct catalog_record *found = catalog_find_named(catalog, CATALOG_ENVIRONMENT, span_lit("p"), span_lit("e42"));
+    const struct catalog_record *found =
+        catalog_find_named(catalog, CATALOG_ENVIRONMENT, span_lit("p"), span_lit("e42"));
     assert_non_null(found);
     assert_ptr_equal(catalog_find(catalog, CATALOG_ENVIRONMENT, found->id), found);
     assert_null(catalog_find(catalog, CATALOG_PROJECT, found->id));
@@ -116,9 +117,10 @@ static void a_key_is_found_by_its_digest(void **state)
     assert_int_equal(catalog_new(&catalog), ERR_OK);
     assert_int_equal(hex_decode(span_lit(HEX64), hash, sizeof hash), ERR_OK);
 
-    put(catalog, record(CATALOG_KEY, 7, "\"hash\":\"" HEX64 "\",\"type\":\"secret\",\"scopes\":[\"a:read\"],"
-                                        "\"expiresAt\":\"2026-01-01T00:00:00.000Z\",\"environmentId\":\"e\","
-                                        "\"environment\":\"dev\",\"projectId\":\"p\",\"name\":\"k\""));
+    put(catalog, record(CATALOG_KEY, 7,
+                        "\"hash\":\"" HEX64 "\",\"type\":\"secret\",\"scopes\":[\"a:read\"],"
+                        "\"expiresAt\":\"2026-01-01T00:00:00.000Z\",\"environmentId\":\"e\","
+                        "\"environment\":\"dev\",\"projectId\":\"p\",\"name\":\"k\""));
 
     const struct catalog_key *key = catalog_key(catalog, hash);
     assert_non_null(key);
@@ -143,7 +145,8 @@ static void documents_that_are_not_ours_are_damage(void **state)
         {CATALOG_KEY, "{\"id\":\"00000000-0000-4000-8000-000000000001\",\"hash\":\"" HEX64 "\",\"scopes\":[]}"},
         {CATALOG_KEY, "{\"id\":\"00000000-0000-4000-8000-000000000001\",\"hash\":\"" HEX64 "\",\"expiresAt\":\"x\"}"},
         {CATALOG_TABLE, "{\"id\":\"00000000-0000-4000-8000-000000000001\"}"},
-        {CATALOG_TABLE, "{\"id\":\"00000000-0000-4000-8000-000000000001\",\"store\":256,\"schema\":{\"a\":{\"type\":\"x\"}}}"},
+        {CATALOG_TABLE,
+         "{\"id\":\"00000000-0000-4000-8000-000000000001\",\"store\":256,\"schema\":{\"a\":{\"type\":\"x\"}}}"},
         {CATALOG_TABLE, "{\"id\":\"00000000-0000-4000-8000-000000000001\",\"store\":256,\"indexes\":[{}]}"},
         {CATALOG_PROJECT, "{\"id\":\"00000000-0000-4000-8000-000000000001\",\"settings\":{\"requestsPerMinute\":0}}"},
     };
@@ -210,12 +213,8 @@ static void attack_03_a_read_with_an_old_policy_is_asked_again(void **state)
     old = catalog_ref(data_catalog(reader));
     const struct auth_principal principal = principal_of(old, box->publishable);
     assert_int_equal(data_access_open(old, &principal, span_lit("posts"), RLS_LIST, &access, &refusal), ERR_OK);
-    struct data_request request = {.reader = reader,
-                                   .catalog = old,
-                                   .access = &access,
-                                   .arena = arena,
-                                   .out = out,
-                                   .refusal = &refusal};
+    struct data_request request = {
+        .reader = reader, .catalog = old, .access = &access, .arena = arena, .out = out, .refusal = &refusal};
     struct data_list *list = NULL;
     assert_int_equal(data_list_new(&request, &list), ERR_OK);
     data_list_free(list);
