@@ -272,6 +272,9 @@ struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask 
     }
     add_header_line(pending, 4, ask->header);
     add_header_line(pending, 5, ask->header2);
+    if (box->before != NULL) {
+        box->before();
+    }
     api_handler()->on_request(ask->api == NULL ? box->api : ask->api, exchange);
     return pending;
 }

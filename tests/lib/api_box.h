@@ -30,6 +30,7 @@ struct api_box {
     struct limits *limits;
     struct data *data;
     struct api *api;
+    void (*before)(void);        /* called right before the handler is, if set */
     struct data_bootstrap first; /* project and keys of the first start */
     char publishable[DATA_KEY_BYTES + 1];
     char secret[DATA_KEY_BYTES + 1];

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a request answers when the k-th allocation on its way is refused, for k = 1, 2, ... until one is untouched: a
+ * clean error, nothing half done, and a box that goes on as if nothing had been. */
+/* link: --wrap=http_respond --wrap=http_body --wrap=calloc */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/api_box.h"
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+
+static atomic_int left; /* allocations until one is refused; 0: none is */
+static int next;
+static atomic_bool refused;
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    if (atomic_load(&left) > 0 && atomic_fetch_sub(&left, 1) == 1) {
+        atomic_store(&refused, true);
+        return NULL;
+    }
+    return __real_calloc(count, bytes);
+}
+
+static void arm(void)
+{
+    atomic_store(&refused, false);
+    atomic_store(&left, next);
+}
+
+static int setup(void **state)
+{
+    struct api_box *box = api_box_new();
+    char id[64];
+    api_box_table(box, "{\"tableName\":\"posts\",\"schema\":{\"n\":{\"type\":\"int\"}}}", id);
+    *state = box;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    api_box_free(*state);
+    return 0;
+}
+
+#define MOST 400 /* more allocations than any request makes */
+
+/* Asks with the k-th allocation refused, for each k; hands back the first untouched answer. After a refusal `unchanged`
+ * must still answer as it did before. */
+static unsigned int survive(struct api_box *box, const struct api_ask *ask, const struct api_ask *unchanged)
+{
+    struct api_answer before = *api_box_ask(box, unchanged);
+
+    for (next = 1; next < MOST; next++) {
+        box->before = arm;
+        const unsigned int status = api_box_ask(box, ask)->status;
+        atomic_store(&left, 0);
+        box->before = NULL;
+        if (status < 400) { /* untouched, or only something that may fail was refused: the answer stands */
+            print_message("%d refusals\n", next - 1);
+            assert_true(next > 3);
+            return status;
+        }
+        assert_true(atomic_load(&refused));
+        assert_true(status == 503 || status == 413 || status == 500);
+        const struct api_answer *now = api_box_ask(box, unchanged);
+        assert_int_equal(now->status, before.status);
+        assert_string_equal(now->body, before.body);
+    }
+    return 0;
+}
+
+static void a_row_is_created_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {
+        .method = "POST", .target = "/v1/data/posts", .key = box->secret, .body = "{\"n\":1,\"x\":[1,{\"y\":2}]}"};
+    const struct api_ask list = {.method = "GET", .target = "/v1/data/posts", .key = box->publishable};
+
+    assert_int_equal(survive(box, &ask, &list), 201);
+}
+
+static void a_list_is_answered_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "GET",
+                                .target = "/v1/data/posts?sortBy=n&andFilters=%7B%22n%22%3A%7B%22%24gte%22%3A0%7D%7D",
+                                .key = box->publishable};
+    const struct api_ask list = {.method = "GET", .target = "/v1/data/posts", .key = box->publishable};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/data/posts", "{\"n\":1}")->status, 201);
+    }
+
+    assert_int_equal(survive(box, &ask, &list), 200);
+}
+
+static void a_table_is_made_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "POST",
+                                .target = "/v1/admin/tables",
+                                .key = box->secret,
+                                .body = "{\"tableName\":\"more\",\"schema\":{\"a\":{\"type\":\"int\",\"unique\":true}},"
+                                        "\"permissions\":{\"guest\":{\"read\":true}},"
+                                        "\"indexes\":[{\"name\":\"i\",\"fields\":{\"b\":-1}}]}"};
+    const struct api_ask list = {.method = "GET", .target = "/v1/admin/tables", .key = box->secret};
+
+    assert_int_equal(survive(box, &ask, &list), 201);
+    api_box_restart(box);
+    assert_int_equal(api_box_get(box, box->publishable, "/v1/data/more")->status, 200);
+}
+
+static void a_key_is_made_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "POST",
+                                .target = "/v1/admin/api-keys",
+                                .key = box->secret,
+                                .body = "{\"name\":\"k\",\"type\":\"secret\",\"scopes\":[\"posts:read\"]}"};
+    const struct api_ask list = {.method = "GET", .target = "/v1/admin/api-keys", .key = box->secret};
+
+    assert_int_equal(survive(box, &ask, &list), 201);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_row_is_created_whole_or_not_at_all),
+        T(a_list_is_answered_whole_or_not_at_all),
+        T(a_table_is_made_whole_or_not_at_all),
+        T(a_key_is_made_whole_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
