@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -460,6 +461,37 @@ static void attack_03_a_table_dropped_while_a_write_waits_is_not_found(void **st
     assert_refused(api_box_finish(box, second), 404, "data/table-not-found");
 }
 
+static void a_full_map_answers_507_and_keeps_what_there_was(void **state)
+{
+    struct api_box *box = *state;
+    char *body = calloc(1, 1000000);
+    char total[32];
+    int made = 0;
+    unsigned int status = 201;
+    make_posts(box, "");
+    const size_t front = (size_t)snprintf(body, 64, "{\"title\":\"a\",\"x\":\"");
+    memset(body + front, 'x', 900000);
+
+    for (; made < 100; made++) { /* the map of the box has 64 MiB */
+        char slug[64];
+        const int len = snprintf(slug, sizeof slug, "\",\"slug\":\"%d\"}", made);
+        memcpy(body + front + 900000, slug, (size_t)len + 1);
+        const struct api_answer *answer = api_box_send(box, "POST", box->secret, "/v1/data/posts", body);
+        status = answer->status;
+        if (status != 201) {
+            assert_refused(answer, 507, "common/insufficient-storage");
+            break;
+        }
+    }
+    free(body);
+
+    assert_int_equal(status, 507);
+    (void)snprintf(total, sizeof total, "%d", made);
+    const struct api_answer *list = api_box_get(box, box->secret, "/v1/data/posts?select=title");
+    assert_int_equal(list->status, 200);
+    assert_string_equal(member(list, "pagination.total"), total);
+}
+
 static void a_long_list_is_answered_in_slices(void **state)
 {
     struct api_box *box = *state;
@@ -502,6 +534,7 @@ int main(void)
         T(attack_03_a_key_revoked_while_its_write_waits_writes_nothing),
         T(attack_03_a_policy_changed_while_a_write_waits_decides),
         T(attack_03_a_table_dropped_while_a_write_waits_is_not_found),
+        T(a_full_map_answers_507_and_keeps_what_there_was),
         T(a_long_list_is_answered_in_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
