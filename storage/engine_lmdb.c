@@ -84,7 +84,9 @@ static enum err from_mdb(int code)
     case EPERM:
     case EROFS:
         return ERR_REFUSED;
-    default: /* every other errno, and MDB_PANIC */
+    case MDB_PANIC: /* the page that makes a commit count could not be written: LMDB takes no more */
+        return ERR_CLOSED;
+    default: /* every other errno */
         return ERR_IO;
     }
 }

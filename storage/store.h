@@ -7,6 +7,9 @@
  * struct store_sealer  what one thread needs to write: its own epochs, so that no two ever share a nonce
  * struct store_txn     one write transaction; belongs to its sealer's thread, one at a time in the process
  *
+ * ERR_CLOSED from any call: writing the one page that makes a commit count failed before (the disk, not its being full).
+ * Nothing is lost, and nothing more is taken or given until the store is closed and opened again: end the process.
+ *
  * Nothing here knows users or policies: who may see a row is decided by the filter that a caller hands in. Reads never
  * wait for writes. Every call that finds stored bytes not to be what was written answers ERR_DAMAGED and no row.
  *
