@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "tests/lib/child.h"
 #include "tests/lib/replay.h"
 #include "tests/lib/store_box.h"
 
@@ -196,9 +197,15 @@ static bool is_state(struct store_snap *snap, struct table_id table, uint32_t co
 }
 
 /* In a process of its own, since a damaged file may stop it. 0: all is well. */
-static int look(const char *folder, uint32_t acked)
+struct cut {
+    char folder[TEMP_PATH_MAX];
+    uint32_t acked;
+};
+
+static int look(void *context)
 {
-    struct store_box *box = store_box_at(folder);
+    const struct cut *cut = context;
+    struct store_box *box = store_box_at(cut->folder);
     const struct table_id table = {STORE_TABLE_FIRST};
     struct store_snap *snap = NULL;
 
@@ -208,27 +215,20 @@ static int look(const char *folder, uint32_t acked)
     if (store_snap_begin(box->reader, &snap) != ERR_OK) {
         return 3;
     }
-    return is_state(snap, table, acked) || (acked < COMMITS && is_state(snap, table, acked + 1)) ? 0 : 4;
+    return is_state(snap, table, cut->acked) || (cut->acked < COMMITS && is_state(snap, table, cut->acked + 1)) ? 0 : 4;
 }
 
 static bool survives(const struct run *run, size_t point, uint32_t choice)
 {
-    char folder[TEMP_PATH_MAX + 16];
-    uint32_t acked = 0;
-    int status = 0;
-
-    while (acked < COMMITS && run->acked[acked] < replay_time(run->replay, point)) {
-        acked++;
-    }
     const struct temp_dir dir = temp_dir_make();
-    snprintf(folder, sizeof(folder), "%s", dir.path);
-    replay_build(run->replay, point, choice, folder);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        (void)!freopen("/dev/null", "w", stderr);
-        _exit(look(folder, acked));
+    struct cut cut = {.acked = 0};
+
+    while (cut.acked < COMMITS && run->acked[cut.acked] < replay_time(run->replay, point)) {
+        cut.acked++;
     }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    memcpy(cut.folder, dir.path, sizeof(cut.folder));
+    replay_build(run->replay, point, choice, dir.path);
+    const int status = child_run(look, &cut);
     temp_dir_remove(&dir);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

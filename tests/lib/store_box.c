@@ -169,7 +169,7 @@ enum err store_box_open(struct store_box *box)
     return store_sealer_new(box->store, box->random, &box->sealer);
 }
 
-struct store_box *store_box_at(const char *folder)
+enum err store_box_try(const char *folder, struct store_box **out_box)
 {
     struct store_box *box = calloc(1, sizeof(*box));
 
@@ -181,7 +181,15 @@ struct store_box *store_box_at(const char *folder)
     must(random_new(SPAN_NONE, &box->random), "random");
     must(buf_new(ROW_BYTES_MAX, &box->buf), "buf");
     memory_keeper_init(&box->keeper, box->slab, box->random, 1);
-    must(store_box_open(box), "open");
+    *out_box = box;
+    return store_box_open(box);
+}
+
+struct store_box *store_box_at(const char *folder)
+{
+    struct store_box *box = NULL;
+
+    must(store_box_try(folder, &box), "open");
     return box;
 }
 

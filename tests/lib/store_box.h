@@ -9,6 +9,7 @@
 #include "crypto/random.h"
 #include "crypto/secret_slab.h"
 #include "hal/base/buf.h"
+#include "storage/fsck.h"
 #include "storage/store.h"
 #include "tests/lib/temp.h"
 
@@ -48,6 +49,8 @@ struct store_box {
 struct store_box *store_box_new(void);
 /* The same in a folder of the caller's, which stays. */
 struct store_box *store_box_at(const char *folder);
+/* store_box_at of a folder that may hold anything: the store's answer. Nothing is freed on failure. */
+enum err store_box_try(const char *folder, struct store_box **out_box);
 /* Closes and removes the folder, if the box made it. */
 void store_box_free(struct store_box *box);
 
