@@ -89,6 +89,7 @@ static enum err take_name(struct keeper *keeper, const struct msg *msg, bool *ou
 
     if (msg->as.keeper_name.index == 0) {
         mem_wipe(keeper->names, sizeof(*keeper->names));
+        keeper->names_changed = false; /* what the vault does not have yet is replaced */
     }
     if (socket_address_parse(text, &address) == ERR_OK) {
         TRY(x509_names_add_ip(keeper->names, span_of(address.ip, address.family == SOCKET_IPV4 ? 4 : 16)));
@@ -100,12 +101,25 @@ static enum err take_name(struct keeper *keeper, const struct msg *msg, bool *ou
     return ERR_OK;
 }
 
+/* Is the vault this thread's at the moment? While operational the TPM thread only ever probes, which leaves it alone. */
+static bool vault_is_free(const struct keeper *keeper)
+{
+    return keeper->state == MSG_OPERATIONAL || !tpm_thread_is_busy(keeper->tpm_thread);
+}
+
 /* New certificates if it is time; the worker gets them without a restart. A failure is logged: the old ones serve on. */
 static void renew(struct keeper *keeper)
 {
     bool changed = false;
 
-    if (vault_state(keeper->vault) != BOARD_OPERATIONAL || tpm_thread_is_busy(keeper->tpm_thread)) {
+    if (!vault_is_free(keeper)) {
+        return; /* at the next tick */
+    }
+    if (keeper->names_changed) {
+        vault_set_names(keeper->vault, keeper->names);
+        keeper->names_changed = false;
+    }
+    if (vault_state(keeper->vault) != BOARD_OPERATIONAL) {
         return;
     }
     enum err err = vault_renew(keeper->vault, &changed);
@@ -140,13 +154,15 @@ static void tick(struct keeper *keeper)
 }
 
 /* The outcome of an unlocking: to whoever asked, and, if the state changed, to the supervisor, which then replaces the
- * worker. */
+ * worker. The worker that asked served strangers while locked: its channels end before a key is there to be asked for.
+ * The answer is in its channel, and is read before the end of it. */
 static enum err unlocked(struct keeper *keeper, const struct tpm_job *job)
 {
     const enum life_reason before = keeper->reason;
 
     keeper_links_answer_unlock(keeper, job);
     if (job->err == ERR_OK) {
+        keeper_links_end(keeper);
         renew(keeper);
         TRY(identity_load(keeper->identity, keeper->vault));
         msg_wipe(&keeper->tickets); /* a ticket of the locked box must not resume with the operational one */
@@ -199,15 +215,14 @@ static enum err obey(struct keeper *keeper, struct msg *msg)
 
     if (msg->type == MSG_KEEPER_NAME) {
         TRY(take_name(keeper, msg, &complete));
-        if (complete && !tpm_thread_is_busy(keeper->tpm_thread)) {
-            vault_set_names(keeper->vault, keeper->names);
+        if (complete) {
+            keeper->names_changed = true;
             renew(keeper);
         }
     } else if (msg->type == MSG_KEEPER_WORKER) {
         TRY(keeper_links_add(keeper, msg));
     } else if (msg->type == MSG_KEEPER_SHOWN) {
-        ENSURE(!tpm_thread_is_busy(keeper->tpm_thread), ERR_STATE, "shown while the TPM is at work");
-        TRY(vault_shown(keeper->vault));
+        TRY(vault_shown(keeper->vault)); /* legal while operational only: the vault is this thread's */
     } else if (msg->type == MSG_KEEPER_STOP) {
         keeper->state = MSG_STOPPING;
     }

@@ -28,6 +28,7 @@ struct keeper {
     struct msg_channel *control;
     struct poller *poller;
     struct x509_names *names;
+    bool names_changed; /* the vault does not have them yet */
     struct hal_tpm *tpm; /* NULL: there is none */
     struct datadir *dir;
     struct vault *vault;
