@@ -119,6 +119,7 @@ static enum err on_keeper(struct supervisor *supervisor)
         TRY(supervisor_write_ca(supervisor, MSG_VIEW(&supervisor->in.as.keeper_ca)));
     } else if (supervisor->in.type == MSG_KEEPER_RECOVERY) {
         supervisor->news.recovery = supervisor->in.as.keeper_recovery;
+        supervisor->reported = false; /* one that was shown before its keeper died, unheard, opens nothing any more */
     } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
         LOG(LOG_ERROR, "worker_offended", LOG_NUMBER("pid", supervisor->worker.process.pid));
         process_kill(&supervisor->worker.process);
@@ -177,6 +178,7 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
 static void on_keeper_end(struct supervisor *supervisor)
 {
     supervisor->known = false;
+    mem_wipe(&supervisor->news.recovery, sizeof(supervisor->news.recovery)); /* the next keeper has another, if any */
     if (supervisor->ending) {
         return;
     }

@@ -127,10 +127,11 @@ static enum err acknowledge(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-/* A report that could not be written keeps the recovery key unseen: the next start shows a new one. */
+/* A report that could not be written keeps the recovery key unseen: the next start shows a new one. Without a keeper
+ * there is nobody to tell that it was shown, and the next keeper makes another: then nothing is said yet. */
 enum err supervisor_report(struct supervisor *supervisor)
 {
-    if (supervisor->reported) {
+    if (supervisor->reported || !supervisor->known) {
         return ERR_OK;
     }
     if (supervisor->news.project.len != 0) {

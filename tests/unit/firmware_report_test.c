@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "firmware/supervisor/supervisor_int.h"
+#include "hal/base/fault.h"
+#include "hal/process.h"
+#include "tests/lib/temp.h"
+
+struct fixture {
+    struct temp_dir temp;
+    struct options options;
+    struct supervisor supervisor;
+    struct msg_channel *keeper; /* the other end */
+    int printed[2];             /* a pipe in place of standard output */
+    int stdout_kept;
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *const f = &fixture;
+    struct supervisor *const s = &f->supervisor;
+    int ends[2] = {-1, -1};
+
+    fault_clear();
+    fixture = (struct fixture){.temp = temp_dir_make(), .options = {.json = true, .listen_text = "127.0.0.1"}};
+    f->options.listen.ip[0] = 127;
+    s->options = &f->options;
+    assert_int_equal(datadir_open(f->temp.path, &s->dir), ERR_OK);
+    assert_int_equal(channel_pair(ends), ERR_OK);
+    assert_int_equal(msg_channel_new(ends[0], MSG_TO_KEEPER, MSG_UPPER, &s->keeper.control), ERR_OK);
+    assert_int_equal(channel_set_nonblocking(ends[1]), ERR_OK);
+    assert_int_equal(msg_channel_new(ends[1], MSG_TO_KEEPER, MSG_LOWER, &f->keeper), ERR_OK);
+    assert_int_equal(MSG_SET(&s->news.recovery, span_lit("lusab-babad")), ERR_OK);
+    s->state = BOARD_OPERATIONAL;
+    s->known = true;
+    assert_int_equal(pipe2(f->printed, O_CLOEXEC | O_NONBLOCK), 0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *const f = *state;
+
+    msg_channel_free(f->keeper);
+    msg_channel_free(f->supervisor.keeper.control);
+    datadir_close(f->supervisor.dir);
+    (void)close(f->printed[0]);
+    (void)close(f->printed[1]);
+    temp_dir_remove(&f->temp);
+    return 0;
+}
+
+/* What it prints, and its result. */
+static enum err report(struct fixture *f, char *out_text, size_t max)
+{
+    f->stdout_kept = dup(STDOUT_FILENO);
+    (void)dup2(f->printed[1], STDOUT_FILENO);
+    const enum err err = supervisor_report(&f->supervisor);
+    (void)dup2(f->stdout_kept, STDOUT_FILENO);
+    (void)close(f->stdout_kept);
+    const ssize_t len = read(f->printed[0], out_text, max - 1);
+    out_text[len < 0 ? 0 : len] = '\0';
+    return err;
+}
+
+static void the_keeper_is_told_what_was_printed(void **state)
+{
+    struct fixture *const f = *state;
+    char text[1024];
+    struct msg msg = MSG_NEW(MSG_KEEPER_STOP);
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "lusab-babad"));
+    assert_int_equal(msg_recv(f->keeper, MSG_OPERATIONAL, &msg), ERR_OK);
+    assert_int_equal(msg.type, MSG_KEEPER_SHOWN);
+    assert_int_equal(f->supervisor.news.recovery.len, 0);
+    assert_int_equal(f->supervisor.news.recovery.data[0], 0);
+}
+
+static void a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it(void **state)
+{
+    struct fixture *const f = *state;
+    char text[1024];
+    struct msg_channel *const control = f->supervisor.keeper.control;
+    f->supervisor.known = false;
+    f->supervisor.keeper.control = NULL; /* as when it has died */
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_string_equal(text, "");
+    assert_false(f->supervisor.reported);
+    f->supervisor.keeper.control = control;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_keeper_is_told_what_was_printed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("firmware_report", tests, NULL, NULL);
+}
