@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The first start: one organization, one project, its environment `dev`, and two keys, in one transaction of the writer.
- * Whether there is a project already is asked inside the transaction. */
+ * Whether there is a project already is asked inside the transaction. Keys that no person has seen are replaced. */
 #include "firmware/data/data.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "firmware/data/data_int.h"
@@ -14,6 +15,7 @@
 
 struct bootstrap {
     struct data *data;
+    enum data_bootstrap_shown shown;
     struct data_bootstrap result;
     struct queue *done;
     struct write_op op;
@@ -56,6 +58,21 @@ static enum err make_project(struct data_txn *txn, struct span organization, con
     return record_insert(txn, CATALOG_PROJECT, &out, out_record);
 }
 
+/* Two keys for the project and environment of the transaction. */
+static enum err make_keys(struct data_txn *txn, struct data_bootstrap *result)
+{
+    const struct span environment = txn->environment->record.name;
+
+    ENSURE(environment.len <= DATA_ENVIRONMENT_MAX, ERR_DAMAGED, "the name of the first environment");
+    TRY(apikey_make(txn, AUTH_KEY_PUBLISHABLE, span_lit("first publishable key"), result->publishable_key));
+    TRY(apikey_make(txn, AUTH_KEY_SECRET, span_lit("first secret key"), result->secret_key));
+    memcpy(result->project_id, txn->project->record.id.data, DATA_UUID_BYTES);
+    memcpy(result->environment, environment.data, environment.len);
+    result->environment_len = environment.len;
+    result->made = true;
+    return ERR_OK;
+}
+
 static enum err make_all(struct data_txn *txn, struct data_bootstrap *result)
 {
     const struct catalog_record *record = NULL;
@@ -66,13 +83,45 @@ static enum err make_all(struct data_txn *txn, struct data_bootstrap *result)
     txn->project = (const struct catalog_project *)record;
     TRY(environment_make(txn, environment, environment, &record));
     txn->environment = (const struct catalog_environment *)record;
-    TRY(apikey_make(txn, AUTH_KEY_PUBLISHABLE, span_lit("first publishable key"), result->publishable_key));
-    TRY(apikey_make(txn, AUTH_KEY_SECRET, span_lit("first secret key"), result->secret_key));
-    memcpy(result->project_id, txn->project->record.id.data, DATA_UUID_BYTES);
-    memcpy(result->environment, environment.data, environment.len);
-    result->environment_len = environment.len;
-    result->made = true;
-    return ERR_OK;
+    return make_keys(txn, result);
+}
+
+/* Is everything as the first start left it, and no key ever used? */
+static bool is_untouched(const struct catalog *catalog)
+{
+    const struct catalog_record *record = NULL;
+    size_t cursor = 0;
+
+    if (catalog_count(catalog, CATALOG_PROJECT) != 1 || catalog_count(catalog, CATALOG_ENVIRONMENT) != 1 ||
+        catalog_count(catalog, CATALOG_TABLE) != 0) {
+        return false;
+    }
+    while ((record = catalog_next(catalog, CATALOG_KEY, &cursor)) != NULL) {
+        const struct catalog_key *key = (const struct catalog_key *)record;
+        if (atomic_load_explicit(&key->last_used_ms, memory_order_relaxed) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum err replace_keys(struct data_txn *txn, struct data_bootstrap *result)
+{
+    const struct catalog *catalog = data_txn_catalog(txn);
+    size_t cursor = 0;
+    const struct catalog_record *key = catalog_next(catalog, CATALOG_KEY, &cursor);
+
+    while (key != NULL) {
+        TRY(record_delete(txn, key));
+        cursor = 0;
+        key = catalog_next(data_txn_catalog(txn), CATALOG_KEY, &cursor);
+    }
+    catalog = data_txn_catalog(txn);
+    cursor = 0;
+    txn->project = (const struct catalog_project *)catalog_next(catalog, CATALOG_PROJECT, &cursor);
+    cursor = 0;
+    txn->environment = (const struct catalog_environment *)catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor);
+    return make_keys(txn, result);
 }
 
 static enum err apply(struct store_txn *store, void *context)
@@ -82,11 +131,12 @@ static enum err apply(struct store_txn *store, void *context)
     struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
 
     data_bootstrap_wipe(&bootstrap->result);
-    if (catalog_count(data_txn_catalog(&txn), CATALOG_PROJECT) != 0) {
+    const bool empty = catalog_count(data_txn_catalog(&txn), CATALOG_PROJECT) == 0;
+    if (!empty && (bootstrap->shown == DATA_BOOTSTRAP_SHOWN || !is_untouched(data_txn_catalog(&txn)))) {
         return ERR_OK;
     }
     struct catalog *base = data_begin_edit(data);
-    const enum err err = make_all(&txn, &bootstrap->result);
+    const enum err err = empty ? make_all(&txn, &bootstrap->result) : replace_keys(&txn, &bootstrap->result);
     data_end_edit(data, base, err);
     return err;
 }
@@ -105,9 +155,9 @@ static void wipe_scoped(struct bootstrap *bootstrap)
     queue_free(bootstrap->done);
 }
 
-enum err data_bootstrap(struct data *data, struct data_bootstrap *out_bootstrap)
+enum err data_bootstrap(struct data *data, enum data_bootstrap_shown shown, struct data_bootstrap *out_bootstrap)
 {
-    SCOPED(wipe_scoped) struct bootstrap bootstrap = {.data = data, .err = ERR_OK};
+    SCOPED(wipe_scoped) struct bootstrap bootstrap = {.data = data, .shown = shown, .err = ERR_OK};
     void *item = NULL;
 
     bootstrap.op = (struct write_op){.apply = apply, .complete = complete, .context = &bootstrap};

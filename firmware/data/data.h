@@ -88,10 +88,15 @@ struct data_bootstrap {
     char secret_key[DATA_KEY_BYTES];
 };
 
+/* Was what an earlier start made shown to a person? A start that was cut off before that left keys that nobody has. */
+enum data_bootstrap_shown { DATA_BOOTSTRAP_SHOWN, DATA_BOOTSTRAP_UNSEEN };
+
 /* On an empty database: one organization, one project with environment `dev`, an unrestricted publishable and an
- * unrestricted secret key, all in one transaction. On any other it does nothing. Blocks until it is on disk; not from
+ * unrestricted secret key, all in one transaction. With DATA_BOOTSTRAP_UNSEEN, if nothing was made and no key used since:
+ * two new keys in place of the old. Otherwise it does nothing. Blocks until it is on disk; not from
  * a reactor. ERR_FULL, ERR_IO, ERR_LIMIT. */
-enum err data_bootstrap(struct data *data, struct data_bootstrap *out_bootstrap) MUST_USE;
+enum err data_bootstrap(struct data *data, enum data_bootstrap_shown shown,
+                        struct data_bootstrap *out_bootstrap) MUST_USE;
 void data_bootstrap_wipe(struct data_bootstrap *bootstrap);
 
 #endif

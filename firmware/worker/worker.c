@@ -50,6 +50,7 @@ struct worker {
     struct secret_slab *slab;
     struct random *random;
     struct data *data;
+    enum data_bootstrap_shown shown;
     struct reactor_plan plan;
     size_t reactor_count;
     size_t running; /* reactors whose thread has not ended */
@@ -106,6 +107,7 @@ static enum err receive_start(struct worker *worker)
         TRY(take_fd(worker));
     }
     worker->reactor_count = worker->in.as.worker_start.reactors;
+    worker->shown = worker->in.as.worker_start.first == 1 ? DATA_BOOTSTRAP_UNSEEN : DATA_BOOTSTRAP_SHOWN;
     worker->plan.state = (enum board_state)worker->in.as.worker_start.state;
     worker->plan.reason = (enum life_reason)worker->in.as.worker_start.reason;
     worker->plan.https_port = (uint16_t)worker->in.as.worker_start.https_port;
@@ -197,7 +199,7 @@ static enum err bootstrap(struct worker *worker)
     struct data_bootstrap made = {.made = false};
     struct msg *const msg = &worker->out;
 
-    TRY(data_bootstrap(worker->data, &made));
+    TRY(data_bootstrap(worker->data, worker->shown, &made));
     enum err err = ERR_OK;
     *msg = MSG_NEW(MSG_WORKER_BOOTSTRAP);
     if (made.made) {

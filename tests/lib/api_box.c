@@ -135,7 +135,7 @@ struct api_box *api_box_new(void)
     must(loop_new(&box->clock.base, 256, &box->loop), "loop");
     must(limits_new(4096, seed, &box->limits), "limits");
     open_data(box);
-    must(data_bootstrap(box->data, &box->first), "bootstrap");
+    must(data_bootstrap(box->data, DATA_BOOTSTRAP_SHOWN, &box->first), "bootstrap");
     memcpy(box->publishable, box->first.publishable_key, DATA_KEY_BYTES);
     memcpy(box->secret, box->first.secret_key, DATA_KEY_BYTES);
     box->api = api_box_in_state(box, BOARD_OPERATIONAL, LIFE_REASON_NONE);
