@@ -55,7 +55,7 @@ static enum err load_table(struct store *store, const struct seal_reader *opener
     struct table *table = NULL;
 
     TRY(store->keeper->open_key(store->keeper->context, id, wrapped, &secret));
-    TRY(table_key_new(store->slab, secret, &key));
+    TRY(table_key_new(store->table_keys, secret, &key));
     TRY(load_definition(opener, id, key, &table));
     return table_set_put(set, table);
 }
@@ -249,6 +249,7 @@ static enum err open_store(const struct store_config *config, struct random *ran
 
     store->keeper = config->keeper;
     store->slab = config->slab;
+    TRY(secret_slab_new((size_t)CONFIG_STORAGE_TABLE_KEYS * SECRET_SLAB_ALIGN, AEAD_KEY_BYTES, &store->table_keys));
     TRY(engine_open(&engine, &store->engine));
     TRY(publish_empty(store));
     TRY(start_empty(store, random));
@@ -279,5 +280,6 @@ void store_close(struct store *store)
     snapshot_cell_free(store->cell);
     table_set_unref(store->current);
     engine_close(store->engine);
+    secret_slab_free(store->table_keys);
     mem_free(store);
 }

@@ -21,10 +21,11 @@
 struct store {
     struct engine *engine;
     const struct store_keeper *keeper;
-    struct secret_slab *slab;
-    struct snapshot_cell *cell; /* of struct table_set, for readers */
-    struct table_set *current;  /* the newest; belongs to whoever holds the write transaction */
-    bool rotation_open;         /* a new wrapping key was begun and not ended; likewise */
+    struct secret_slab *slab;       /* of expanded keys; the caller's */
+    struct secret_slab *table_keys; /* of this store alone: they are many and small */
+    struct snapshot_cell *cell;     /* of struct table_set, for readers */
+    struct table_set *current;      /* the newest; belongs to whoever holds the write transaction */
+    bool rotation_open;             /* a new wrapping key was begun and not ended; likewise */
     atomic_bool slots[STORE_READERS];
 };
 

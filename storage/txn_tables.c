@@ -45,7 +45,7 @@ enum err txn_add_table(struct store_txn *txn, struct table_id id, const struct s
 
     TRY(txn_working(txn, &set));
     TRY(store->keeper->new_key(store->keeper->context, id, &secret, &wrapped));
-    TRY(table_key_new(store->slab, secret, &key));
+    TRY(table_key_new(store->table_keys, secret, &key));
     ENSURE(wrapped.len <= STORE_WRAPPED_MAX, ERR_BUG, "wrapped key too long");
     TRY(table_new(id, key, indexes, index_count, &table));
     const struct table *made = table; /* the set owns it now */
