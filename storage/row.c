@@ -291,8 +291,7 @@ enum err row_find(const struct row *row, const struct row_field *field, char id_
     } else if (field->column == ROW_COLUMN_UPDATED_AT) {
         value = (struct row_value){.type = ROW_DATE, .date = row->updated_at};
     } else if (field->column == ROW_COLUMN_CREATED_BY) {
-        value.type = row->created_by.len == 0 ? ROW_MISSING : ROW_STRING;
-        value.bytes = row->created_by;
+        value = (struct row_value){.type = ROW_STRING, .bytes = row->created_by};
     } else {
         TRY(find_column(row, field, &value));
     }

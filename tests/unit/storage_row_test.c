@@ -125,6 +125,20 @@ static void system_fields_are_found_by_their_column(void **state)
     assert_int_equal(find(encoded, ROW_COLUMN_CREATED_BY, "", "").bytes.len, 36);
 }
 
+static void a_row_of_nobody_has_an_empty_creator_and_not_none(void **state)
+{
+    struct row_builder b;
+    struct span encoded = SPAN_NONE;
+
+    assert_int_equal(row_build_begin(&b, *state, (struct wall_time){1}, (struct wall_time){1}, SPAN_NONE), ERR_OK);
+    assert_int_equal(row_build_end(&b, &encoded), ERR_OK);
+
+    const struct row_value creator = find(encoded, ROW_COLUMN_CREATED_BY, "", "");
+
+    assert_int_equal(creator.type, ROW_STRING);
+    assert_int_equal(creator.bytes.len, 0);
+}
+
 static void a_path_leads_through_objects_and_arrays(void **state)
 {
     const struct span row = build_all(*state);
@@ -336,6 +350,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_type_reads_as_it_was_built, setup, teardown),
         cmocka_unit_test_setup_teardown(the_header_holds_both_times_and_the_creator, setup, teardown),
         cmocka_unit_test_setup_teardown(system_fields_are_found_by_their_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_of_nobody_has_an_empty_creator_and_not_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_path_leads_through_objects_and_arrays, setup, teardown),
         cmocka_unit_test_setup_teardown(a_column_declared_later_is_found_under_its_old_name, setup, teardown),
         cmocka_unit_test_setup_teardown(the_iterator_gives_columns_in_order_and_ends, setup, teardown),
