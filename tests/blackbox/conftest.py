@@ -19,26 +19,12 @@ import time
 
 import pytest
 
+from app import Answer, App
+
 ROOT = pathlib.Path(os.environ.get("ROWLOCK_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAM = os.environ.get("ROWLOCK", str(ROOT / "build/host/release/rowlock"))
 RUN = str(ROOT / "board/host/run")
 WAIT_S = 60  # a loaded machine and a program with sanitizers: generous, and only ever waited for in full by a failure
-
-
-class Answer:
-    """status, headers (a dict with lower-case names), body (bytes) and json (what the body holds, or None)"""
-
-    def __init__(self, response, body):
-        self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
-        self.body = body
-        try:
-            self.json = json.loads(body)
-        except ValueError:
-            self.json = None
-
-    def __repr__(self):
-        return f"<{self.status} {self.body[:300]!r}>"
 
 
 def wait_until(condition, what, seconds=WAIT_S):
@@ -319,3 +305,29 @@ def box(tmp_path_factory):
     yield shared
     status = shared.stop()
     assert status == 0, shared.log_text()
+
+
+# Requests of tests that share a box are not to be counted against its ordinary rate.
+SHARED_REQUESTS_PER_MINUTE = 1000000
+
+
+@pytest.fixture(scope="session")
+def app(box):
+    """The project of the shared box: see app.py."""
+    return App(box, SHARED_REQUESTS_PER_MINUTE)
+
+
+@pytest.fixture(scope="module")
+def module_app(tmp_path_factory):
+    """The project of a box that the tests of one file share, because they change its settings."""
+    own = Box(tmp_path_factory.mktemp("module"))
+    own.start()
+    yield App(own, SHARED_REQUESTS_PER_MINUTE)
+    status = own.stop()
+    assert status == 0, own.log_text()
+
+
+@pytest.fixture
+def make_app(make_box):
+    """make_app() is the project of a box of the test's own, with the ordinary settings."""
+    return lambda **how: App(make_box(**how))

@@ -58,6 +58,12 @@ class Wire:
         self.close()
 
 
+def write_request(path, key, body):
+    """The bytes of a POST of JSON with a key."""
+    return (f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
+
 def first_answer(box, data):
     """Sends bytes on a connection of their own; answers (status of the first answer, whether the peer then closed)."""
     with Wire(box) as wire:
