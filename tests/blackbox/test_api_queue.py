@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A write decides on its key in its own transaction: one that waits while its key is revoked is refused."""
+
+import json
+import threading
+import time
+
+import pytest
+from app import error
+from wire import Wire, write_request
+
+WRITERS = 16
+PIPELINED = 12
+
+
+class Writer(threading.Thread):
+    """Writes rows numbered in its own range on one connection, several on their way at once, until one is refused.
+    Keeps (number, status, code, when its batch was sent)."""
+
+    def __init__(self, app, path, key, first, stop):
+        super().__init__(daemon=True)
+        self.app, self.path, self.key, self.first, self.stop = app, path, key, first, stop
+        self.outcomes, self.started = [], threading.Event()
+
+    def request(self, number):
+        return write_request(self.path, self.key, b'{"n":%d}' % number)
+
+    def run(self):
+        number = self.first
+        with Wire(self.app.box) as wire:
+            while not self.stop.is_set() and not (self.outcomes and self.outcomes[-1][1] != 201):
+                batch = range(number, number + PIPELINED)
+                sent = time.monotonic()
+                wire.send(b"".join(self.request(n) for n in batch))
+                for n in batch:
+                    status, _, body = wire.answer()
+                    self.outcomes.append((n, status, json.loads(body).get("error", {}).get("code"), sent))
+                self.started.set()
+                number += PIPELINED
+
+
+@pytest.mark.parametrize("end", ["revoke", "delete"])
+def test_attack_03_a_key_revoked_while_its_writes_wait_writes_nothing_more(make_app, end):
+    app = make_app()
+    table = app.table({"n": {"bsonType": "int", "unique": True}})
+    key = app.make_key("secret", name="short-lived")
+    stop = threading.Event()
+    writers = [Writer(app, table.path, key["value"], at * 1000000, stop) for at in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.started.wait()
+
+    if end == "revoke":
+        revoked = app.sk.post(f"/v1/admin/api-keys/{key['id']}/revoke")
+    else:
+        revoked = app.sk.delete(f"/v1/admin/api-keys/{key['id']}", {"confirmName": "short-lived"})
+    answered = time.monotonic()
+    total = table.list().json["pagination"]["total"]
+    for writer in writers:
+        writer.join(60)
+    stop.set()
+
+    assert revoked.status == 200
+    outcomes = [outcome for writer in writers for outcome in writer.outcomes]
+    written = {n for n, status, _, _ in outcomes if status == 201}
+    refused = {n for n, status, code, _ in outcomes if (status, code) == (401, "auth/token-revoked")}
+    assert written and len(refused) >= WRITERS
+    assert len(written) + len(refused) == len(outcomes)
+    assert not [n for n, status, _, sent in outcomes if status == 201 and sent > answered]
+    assert table.list().json["pagination"]["total"] == total == len(written)  # nothing came after the answer
+    stored = set()
+    for page in range(1, total // 100 + 2):
+        stored |= {row["n"] for row in table.list(limit="100", page=str(page)).json["items"]}
+    assert stored == written
+    assert error(app.nobody.get(table.path, headers={"X-API-Key": key["value"]})) == (401, "auth/token-revoked")
+
+
+def test_attack_03_a_table_closed_while_writes_wait_takes_no_more(app):
+    table = app.table({"n": {"bsonType": "int"}}, permissions={"guest": {"create": True}})
+    key = app.make_key()
+    stop = threading.Event()
+    writers = [Writer(app, table.path, key["value"], at * 1000000, stop) for at in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.started.wait()
+
+    closed = table.policy(permissions={})
+    total = table.list().json["pagination"]["total"]
+    for writer in writers:
+        writer.join(60)
+    stop.set()
+
+    assert closed.status == 200
+    outcomes = [outcome for writer in writers for outcome in writer.outcomes]
+    assert {(status, code) for _, status, code, _ in outcomes} == {(201, None), (403, "data/permission-denied")}
+    written = [n for n, status, _, _ in outcomes if status == 201]
+    assert table.list().json["pagination"]["total"] == total == len(written)
