@@ -270,6 +270,19 @@ $(OUT)/preload/recorder.so: tests/preload/recorder.c $(CONFIG_H)
 
 $(foreach v,$(VARIANTS),$(OUT)/$v/tests/fault/storage_durability_test): | $(OUT)/preload/recorder.so
 
+# For the black-box tests alone: the program with the recorder in it, and what looks at databases from outside.
+RECORDER := $(OUT)/asan/obj/tests/preload/recorder.o $(OUT)/asan/obj/tests/preload/no_sync.o
+$(OUT)/asan/rowlock-recorded: $(OUT)/asan/obj/firmware/main.o $(RECORDER) $(OUT)/asan/librowlock.a
+	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
+
+BOX_TOOL := $(OUT)/asan/obj/tests/fault/box_tool.o $(OUT)/asan/obj/tests/fault/box_look.o
+$(OUT)/asan/tests/fault/box_tool: $(BOX_TOOL) $(OUT)/asan/libsupport.a $(OUT)/asan/librowlock.a
+	@mkdir -p $(@D)
+	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a -lcmocka $(LIBS)
+
+-include $(RECORDER:.o=.d) $(BOX_TOOL:.o=.d)
+BLACKBOX_PROGRAMS := $(PROGRAM_asan) $(if $(MAIN),$(OUT)/asan/rowlock-recorded $(OUT)/asan/tests/fault/box_tool)
+
 # --- tests -----------------------------------------------------------------------------------------------------------
 
 # One test program, for development: make unit T=storage_row [VARIANT=asan]
@@ -308,14 +321,14 @@ BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROW
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
 
-blackbox: $(PROGRAM_asan) $(PROGRAM_release)
+blackbox: $(BLACKBOX_PROGRAMS) $(PROGRAM_release)
 	@$(BLACKBOX_ENV) $(RUN) --pytest tests/blackbox -k '$(K)'
 
 # What CI runs. deps comes first and alone: it may install the compiler.
 check: deps
 	@$(MAKE) check-built
 
-check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(PROGRAM_asan)
+check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
 		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
 

@@ -5,6 +5,7 @@ box        one appliance for all tests of a process that only talk to it
 make_box   makes appliances of a test's own, for those that stop, kill, lock or damage them; all are gone afterwards
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -46,6 +47,7 @@ class Box:
         self.data = self.directory / "data"
         self.tpm = self.directory / "data.tpm"
         self.options = list(options)
+        self.program = PROGRAM
         self.process = None
         self.report = None
         self.lines = []  # of the log, as dicts
@@ -68,7 +70,7 @@ class Box:
             os.close(writer)
             command += ["--pin-fd", str(reader)]
             pass_fds = (reader,)
-        environment = dict(os.environ, ROWLOCK=PROGRAM)
+        environment = dict(os.environ, ROWLOCK=self.program)
         # The leak checker stops its process by ptrace, which the sandbox forbids: leaks are the unit tests' business.
         environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -253,10 +255,11 @@ class Box:
         assert answer.status == 201, answer
         return answer.json
 
-    def fsck(self):
-        """`rowlock fsck` on the box that is stopped: exit status, standard output, standard error."""
+    @contextlib.contextmanager
+    def tpm_alone(self):
+        """The TPM of the box that is stopped; gives its TCTI."""
         assert self.process is None
-        runtime = self.directory / "fsck-tpm"
+        runtime = self.directory / "alone"
         runtime.mkdir(exist_ok=True)
         server, control = runtime / "tpm", runtime / "control"
         swtpm = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm}",
@@ -264,13 +267,18 @@ class Box:
                                   "--flags", "not-need-init"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             wait_until(lambda: server.exists() and control.exists(), "swtpm")
-            done = subprocess.run([PROGRAM, "fsck", "--data", str(self.data), "--tcti", f"swtpm:path={server}"],
-                                  capture_output=True, text=True, timeout=WAIT_S, check=False)
-            return done.returncode, done.stdout, done.stderr
+            yield f"swtpm:path={server}"
         finally:
             swtpm.terminate()
             swtpm.wait(WAIT_S)
             shutil.rmtree(runtime, ignore_errors=True)
+
+    def fsck(self):
+        """`rowlock fsck` on the box that is stopped: exit status, standard output, standard error."""
+        with self.tpm_alone() as tcti:
+            done = subprocess.run([PROGRAM, "fsck", "--data", str(self.data), "--tcti", tcti], capture_output=True,
+                                  text=True, timeout=WAIT_S, check=False)
+            return done.returncode, done.stdout, done.stderr
 
 
 def free_port():

@@ -34,6 +34,11 @@ has_no_rpath() { ! dynamic "$1" | grep -qE 'R(UN)?PATH'; }
 has_stack_protector() { symbols "$1" | grep -q __stack_chk_fail; }
 has_fortify() { symbols "$1" | grep -qE ' __[a-z]+_chk(@|$| )'; }
 has_no_textrel() { ! dynamic "$1" | grep -q TEXTREL; }
+# The recorder of tests/preload is for tests: nothing stands between the program and its disk.
+records_nothing() {
+    ! symbols "$1" | awk '$7 != "UND"' |
+        grep -qE ' (p?writev?|p?writev?64|f(data)?sync|msync|ftruncate|rename|mdb_env_open)(@|$)'
+}
 is_clean_text() { is_pie "$1" && has_no_textrel "$1"; }
 
 # Objects of ours, each with the mark of its processor.
@@ -99,6 +104,12 @@ $cc $good "$trials/both.c" -o "$trials/both" 2>"$trials/log"
 [ -x "$trials/both" ] && ! has_no_rwx "$trials/both" && has_no_rwx "$trials/good"
 verdict $? "has_no_rwx misses it in a program with a section to write and run"
 
+printf 'int rename(const char *from, const char *to)\n{\n    return from == to;\n}\n' | cat "$trials/good.c" - >"$trials/between.c"
+# shellcheck disable=SC2086
+$cc $good -rdynamic "$trials/between.c" -o "$trials/between" 2>"$trials/log"
+[ -x "$trials/between" ] && ! records_nothing "$trials/between" && records_nothing "$trials/good"
+verdict $? "records_nothing misses it in a program that stands between"
+
 printf 'int counter;\nint count(void);\nint count(void)\n{\n    return ++counter;\n}\n' >"$trials/global.c"
 # shellcheck disable=SC2086
 $cc -O2 -fPIE $off -c "$trials/global.c" -o "$trials/global.o" && ar rcsD "$trials/global.a" "$trials/global.o"
@@ -114,7 +125,7 @@ verdict $? "only the listed variables outlive a function"
 objects_are_marked "$archive"
 verdict $? "every object carries the mark of control-flow enforcement"
 if [ -n "$program" ]; then
-    for check in is_clean_text has_relro binds_now has_noexec_stack has_no_rwx has_no_rpath has_stack_protector has_fortify; do
+    for check in is_clean_text has_relro binds_now has_noexec_stack has_no_rwx has_no_rpath has_stack_protector has_fortify records_nothing; do
         "$check" "$program"
         verdict $? "rowlock: $check"
     done

@@ -5,6 +5,10 @@
  *
  *   ROWLOCK_RECORD=<log file>  ROWLOCK_RECORD_UNDER=<folder>
  *
+ * The appliance starts its worker without an environment and shut in. So there it is linked into the program, and the
+ * worker records its directory, which it is handed as a descriptor, to the file "recorded" beside the data directory, if
+ * there is one; both are opened before the worker gives up its rights.
+ *
  * record = 'R' kind(1) flags(1) name length(1) | start ns(8) | offset(8) | length(8) | name | bytes    host byte order
  *   kind 'W' write, 'S' sync of a file, 'F' sync of a folder, 'T' size (offset), 'N' rename (bytes: the new name)
  *   flags 1: the descriptor syncs each write (O_DSYNC) */
@@ -24,6 +28,8 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
+#define WORKER_DIRECTORY "/proc/self/fd/4" /* WORKER_FD_DIRECTORY */
+#define WORKER_LOG WORKER_DIRECTORY "/../../recorded"
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
@@ -40,10 +46,17 @@ static int (*real_msync)(void *, size_t, int);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_rename)(const char *, const char *);
 
-__attribute__((constructor)) static void start(void)
+static void begin(const char *path, const char *folder, int flags)
 {
-    const char *path = getenv("ROWLOCK_RECORD");
-    const char *folder = getenv("ROWLOCK_RECORD_UNDER");
+    if (path != NULL && folder != NULL && realpath(folder, under) != NULL) {
+        under_len = strlen(under);
+        log_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600);
+    }
+}
+
+/* glibc hands constructors what it hands main(). */
+__attribute__((constructor)) static void start(int argc, char **argv)
+{
 
     *(void **)&real_write = dlsym(RTLD_NEXT, "write");
     *(void **)&real_writev = dlsym(RTLD_NEXT, "writev");
@@ -54,9 +67,10 @@ __attribute__((constructor)) static void start(void)
     *(void **)&real_msync = dlsym(RTLD_NEXT, "msync");
     *(void **)&real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
     *(void **)&real_rename = dlsym(RTLD_NEXT, "rename");
-    if (path != NULL && folder != NULL && realpath(folder, under) != NULL) {
-        under_len = strlen(under);
-        log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (argc == 2 && strcmp(argv[1], "worker") == 0) {
+        begin(WORKER_LOG, WORKER_DIRECTORY, 0);
+    } else {
+        begin(getenv("ROWLOCK_RECORD"), getenv("ROWLOCK_RECORD_UNDER"), O_CREAT);
     }
 }
 
@@ -259,20 +273,44 @@ EXPORT int ftruncate64(int fd, off_t size)
     return resized(fd, size);
 }
 
+/* The folder of a path may be a descriptor's link, and those above it closed to the process: then the link alone is
+ * read. */
+static const char *name_at(const char *path, char buffer[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX];
+
+    if (log_fd < 0 || slash == NULL) {
+        return NULL;
+    }
+    snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+    ssize_t len = readlink(folder, buffer, PATH_MAX - 1);
+    if (len < 0) {
+        len = realpath(folder, buffer) == NULL ? -1 : (ssize_t)strlen(buffer);
+    }
+    if (len < 0 || (size_t)len + strlen(slash) >= PATH_MAX) {
+        return NULL;
+    }
+    strcpy(buffer + len, slash);
+    return name_below(buffer);
+}
+
 EXPORT int rename(const char *from, const char *to)
 {
-    char from_path[PATH_MAX];
-    char to_path[PATH_MAX];
+    char from_buffer[PATH_MAX];
+    char to_buffer[PATH_MAX];
+    const char *from_name = name_at(from, from_buffer);
+    const char *to_name = name_at(to, to_buffer);
 
-    if (log_fd < 0 || realpath(from, from_path) == NULL || name_below(from_path) == NULL) {
+    if (from_name == NULL || to_name == NULL) {
         return real_rename(from, to);
     }
     pthread_mutex_lock(&order);
-    const struct record what = {'N', name_below(from_path), -1, now_ns(), 0};
+    const struct record what = {'N', from_name, -1, now_ns(), 0};
+    const struct iovec part = {(void *)(uintptr_t)to_name, strlen(to_name)};
     const int done = real_rename(from, to);
     const int error = errno;
-    if (done == 0 && realpath(to, to_path) != NULL && name_below(to_path) != NULL) {
-        const struct iovec part = {(void *)(uintptr_t)name_below(to_path), strlen(name_below(to_path))};
+    if (done == 0) {
         record(&what, &part, 1, part.iov_len);
     }
     pthread_mutex_unlock(&order);
