@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import ssl
 import stat
 import subprocess
@@ -487,3 +488,30 @@ def test_kills_under_writes_lose_no_row_that_was_acknowledged(make_box):
     assert {row: stored.get(row) for row in acknowledged} == acknowledged
     assert box.stop() == 0
     assert box.fsck()[0] == 0
+
+
+def test_a_keeper_that_hangs_delays_new_handshakes_and_nothing_else(make_box):
+    box = make_box()
+    connection = box.connect(timeout=20)
+    assert box.get("/healthz", connection=connection).status == 200
+    os.kill(box.pid("keeper"), signal.SIGSTOP)
+    late = []
+
+    def shake_hands():
+        try:
+            late.append(box.get("/healthz", connection=box.connect(timeout=9)).status)
+        except OSError:
+            late.append(None)
+
+    callers = [threading.Thread(target=shake_hands) for _ in range(20)]
+    for caller in callers:
+        caller.start()
+    statuses = [box.get("/healthz", connection=connection).status for _ in range(200)]
+    parked = len(late)
+    os.kill(box.pid("keeper"), signal.SIGCONT)
+    for caller in callers:
+        caller.join()
+
+    assert statuses == [200] * 200
+    assert parked == 0
+    assert late == [200] * 20
