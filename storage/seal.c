@@ -156,6 +156,11 @@ enum err seal_newest_epoch(struct engine_txn *txn, struct table_id table, uint32
     return ERR_OK;
 }
 
+bool sealer_has_epoch(struct sealer *sealer, struct table_id table)
+{
+    return find_epoch(sealer, table) != NULL;
+}
+
 void sealer_use_up(struct sealer *sealer, struct table_id table, uint64_t counter)
 {
     struct epoch *epoch = find_epoch(sealer, table);

@@ -103,6 +103,9 @@ void sealer_leave(struct sealer *sealer, bool committed);
 /* For a table that was dropped. */
 void sealer_forget_table(struct sealer *sealer, struct table_id table);
 
+/* Has it sealed for the table since its start? */
+bool sealer_has_epoch(struct sealer *sealer, struct table_id table);
+
 /* Skips the counter of a table's epoch forward, never back: as if that many values had been sealed. */
 void sealer_use_up(struct sealer *sealer, struct table_id table, uint64_t counter);
 

@@ -238,4 +238,8 @@ enum err store_record_put(struct store_txn *txn, struct span name, struct span v
  * in this transaction or a later one of the same sealer. ERR_NOT_FOUND, ERR_FULL, ERR_DAMAGED. */
 enum err store_reseal(struct store_txn *txn, struct table_id table, uint32_t max_rows, bool *out_more) MUST_USE;
 
+/* store_reseal of one table after the other, some each call. The writer thread does this while it has nothing else to do.
+ * out_done: every table was looked at; before the next start there is nothing more to do. Errors as store_reseal(). */
+enum err store_reseal_some(struct store_txn *txn, uint32_t max_rows, bool *out_done) MUST_USE;
+
 #endif

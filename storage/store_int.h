@@ -179,6 +179,7 @@ struct store_sealer {
     uint32_t last_second; /* of the last row id */
     uint32_t last_counter;
     struct reseal reseal;
+    uint32_t reseal_from; /* the table that store_reseal_some looks at next */
     struct store_txn txn;
 };
 

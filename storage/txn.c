@@ -117,6 +117,7 @@ static void end(struct store_txn *txn, bool committed)
     txn->owner_count = 0;
     if (!committed) {
         txn->sealer->reseal.phase = 0; /* what it passed over was not written */
+        txn->sealer->reseal_from = 0;
     }
 }
 

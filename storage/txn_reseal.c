@@ -12,6 +12,8 @@
 #include "hal/base/fault.h"
 #include "storage/store_int.h"
 
+#define TABLES_A_CALL 16 /* with nothing to do a table costs two seeks */
+
 enum phase { PHASE_NONE, PHASE_ROWS, PHASE_RECORDS, PHASE_ENTRIES /* and one more for each further index */ };
 
 static bool is_old(const struct reseal *pass, struct span sealed)
@@ -267,6 +269,7 @@ static enum err begin_pass(struct store_txn *txn, struct table_id table, struct 
     if (newest <= SEAL_EPOCHS_KEPT || oldest > newest - SEAL_EPOCHS_KEPT) {
         return ERR_OK;
     }
+    newest += sealer_has_epoch(txn->sealer->sealer, table) ? 0 : 1; /* the pass will make one more */
     *pass = (struct reseal){.table = table,
                             .tables_commit = txn_tables(txn)->commit,
                             .phase = PHASE_ROWS,
@@ -317,5 +320,35 @@ enum err store_reseal(struct store_txn *txn, struct table_id table, uint32_t max
         }
     }
     *out_more = pass->phase != PHASE_NONE;
+    return ERR_OK;
+}
+
+/* The first table from this id on, or NULL. */
+static const struct table *table_from(const struct table_set *set, uint32_t id)
+{
+    size_t at = 0;
+
+    while (at < set->count && set->tables[at]->id.value < id) {
+        at++;
+    }
+    return at < set->count ? set->tables[at] : NULL;
+}
+
+enum err store_reseal_some(struct store_txn *txn, uint32_t max_rows, bool *out_done)
+{
+    struct store_sealer *sealer = txn->sealer;
+    bool more = false;
+
+    for (size_t looked = 0; looked < TABLES_A_CALL && !more; looked++) {
+        const struct table *table = table_from(txn_tables(txn), sealer->reseal_from);
+        if (table == NULL) {
+            *out_done = true;
+            return ERR_OK;
+        }
+        const uint32_t id = table->id.value;
+        TRY(store_reseal(txn, table->id, max_rows, &more));
+        sealer->reseal_from = more ? id : id + 1;
+    }
+    *out_done = false;
     return ERR_OK;
 }

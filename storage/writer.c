@@ -13,7 +13,8 @@
 #include "hal/base/mem.h"
 #include "hal/base/queue.h"
 
-#define WAIT_MS 1000 /* only how often the loop turns while nothing comes; a push wakes it at once */
+#define WAIT_MS     100 /* without a write; then it reseals a little. A push wakes it at once */
+#define RESEAL_ROWS 64  /* some 2 ms, which a write that comes now has to wait */
 
 struct group {
     struct write_op *ops[CONFIG_STORAGE_GROUP_MAX];
@@ -27,6 +28,7 @@ struct writer {
     struct writer_hooks hooks;
     pthread_t thread;
     bool running;
+    bool resealed; /* nothing is left to do before the next start, or it failed */
     struct group group;
 };
 
@@ -110,6 +112,28 @@ static void fill_group(struct writer *writer, void *first)
     } while (group->count < CONFIG_STORAGE_GROUP_MAX && queue_pop(writer->queue, &item) == ERR_OK);
 }
 
+static enum err reseal(struct writer *writer)
+{
+    struct store_txn *txn = NULL;
+
+    TRY(store_txn_begin(writer->sealer, &txn));
+    const enum err err = store_reseal_some(txn, RESEAL_ROWS, &writer->resealed);
+    if (err != ERR_OK) {
+        store_txn_abort(txn);
+        return err;
+    }
+    return store_txn_commit(txn);
+}
+
+/* Nobody waits for it, so a failure only ends it until the next start: a write will meet the same disk and say so. */
+static void use_idle_time(struct writer *writer)
+{
+    if (!writer->resealed && reseal(writer) != ERR_OK) {
+        writer->resealed = true;
+    }
+    fault_clear();
+}
+
 static void *run(void *context)
 {
     struct writer *writer = context;
@@ -122,6 +146,8 @@ static void *run(void *context)
             fill_group(writer, first);
             run_group(writer);
             fault_clear(); /* each operation's fate was told to its owner */
+        } else if (err == ERR_TIMEOUT) {
+            use_idle_time(writer);
         }
     }
     return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -252,6 +254,25 @@ static void a_full_queue_refuses_at_once(void **state)
     assert_int_equal(bench->jobs[1].completed, taken);
 }
 
+static void an_idle_writer_empties_old_epochs(void **state)
+{
+    struct bench *bench = *state;
+    const struct timespec long_enough = {time(NULL) + 20, 0};
+    writer_stop(TAKE(bench->writer));
+    for (int64_t start = 0; start < 20; start++) {
+        store_box_reopen(bench->box); /* a new epoch at each start */
+        (void)store_box_insert(bench->box, bench->table, "ann", "x", start);
+    }
+    assert_int_equal(store_box_epochs(bench->box, bench->table), 21);
+
+    assert_int_equal(writer_start(bench->box->store, bench->random, NULL, &bench->writer), ERR_OK);
+    while (store_box_epochs(bench->box, bench->table) > 16 && time(NULL) < long_enough.tv_sec) {
+        sched_yield();
+    }
+
+    assert_int_equal(store_box_epochs(bench->box, bench->table), 16);
+}
+
 static void stopping_carries_out_what_is_queued(void **state)
 {
     struct bench *bench = *state;
@@ -281,6 +302,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_hook_that_refuses_the_commit_fails_every_write, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_queue_refuses_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_idle_writer_empties_old_epochs, setup, teardown),
         cmocka_unit_test_setup_teardown(stopping_carries_out_what_is_queued, setup, teardown),
     };
 
