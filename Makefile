@@ -316,9 +316,8 @@ lint:
 	@$(RUN) --programs tests/lint/run.sh
 
 # The program under test is the one with the sanitizers, found by the tests in the environment.
-BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) ROWLOCK=$(abspath $(OUT)/asan/rowlock) \
-	ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock) \
-	ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
+BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
+	ROWLOCK=$(abspath $(OUT)/asan/rowlock) ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock)
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
 
 blackbox: $(BLACKBOX_PROGRAMS) $(PROGRAM_release)

@@ -10,12 +10,14 @@ import concurrent.futures
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree
 
 LIMIT_S = 300
+PYTEST_LIMIT_S = 1500
 
 
 def run_program(command, limit_s):
@@ -64,7 +66,14 @@ def run_pytest(folder, jobs, expression, results):
     print(f"black-box tests in {folder}, {jobs} at a time", flush=True)
     if os.path.exists(results):
         os.remove(results)
-    status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+    # In a session of its own, so that a run that hangs is ended with all that it started.
+    running = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        status = running.wait(PYTEST_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        status = running.wait()
+        print(f"FAILED black-box tests: stopped after {PYTEST_LIMIT_S} s", flush=True)
     try:
         suite = xml.etree.ElementTree.parse(results).getroot().find("testsuite")
     except (FileNotFoundError, xml.etree.ElementTree.ParseError):
