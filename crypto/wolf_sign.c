@@ -8,6 +8,7 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
 #include <wolfssl/wolfcrypt/random.h>
 
 #include <string.h>
@@ -218,6 +219,12 @@ enum err signer_sign_der(struct signer *signer, struct span digest, uint8_t out_
     return ERR_OK;
 }
 
+/* Want of memory says nothing about a signature or a key. */
+static enum err from_wolf(int failed, enum err otherwise)
+{
+    return failed == MEMORY_E ? ERR_NO_MEMORY : otherwise;
+}
+
 /* Verifying needs no secret, but wolfCrypt's key is too large for the stack. */
 struct verifier {
     ecc_key key;
@@ -246,7 +253,7 @@ static enum err verifier_new(const uint8_t public_key[SIGN_PUBLIC_BYTES], struct
         failed = wc_ecc_point_is_on_curve(&verifier->key.pubkey, verifier->key.idx);
     }
     if (failed != 0) {
-        FAIL(ERR_MALFORMED, "a P-256 public key that is no point of the curve", failed);
+        FAIL(from_wolf(failed, ERR_MALFORMED), "a P-256 public key that is no point of the curve", failed);
     }
     *out_verifier = TAKE(verifier);
     return ERR_OK;
@@ -267,8 +274,10 @@ enum err sign_verify_raw(const uint8_t public_key[SIGN_PUBLIC_BYTES], struct spa
     const int failed =
         wc_ecc_verify_hash(der, (word32)der_bytes, digest.data, (word32)digest.len, &good, &verifier->key);
 
+    /* The DER is ours: if the library cannot take it apart it lacks the memory to. */
+    ENSURE(failed != ASN_ECC_KEY_E, ERR_NO_MEMORY, "the library has no memory for a signature");
     if (failed != 0) {
-        FAIL(ERR_AUTH, "the library refuses a signature", failed);
+        FAIL(from_wolf(failed, ERR_AUTH), "the library refuses a signature", failed);
     }
     ENSURE(good == 1, ERR_AUTH, "a signature does not verify");
     return ERR_OK;

@@ -203,7 +203,13 @@ static enum err put_certificate(const struct form *form, struct signer *signer, 
     TRY(signer_sign_der(signer, span_array(digest), signature + 1, &len));
     TRY(put_algorithm(&scratch, whole));
     TRY(der_put(whole, DER_BIT_STRING, span_of(signature, 1 + len)));
-    return der_put_buf(out_der, DER_SEQUENCE, whole);
+    const size_t before = buf_len(out_der);
+    const enum err err = der_put_buf(out_der, DER_SEQUENCE, whole);
+
+    if (err != ERR_OK) {
+        buf_truncate(out_der, before);
+    }
+    return err;
 }
 
 /* Name with one common name. */
