@@ -5,7 +5,12 @@
  *   entry = len (1) name | version (4) | wrapped key (32 + WRAP_OVERHEAD), ascending by name and version
  *
  * Each key is wrapped by the root key for its name and version. The MAC, under a key derived from the root, is over the
- * whole, so that an entry can neither be dropped nor brought back from an older file. */
+ * whole, so that an entry can neither be dropped nor taken over from another file.
+ *
+ * What it does not show is age: a complete older file of the same root key opens. Whoever kept one brings a destroyed
+ * version back to life with it, and with an older database the rows under it; with the present database nothing opens,
+ * because its keys are wrapped by a version that the older file does not have (ERR_STALE_KEY). Telling the whole from an
+ * older whole takes a counter in the TPM, which this format has no place for. */
 #include "crypto/keyring.h"
 
 #include <string.h>

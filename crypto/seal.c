@@ -7,8 +7,9 @@
  *
  * The sealed file is not authenticated by itself and need not be: whatever is changed in it, the TPM either refuses or
  * releases the same secret. The SRK's name in it decides which key salts the session, so an attacker who writes both the
- * file and the TPM's handle can make us talk to his TPM; it does not hold our secret. The recovery file's header is the
- * additional data of its message. */
+ * file and the TPM's handle can make us talk to his TPM; it does not hold our secret, but a PIN that is typed then is his
+ * to guess offline. The recovery file's header is the additional data of its message. HPKE's base mode says nothing of
+ * the sender: whoever replaces root.recovery and `keys` alike has made another box, which opens none of our rows. */
 #include "crypto/seal.h"
 
 #include <string.h>

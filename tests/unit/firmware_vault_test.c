@@ -620,6 +620,31 @@ static void attack_19_a_table_key_of_a_destroyed_version_does_not_open(void **st
     assert_null(again);
 }
 
+/* The file itself opens, see keyring_file.c; what is wrapped by the newer version must not. */
+static void attack_19_an_older_keys_file_does_not_open_what_was_wrapped_after_it(void **state)
+{
+    struct fixture *const f = *state;
+    SCOPED_SECRET struct secret *key = NULL;
+    SCOPED_SECRET struct secret *again = NULL;
+    SCOPED_BUF struct buf *before = NULL;
+    SCOPED_BUF struct buf *after = NULL;
+    SCOPED_BUF struct buf *keys = NULL;
+    provision(f);
+    assert_int_equal(buf_new(VAULT_WRAPPED_MAX, &before), ERR_OK);
+    assert_int_equal(buf_new(VAULT_WRAPPED_MAX, &after), ERR_OK);
+    assert_int_equal(vault_table_new(f->vault, 256, &key, before), ERR_OK);
+    read_file(f, "keys", &keys);
+    assert_int_equal(vault_rotate_begin(f->vault), ERR_OK);
+    assert_int_equal(vault_table_rewrap(f->vault, 256, buf_all(before), after), ERR_OK);
+    assert_int_equal(vault_rotate_end(f->vault), ERR_OK);
+    put_file(f, "keys", buf_all(keys));
+    assert_int_equal(start(f, SPAN_NONE), ERR_OK);
+
+    assert_int_equal(vault_table_open(f->vault, 256, buf_all(after), &again), ERR_STALE_KEY);
+
+    assert_null(again);
+}
+
 static void a_rotation_that_was_cut_off_is_pending_at_the_next_start(void **state)
 {
     struct fixture *const f = *state;
@@ -689,6 +714,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_wrong_recovery_key_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(the_recovery_key_still_opens_after_it_was_used, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_a_table_key_of_a_destroyed_version_does_not_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(attack_19_an_older_keys_file_does_not_open_what_was_wrapped_after_it, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_off_is_pending_at_the_next_start, setup, teardown),
         cmocka_unit_test_setup_teardown(no_table_key_is_given_out_while_locked, setup, teardown),
     };
