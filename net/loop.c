@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One turn of the reactor:
  *
- *   1. wait for descriptors, at most until the next timer is due, not at all while slices wait
- *   2. read both clocks once; everything in this turn sees the same time
- *   3. call back the ready descriptors, then the posts, then the due timers, then one slice
+ *   1. write what the turn before logged
+ *   2. wait for descriptors, at most until the next timer is due, not at all while slices wait
+ *   3. read both clocks once; everything in this turn sees the same time
+ *   4. call back the ready descriptors, then the posts, then the due timers, then one slice
  *
  * Timers hang in a wheel of SLOTS lists by the tick they are due in. A timer further away than one round of the wheel
  * stays in its list and is passed over until its round comes, so setting one is constant time however far it is.
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "hal/base/fault.h"
+#include "hal/base/log.h"
 #include "hal/base/mem.h"
 #include "hal/base/num.h"
 #include "hal/base/queue.h"
@@ -349,6 +351,7 @@ enum err loop_turn(struct loop *loop, unsigned int max_wait_ms)
         loop->slices != NULL ? 0 : wait_for_timer(loop, (unsigned int)num_min(max_wait_ms, WAIT_MAX_MS));
 
     loop->event_count = 0;
+    log_hold_flush();
     TRY(poller_wait(loop->poller, (int)wait_ms, loop->events, EVENTS, &loop->event_count));
     read_clocks(loop);
     run_events(loop);

@@ -43,6 +43,7 @@ struct reactor {
     struct drain_post drain;
     struct reactor_event ready;
     struct reactor_event ended;
+    struct log_hold lines; /* of one turn: requests share the write of their lines */
 };
 
 struct cert_post {
@@ -146,6 +147,7 @@ static void *run(void *argument)
 {
     struct reactor *const reactor = argument;
 
+    log_hold_begin(&reactor->lines);
     enum err err = set_up(reactor);
     if (err == ERR_OK) {
         INVARIANT(queue_push(reactor->plan->events, &reactor->ready) == ERR_OK); /* there is room for every event */
@@ -155,6 +157,7 @@ static void *run(void *argument)
         log_fault(LOG_ERROR, "reactor_failed");
     }
     tear_down(reactor);
+    log_hold_end();
     reactor->ended.err = err;
     INVARIANT(queue_push(reactor->plan->events, &reactor->ended) == ERR_OK);
     return NULL;

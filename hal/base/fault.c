@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hal/base/log.h"
+
 static _Thread_local struct fault_trail this_trail;
 
 void fault_add(enum err err, const char *file, int line, const char *why, int64_t number)
@@ -49,6 +51,7 @@ NO_RETURN void fault_invariant(const char *file, int line, const char *what)
         digits[--at] = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest != 0 && at > 0);
+    log_hold_flush();
     write_text("invariant broken: ");
     write_text(what);
     write_text(" at ");

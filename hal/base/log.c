@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The log sink. A line is built on the stack and written at once, so lines of several threads and processes on one
- * stderr do not mix (a pipe keeps writes up to 4 KiB whole). */
+/* The log sink. A line is built on the stack and written whole, alone or with others of its thread, so lines of several
+ * threads and processes on one stderr do not mix (a pipe keeps writes up to 4 KiB whole). */
 #include "hal/base/log.h"
 
 #include <errno.h>
@@ -14,6 +14,8 @@
 
 #define LINE_TAIL 32 /* kept free for ,"cut":true} and the line end */
 
+_Static_assert(LOG_LINE_MAX <= LOG_HOLD_BYTES, "any line can be held");
+
 struct line {
     char bytes[LOG_LINE_MAX];
     size_t len;
@@ -24,6 +26,8 @@ static struct {
     const char *process;
     enum log_level least;
 } sink = {"rowlock", LOG_INFO};
+
+static _Thread_local struct log_hold *held; /* NULL: each line is written at once */
 
 void log_open(const char *process, enum log_level least)
 {
@@ -68,18 +72,22 @@ static void put_number(struct line *line, int64_t number)
 /* Everything but printable ASCII without quote and backslash becomes \u00XX: no terminal and no parser is surprised. */
 static void put_escaped(struct line *line, struct span text)
 {
-    for (size_t i = 0; i < num_min(text.len, LOG_TEXT_MAX); i++) {
+    const size_t len = num_min(text.len, LOG_TEXT_MAX);
+    size_t from = 0;
+
+    for (size_t i = 0; i < len; i++) {
         const uint8_t byte = text.data[i];
 
-        if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
-            put(line, span_of(&byte, 1));
-        } else {
+        if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\') {
             char escape[6] = {'\\', 'u', '0', '0', '0', '0'};
 
             hex_encode(span_of(&byte, 1), escape + 4);
+            put(line, span_of(text.data + from, i - from));
             put(line, span_array(escape));
+            from = i + 1;
         }
     }
+    put(line, span_of(text.data + from, len - from));
 }
 
 static void put_field(struct line *line, const struct log_field *field)
@@ -123,19 +131,12 @@ static void start_line(struct line *line, enum log_level level, const char *even
     put_str(line, "\"");
 }
 
-static void finish_line(struct line *line)
+static void write_all(struct span bytes)
 {
-    static const char cut[] = ",\"cut\":true";
     size_t written = 0;
 
-    if (line->cut) {
-        memcpy(line->bytes + line->len, cut, sizeof cut - 1);
-        line->len += sizeof cut - 1;
-    }
-    line->bytes[line->len++] = '}';
-    line->bytes[line->len++] = '\n';
-    while (written < line->len) {
-        const ssize_t done = write(STDERR_FILENO, line->bytes + written, line->len - written);
+    while (written < bytes.len) {
+        const ssize_t done = write(STDERR_FILENO, bytes.data + written, bytes.len - written);
 
         if (done < 0 && errno == EINTR) {
             continue;
@@ -144,6 +145,50 @@ static void finish_line(struct line *line)
             return; /* a log that cannot be written must not stop the service, and there is nowhere else to say so */
         }
         written += (size_t)done;
+    }
+}
+
+void log_hold_begin(struct log_hold *hold)
+{
+    hold->len = 0;
+    held = hold;
+}
+
+void log_hold_flush(void)
+{
+    if (held != NULL && held->len > 0) {
+        write_all(span_of(held->bytes, held->len));
+        held->len = 0;
+    }
+}
+
+void log_hold_end(void)
+{
+    log_hold_flush();
+    held = NULL;
+}
+
+static void finish_line(struct line *line, enum log_level level)
+{
+    static const char cut[] = ",\"cut\":true";
+
+    if (line->cut) {
+        memcpy(line->bytes + line->len, cut, sizeof cut - 1);
+        line->len += sizeof cut - 1;
+    }
+    line->bytes[line->len++] = '}';
+    line->bytes[line->len++] = '\n';
+    if (held == NULL) {
+        write_all(span_of(line->bytes, line->len));
+        return;
+    }
+    if (line->len > sizeof(held->bytes) - held->len) {
+        log_hold_flush();
+    }
+    memcpy(held->bytes + held->len, line->bytes, line->len);
+    held->len += line->len;
+    if (level >= LOG_WARN) {
+        log_hold_flush();
     }
 }
 
@@ -160,7 +205,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     for (size_t i = 0; i < count; i++) {
         put_field(&line, &fields[i]);
     }
-    finish_line(&line);
+    finish_line(&line, level);
 }
 
 /* One frame of a trail, whole or not at all: half a string would leave the line broken. */
@@ -198,7 +243,7 @@ void log_fault(enum log_level level, const char *event)
             put_frame(&line, &trail->frames[i], i == 0);
         }
         line.bytes[line.len++] = ']'; /* from the tail that put leaves free */
-        finish_line(&line);
+        finish_line(&line, level);
     }
     fault_clear();
 }

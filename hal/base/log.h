@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The log: one JSON object a line on stderr, written with a single write call.
+/* The log: one JSON object a line on stderr, whole lines with each write call.
  *
  * Events and keys are literals. Values are integers, literals, or short spans that are escaped and cut, so a value can
  * neither end a line nor start a second one. Secrets and user data have no business here; the types cannot stop that,
@@ -44,5 +44,22 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
 /* Writes this thread's fault trail as one line under the event, and clears the trail. */
 void log_fault(enum log_level level, const char *event);
+
+/* A thread that logs a line for each of many small tasks may hold its lines back, so that they share a system call. They
+ * stay in order. They are written by log_hold_flush, when no further line fits, before a broken INVARIANT stops the
+ * process, and at once from LOG_WARN on: a thread that is killed loses lines of routine at most. */
+#define LOG_HOLD_BYTES 4096 /* what a pipe takes whole, so that lines of several processes do not mix */
+
+struct log_hold {
+    size_t len;
+    char bytes[LOG_HOLD_BYTES];
+};
+
+/* The calling thread's lines go to *hold, borrowed until log_hold_end. One thread, one hold. */
+void log_hold_begin(struct log_hold *hold);
+/* Writes what the calling thread holds back, if it does. */
+void log_hold_flush(void);
+/* Writes it, and from here on each line at once. */
+void log_hold_end(void);
 
 #endif

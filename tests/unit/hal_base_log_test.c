@@ -247,6 +247,114 @@ static void a_broken_invariant_stops_the_process_and_names_the_place(void **stat
     assert_string_equal(end_capture(*state), "invariant broken: one < two at some/file.c:123\n");
 }
 
+/* --- lines held back --- */
+
+/* How many bytes have gone to stderr so far. */
+static off_t written(const struct capture *capture)
+{
+    return lseek(fileno(capture->file), 0, SEEK_END);
+}
+
+static void held_lines_are_written_together_and_in_order(void **state)
+{
+    struct capture *const capture = *state;
+    struct log_hold hold;
+
+    log_hold_begin(&hold);
+    LOG(LOG_INFO, "first", LOG_NUMBER("n", 1));
+    LOG(LOG_INFO, "second", LOG_NUMBER("n", 2));
+    const off_t before = written(capture);
+    log_hold_flush();
+    const off_t after = written(capture);
+    log_hold_end();
+
+    assert_int_equal(before, 0);
+    assert_true(after > 0);
+    const char *const text = end_capture(capture);
+    assert_non_null(strstr(text, "first"));
+    assert_true(strstr(text, "first") < strstr(text, "second"));
+    assert_int_equal(strlen(text), after);
+}
+
+static void a_warning_is_written_at_once_behind_what_was_held(void **state)
+{
+    struct capture *const capture = *state;
+    struct log_hold hold;
+
+    log_hold_begin(&hold);
+    LOG(LOG_INFO, "routine", LOG_NUMBER("n", 1));
+    LOG(LOG_WARN, "warning", LOG_NUMBER("n", 2));
+    const off_t after = written(capture);
+    log_hold_end();
+
+    const char *const text = end_capture(capture);
+    assert_int_equal(strlen(text), after);
+    assert_true(strstr(text, "routine") < strstr(text, "warning"));
+}
+
+static void lines_that_do_not_fit_any_more_push_the_others_out(void **state)
+{
+    struct capture *const capture = *state;
+    struct log_hold hold;
+    size_t lines = 0;
+
+    log_hold_begin(&hold);
+    while (written(capture) == 0) {
+        LOG(LOG_INFO, "line", LOG_NUMBER("n", lines));
+        lines++;
+        assert_true(lines < LOG_HOLD_BYTES);
+    }
+    const off_t first = written(capture);
+    log_hold_end();
+
+    assert_in_range(first, LOG_HOLD_BYTES / 2, LOG_HOLD_BYTES);
+    const char *at = end_capture(capture);
+    for (size_t i = 0; i < lines; i++) {
+        char n[32];
+        snprintf(n, sizeof(n), "\"n\":%zu}\n", i);
+        at = strstr(at, n);
+        assert_non_null(at);
+    }
+}
+
+static void the_end_of_holding_writes_the_rest_and_then_each_line(void **state)
+{
+    struct capture *const capture = *state;
+    struct log_hold hold;
+
+    log_hold_begin(&hold);
+    LOG(LOG_INFO, "held", LOG_NUMBER("n", 1));
+    log_hold_end();
+    const off_t at_end = written(capture);
+    LOG(LOG_INFO, "direct", LOG_NUMBER("n", 2));
+    const off_t after = written(capture);
+
+    assert_true(at_end > 0);
+    assert_true(after > at_end);
+    assert_non_null(strstr(end_capture(capture), "direct"));
+}
+
+static void a_broken_invariant_leaves_no_held_line_behind(void **state)
+{
+    struct capture *const capture = *state;
+    struct log_hold hold;
+    int status = 0;
+
+    const pid_t child = fork();
+    if (child == 0) {
+        log_hold_begin(&hold);
+        LOG(LOG_INFO, "routine", LOG_NUMBER("n", 1));
+        INVARIANT(child != 0);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+
+    const char *const text = end_capture(capture);
+    assert_true(WIFSIGNALED(status));
+    assert_non_null(strstr(text, "routine"));
+    assert_true(strstr(text, "routine") < strstr(text, "invariant broken"));
+}
+
 int main(void)
 {
 #define CAPTURED(test) cmocka_unit_test_setup_teardown(test, start_capture, stop_capture)
@@ -263,6 +371,11 @@ int main(void)
         CAPTURED(log_fault_writes_the_trail_once_and_clears_it),
         CAPTURED(the_longest_trail_is_still_one_json_object),
         CAPTURED(a_broken_invariant_stops_the_process_and_names_the_place),
+        CAPTURED(held_lines_are_written_together_and_in_order),
+        CAPTURED(a_warning_is_written_at_once_behind_what_was_held),
+        CAPTURED(lines_that_do_not_fit_any_more_push_the_others_out),
+        CAPTURED(the_end_of_holding_writes_the_rest_and_then_each_line),
+        CAPTURED(a_broken_invariant_leaves_no_held_line_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
