@@ -102,13 +102,19 @@ static bool is_request_id(struct span text)
 static void name_request(struct api_request *request)
 {
     const struct auth_header *sent = &request->headers.request_id;
+    struct api *api = request->api;
 
     if (sent->count == 1 && is_request_id(sent->value)) {
         memcpy(request->id, sent->value.data, sent->value.len);
         request->id_len = sent->value.len;
         return;
     }
-    auth_uuid_make(request->api->random, request->id);
+    if (api->ids_left == 0) {
+        random_fill(api->random, &api->ids[0][0], sizeof api->ids);
+        api->ids_left = API_IDS_DRAWN;
+    }
+    api->ids_left--;
+    auth_uuid_write(api->ids[api->ids_left], request->id);
     request->id_len = AUTH_UUID_BYTES;
 }
 

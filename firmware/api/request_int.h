@@ -19,11 +19,14 @@
 #define API_PARAMS_MAX     2
 #define API_REQUEST_ID_MAX 64
 #define API_HEADERS_MAX    20
+#define API_IDS_DRAWN      64 /* request ids are no secret, and drawing each alone costs a system call */
 
 struct api {
     struct api_options options;
     struct data_reader *reader; /* NULL unless operational */
     struct random *random;      /* for request ids */
+    uint8_t ids[API_IDS_DRAWN][AUTH_UUID_RANDOM_BYTES]; /* drawn ahead; the first ids_left of them are unused */
+    size_t ids_left;
 };
 
 enum route_who {

@@ -52,13 +52,13 @@ void auth_key_touch(const struct auth_key *key, struct wall_time now)
     }
 }
 
-void auth_uuid_make(struct random *random, char out_text[AUTH_UUID_BYTES])
+void auth_uuid_write(const uint8_t random_bytes[AUTH_UUID_RANDOM_BYTES], char out_text[AUTH_UUID_BYTES])
 {
-    uint8_t bytes[16];
+    uint8_t bytes[AUTH_UUID_RANDOM_BYTES];
     char hex[HEX_BYTES(sizeof bytes)];
     size_t at = 0;
 
-    random_fill(random, bytes, sizeof bytes);
+    memcpy(bytes, random_bytes, sizeof bytes);
     bytes[6] = (uint8_t)((bytes[6] & 0x0Fu) | 0x40u);
     bytes[8] = (uint8_t)((bytes[8] & 0x3Fu) | 0x80u);
     hex_encode(span_array(bytes), hex);
@@ -68,6 +68,14 @@ void auth_uuid_make(struct random *random, char out_text[AUTH_UUID_BYTES])
         }
         out_text[at++] = hex[i];
     }
+}
+
+void auth_uuid_make(struct random *random, char out_text[AUTH_UUID_BYTES])
+{
+    uint8_t bytes[AUTH_UUID_RANDOM_BYTES];
+
+    random_fill(random, bytes, sizeof bytes);
+    auth_uuid_write(bytes, out_text);
 }
 
 bool auth_uuid_is_well_formed(struct span text)

@@ -129,6 +129,13 @@ static enum err set_up(struct reactor *reactor)
     return ERR_OK;
 }
 
+static void drop_parts(struct reactor_parts *parts)
+{
+    msg_channel_free(parts->channel);
+    socket_close(parts->https_fd);
+    socket_close(parts->http_fd);
+}
+
 /* In the reverse order of set_up, whatever of it was reached. */
 static void tear_down(struct reactor *reactor)
 {
@@ -138,9 +145,7 @@ static void tear_down(struct reactor *reactor)
     tls_server_free(reactor->tls);
     keeper_link_free(reactor->link);
     stack_free(reactor->stack);
-    msg_channel_free(reactor->parts.channel);
-    socket_close(reactor->parts.https_fd);
-    socket_close(reactor->parts.http_fd);
+    drop_parts(&reactor->parts);
 }
 
 static void *run(void *argument)
@@ -205,16 +210,16 @@ static void give_up(struct reactor *reactor)
 enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *take_parts, struct reactor **out_reactor)
 {
     void *memory = NULL;
-    struct reactor none = {.parts = *take_parts};
+    struct reactor_parts parts = *take_parts;
 
     *take_parts = (struct reactor_parts){.index = take_parts->index, .https_fd = -1, .http_fd = -1};
     enum err err = mem_alloc(sizeof(struct reactor), &memory);
     if (err != ERR_OK) {
-        tear_down(&none);
+        drop_parts(&parts);
         TRY(err);
     }
     struct reactor *const reactor = memory;
-    *reactor = none;
+    reactor->parts = parts;
     reactor->plan = plan;
     reactor->drain = (struct drain_post){.post = {.run = on_drain}, .reactor = reactor};
     reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "firmware/auth/key.h"
 #include "tests/lib/api_box.h"
 
 #define TEXT  512
@@ -328,6 +329,22 @@ static void every_answer_carries_the_headers_of_the_contract(void **state)
     assert_non_null(strstr(answer->headers, "X-Request-Id: "));
 }
 
+static void no_two_requests_are_given_the_same_id(void **state)
+{
+    struct api_box *box = *state;
+    char ids[150][AUTH_UUID_BYTES];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ids); i++) {
+        const char *const header = strstr(ask(box, box->publishable, NULL, NULL)->headers, "X-Request-Id: ");
+        assert_non_null(header);
+        memcpy(ids[i], header + strlen("X-Request-Id: "), AUTH_UUID_BYTES);
+        assert_true(auth_uuid_is_well_formed(span_array(ids[i])));
+        for (size_t other = 0; other < i; other++) {
+            assert_memory_not_equal(ids[i], ids[other], AUTH_UUID_BYTES);
+        }
+    }
+}
+
 static void a_preflight_needs_no_key_and_no_route(void **state)
 {
     struct api_box *box = *state;
@@ -450,6 +467,7 @@ int main(void)
         T(attack_05_tricks_with_paths_find_nothing),
         T(a_wrong_method_names_those_that_there_are),
         T(every_answer_carries_the_headers_of_the_contract),
+        T(no_two_requests_are_given_the_same_id),
         T(a_preflight_needs_no_key_and_no_route),
         T(origins_follow_the_projects_list),
         T(origins_that_are_none_are_refused),
