@@ -13,6 +13,8 @@
 #define CRLF_BYTES 2
 #define PORT_MAX 65535
 
+#define NAME(text) {(const uint8_t *)("" text), sizeof(text) - 1}
+
 static bool is_alnum(uint8_t byte)
 {
     return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
@@ -22,7 +24,7 @@ static bool is_token_byte(uint8_t byte)
 {
     static const struct span marks = {(const uint8_t *)"!#$%&'*+-.^_`|~", 15};
 
-    return is_alnum(byte) || span_find(marks, byte) < marks.len;
+    return is_alnum(byte) || byte == '-' || span_find(marks, byte) < marks.len;
 }
 
 bool http_is_token(struct span text)
@@ -73,15 +75,16 @@ static struct span next_line(struct span *rest)
 static enum http_method method_of(struct span name)
 {
     static const struct {
-        const char *name;
+        struct span name;
         enum http_method method;
     } methods[] = {
-        {"GET", HTTP_GET},     {"HEAD", HTTP_HEAD},     {"POST", HTTP_POST},      {"PUT", HTTP_PUT},
-        {"PATCH", HTTP_PATCH}, {"DELETE", HTTP_DELETE}, {"OPTIONS", HTTP_OPTIONS},
+        {NAME("GET"), HTTP_GET},     {NAME("HEAD"), HTTP_HEAD},     {NAME("POST"), HTTP_POST},
+        {NAME("PUT"), HTTP_PUT},     {NAME("PATCH"), HTTP_PATCH},   {NAME("DELETE"), HTTP_DELETE},
+        {NAME("OPTIONS"), HTTP_OPTIONS},
     };
 
     for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
-        if (span_equal(name, span_str(methods[i].name))) {
+        if (span_equal(name, methods[i].name)) {
             return methods[i].method;
         }
     }

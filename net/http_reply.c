@@ -3,7 +3,12 @@
  * so no value that came from a client can end a header and begin another. Spec: RFC 9112 section 4; RFC 9110 section 5. */
 #include "net/http_int.h"
 
+#include <string.h>
+
 #include "hal/base/fault.h"
+#include "hal/base/num.h"
+
+#define NAME(text) {(const uint8_t *)("" text), sizeof(text) - 1}
 
 static struct span reason_of(unsigned int status)
 {
@@ -54,14 +59,23 @@ static enum err put_number(struct buf *out_text, size_t number)
 
 static bool frames(struct span name)
 {
-    static const char *const names[] = {"Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade"};
+    static const struct span names[] = {NAME("Content-Length"), NAME("Transfer-Encoding"), NAME("Connection"),
+                                        NAME("Trailer"), NAME("Upgrade")};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (span_equal_nocase(name, span_str(names[i]))) {
+        if (span_equal_nocase(name, names[i])) {
             return true;
         }
     }
     return false;
+}
+
+static uint8_t *put_bytes(uint8_t *at, struct span bytes)
+{
+    if (bytes.len > 0) {
+        memcpy(at, bytes.data, bytes.len);
+    }
+    return at + bytes.len;
 }
 
 static enum err put_header(const struct http_header *header, struct buf *out_text)
@@ -72,10 +86,18 @@ static enum err put_header(const struct http_header *header, struct buf *out_tex
 
         ENSURE(byte == '\t' || (byte >= 0x20 && byte != 0x7f), ERR_MALFORMED, "a header that ends early");
     }
-    TRY(buf_put(out_text, header->name));
-    TRY(buf_put(out_text, span_lit(": ")));
-    TRY(buf_put(out_text, header->value));
-    return buf_put(out_text, span_lit("\r\n"));
+    size_t bytes = 0;
+    uint8_t *at = NULL;
+
+    TRY(num_add(header->name.len, header->value.len, &bytes));
+    TRY(num_add(bytes, 4, &bytes)); /* ": " and the line's end */
+    TRY(buf_reserve(out_text, bytes, &at));
+    at = put_bytes(at, header->name);
+    at = put_bytes(at, span_lit(": "));
+    at = put_bytes(at, header->value);
+    (void)put_bytes(at, span_lit("\r\n")); /* the end of what was reserved */
+    buf_commit(out_text, bytes);
+    return ERR_OK;
 }
 
 enum err http_reply_write(const struct http_reply *reply, struct buf *out_text)

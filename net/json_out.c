@@ -148,8 +148,58 @@ static void put_damaged_text(struct json_out *out, struct span text)
     }
 }
 
+/* The usual text: printable ASCII that stands for itself. */
+static bool is_plain(struct span text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    uint64_t found = 0;
+    size_t at = 0;
+
+    for (; text.len - at >= sizeof(ones); at += sizeof(ones)) { /* eight bytes at a time */
+        uint64_t eight = 0;
+
+        memcpy(&eight, text.data + at, sizeof(eight));
+        const uint64_t quote = eight ^ (ones * '"');
+        const uint64_t slash = eight ^ (ones * '\\');
+
+        /* A top bit in (x - ones * n) & ~x: some byte of x is below n. */
+        found |= eight | ((eight - ones * 0x20) & ~eight) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+    }
+    for (; at < text.len; at++) {
+        const uint8_t byte = text.data[at];
+
+        found |= byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\' ? tops : 0;
+    }
+    return (found & tops) == 0;
+}
+
+static void put_plain(struct json_out *out, struct span text)
+{
+    uint8_t *at = NULL;
+
+    if (out->err != ERR_OK || text.len > SIZE_MAX - 2) {
+        out->err = out->err != ERR_OK ? out->err : ERR_RANGE;
+        return;
+    }
+    out->err = buf_reserve(out->buf, text.len + 2, &at);
+    if (out->err != ERR_OK) {
+        return;
+    }
+    at[0] = '"';
+    if (text.len > 0) {
+        memcpy(at + 1, text.data, text.len);
+    }
+    at[text.len + 1] = '"';
+    buf_commit(out->buf, text.len + 2);
+}
+
 static void put_string(struct json_out *out, struct span text)
 {
+    if (is_plain(text)) {
+        put_plain(out, text);
+        return;
+    }
     put(out, span_lit("\""));
     if (span_is_utf8(text)) {
         put_text(out, text);

@@ -139,9 +139,24 @@ static int utf8_follow(uint8_t first, uint32_t *out_point, uint32_t *out_least)
     return (first & 0xf8) == 0xf0 ? 3 : -1;
 }
 
+/* Where the run of ASCII from `at` on ends, or a little before. */
+static size_t skip_ascii(struct span text, size_t at)
+{
+    uint64_t eight = 0;
+
+    while (text.len - at >= sizeof(eight)) {
+        memcpy(&eight, text.data + at, sizeof(eight));
+        if ((eight & UINT64_C(0x8080808080808080)) != 0) {
+            break;
+        }
+        at += sizeof(eight);
+    }
+    return at;
+}
+
 bool span_is_utf8(struct span text)
 {
-    size_t at = 0;
+    size_t at = skip_ascii(text, 0);
 
     while (at < text.len) {
         uint32_t point = 0;

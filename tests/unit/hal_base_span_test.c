@@ -128,6 +128,17 @@ static void span_is_utf8_accepts_every_length_of_character(void **state)
 }
 
 /* Spec: RFC 3629 section 3. */
+static void span_is_utf8_looks_at_every_byte_of_a_long_text(void **state)
+{
+    uint8_t text[20];
+
+    for (size_t place = 0; place < sizeof(text); place++) {
+        memset(text, 'a', sizeof(text));
+        text[place] = 0x80;
+        assert_false(span_is_utf8(span_array(text)));
+    }
+}
+
 static void span_is_utf8_refuses_overlong_cut_and_impossible_forms(void **state)
 {
     static const char *const wrong[] = {
@@ -217,6 +228,7 @@ int main(void)
         cmocka_unit_test(hex_comes_back_as_it_was_written),
         cmocka_unit_test(hex_decode_refuses_other_lengths_and_other_letters),
         cmocka_unit_test(span_is_utf8_accepts_every_length_of_character),
+        cmocka_unit_test(span_is_utf8_looks_at_every_byte_of_a_long_text),
         cmocka_unit_test(span_is_utf8_refuses_overlong_cut_and_impossible_forms),
         cmocka_unit_test(arithmetic_fails_instead_of_wrapping),
         cmocka_unit_test(arithmetic_reaches_its_limits),

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,51 @@ static void json_out_escapes_what_rfc_8259_demands_and_no_more(void **state)
     json_out_array_end(&out);
 
     assert_written(*state, span_lit("[\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f \xc3\xa9\xe2\x80\xa8\",\"\\u0000\"]"));
+}
+
+/* What one byte of text has to become. */
+static void expect_byte(uint8_t byte, char out_text[8])
+{
+    static const char named[] = "\b\f\n\r\t\"\\";
+    static const char letters[] = "bfnrt\"\\";
+    const char *const found = byte == 0 ? NULL : strchr(named, byte);
+
+    if (found != NULL) {
+        snprintf(out_text, 8, "\\%c", letters[found - named]);
+    } else if (byte < 0x20) {
+        snprintf(out_text, 8, "\\u%04x", byte);
+    } else if (byte >= 0x80) {
+        snprintf(out_text, 8, "\xef\xbf\xbd");
+    } else {
+        snprintf(out_text, 8, "%c", byte);
+    }
+}
+
+static void json_out_finds_any_byte_that_needs_care_at_any_place(void **state)
+{
+    enum { LEN = 19 }; /* two strides of eight and a rest */
+    struct buf *const buf = *state;
+
+    for (unsigned int byte = 0; byte < 256; byte++) {
+        for (size_t place = 0; place < LEN; place++) {
+            char text[LEN];
+            char one[8];
+            char expected[64];
+            struct json_out out;
+
+            memset(text, 'a' + (char)(byte % 8), LEN);
+            text[place] = (char)byte;
+            expect_byte((uint8_t)byte, one);
+            const int len = snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int)place, text, one,
+                                     (int)(LEN - 1 - place), text + place + 1);
+            buf_reset(buf);
+            json_out_init(&out, buf);
+            json_out_text(&out, span_of(text, LEN));
+
+            assert_int_equal(json_out_finish(&out), ERR_OK);
+            assert_written(buf, span_of(expected, (size_t)len));
+        }
+    }
 }
 
 static void json_out_replaces_bytes_that_are_no_utf8(void **state)
@@ -210,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(json_out_writes_compact_objects_and_arrays, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_escapes_what_rfc_8259_demands_and_no_more, make_buf, free_buf),
+        cmocka_unit_test_setup_teardown(json_out_finds_any_byte_that_needs_care_at_any_place, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_replaces_bytes_that_are_no_utf8, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_prints_integral_doubles_as_integers, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_never_writes_a_number_that_json_does_not_have, make_buf, free_buf),
