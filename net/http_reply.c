@@ -8,7 +8,10 @@
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
-#define NAME(text) {(const uint8_t *)("" text), sizeof(text) - 1}
+#define NAME(text)                                                                                                     \
+    {                                                                                                                  \
+        (const uint8_t *)("" text), sizeof(text) - 1                                                                   \
+    }
 
 static struct span reason_of(unsigned int status)
 {

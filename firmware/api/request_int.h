@@ -23,8 +23,8 @@
 
 struct api {
     struct api_options options;
-    struct data_reader *reader; /* NULL unless operational */
-    struct random *random;      /* for request ids */
+    struct data_reader *reader;                         /* NULL unless operational */
+    struct random *random;                              /* for request ids */
     uint8_t ids[API_IDS_DRAWN][AUTH_UUID_RANDOM_BYTES]; /* drawn ahead; the first ids_left of them are unused */
     size_t ids_left;
 };

@@ -50,7 +50,7 @@ void auth_key_touch(const struct auth_key *key, struct wall_time now);
 
 /* A UUID of version 4 (RFC 9562), lower case. */
 #define AUTH_UUID_RANDOM_BYTES 16
-#define AUTH_UUID_BYTES 36
+#define AUTH_UUID_BYTES        36
 void auth_uuid_make(struct random *random, char out_text[AUTH_UUID_BYTES]);
 /* The same of bytes that were drawn before. */
 void auth_uuid_write(const uint8_t random_bytes[AUTH_UUID_RANDOM_BYTES], char out_text[AUTH_UUID_BYTES]);
