@@ -180,7 +180,7 @@ static void a_first_start_is_made_once(void **state)
 
     assert_true(box->first.made);
     api_box_restart(box);
-    assert_int_equal(data_bootstrap(box->data, &again), ERR_OK);
+    assert_int_equal(data_bootstrap(box->data, DATA_BOOTSTRAP_SHOWN, &again), ERR_OK);
 
     assert_false(again.made);
     assert_int_equal(again.secret_key[0], 0);
