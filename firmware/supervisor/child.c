@@ -115,6 +115,16 @@ bool child_reap(struct child *child, struct poller *poller, struct mono_time now
     return true;
 }
 
+void child_give_up(struct child *child, struct mono_time now)
+{
+    log_fault(LOG_ERROR, "child_not_started");
+    if (child->runs) {
+        process_kill(&child->process);
+    } else {
+        child->start_at = mono_add_ms(now, CHILD_BACKOFF_LAST_MS);
+    }
+}
+
 void child_kill_if_late(struct child *child, struct mono_time now)
 {
     if (child->runs && child->stopping && now.ns >= child->kill_at.ns) {

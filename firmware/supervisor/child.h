@@ -44,6 +44,9 @@ void child_stop(struct child *child, enum msg_type stop, struct mono_time now, u
 /* Collects it if it has ended: true then. Sets when it may start again. */
 bool child_reap(struct child *child, struct poller *poller, struct mono_time now);
 
+/* After a start that failed: logs why, and ends what was started of it; the next try is after a wait. */
+void child_give_up(struct child *child, struct mono_time now);
+
 /* Kills one that was asked to end and did not. */
 void child_kill_if_late(struct child *child, struct mono_time now);
 

@@ -65,7 +65,7 @@ static void replace_worker(struct supervisor *supervisor)
 }
 
 /* Starts and ends what the state asks for; called after every event. */
-static enum err advance(struct supervisor *supervisor)
+static void advance(struct supervisor *supervisor)
 {
     const struct mono_time now = hal_clock_mono(supervisor->clock);
 
@@ -74,16 +74,16 @@ static enum err advance(struct supervisor *supervisor)
         if (!supervisor->worker.runs) {
             child_stop(&supervisor->keeper, MSG_KEEPER_STOP, now, KEEPER_KILL_MS);
         }
-        return ERR_OK;
+        return;
     }
-    if (!supervisor->keeper.runs && now.ns >= supervisor->keeper.start_at.ns) {
-        TRY(supervisor_start_keeper(supervisor, SPAN_NONE));
+    if (!supervisor->keeper.runs && now.ns >= supervisor->keeper.start_at.ns &&
+        supervisor_start_keeper(supervisor, SPAN_NONE) != ERR_OK) {
+        child_give_up(&supervisor->keeper, now);
     }
     if (supervisor->keeper.runs && supervisor->known && !supervisor->worker.runs &&
-        now.ns >= supervisor->worker.start_at.ns) {
-        TRY(supervisor_start_worker(supervisor));
+        now.ns >= supervisor->worker.start_at.ns && supervisor_start_worker(supervisor) != ERR_OK) {
+        child_give_up(&supervisor->worker, now);
     }
-    return ERR_OK;
 }
 
 /* --- messages --- */
@@ -111,20 +111,29 @@ static void on_keeper_state(struct supervisor *supervisor)
     }
 }
 
-static enum err on_keeper(struct supervisor *supervisor)
+/* Without the file nobody can pin the CA, but the box serves those who have. */
+static void on_keeper_ca(struct supervisor *supervisor)
+{
+    if (supervisor_write_ca(supervisor, MSG_VIEW(&supervisor->in.as.keeper_ca)) != ERR_OK) {
+        log_fault(LOG_ERROR, "ca_file_not_written");
+    }
+}
+
+static void on_keeper(struct supervisor *supervisor)
 {
     if (supervisor->in.type == MSG_KEEPER_STATE) {
         on_keeper_state(supervisor);
     } else if (supervisor->in.type == MSG_KEEPER_CA) {
-        TRY(supervisor_write_ca(supervisor, MSG_VIEW(&supervisor->in.as.keeper_ca)));
+        on_keeper_ca(supervisor);
     } else if (supervisor->in.type == MSG_KEEPER_RECOVERY) {
+        /* Also again, if the keeper died before it could note that its words were shown: those are worth nothing now. */
         supervisor->news.recovery = supervisor->in.as.keeper_recovery;
+        supervisor->reported = false;
         supervisor->reported = false; /* one that was shown before its keeper died, unheard, opens nothing any more */
     } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
         LOG(LOG_ERROR, "worker_offended", LOG_NUMBER("pid", supervisor->worker.process.pid));
         process_kill(&supervisor->worker.process);
     }
-    return ERR_OK;
 }
 
 static enum err on_worker(struct supervisor *supervisor)
@@ -142,6 +151,7 @@ static enum err on_worker(struct supervisor *supervisor)
         begin_end(supervisor, !done ? 2 : supervisor->in.as.worker_checked.findings != 0 ? 1 : 0);
     } else if (supervisor->in.type == MSG_WORKER_READY) {
         supervisor->worker.state = supervisor->state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
+        supervisor->early_deaths = supervisor->failed ? supervisor->early_deaths : 0;
         TRY(supervisor_report(supervisor));
     }
     return ERR_OK;
@@ -167,7 +177,12 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
         process_kill(&child->process);
         return ERR_OK;
     }
-    const enum err handled = child == &supervisor->keeper ? on_keeper(supervisor) : on_worker(supervisor);
+    enum err handled = ERR_OK;
+    if (child == &supervisor->keeper) {
+        on_keeper(supervisor);
+    } else {
+        handled = on_worker(supervisor);
+    }
     msg_wipe(&supervisor->in);
     TRY(handled);
     return ERR_OK;
@@ -190,6 +205,19 @@ static void on_keeper_end(struct supervisor *supervisor)
     }
 }
 
+/* A worker that dies again and again before it answers meets something in the database: the next one serves without. */
+static void count_early_death(struct supervisor *supervisor)
+{
+    const bool early = supervisor->worker.state == MSG_STARTING && !supervisor->worker.stopping;
+
+    if (early && supervisor->state == BOARD_OPERATIONAL && supervisor->keeper.runs) {
+        supervisor->early_deaths++;
+    }
+    if (supervisor->early_deaths == EARLY_DEATHS_MAX) {
+        LOG(LOG_ERROR, "rows_given_up", LOG_NUMBER("deaths", supervisor->early_deaths));
+    }
+}
+
 static void on_end(struct supervisor *supervisor, struct child *child)
 {
     if (!child_reap(child, supervisor->poller, hal_clock_mono(supervisor->clock))) {
@@ -199,6 +227,8 @@ static void on_end(struct supervisor *supervisor, struct child *child)
         on_keeper_end(supervisor);
     } else if (supervisor->mode == MSG_MODE_CHECK && !supervisor->ending) {
         begin_end(supervisor, 2);
+    } else {
+        count_early_death(supervisor);
     }
 }
 
@@ -320,7 +350,7 @@ static enum err run(struct supervisor *supervisor)
         if (hal_clock_mono(supervisor->clock).ns >= supervisor->next_tick.ns) {
             TRY(tick(supervisor));
         }
-        TRY(advance(supervisor));
+        advance(supervisor);
     }
     return ERR_OK;
 }

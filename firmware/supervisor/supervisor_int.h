@@ -15,6 +15,7 @@
 #include "hal/watchdog.h"
 
 #define PATH_MAX_BYTES 4096
+#define EARLY_DEATHS_MAX 3 /* then the next worker does not open the rows */
 
 /* What the certificate is for: localhost and its addresses, the host's own name, the address listened on or, where that
  * is any, those of the machine, and the names of the command line. */
@@ -55,7 +56,8 @@ struct supervisor {
     enum life_reason reason;
     bool first;    /* the recovery key has not been shown */
     bool known;    /* the keeper has told the state since it was started */
-    bool failed;   /* the worker could not serve rows: shown, not acted on */
+    bool failed;   /* the worker serves no rows although it might: they are damaged */
+    unsigned int early_deaths; /* of workers before they answered, in a row */
     bool ending;
     bool reported;
     int exit_status;

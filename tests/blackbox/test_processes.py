@@ -515,3 +515,31 @@ def test_a_keeper_that_hangs_delays_new_handshakes_and_nothing_else(make_box):
     assert statuses == [200] * 200
     assert parked == 0
     assert late == [200] * 20
+
+
+def test_attack_20_a_database_that_kills_the_worker_makes_the_state_failed(make_box):
+    box = make_box()
+    box.make_table("notes", {"text": {"type": "string"}})
+    for _ in range(50):
+        assert box.post("/v1/data/notes", {"text": "a" * 1000}, key="sk").status == 201
+    assert box.stop() == 0
+    database = box.data / "db" / "data.mdb"
+    os.truncate(database, 8192)  # the pages that its head points to are gone: reading them is a bus error
+
+    box.start()
+
+    assert box.state()["state"] == "failed" and box.state()["reason"] == "storage-damaged"
+    assert box.get("/v1/data/notes", key="sk").status == 503
+    assert box.stop() == 0
+
+
+def test_a_worker_that_is_killed_as_soon_as_it_starts_does_not_end_the_box(make_box):
+    box = make_box()
+    for _ in range(2):
+        pid = box.kill("worker")
+        wait_until(lambda: box.pid("worker") != pid, "a new worker")
+    box.kill("worker")
+
+    box.wait_for_state("operational")
+
+    assert box.stop() == 0
