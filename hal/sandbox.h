@@ -30,7 +30,8 @@ struct sandbox_limits {
 };
 
 /* No core dumps, not dumpable (nobody of the same user can trace it or read its memory), no new privileges, SIGPIPE
- * ignored, umask 077, limits set. ERR_REFUSED if the kernel refuses one of them. */
+ * ignored, umask 077, limits set, descriptors 0 to 2 open (on /dev/null where they were not). Before anything else is
+ * opened. ERR_REFUSED if the kernel refuses one of them, ERR_IO. */
 enum err sandbox_begin(const struct sandbox_limits *limits) MUST_USE;
 
 /* Closes every descriptor above 2 that is not in keep[0..count). ERR_IO. */

@@ -34,6 +34,7 @@
 #define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS          16
 #define PIN_BYTES       MSG_PIN_MAX
+#define PIN_READ_BYTES  (PIN_BYTES + 3) /* with a line end, and one more to see that it is too long */
 
 /* --- what follows from the state --- */
 
@@ -357,15 +358,16 @@ static enum err run(struct supervisor *supervisor)
 
 /* --- start --- */
 
-static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_BYTES], size_t *out_len)
+/* Who asks for a PIN gets this one or none of the box: not a part of it, and not a box without. */
+static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_READ_BYTES], size_t *out_len)
 {
     size_t len = 0;
 
     if (options->pin_fd < 0) {
         return ERR_OK;
     }
-    while (len < PIN_BYTES) {
-        const ssize_t got = read(options->pin_fd, out_pin + len, PIN_BYTES - len);
+    while (len < PIN_READ_BYTES) {
+        const ssize_t got = read(options->pin_fd, out_pin + len, PIN_READ_BYTES - len);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -377,10 +379,13 @@ static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_BYTE
         }
         len += (size_t)got;
     }
-    socket_close(options->pin_fd);
+    if (options->pin_fd > STDERR_FILENO) {
+        socket_close(options->pin_fd);
+    }
     while (len > 0 && (out_pin[len - 1] == '\n' || out_pin[len - 1] == '\r')) {
         len--;
     }
+    ENSURE(len != 0 && len <= PIN_BYTES, ERR_MALFORMED, "a PIN is one to 64 bytes");
     *out_len = len;
     return ERR_OK;
 }
@@ -426,7 +431,7 @@ static size_t reactor_count(void)
 static enum err start(struct supervisor *supervisor)
 {
     const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
-    uint8_t pin[PIN_BYTES] = {0};
+    uint8_t pin[PIN_READ_BYTES] = {0};
     size_t pin_len = 0;
 
     TRY(sandbox_begin(&limits));

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <malloc.h>
@@ -43,11 +44,24 @@ static enum err set_limit(int which, size_t wanted)
     return ERR_OK;
 }
 
+/* A program that was started without one of them would give its number to the next file that it opens, and write its
+ * log there. */
+static enum err open_standard(void)
+{
+    for (int fd = 0; fd < FIRST_CLOSED; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd) { /* the lowest number is taken */
+            FAIL(ERR_IO, "opening a standard descriptor", fd);
+        }
+    }
+    return ERR_OK;
+}
+
 enum err sandbox_begin(const struct sandbox_limits *limits)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
 
     ENSURE(limits->open_files <= SANDBOX_FILES_MAX, ERR_RANGE, "open files");
+    TRY(open_standard());
     TRY(set_limit(RLIMIT_CORE, 0));
     TRY(set_limit(RLIMIT_NOFILE, limits->open_files));
     TRY(set_limit(RLIMIT_MEMLOCK, limits->locked_bytes));

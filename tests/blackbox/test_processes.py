@@ -220,6 +220,22 @@ def test_unlocking_an_operational_box_is_refused(box):
     assert answer.status == 503 and answer.json["error"]["code"] == "common/unavailable"
 
 
+@pytest.mark.parametrize("pin", [b"", b"\n", b"1" * 65, b"1" * 500], ids=["empty", "line", "longer", "much-longer"])
+def test_a_pin_that_cannot_be_one_does_not_make_a_box_without(tmp_path, pin):
+    reader, writer = os.pipe()
+    os.write(writer, pin)
+    os.close(writer)
+
+    ended = subprocess.run(
+        [PROGRAM, "serve", "--data", str(tmp_path / "data"), "--tcti", "swtpm:path=/nonexistent", "--port", "0",
+         "--pin-fd", str(reader)], pass_fds=[reader], capture_output=True, timeout=20, check=False)
+
+    os.close(reader)
+    assert ended.returncode == 1
+    assert b"a PIN is one to 64 bytes" in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_pin_is_asked_for_at_each_start_and_over_the_network(make_box):
     box = make_box(pin="1234-abcd")
     assert box.state()["state"] == "operational"

@@ -435,6 +435,22 @@ static void beginning_takes_core_dumps_and_tracing_away(void **state)
     assert_int_equal(status, 0);
 }
 
+static void what_is_opened_next_is_never_standard_error(void **state)
+{
+    int status = 0;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(0);
+        (void)close(2);
+        const bool works = sandbox_begin(&limits) == ERR_OK && fcntl(0, F_GETFD) == 0 && fcntl(2, F_GETFD) == 0 &&
+                           open("/dev/null", O_RDONLY | O_CLOEXEC) > 2;
+        _exit(works ? CHILD_OK : CHILD_FAILED);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+
+    assert_int_equal(status, 0);
+}
+
 static void root_is_given_up_and_cannot_be_taken_back(void **state)
 {
     int status = 0;
@@ -535,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_sandboxed_process_can_still_abort),
         cmocka_unit_test(the_keeper_unseals_inside_the_sandbox),
         cmocka_unit_test(beginning_takes_core_dumps_and_tracing_away),
+        cmocka_unit_test(what_is_opened_next_is_never_standard_error),
         cmocka_unit_test(root_is_given_up_and_cannot_be_taken_back),
         cmocka_unit_test(who_gave_up_root_still_dies_with_his_parent),
         cmocka_unit_test(an_ordinary_user_stays_what_he_is),
