@@ -48,6 +48,7 @@ class Box:
         self.tpm = self.directory / "data.tpm"
         self.options = list(options)
         self.program = PROGRAM
+        self.preload = None  # a library for all its processes; for a program without sanitizers only
         self.process = None
         self.report = None
         self.lines = []  # of the log, as dicts
@@ -71,6 +72,8 @@ class Box:
             command += ["--pin-fd", str(reader)]
             pass_fds = (reader,)
         environment = dict(os.environ, ROWLOCK=self.program)
+        if self.preload is not None:
+            environment["LD_PRELOAD"] = str(self.preload)
         # The leak checker stops its process by ptrace, which the sandbox forbids: leaks are the unit tests' business.
         environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

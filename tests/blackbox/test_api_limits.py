@@ -3,21 +3,47 @@
 
 import collections
 import json
+import os
+import subprocess
 import threading
 import time
 
-from app import NO_ROW, error
+import pytest
+from app import App, NO_ROW, error
 from conftest import wait_until
 from wire import Wire
 
 LIMIT = 6000
-CONNECTIONS = 8
+CONNECTIONS = 16
 BATCH = 50
 TOO_MANY = (429, "data/rate-limit-exceeded")
 
 
 def request(path, key):
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n\r\n".encode()
+
+
+FOUR_CORES = """
+#include <dlfcn.h>
+#include <unistd.h>
+long sysconf(int name)
+{
+    long (*const real)(int) = (long (*)(int))dlsym(RTLD_NEXT, "sysconf");
+    return name == _SC_NPROCESSORS_ONLN ? 4 : real(name);
+}
+"""
+
+
+@pytest.fixture
+def four_reactors(make_box, tmp_path):
+    """A box that takes its machine for one of four cores, so that it has four reactors wherever it runs."""
+    source, library = tmp_path / "cores.c", tmp_path / "cores.so"
+    source.write_text(FOUR_CORES)
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    box = make_box(start=False)
+    box.program, box.preload = os.environ["ROWLOCK_RELEASE"], library
+    box.start()
+    return App(box)
 
 
 class Sender(threading.Thread):
@@ -34,8 +60,9 @@ class Sender(threading.Thread):
                 self.answers += [wire.answer() for _ in range(BATCH)]
 
 
-def test_attack_13_six_thousand_requests_a_minute_are_exact_over_all_reactors(make_app):
-    app = make_app()
+def test_attack_13_six_thousand_requests_a_minute_are_exact_over_four_reactors(four_reactors):
+    app = four_reactors
+    assert app.box.wait_for_event("worker_ready")["reactors"] == 4
     key = app.make_key()["value"]
     senders = [Sender(app.box, f"/v1/data/nosuch/{NO_ROW}", key) for _ in range(CONNECTIONS)]
 
