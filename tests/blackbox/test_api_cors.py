@@ -3,6 +3,7 @@
 
 import pytest
 from app import BAD_PARAMETERS, NO_ROW, error
+from wire import Wire
 
 APP = "https://app.example.com"
 METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
@@ -75,6 +76,16 @@ def test_errors_of_every_kind_carry_the_headers(listed):
     for answer in answers:
         assert cors_headers(answer) == {"access-control-allow-origin": APP, "access-control-expose-headers": EXPOSED}
         assert answer.headers["vary"] == "Origin"
+
+
+def test_an_answer_to_a_request_that_was_never_read_carries_the_headers(listed):
+    head = f"POST {listed.open.path} HTTP/1.1\r\nHost: localhost\r\nOrigin: {APP}\r\nX-API-Key: {listed.box.sk}\r\n"
+
+    for rest, expected in (("Content-Length: 99999999\r\n\r\n", 413), ("Content-Length: 1, 2\r\n\r\n", 400)):
+        with Wire(listed.box) as wire:
+            wire.send((head + rest).encode())
+            status, headers, _ = wire.answer()
+        assert (status, headers.get("access-control-allow-origin")) == (expected, APP)
 
 
 def test_a_request_without_an_origin_has_no_such_headers(listed):

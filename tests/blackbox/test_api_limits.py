@@ -105,6 +105,8 @@ def test_a_project_can_have_another_rate(make_app):
     window = int(answers[0].headers["x-ratelimit-reset"])
     assert 0 < window - time.time() <= 60
     assert error(answers[-1]) == TOO_MANY
+    other = client.get(table.path, headers={"Origin": "https://app.example.com"})
+    assert other.headers.get("access-control-allow-origin") == "https://app.example.com"
 
 
 def test_attack_10_three_hundred_bad_keys_a_minute_and_good_ones_are_not_shut_out(make_app):

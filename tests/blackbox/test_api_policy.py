@@ -116,6 +116,8 @@ def test_built_in_tables_are_closed_to_guests_and_to_writes(app, name):
         assert error(carry_out(app.pk, path, NO_ROW, op)) == SYSTEM
     for op in ("create", "update", "delete"):
         assert error(carry_out(app.sk, path, NO_ROW, op)) == SYSTEM
+    assert carry_out(app.sk, path, NO_ROW, "list").json["items"] == []
+    assert error(carry_out(app.sk, path, NO_ROW, "read")) == (404, "data/not-found")
 
 
 def test_a_system_table_is_closed_until_it_has_a_policy(app):

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A write decides on its key in its own transaction: one that waits while its key is revoked is refused."""
+"""A write decides in its own transaction, on its key and on the row: between the check and the act there is nothing."""
 
 import json
 import threading
 import time
 
 import pytest
-from app import error
+from app import Client, error
 from wire import Wire, write_request
 
 WRITERS = 16
 PIPELINED = 3
+DUPLICATE = (409, "data/duplicate-value")
 ROUNDS = 5  # what waits at the moment of a revocation is chance; refusals of a box stay below the limit of its address
 
 
@@ -101,3 +102,66 @@ def test_attack_03_a_table_closed_while_writes_wait_takes_no_more(app):
         assert not [n for n, status, _, sent in outcomes if status == 201 and sent > answered]
         assert total == len(written)
         assert sorted(numbers_of(table)) == sorted(written)
+
+
+def at_once(count, act):
+    """act(0) .. act(count - 1), each in a thread that starts when all are ready; their results."""
+    ready = threading.Barrier(count)
+    results = [None] * count
+
+    def run(number):
+        ready.wait()
+        results[number] = act(number)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+def test_of_many_rows_with_one_unique_value_one_is_written(app):
+    table = app.table({"v": {"bsonType": "int", "unique": True}})
+    clients = [Client(app.box, app.box.sk) for _ in range(WRITERS)]
+
+    for value in range(10):
+        answers = at_once(WRITERS, lambda number, value=value: table.create({"v": value}, clients[number]))
+        assert sorted(error(answer) for answer in answers) == [(201, None)] + [DUPLICATE] * (WRITERS - 1)
+    assert table.list(limit="100").json["pagination"]["total"] == 10
+
+
+def test_updates_of_one_row_at_once_are_all_kept_and_each_later_than_the_one_before(app):
+    table = app.table()
+    row = table.add({})
+    clients = [Client(app.box, app.box.sk) for _ in range(WRITERS)]
+
+    for turn in range(5):
+        answers = at_once(WRITERS, lambda number, turn=turn: table.update(row["id"], {f"f{number}": turn},
+                                                                          clients[number]))
+        assert [answer.status for answer in answers] == [200] * WRITERS
+        assert len({answer.json["updatedAt"] for answer in answers}) == WRITERS
+        last = max((answer.json for answer in answers), key=lambda each: each["updatedAt"])
+        assert table.read(row["id"]).json == last
+        assert {last[f"f{number}"] for number in range(WRITERS)} == {turn}
+
+
+def test_of_many_deletions_of_one_row_one_succeeds(app):
+    table = app.table()
+    clients = [Client(app.box, app.box.sk) for _ in range(WRITERS)]
+    row = table.add({})
+
+    answers = at_once(WRITERS, lambda number: table.delete(row["id"], clients[number]))
+
+    assert sorted(answer.status for answer in answers) == [200] + [404] * (WRITERS - 1)
+    assert table.list().json["pagination"]["total"] == 0
+
+
+def test_of_many_tables_with_one_name_one_is_made(app):
+    name = app.name("race")
+    clients = [Client(app.box, app.box.sk) for _ in range(WRITERS)]
+
+    answers = at_once(WRITERS, lambda number: clients[number].post("/v1/admin/tables", {"tableName": name,
+                                                                                        "schema": {}}))
+
+    assert sorted(error(answer) for answer in answers) == [(201, None)] + [(409, "common/conflict")] * (WRITERS - 1)

@@ -224,6 +224,19 @@ def test_a_body_without_a_content_type_is_refused(app, table):
     assert (status, json.loads(body)["error"]["code"]) == (400, "data/invalid-header")
 
 
+def test_a_body_may_come_in_chunks(app, table):
+    head = f"POST {table.path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {app.box.sk}\r\nContent-Type: application/json\r\n"
+
+    with Wire(app.box) as wire:
+        wire.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n")
+        wire.send(b"1\r\n1\r\n1\r\n}\r\n0\r\n\r\n" + f"GET {table.path}?limit=1 HTTP/1.1\r\nHost: localhost\r\n"
+                  f"X-API-Key: {app.box.sk}\r\n\r\n".encode())
+        made, listed = wire.answer(), wire.answer()
+
+    assert (made[0], json.loads(made[2])["a"]) == (201, 1)
+    assert json.loads(listed[2])["items"] == [json.loads(made[2])]
+
+
 # --- paths and methods ---
 
 def test_the_short_path_does_the_same_and_one_trailing_slash_does_not_count(app, table):

@@ -140,7 +140,8 @@ def test_attack_15_the_log_is_one_object_a_line_and_holds_no_key_and_no_content(
     row = table.add({"title": SECRET})
     for poison in POISON:
         text = quote(f"{SECRET} {poison}", safe="")
-        for path in (f"/v1/data/{text}", f"{table.path}/{text}", f"{table.path}?search={text}", f"{table.path}?{text}=1",
+        for path in (f"/v1/data/{text}", f"{table.path}/{text}", f"{table.path}?search={text}",
+                     f"{table.path}?{text}=1",
                      f"/{text}", f"/v1/admin/tables/{text}"):
             app.sk.get(path)
         for name in ("X-Request-Id", "User-Agent", "Referer", "X-Forwarded-For", "Origin", "X-API-Key", "Authorization",
