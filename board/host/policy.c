@@ -16,7 +16,7 @@ const struct board_policy board_policy = {
                     [BOARD_UNLOCK] = BOARD_DENY,
                     [BOARD_PROVISION] = BOARD_ALLOW,
                     [BOARD_SIGN_OPERATIONAL] = BOARD_DENY,
-                    [BOARD_SIGN_LOCKED] = BOARD_DENY,
+                    [BOARD_SIGN_LOCKED] = BOARD_ALLOW, /* an ephemeral key: without it the state cannot be asked for */
                     [BOARD_RESTART_KEEPER] = BOARD_ALLOW,
                     [BOARD_RESTORE] = BOARD_ALLOW,
                 },

@@ -220,6 +220,29 @@ def test_unlocking_an_operational_box_is_refused(box):
     assert answer.status == 503 and answer.json["error"]["code"] == "common/unavailable"
 
 
+def test_a_box_without_a_tpm_says_so_over_tls(tmp_path):
+    with subprocess.Popen(
+            [PROGRAM, "serve", "--data", str(tmp_path / "data"), "--tcti", "swtpm:path=/nonexistent", "--port", "0",
+             "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        try:
+            port = int(json.loads(program.stdout.readline())["url"].rsplit(":", 1)[1])
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE  # nobody has signed for this box yet
+            connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+
+            connection.request("GET", "/v1/system/state")
+            answer = json.loads(connection.getresponse().read())
+            connection.request("GET", "/v1/data/posts")
+            data = connection.getresponse().status
+
+            assert answer["state"] == "unprovisioned" and answer["reason"] == "tpm-missing"
+            assert data == 503
+        finally:
+            program.terminate()
+    assert program.returncode == 0
+
+
 @pytest.mark.parametrize("pin", [b"", b"\n", b"1" * 65, b"1" * 500], ids=["empty", "line", "longer", "much-longer"])
 def test_a_pin_that_cannot_be_one_does_not_make_a_box_without(tmp_path, pin):
     reader, writer = os.pipe()
