@@ -327,14 +327,27 @@ static enum err take_body(struct http_conn *http)
     return buf_unread(in).len >= http->head_bytes + http->body_bytes ? ERR_OK : ERR_AGAIN;
 }
 
-/* The request is complete. Its head is parsed again where it lies now: the input may have moved while the body came. */
-static void complete(struct http_conn *http)
+/* Parses the head where it lies now: the input may have moved while the body came. */
+static enum err parse_again(struct http_conn *http)
 {
     const struct http_head_rules rules = rules_of(http->server);
+    const struct span bytes = http->unchunked != NULL ? buf_all(http->unchunked) : buf_unread(conn_in(http->conn));
+
+    return http_head_parse(span_of(bytes.data, http->head_bytes), &rules, &http->server->head);
+}
+
+/* Refuses a request after its head. The answer needs the head too: without its Origin a web page could not read why. */
+static void refuse_body(struct http_conn *http, unsigned int status)
+{
+    refuse(http, status, parse_again(http) == ERR_OK ? HTTP_REFUSAL_PARSED : HTTP_REFUSAL_BARE);
+}
+
+static void complete(struct http_conn *http)
+{
     const struct span all = http->unchunked != NULL ? buf_all(http->unchunked) : buf_unread(conn_in(http->conn));
     const size_t end = http->unchunked != NULL ? all.len : http->head_bytes + http->body_bytes;
 
-    if (http_head_parse(span_of(all.data, http->head_bytes), &rules, &http->server->head) != ERR_OK) {
+    if (parse_again(http) != ERR_OK) {
         refuse(http, 400, HTTP_REFUSAL_BARE);
         return;
     }
@@ -385,7 +398,7 @@ static enum err step(struct http_conn *http)
     if (err == ERR_OK) {
         complete(http);
     } else if (err != ERR_AGAIN) {
-        refuse(http, status_of(err), HTTP_REFUSAL_BARE);
+        refuse_body(http, status_of(err));
         err = ERR_OK;
     }
     return err;
@@ -482,8 +495,10 @@ static void on_deadline(void *state, struct conn *conn)
 {
     struct http_conn *const http = state;
 
-    if (http->state == HTTP_STATE_HEAD || http->state == HTTP_STATE_BODY) {
+    if (http->state == HTTP_STATE_HEAD) {
         refuse(http, 408, HTTP_REFUSAL_BARE);
+    } else if (http->state == HTTP_STATE_BODY) {
+        refuse_body(http, 408);
     } else if (http->state == HTTP_STATE_IDLE) {
         http->state = HTTP_STATE_DONE;
         conn_close(conn);

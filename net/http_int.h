@@ -43,8 +43,8 @@ struct http_head_rules {
 };
 
 /* Parses a whole head, the empty line included. Spans point into bytes.
- * ERR_MALFORMED  400; ERR_RANGE 413: the body is longer than body_max. *out_head is partly written on failure: method,
- *                path and the headers before the bad one may be there. */
+ * ERR_MALFORMED  400; *out_head is partly written: method, path and the headers before the bad one may be there
+ * ERR_RANGE      413: the body is longer than body_max, and *out_head is whole; or there are too many headers */
 enum err http_head_parse(struct span bytes, const struct http_head_rules *rules, struct http_head *out_head) MUST_USE;
 
 /* "name", "name:8443", "[::1]:8443" and nothing else. ERR_MALFORMED. */

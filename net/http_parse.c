@@ -225,6 +225,7 @@ struct framing {
     size_t hosts;
     size_t lengths;
     size_t encodings;
+    bool too_long; /* the body; told last, so that whoever answers knows the headers behind the length as well */
 };
 
 static enum err take_host(struct span value, struct http_head *head)
@@ -239,11 +240,17 @@ static enum err take_host(struct span value, struct http_head *head)
     return ERR_OK;
 }
 
-static enum err take_length(struct span value, size_t body_max, struct http_head *head)
+static enum err take_length(struct span value, size_t body_max, struct framing *framing, struct http_head *head)
 {
     uint64_t length = 0;
+    const enum err err = span_to_u64(value, body_max, &length); /* digits alone: no sign, no list, no space inside */
 
-    TRY(span_to_u64(value, body_max, &length)); /* digits alone: no sign, no list, no space inside */
+    if (err == ERR_RANGE) {
+        fault_clear();
+        framing->too_long = true;
+        return ERR_OK;
+    }
+    TRY(err);
     head->framing = length > 0 ? HTTP_LENGTH : HTTP_NO_BODY;
     head->body_bytes = (size_t)length;
     return ERR_OK;
@@ -272,7 +279,7 @@ static enum err take_header(const struct http_header *header, size_t body_max, s
     }
     if (span_equal_nocase(header->name, span_lit("Content-Length"))) {
         ENSURE(framing->lengths++ == 0, ERR_MALFORMED, "two Content-Length headers");
-        return take_length(header->value, body_max, head);
+        return take_length(header->value, body_max, framing, head);
     }
     if (span_equal_nocase(header->name, span_lit("Transfer-Encoding"))) {
         ENSURE(framing->encodings++ == 0, ERR_MALFORMED, "two Transfer-Encoding headers");
@@ -315,6 +322,7 @@ enum err http_head_parse(struct span bytes, const struct http_head_rules *rules,
     }
     ENSURE(framing.hosts == 1, ERR_MALFORMED, "no Host header");
     ENSURE(framing.lengths == 0 || framing.encodings == 0, ERR_MALFORMED, "Content-Length and Transfer-Encoding");
+    ENSURE(!framing.too_long, ERR_RANGE, "the body is too long");
     return ERR_OK;
 }
 

@@ -93,6 +93,11 @@ static void on_refused(void *context, struct http_exchange *exchange, unsigned i
 
     f->refusals++;
     f->refused_with = status;
+    struct span origin = SPAN_NONE;
+    memset(f->refused_origin, 0, sizeof(f->refused_origin));
+    if (http_header_one(exchange, span_lit("Origin"), &origin) == ERR_OK && origin.len < sizeof(f->refused_origin)) {
+        memcpy(f->refused_origin, origin.data, origin.len);
+    }
     http_fixture_respond(exchange, status, span_lit("{\"refused\":true}"));
 }
 

@@ -48,6 +48,7 @@ struct http_fixture {
     size_t requests;
     size_t refusals;
     unsigned int refused_with;
+    char refused_origin[64]; /* the Origin that the handler of refusals saw */
     struct http_exchange *parked[8];
     size_t parked_count;
     enum err cancelled;

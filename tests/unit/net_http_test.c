@@ -369,6 +369,34 @@ static void attack_12_a_bad_request_is_refused_and_the_connection_closed(void **
     }
 }
 
+/* A web page reads the status of a refusal only if the answer allows its origin: contract 1.10. */
+static void http_a_refused_body_leaves_the_headers_to_whoever_answers(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned int status;
+    } cases[] = {
+        {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4097\r\nOrigin: https://page\r\n\r\n", 413},
+        {"POST /echo HTTP/1.1\r\nHost: h\r\nOrigin: https://page\r\nTransfer-Encoding: chunked\r\n\r\n1001\r\n", 413},
+        {"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nOrigin: https://page\r\n\r\nx\r\n", 400},
+        {"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nOrigin: https://page\r\n\r\nab", 408},
+    };
+    struct http_fixture *const f = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct http_client *const client = http_client_open(f);
+
+        http_client_send(client, span_str(cases[i].text));
+        http_turns(f, 10);
+        if (cases[i].status == 408) {
+            http_advance(f, CONFIG_NET_HTTP_BODY_MS + 50);
+        }
+        http_await_end(f, client);
+        assert_int_equal(f->refused_with, cases[i].status);
+        assert_string_equal(f->refused_origin, "https://page");
+    }
+}
+
 static void attack_13_a_head_over_32_kib_is_413_and_a_url_of_16_kib_is_served(void **state)
 {
     static char text[40000];
@@ -509,6 +537,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(http_a_header_that_would_break_the_framing_becomes_an_empty_500, http_fixture_open,
                                         http_fixture_close),
         cmocka_unit_test_setup_teardown(attack_12_a_bad_request_is_refused_and_the_connection_closed, http_fixture_open,
+                                        http_fixture_close),
+        cmocka_unit_test_setup_teardown(http_a_refused_body_leaves_the_headers_to_whoever_answers, http_fixture_open,
                                         http_fixture_close),
         cmocka_unit_test_setup_teardown(attack_13_a_head_over_32_kib_is_413_and_a_url_of_16_kib_is_served, http_fixture_open,
                                         http_fixture_close),
