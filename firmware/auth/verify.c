@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The verification order of contract 2.1. Each step is one line of auth_verify; the first that fails answers.
  *
- * A failure that somebody without a valid key can provoke is counted for their address; beyond the limit it is answered
- * as 429, so that guessing is slow and the log stays short. Requests with a valid key from the same address go on. */
+ * Every refused request costs something: what fails before the rate limit (step 9) is counted for the address, and
+ * beyond that limit answered as 429, so that guessing is slow and the log stays short; what fails after it has taken a
+ * unit of the key. Requests that are in order go on meanwhile, also from the same address. */
 #include "firmware/auth/verify.h"
 
 #include <string.h>
@@ -217,15 +218,11 @@ static struct rls_who who_of(const struct auth_key *key)
         .group = key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST, .id = SPAN_NONE, .roles = NULL, .role_count = 0};
 }
 
-/* Steps 7 and 8, and the header that goes with them. */
-static enum err check_rest(const struct auth_request *request, struct limits *limits, struct wall_time now,
-                           const struct auth_key *key, struct refusal *refusal)
+/* Steps 7 and 8. */
+static enum err check_rest(const struct auth_request *request, const struct auth_key *key, struct refusal *refusal)
 {
     TRY(check_binding(request, key, refusal));
-    if (check_token(request, refusal) != ERR_OK) {
-        return count_failure(request, limits, now, refusal);
-    }
-    return check_on_behalf(request, key, refusal);
+    return check_token(request, refusal);
 }
 
 enum err auth_verify(const struct auth_request *request, const struct auth_directory *directory, struct limits *limits,
@@ -238,12 +235,12 @@ enum err auth_verify(const struct auth_request *request, const struct auth_direc
     if (find_key(request, directory, now, out, out_refusal) != ERR_OK) {
         return count_failure(request, limits, now, out_refusal);
     }
-    const enum err err = check_rest(request, limits, now, out->key, out_refusal);
-    if (err != ERR_OK) {
+    if (check_rest(request, out->key, out_refusal) != ERR_OK) {
         look_at_rate(request, directory, limits, now, out);
-        return err;
+        return count_failure(request, limits, now, out_refusal);
     }
     TRY(take_rate(request, directory, limits, now, out, out_refusal));
+    TRY(check_on_behalf(request, out->key, out_refusal));
     out->principal.key = out->key;
     out->principal.who = who_of(out->key);
     auth_key_touch(out->key, now);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "firmware/auth/key.h"
+#include "firmware/auth/verify.h"
 #include "tests/lib/api_box.h"
 
 #define TEXT  512
@@ -189,6 +190,23 @@ static void on_behalf_of_needs_a_secret_key_and_a_user(void **state)
     refused(ask(box, box->publishable, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 403,
             "auth/forbidden");
     refused(ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 404, "user/not-found");
+}
+
+static void attack_13_no_refused_header_is_free_of_the_rate_limits(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_answer *answer = NULL;
+
+    assert_non_null(strstr(ask(box, box->secret, NULL, NULL)->headers, "X-RateLimit-Remaining: 5997\n"));
+    answer = ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL);
+    assert_non_null(strstr(answer->headers, "X-RateLimit-Remaining: 5996\n"));
+    for (unsigned int i = 0; i < AUTH_FAILURES_DEFAULT; i++) {
+        refused(ask(box, box->publishable, "X-Environment: prod", NULL), 403, "data/project-access-denied");
+    }
+    answer = ask(box, box->publishable, "X-Environment: prod", NULL);
+    refused(answer, 429, "data/rate-limit-exceeded");
+    assert_non_null(strstr(answer->headers, "Retry-After: "));
+    assert_int_equal(ask(box, box->publishable, NULL, NULL)->status, 200);
 }
 
 static void scopes_are_checked_before_the_table_is_looked_up(void **state)
@@ -461,6 +479,7 @@ int main(void)
         T(the_binding_headers_must_agree_with_the_key),
         T(attack_09_no_token_is_valid_and_none_becomes_a_guest),
         T(on_behalf_of_needs_a_secret_key_and_a_user),
+        T(attack_13_no_refused_header_is_free_of_the_rate_limits),
         T(scopes_are_checked_before_the_table_is_looked_up),
         T(the_rate_limit_answers_429_and_says_when),
         T(attack_10_guessing_keys_is_slowed_down_for_the_address),
