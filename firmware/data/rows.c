@@ -105,6 +105,7 @@ static enum err refuse_store(enum err err, const struct data_access *access, str
     return err;
 }
 
+/* For a row that storage does not take, and for one that no answer could carry: it could never be read again. */
 static enum err refuse_large(enum err err, struct refusal *refusal)
 {
     if (err == ERR_RANGE) {
@@ -170,7 +171,10 @@ enum err data_row_create(struct data_txn *txn, struct data_call *call)
         return refuse_large(coded, &call->refusal);
     }
     const struct row_id id = store_txn_row_id(txn->store, txn->now);
-    TRY(write_answer(call, &access, id, encoded));
+    const enum err written = write_answer(call, &access, id, encoded);
+    if (written != ERR_OK) {
+        return refuse_large(written, &call->refusal);
+    }
     const enum err err = store_insert(txn->store, access.table->store, id, encoded, &index);
     if (err != ERR_OK) {
         return refuse_store(err, &access, index, &call->refusal);
@@ -199,7 +203,10 @@ enum err data_row_update(struct data_txn *txn, struct data_call *call)
     if (coded != ERR_OK) {
         return refuse_large(coded, &call->refusal);
     }
-    TRY(write_answer(call, &access, stored.id, encoded));
+    const enum err written = write_answer(call, &access, stored.id, encoded);
+    if (written != ERR_OK) {
+        return refuse_large(written, &call->refusal);
+    }
     const enum err err = store_replace(txn->store, access.table->store, stored.id, encoded, &index);
     return err == ERR_OK ? ERR_OK : refuse_store(err, &access, index, &call->refusal);
 }

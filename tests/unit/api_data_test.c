@@ -106,6 +106,27 @@ static void a_row_that_was_created_is_read_and_listed(void **state)
     assert_non_null(strstr(list->body, "\"hasNext\":false"));
 }
 
+/* A byte below 0x20 is one byte in storage and six in an answer. */
+static void attack_13_a_row_that_no_answer_could_carry_is_not_stored(void **state)
+{
+    struct api_box *box = *state;
+    static char body[(8u << 20) + 4096];
+    size_t len = (size_t)snprintf(body, sizeof body, "{\"a\":\"");
+    make_posts(box, "");
+    const char *id = make_row(box, "{\"title\":\"a\"}");
+
+    while (len < (8u << 20)) {
+        memcpy(body + len, "\\u0001", 6);
+        len += 6;
+    }
+    (void)snprintf(body + len, sizeof body - len, "\"}");
+    assert_refused(api_box_send(box, "PATCH", box->secret, path("/v1/data/posts", id), body), 400,
+                   "data/validation-error");
+    const struct api_answer *read = api_box_get(box, box->secret, path("/v1/data/posts", id));
+    assert_int_equal(read->status, 200);
+    assert_null(strstr(read->body, "u0001"));
+}
+
 static void an_update_merges_and_moves_updated_at_forward_on_a_clock_that_stands_still(void **state)
 {
     struct api_box *box = *state;
@@ -519,6 +540,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_row_that_was_created_is_read_and_listed),
+        T(attack_13_a_row_that_no_answer_could_carry_is_not_stored),
         T(an_update_merges_and_moves_updated_at_forward_on_a_clock_that_stands_still),
         T(a_deleted_row_is_gone),
         T(rows_survive_a_restart),
