@@ -218,6 +218,7 @@ enum err row_json_update(const struct row_write *write, const struct row *stored
     size_t count = patch->as.object.count;
     cells_of_json(write->schema, patch, cells);
     TRY(keep_stored(write->schema, stored, patch, cells, &count));
+    ENSURE(count <= ROW_JSON_VALUES_MAX, ERR_RANGE, "a row of too many values");
     const int64_t after = stored->updated_at.ms + 1;
     const struct wall_time updated = {write->now.ms > after ? write->now.ms : after};
     TRY(row_build_begin(&builder, write->out, stored->created_at, updated, stored->created_by));

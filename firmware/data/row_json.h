@@ -32,9 +32,13 @@ struct row_write {
 enum err row_json_create(const struct row_write *write, const struct json_value *row, struct span created_by,
                          struct span *out_encoded) MUST_USE;
 
+/* Values of the top level that a patch may leave in a row: what one body may have, and a default for each field. Each
+ * stored name is looked for in the patch, on the one thread that writes. */
+#define ROW_JSON_VALUES_MAX (SCHEMA_MEMBERS_MAX + SCHEMA_FIELDS_MAX)
+
 /* Encodes the row that a PATCH leaves: supplied fields replace stored ones whole, the others stay as they are.
- * updatedAt becomes max(now, before + 1 ms). write->out must not hold the stored row. Errors as row_json_create, and
- * ERR_DAMAGED from reading. */
+ * updatedAt becomes max(now, before + 1 ms). write->out must not hold the stored row. Errors as row_json_create, ERR_RANGE
+ * also beyond ROW_JSON_VALUES_MAX, and ERR_DAMAGED from reading. */
 enum err row_json_update(const struct row_write *write, const struct row *stored, const struct json_value *patch,
                          struct span *out_encoded) MUST_USE;
 

@@ -13,8 +13,7 @@
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
-#define EXTRA_NAME_MAX 255  /* bytes of an undeclared name: longer than any a program uses */
-#define MEMBERS_MAX    2000 /* of a checked object: each is looked for among the declared fields, and the other way */
+#define EXTRA_NAME_MAX 255 /* bytes of an undeclared name: longer than any a program uses */
 
 struct frame {
     const struct schema_field *field;
@@ -112,7 +111,7 @@ static enum err take_value(struct walk *walk, const struct schema_field *field, 
         report(walk, &finding);
         return ERR_OK;
     }
-    if (value->type == JSON_OBJECT && field->has_fields && value->as.object.count > MEMBERS_MAX) {
+    if (value->type == JSON_OBJECT && field->has_fields && value->as.object.count > SCHEMA_MEMBERS_MAX) {
         report_rule(walk, SCHEMA_RULE_JSON, "has too many members");
         return ERR_OK;
     }
@@ -246,7 +245,7 @@ static enum err walk_body(struct walk *walk, const struct json_value *body, stru
         report_rule(walk, SCHEMA_RULE_JSON, "must be a JSON object");
         return ERR_OK;
     }
-    if (body->as.object.count > MEMBERS_MAX) {
+    if (body->as.object.count > SCHEMA_MEMBERS_MAX) {
         schema_where_put(walk->where, &walk->where_len, span_lit("body"));
         report_rule(walk, SCHEMA_RULE_JSON, "has too many members");
         return ERR_OK;

@@ -22,6 +22,7 @@
 #include "hal/base/span.h"
 
 #define SCHEMA_FIELDS_MAX     200        /* top-level fields: each costs a comparison per member of a body */
+#define SCHEMA_MEMBERS_MAX    2000 /* of a checked object: each is looked for among the fields, and the other way */
 #define SCHEMA_NODES_MAX      1000       /* fields of all levels, and items */
 #define SCHEMA_DEPTH_MAX      8          /* levels of properties and items below a field */
 #define SCHEMA_ENUM_MAX       256        /* values of one enum: compared one by one */

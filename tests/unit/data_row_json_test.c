@@ -276,6 +276,37 @@ static void row_json_create_refuses_what_storage_cannot_take(void **state)
     assert_true(span_equal(encoded, span_lit("untouched")));
 }
 
+/* Names n<from> .. n<to - 1>, each with the value 1. */
+static const char *members(int from, int to)
+{
+    static char text[65536];
+    size_t len = 0;
+
+    for (int i = from; i < to; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\"n%d\":1", i == from ? "{" : ",", i);
+    }
+    (void)snprintf(text + len, sizeof(text) - len, "}");
+    return text;
+}
+
+static void attack_13_patches_do_not_grow_a_row_beyond_what_a_write_may_walk(void **state)
+{
+    struct fixture *f = *state;
+    struct row_write write = {.arena = f->arena, .schema = f->schema, .now = {NOW}, .out = f->other};
+    struct span encoded = SPAN_NONE;
+    struct row full;
+    const struct row row = create(f, members(0, SCHEMA_MEMBERS_MAX));
+
+    const struct json_value rest = checked(f, members(SCHEMA_MEMBERS_MAX, ROW_JSON_VALUES_MAX), SCHEMA_PATCH);
+    assert_int_equal(row_json_update(&write, &row, &rest, &encoded), ERR_OK);
+    assert_int_equal(row_read(row_id, encoded, &full), ERR_OK);
+    const struct json_value same = checked(f, members(0, 9), SCHEMA_PATCH);
+    const struct json_value more = checked(f, members(ROW_JSON_VALUES_MAX, ROW_JSON_VALUES_MAX + 1), SCHEMA_PATCH);
+    write.out = f->out;
+    assert_int_equal(row_json_update(&write, &full, &more, &encoded), ERR_RANGE);
+    assert_int_equal(row_json_update(&write, &full, &same, &encoded), ERR_OK);
+}
+
 static void row_json_update_says_when_the_stored_row_is_damaged(void **state)
 {
     struct fixture *f = *state;
@@ -344,6 +375,7 @@ int main(void)
         TEST(row_json_write_leaves_out_what_was_not_selected),
         TEST(row_json_write_says_when_a_row_is_damaged_and_leaves_whole_json),
         TEST(row_json_create_refuses_what_storage_cannot_take),
+        TEST(attack_13_patches_do_not_grow_a_row_beyond_what_a_write_may_walk),
         TEST(row_json_update_says_when_the_stored_row_is_damaged),
         TEST(policy_and_scopes_are_printed_as_they_were_written),
     };
