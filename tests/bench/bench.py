@@ -135,7 +135,7 @@ def measure_reads(table, box, peer, postgres, ids, seconds):
     read = lua("GET", reader, [f"/v1/data/posts/{row}" for row in ids])
     table.add("rowlock point read", load.wrk(box.url, box.pid, seconds, read))
     if peer is not None:
-        table.add("nginx static answer", load.wrk(peer.url, peer.pid, seconds, lua("GET", reader)))
+        table.add("nginx static answer", load.wrk(peer.url, peer.pid, seconds, read))
     if postgres is not None:
         table.add("postgresql point read", load.pgbench(
             postgres.port, postgres.pid, seconds,
@@ -161,10 +161,10 @@ def measure_scans(table, box, tools, folder, seconds):
 
 def measure_handshakes(table, box, peer, ids, seconds):
     close = {"X-API-Key": box.info["publishableKey"], "Connection": "close"}
-    table.add("rowlock full handshake", load.wrk(
-        box.url, box.pid, seconds, lua("GET", close, [f"/v1/data/posts/{ids[0]}"])))
+    script = lua("GET", close, [f"/v1/data/posts/{ids[0]}"])
+    table.add("rowlock full handshake", load.wrk(box.url, box.pid, seconds, script))
     if peer is not None:
-        table.add("nginx full handshake", load.wrk(peer.url, peer.pid, seconds, lua("GET", close)))
+        table.add("nginx full handshake", load.wrk(peer.url, peer.pid, seconds, script))
 
 
 def answer_of(box, ids):
@@ -205,7 +205,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--tools", required=True, type=Path)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rows", type=int, default=ROWS)
     args = parser.parse_args()
     table = Table()
