@@ -109,18 +109,23 @@ class Table:
                   f"{self.median(name, 'p99_ms'):8.2f} {self.median(name, 'cpu_us'):8.2f}")
 
     def ratio(self, text, name, peer, goal):
+        """Of the rates, and of the CPU times where both are known: what else runs on the machine disturbs those less."""
         if name not in self.samples or peer not in self.samples:
-            print(f"{text:62} not measured: {peer if peer not in self.samples else name} is missing")
+            print(f"{text:50} not measured: {peer if peer not in self.samples else name} is missing")
             return
-        pairs = [a.rate / b.rate for a, b in zip(self.samples[name], self.samples[peer])]
-        print(f"{text:62} {statistics.median(pairs):6.2f}  (runs {min(pairs):.2f}..{max(pairs):.2f}, goal {goal})")
+        pairs = list(zip(self.samples[name], self.samples[peer]))
+        rates = [a.rate / b.rate for a, b in pairs]
+        print(f"{text:50} {statistics.median(rates):6.2f}  (runs {min(rates):.2f}..{max(rates):.2f}, goal {goal})", end="")
+        if all(a.cpu_us > 0 and b.cpu_us > 0 for a, b in pairs):
+            print(f"; by CPU time {statistics.median(b.cpu_us / a.cpu_us for a, b in pairs):.2f}", end="")
+        print()
 
 
 def run_tool(command):
-    """A C measuring tool prints one number a line; it runs on the server core."""
+    """Runs a C measuring tool on the server core; answers the numbers it prints."""
     out = subprocess.run(["taskset", "-c", servers.SERVER_CORE, *map(str, command)], check=True, capture_output=True,
                          text=True).stdout
-    return float(out.split()[0])
+    return [float(number) for number in out.split()]
 
 
 def tls_of(port):
@@ -144,13 +149,13 @@ def measure_reads(table, box, peer, postgres, ids, seconds):
 
 def measure_inserts(table, box, tools, folder, seconds):
     table.add("rowlock durable insert", load.wrk(box.url, box.pid, seconds, insert(box, "notes")))
-    rate = run_tool([tools / "fsync_rate", folder, seconds])
+    [rate] = run_tool([tools / "fsync_rate", folder, seconds])
     table.add("one fsync per row", load.Sample(rate, 1000 / rate, 0.0, 0, 0.0))
 
 
 def measure_scans(table, box, tools, folder, seconds):
-    per_second = run_tool([tools / "scan_bare", folder, box.rows])
-    table.add("bare cursor + open, rows/s", load.Sample(per_second, 0.0, 0.0, 0, 1_000_000 / per_second))
+    per_second, cpu_us = run_tool([tools / "scan_bare", folder, box.rows])
+    table.add("bare cursor + open, rows/s", load.Sample(per_second, 0.0, 0.0, 0, cpu_us))
     path = "/v1/data/posts?andFilters=%7B%22title%22%3A%22nothing%22%7D"
     script = lua("GET", {"X-API-Key": box.info["secretKey"]}, [path])
     sample = load.wrk(box.url, box.pid, seconds, script, connections=1)
@@ -177,22 +182,21 @@ def answer_of(box, ids):
 
 def print_report(table, box, first):
     cores = os.cpu_count()
-    print(f"\ncores {cores}; server on core {servers.SERVER_CORE}, client on core {load.CLIENT_CORE}; "
-          f"rows {box.rows}; answer {first['answer']} bytes of JSON; one rowlock reactor, one nginx worker, "
+    print(f"\ncores {cores}, load of the machine before the run {first['load']:.1f}; server on core {servers.SERVER_CORE}, "
+          f"client on core {load.CLIENT_CORE}\nrows {box.rows}; answer {first['answer']} bytes of JSON; one rowlock reactor, one nginx worker, "
           f"{load.CONNECTIONS} connections\nTLS: rowlock {tls_of(box.port)}; {first['peers']}\n")
     table.show()
     print()
     table.ratio("point read / nginx static answer", "rowlock point read", "nginx static answer", ">= 0.8")
     table.ratio("point read / postgresql point read", "rowlock point read", "postgresql point read", ">= 1.5")
     table.ratio("durable inserts / one fsync per row", "rowlock durable insert", "one fsync per row", ">= 3")
-    table.ratio("bare loop / filtered scan (times slower)", "bare cursor + open, rows/s",
-                "rowlock filtered scan, rows/s", "<= 4")
+    table.ratio("bare loop / filtered scan", "bare cursor + open, rows/s", "rowlock filtered scan, rows/s", "<= 4")
     table.ratio("full handshakes / nginx", "rowlock full handshake", "nginx full handshake", ">= 0.5")
-    print(f"{'idle memory, MiB: RSS, each shared page once (PSS)':62} {first['pss']:6.1f}  (goal <= 32)")
-    print(f"{'  the same, RSS of each process added up':62} {first['rss']:6.1f}")
-    print(f"{'  after the load, without the pages of the database file':62} {first['after']:6.1f}")
-    print(f"{'stripped binary, MiB':62} {first['binary']:6.2f}  (goal <= 4)")
-    print(f"{'start to first answer with existing data, s':62} {first['start']:6.2f}  (goal <= 2)")
+    print(f"{'idle memory, MiB: RSS, each shared page once (PSS)':50} {first['pss']:6.1f}  (goal <= 32)")
+    print(f"{'  the same, RSS of each process added up':50} {first['rss']:6.1f}")
+    print(f"{'  after the load, without pages of files':50} {first['after']:6.1f}")
+    print(f"{'stripped binary, MiB':50} {first['binary']:6.2f}  (goal <= 4)")
+    print(f"{'start to first answer with existing data, s':50} {first['start']:6.2f}  (goal <= 2)")
 
 
 def stripped_mib(binary, folder):
@@ -208,6 +212,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rows", type=int, default=ROWS)
     args = parser.parse_args()
+    load_before = os.getloadavg()[0]
     table = Table()
     with tempfile.TemporaryDirectory(prefix="rowlock-bench-") as folder:
         os.chmod(folder, 0o755)
@@ -225,7 +230,7 @@ def main():
             body, headers = answer_of(box, ids)
             first = {"start": box.seconds_since_start(), "pss": load.memory_mib(box.pid, "Pss"),
                      "rss": load.memory_mib(box.pid, "Rss"), "binary": stripped_mib(args.binary, folder),
-                     "answer": len(body)}
+                     "answer": len(body), "load": load_before}
             say("starting the peers")
             peer = servers.Nginx(f"{folder}/nginx", body, headers) if shutil.which("nginx") else None
             postgres = servers.Postgres(f"{folder}/pg", BODY, rows) if servers.PG_BIN.exists() else None
