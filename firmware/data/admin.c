@@ -183,6 +183,32 @@ void admin_write_pagination(struct json_out *out, struct data_page page, uint64_
     json_out_object_end(out);
 }
 
+/* ?projectId=&environment= of a list. A key sees its own place only: asked for another it must not show its own in that
+ * one's name. */
+static enum err check_asked_place(const struct data_admin *admin, enum catalog_kind kind)
+{
+    const bool has_environment = kind == CATALOG_TABLE || kind == CATALOG_KEY;
+    struct http_query walk = http_query_of(admin->query);
+
+    for (;;) {
+        struct span name = SPAN_NONE;
+        struct span value = SPAN_NONE;
+        const enum err err = http_query_next(&walk, admin->arena, &name, &value);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return ERR_OK;
+        }
+        TRY(err);
+        if (span_equal(name, span_lit("projectId")) && !span_equal(value, admin->key->project_id)) {
+            return refuse(admin->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own project only");
+        }
+        if (has_environment && span_equal(name, span_lit("environment")) &&
+            !span_equal(value, admin->key->environment)) {
+            return refuse(admin->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own environment only");
+        }
+    }
+}
+
 enum err admin_list(const struct data_admin *admin, const struct admin_lister *lister)
 {
     const size_t most = catalog_count(admin->catalog, lister->kind);
@@ -194,6 +220,7 @@ enum err admin_list(const struct data_admin *admin, const struct admin_lister *l
     void *memory = NULL;
 
     TRY(data_page_read(admin->arena, admin->query, &page, admin->refusal));
+    TRY(check_asked_place(admin, lister->kind));
     TRY(arena_alloc(admin->arena, (most + 1) * sizeof *found, &memory));
     found = memory;
     for (size_t i = 0; i < most; i++) {

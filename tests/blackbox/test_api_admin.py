@@ -78,6 +78,18 @@ def test_lists_have_pages(app, path):
     assert error(app.sk.get(f"/v1/admin{path}?limit=x")) == BAD_PARAMETERS
 
 
+@pytest.mark.parametrize("path", ["/tables", "/environments", "/api-keys"])
+def test_a_list_of_another_place_is_refused_and_never_the_keys_own_in_its_name(app, path):
+    app.table()
+
+    own = app.sk.get(f"/v1/admin{path}?projectId={app.box.project}&environment=dev")
+    assert own.status == 200 and own.json["items"]
+    assert error(app.sk.get(f"/v1/admin{path}?projectId={ABSENT}")) == FORBIDDEN
+    assert error(app.sk.get(f"/v1/admin{path}?projectId={app.box.project}&projectId={ABSENT}")) == FORBIDDEN
+    if path != "/environments":
+        assert error(app.sk.get(f"/v1/admin{path}?environment=prod")) == FORBIDDEN
+
+
 # --- projects ---
 
 def test_a_secret_key_sees_its_own_project(app):
