@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from wire import Wire
+from wire import Wire, write_request
 from app import BAD_PARAMETERS, INSTANT, INVALID, NO_ROW, NOT_FOUND, NO_TABLE, ROW_ID, SYSTEM_FIELDS, UUID, error, rules
 
 
@@ -225,10 +225,10 @@ def test_a_body_without_a_content_type_is_refused(app, table):
 
 
 def test_a_body_may_come_in_chunks(app, table):
-    head = f"POST {table.path} HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {app.box.sk}\r\nContent-Type: application/json\r\n"
+    head = write_request(table.path, app.box.sk, b"").replace(b"Content-Length: 0\r\n\r\n", b"")
 
     with Wire(app.box) as wire:
-        wire.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n")
+        wire.send(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n")
         wire.send(b"1\r\n1\r\n1\r\n}\r\n0\r\n\r\n" + f"GET {table.path}?limit=1 HTTP/1.1\r\nHost: localhost\r\n"
                   f"X-API-Key: {app.box.sk}\r\n\r\n".encode())
         made, listed = wire.answer(), wire.answer()

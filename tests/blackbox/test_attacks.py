@@ -126,6 +126,21 @@ def test_attack_13_a_body_over_a_mebibyte_is_413(app):
     assert headers["connection"].lower() == "close"
 
 
+def test_attack_13_a_row_does_not_grow_without_end_and_a_page_is_bounded(app):
+    table = app.table()
+    row = table.add({"a": "x" * 900000})
+
+    answers = [table.update(row["id"], {f"f{n}": "x" * 900000}) for n in range(6)]
+    for _ in range(12):
+        table.add({"a": "x" * 900000})
+
+    assert [answer.status for answer in answers[-3:]] == [400] * 3
+    assert {error(answer) for answer in answers} <= {(200, None), INVALID}
+    assert error(table.list(limit="100")) == BAD_PARAMETERS
+    assert table.list(limit="100", select="id").json["pagination"]["total"] == 13
+    assert len(table.list(limit="4").json["items"]) == 4
+
+
 # --- 15: the log ---
 
 POISON = ["x\r\nforged: 1", '","event":"forged"', "\\", "\x1b[31m", "\u2028", "%0d%0a{\"event\":\"forged\"}", "\x7f",
