@@ -335,6 +335,7 @@ check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
 
 # Hours. Stops at the first step that fails.
 check-all: check
+	@echo '1,000 kills, 6,000 power cuts'; ROWLOCK_KILL_BOXES=50 ROWLOCK_CUTS=1500 $(MAKE) blackbox K=durability
 	@echo 'thread sanitizer'; $(MAKE) test-tsan
 	@echo 'valgrind'; $(MAKE) test-valgrind
 	@echo 'analyzers'; $(MAKE) analyze
