@@ -223,15 +223,17 @@ enum err data_get_schema_version(const struct data_admin *admin, struct span id,
     struct json_out out;
     struct wall_time created = {0};
     uint64_t number = 0;
+    uint64_t total = 0;
 
     TRY(find_table(admin, id, &table));
-    if (span_to_u64(version, table->schema_version, &number) != ERR_OK || number == 0) {
+    TRY(store_snap_begin(admin->reader->store, &snap));
+    /* Not table->schema_version: the snapshot may be newer than the catalogue. */
+    TRY(store_count_owned(snap, (struct table_id){DATA_TABLE_SCHEMA_VERSIONS}, table->record.id, &total));
+    if (span_to_u64(version, total, &number) != ERR_OK || number == 0) {
         fault_clear();
         return refuse(admin->refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such version");
     }
-    TRY(store_snap_begin(admin->reader->store, &snap));
-    TRY(version_find(snap, DATA_TABLE_SCHEMA_VERSIONS, table->record.id, table->schema_version - number, &text,
-                     &created));
+    TRY(version_find(snap, DATA_TABLE_SCHEMA_VERSIONS, table->record.id, total - number, &text, &created));
     json_out_init(&out, admin->out);
     TRY(write_version(admin, &out, created, text, table->schema_version));
     return json_out_finish(&out);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -233,6 +234,56 @@ static void attack_03_a_read_with_an_old_policy_is_asked_again(void **state)
     data_reader_free(reader);
 }
 
+/* The number of a version that the answer in out names; 0: there is none. */
+static long answered_version(const struct buf *out)
+{
+    char text[256] = "";
+    memcpy(text, buf_all(out).data, buf_len(out) < sizeof text ? buf_len(out) : sizeof text - 1);
+    const char *found = strstr(text, "\"version\":");
+
+    return found == NULL ? 0 : strtol(found + strlen("\"version\":"), NULL, 10);
+}
+
+static void management_reads_stand_a_catalogue_older_than_their_snapshot(void **state)
+{
+    struct api_box *box = *state;
+    SCOPED_CATALOG struct catalog *old = NULL;
+    SCOPED_ARENA struct arena *arena = NULL;
+    SCOPED_BUF struct buf *out = NULL;
+    struct data_reader *reader = NULL;
+    struct refusal refusal = {0};
+    char table[64];
+    char target[128];
+    assert_int_equal(data_reader_new(box->data, 1, &reader), ERR_OK);
+    assert_int_equal(arena_new(4096, 1 << 20, &arena), ERR_OK);
+    assert_int_equal(buf_new(1 << 16, &out), ERR_OK);
+    api_box_table(box, "{\"tableName\":\"posts\"}", table);
+    old = catalog_ref(data_catalog(reader));
+    const struct data_admin admin = {.reader = reader,
+                                     .catalog = old,
+                                     .key = principal_of(old, box->secret).key,
+                                     .arena = arena,
+                                     .out = out,
+                                     .refusal = &refusal};
+    const struct span id = span_of(table, DATA_UUID_BYTES);
+
+    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s/fields", table);
+    assert_int_equal(
+        api_box_send(box, "POST", box->secret, target, "{\"fieldsToAddOrUpdate\":{\"a\":{\"type\":\"int\"}}}")->status,
+        200);
+    assert_int_equal(data_get_schema_version(&admin, id, span_lit("1")), ERR_OK);
+    assert_int_equal(answered_version(out), 1);
+    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s", table);
+    assert_int_equal(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"posts\"}")->status, 200);
+
+    buf_reset(out);
+    assert_int_equal(data_get_table(&admin, id), ERR_OK);
+    assert_int_equal(data_list_tables(&admin), ERR_OK);
+    assert_int_equal(data_get_schema_version(&admin, id, span_lit("1")), ERR_DENIED);
+    assert_int_equal(refusal.code, REFUSAL_COMMON_NOT_FOUND);
+    data_reader_free(reader);
+}
+
 static void count_damage(void *context, const struct data_damage *damage)
 {
     (*(unsigned int *)context)++;
@@ -271,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup(documents_that_are_not_ours_are_damage, clear),
         cmocka_unit_test_setup_teardown(a_first_start_is_made_once, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_03_a_read_with_an_old_policy_is_asked_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(management_reads_stand_a_catalogue_older_than_their_snapshot, setup, teardown),
         cmocka_unit_test_setup_teardown(the_check_finds_a_sound_database_sound, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
