@@ -12,7 +12,8 @@
 #include "hal/base/fault.h"
 #include "storage/store_int.h"
 
-#define CLOCK_STEPS 16 /* rows between two looks at the clock: some tens of microseconds */
+#define CLOCK_STEPS 16     /* rows between two looks at the clock: some tens of microseconds */
+#define CLOCK_BYTES 65536u /* as long, if the rows are large: one of 3 MiB takes more than a slice */
 
 /* --- starting --- */
 
@@ -279,10 +280,13 @@ static enum err next_entry(struct store_snap *snap, struct row *out_row, bool *o
 
 /* --- slices --- */
 
-static bool out_of_time(const struct store_budget *budget)
+static bool out_of_time(struct scan *scan, const struct store_budget *budget)
 {
-    return budget->now != NULL && budget->steps % CLOCK_STEPS == 0 &&
-           budget->now(budget->context).ns >= budget->deadline.ns;
+    if (budget->now == NULL || (budget->steps % CLOCK_STEPS != 0 && scan->unclocked < CLOCK_BYTES)) {
+        return false;
+    }
+    scan->unclocked = 0;
+    return budget->now(budget->context).ns >= budget->deadline.ns;
 }
 
 /* One row or entry further. out_take: the row is one to hand out. */
@@ -309,11 +313,12 @@ enum err store_scan_next(struct store_snap *snap, struct store_budget *budget, s
     ENSURE(snap->scan.state != SCAN_NONE, ERR_STATE, "no scan was begun, or a write ended it");
     while (snap->scan.state != SCAN_ENDED) {
         bool take = false;
-        if (budget->steps == 0 || out_of_time(budget)) {
+        if (budget->steps == 0 || out_of_time(&snap->scan, budget)) {
             return ERR_AGAIN;
         }
         budget->steps--;
         const enum err err = advance(snap, &row, &take);
+        snap->scan.unclocked += row.encoded.len;
         if (err != ERR_OK) {
             snap->scan.state = SCAN_ENDED;
             return err;

@@ -41,6 +41,7 @@ struct scan {
     struct row_id after;
     store_filter *filter;
     void *filter_context;
+    size_t unclocked; /* bytes of rows since the clock was looked at */
 };
 
 struct store_snap {

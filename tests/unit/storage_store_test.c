@@ -164,6 +164,32 @@ static void a_scan_stops_when_its_budget_is_used_up_and_goes_on(void **state)
     assert_int_equal(store_scan_next(snap, &early, &row), ERR_NOT_FOUND);
 }
 
+static enum err refuse_all(void *context UNUSED, const struct row *row UNUSED, bool *out_take)
+{
+    *out_take = false;
+    return ERR_OK;
+}
+
+static void attack_13_a_scan_over_large_rows_looks_at_the_clock_more_often(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    static char text[40000];
+    uint64_t ns = 100;
+    struct store_budget budget = {.steps = 15, .now = clock_now, .context = &ns, .deadline = {100}};
+    struct row row;
+    memset(text, 'x', sizeof text - 1);
+    for (int64_t number = 0; number < 4; number++) {
+        (void)store_box_insert(box, table, "ann", text, number);
+    }
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+    assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = table, .filter = refuse_all}), ERR_OK);
+
+    assert_int_equal(store_scan_next(snap, &budget, &row), ERR_AGAIN);
+    assert_int_equal(budget.steps, 13);
+}
+
 static enum err refuse_two(void *context UNUSED, const struct row *row, bool *out_take)
 {
     *out_take = store_box_number(row) == 1;
@@ -366,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_snapshot_stays_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_has_so_many_snapshots_and_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(a_scan_stops_when_its_budget_is_used_up_and_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(attack_13_a_scan_over_large_rows_looks_at_the_clock_more_often, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_filter_chooses_rows_and_its_error_ends_the_scan, setup, teardown),
         cmocka_unit_test_setup_teardown(a_scan_goes_on_behind_a_row_in_both_directions, setup, teardown),
         cmocka_unit_test_setup_teardown(a_scan_that_makes_no_sense_is_refused, setup, teardown),
