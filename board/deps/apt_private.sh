@@ -15,12 +15,15 @@ mirror() {
         awk -v release="$codename" '$1 == release { print $2; exit }'
 }
 
+apt_options=
+
 apt_private() { # suite, client, arguments...
     state=$work/apt-$1
     client=$2
     shift 2
     # The sandbox user of apt could not write below a build directory of ours.
-    "$client" -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$state/sources" \
+    # shellcheck disable=SC2086
+    "$client" -q $apt_options -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$state/sources" \
         -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" \
         -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 -o Acquire::Languages=none "$@"
 }

@@ -62,11 +62,20 @@ take_recorded_copy() {
 }
 
 take_from_suite() {
-    apt_refresh "$suite" deb-src || return 1
+    only_recorded=
+    if ! apt_refresh "$suite" deb-src; then
+        # A mirror that stands still serves a signed index past its date. Whoever replays one could offer an old release
+        # by it, so then nothing counts but the recorded hash.
+        apt_options="-o Acquire::Check-Valid-Until=false"
+        apt_refresh "$suite" deb-src || return 1
+        loud "the index of $suite is past its date: only $name $version with the recorded hash is taken from it"
+        only_recorded=1
+    fi
     offered=$(apt_offers "$suite" "$source")
     [ -n "$offered" ] || return 1
     taken=$(upstream "$offered")
     at_least "$taken" "$floor" || { loud "$suite offers $name $taken, below the floor $floor"; return 1; }
+    [ -z "$only_recorded" ] || [ "$taken" = "$version" ] || return 1
     say "fetching $name $offered from $suite"
     (cd "$work" && apt_private "$suite" apt-get source --download-only --tar-only "$source=$offered") \
         >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; return 1; }
@@ -82,6 +91,7 @@ take_from_suite() {
 }
 
 take_fallback() {
+    apt_options=
     apt_refresh "$fallback_suite" deb-src || return 1
     offered=$(apt_offers "$fallback_suite" "$source")
     [ -n "$offered" ] && at_least "$offered" "$fallback_version" || return 1
