@@ -3,133 +3,99 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "crypto/sign.h"
 #include "hal/base/fault.h"
+#include "hal/base/mem.h"
 
-void vault_box_make(struct vault_box *f)
+int make_box(void **state)
 {
-    static struct x509_names names;
+    void *memory = NULL;
 
-    fault_clear();
-    *f = (struct vault_box){.temp = temp_dir_make()};
-    names = (struct x509_names){.dns_count = 0};
-    assert_int_equal(x509_names_add_dns(&names, span_lit("localhost")), ERR_OK);
-    f->names = names;
-    assert_int_equal(datadir_open(f->temp.path, &f->dir), ERR_OK);
-    assert_int_equal(sim_tpm_new(1, &f->tpm), ERR_OK);
-    sim_clock_init(&f->clock);
-    sim_entropy_init(&f->entropy, 7);
+    assert_int_equal(mem_alloc(sizeof(struct box), &memory), ERR_OK);
+    struct box *box = memory;
+    box->temp = temp_dir_make();
+    assert_int_equal(datadir_open(box->temp.path, &box->dir), ERR_OK);
+    assert_int_equal(sim_tpm_new(1, &box->tpm), ERR_OK);
+    box->has_tpm = true;
+    sim_clock_init(&box->clock);
+    sim_entropy_init(&box->entropy, 1);
+    assert_int_equal(x509_names_add_dns(&box->names, span_lit("localhost")), ERR_OK);
+    *state = box;
+    return 0;
 }
 
-void vault_box_unmake(struct vault_box *f)
+int free_box(void **state)
 {
-    vault_free(f->vault);
-    sim_tpm_free(f->tpm);
-    datadir_close(f->dir);
-    temp_dir_remove(&f->temp);
+    struct box *box = *state;
+
+    vault_free(box->vault);
+    sim_tpm_free(box->tpm);
+    datadir_close(box->dir);
+    temp_dir_remove(&box->temp);
     fault_clear();
+    mem_free(box);
+    return 0;
 }
 
-/* A start of the keeper, as far as the vault goes. */
-enum err vault_box_start(struct vault_box *f, struct span pin)
+enum err start_with(struct box *box, struct span pin)
 {
     const struct vault_options options = {
-        .tpm = sim_tpm_hal(f->tpm),
-        .entropy = &f->entropy.base,
-        .clock = &f->clock.base,
-        .dir = f->dir,
-        .pcr_mask = f->pcr_mask,
-        .names = &f->names,
+        .tpm = box->has_tpm ? sim_tpm_hal(box->tpm) : NULL,
+        .entropy = &box->entropy.base,
+        .clock = &box->clock.base,
+        .dir = box->dir,
+        .pcr_mask = box->pcr_mask,
+        .names = &box->names,
     };
-    bool changed = false;
 
-    vault_free(f->vault);
-    f->vault = NULL;
-    assert_int_equal(vault_new(&options, &f->vault), ERR_OK);
-    enum err err = vault_start(f->vault, pin);
-    if (err == ERR_OK) {
-        err = vault_renew(f->vault, &changed);
-    }
-    return err;
+    vault_free(box->vault);
+    box->vault = NULL;
+    assert_int_equal(vault_new(&options, &box->vault), ERR_OK);
+    return vault_start(box->vault, pin);
 }
 
-/* The recovery key is read by a person, and the keeper told so. */
-void vault_box_show(struct vault_box *f)
+enum err start(struct box *box)
 {
-    const struct secret *const words = vault_recovery_words(f->vault);
-
-    assert_true(words != NULL && secret_len(words) <= WORDS_MAX);
-    f->words_len = secret_len(words);
-    memcpy(f->words, secret_reveal(words).data, f->words_len);
-    assert_int_equal(vault_shown(f->vault), ERR_OK);
+    return start_with(box, SPAN_NONE);
 }
 
-void vault_box_provision(struct vault_box *f)
+void assert_state(const struct box *box, enum board_state state, enum life_reason reason)
 {
-    assert_int_equal(vault_box_start(f, SPAN_NONE), ERR_OK);
-    vault_box_show(f);
+    assert_int_equal(vault_state(box->vault), state);
+    assert_int_equal(vault_reason(box->vault), reason);
 }
 
-struct span vault_box_words(const struct vault_box *f)
+struct words read_words(const struct box *box)
 {
-    return span_of(f->words, f->words_len);
+    struct words words = {.len = 0};
+    const struct secret *secret = vault_recovery_words(box->vault);
+
+    assert_non_null(secret);
+    words.len = secret_len(secret);
+    memcpy(words.text, secret_reveal(secret).data, words.len);
+    return words;
 }
 
-void vault_box_read(const struct vault_box *f, const char *name, struct buf **out)
+struct words provision(struct box *box)
 {
-    assert_int_equal(buf_new(DATADIR_FILE_MAX, out), ERR_OK);
-    assert_int_equal(datadir_read(f->dir, name, *out), ERR_OK);
+    assert_int_equal(start(box), ERR_OK);
+    const struct words words = read_words(box);
+    assert_int_equal(vault_shown(box->vault), ERR_OK);
+    return words;
 }
 
-bool vault_box_file_is(const struct vault_box *f, const char *name, struct span content)
+enum err unlock(struct box *box, const struct words *words)
 {
-    SCOPED_BUF struct buf *now = NULL;
-
-    vault_box_read(f, name, &now);
-    return span_equal(buf_all(now), content);
+    return vault_unlock_recovery(box->vault, span_of(words->text, words->len));
 }
 
-void vault_box_put(struct vault_box *f, const char *name, struct span content)
+void other_tpm(struct box *box, uint64_t seed)
 {
-    assert_int_equal(datadir_write(f->dir, name, content), ERR_OK);
-}
-
-void vault_box_remove(struct vault_box *f, const char *name)
-{
-    assert_int_equal(datadir_remove(f->dir, name), ERR_OK);
-}
-
-/* The certificate shown now is the key's, and, if the box is operational, signed by the CA that clients are given. */
-void vault_box_check_identity(struct vault_box *f)
-{
-    SCOPED_BUF struct buf *der = NULL;
-    SCOPED_BUF struct buf *ca = NULL;
-    const struct secret *key = NULL;
-    uint8_t public_key[SIGN_PUBLIC_BYTES];
-
-    assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
-    assert_int_equal(buf_new(X509_DER_MAX, &ca), ERR_OK);
-    assert_int_equal(vault_identity(f->vault, der, &key), ERR_OK);
-    assert_int_equal(sign_public(key, public_key), ERR_OK);
-    assert_int_equal(x509_is_of(buf_all(der), public_key), ERR_OK);
-    if (vault_state(f->vault) == BOARD_OPERATIONAL) {
-        assert_int_equal(vault_ca(f->vault, ca), ERR_OK);
-        assert_int_equal(x509_verify(buf_all(ca), buf_all(der)), ERR_OK);
-    }
-}
-
-bool vault_box_shows(struct vault_box *f, const char *file_name)
-{
-    SCOPED_BUF struct buf *der = NULL;
-    SCOPED_BUF struct buf *file = NULL;
-    const struct secret *key = NULL;
-
-    assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
-    assert_int_equal(vault_identity(f->vault, der, &key), ERR_OK);
-    vault_box_read(f, file_name, &file);
-    return span_equal(buf_all(der), buf_all(file));
+    sim_tpm_free(box->tpm);
+    box->tpm = NULL;
+    assert_int_equal(sim_tpm_new(seed, &box->tpm), ERR_OK);
 }

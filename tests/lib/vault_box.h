@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A keeper's vault with a TPM, a clock and entropy in memory, and a directory of its own. What must work stops the test
- * program if it does not. One thread. */
+/* A keeper's vault in a temporary directory, with a TPM, a clock and a generator in memory. */
 #ifndef TESTS_LIB_VAULT_BOX_H
 #define TESTS_LIB_VAULT_BOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,44 +13,41 @@
 #include "hal/sim/sim_tpm.h"
 #include "tests/lib/temp.h"
 
-#define WORDS_MAX 256
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+#define PCR_16 (UINT32_C(1) << 16)
 
-struct vault_box {
+struct box {
     struct temp_dir temp;
     struct datadir *dir;
     struct sim_tpm *tpm;
+    bool has_tpm;
     struct sim_clock clock;
     struct sim_entropy entropy;
     struct x509_names names;
     uint32_t pcr_mask;
     struct vault *vault;
-    uint8_t words[WORDS_MAX];
-    size_t words_len;
 };
 
-void vault_box_make(struct vault_box *f);
-void vault_box_unmake(struct vault_box *f);
+/* The words of the first start, kept by a person. */
+struct words {
+    char text[256];
+    size_t len;
+};
 
-/* A start of the keeper, as far as the vault goes; ends the one before. */
-enum err vault_box_start(struct vault_box *f, struct span pin);
+/* For cmocka: set-up and tear-down. */
+int make_box(void **state);
+int free_box(void **state);
 
-/* The recovery key is read by a person, and the keeper told so. */
-void vault_box_show(struct vault_box *f);
-struct span vault_box_words(const struct vault_box *f);
+/* A start of the process: nothing is left of the one before. What vault_start answers. */
+enum err start_with(struct box *box, struct span pin);
+enum err start(struct box *box);
 
-/* A first start, and the recovery key shown. */
-void vault_box_provision(struct vault_box *f);
+void assert_state(const struct box *box, enum board_state state, enum life_reason reason);
+struct words read_words(const struct box *box);
 
-/* Files of the vault. vault_box_read makes the buffer; the caller frees it. */
-void vault_box_read(const struct vault_box *f, const char *name, struct buf **out);
-bool vault_box_file_is(const struct vault_box *f, const char *name, struct span content);
-void vault_box_put(struct vault_box *f, const char *name, struct span content);
-void vault_box_remove(struct vault_box *f, const char *name);
-
-/* The certificate shown now is the key's, and, if the box is operational, signed by the CA that clients are given. */
-void vault_box_check_identity(struct vault_box *f);
-
-/* Is the certificate shown now the one of that file? */
-bool vault_box_shows(struct vault_box *f, const char *file_name);
+/* The first start, whose words were shown. */
+struct words provision(struct box *box);
+enum err unlock(struct box *box, const struct words *words);
+void other_tpm(struct box *box, uint64_t seed);
 
 #endif
