@@ -31,18 +31,23 @@ def test_attack_14_chromium_negotiates_the_post_quantum_hybrid(box, tmp_path):
     assert answer["securityDetails"]["keyExchangeGroup"] == "X25519MLKEM768"
 
 
-def test_attack_14_testssl_grades_the_box_a_plus_without_a_warning(box, tmp_path):
-    report = Path(tmp_path) / "report.json"
-
+def run_testssl(box, report):
     done = subprocess.run(
-        [TESTSSL, "--quiet", "--color", "0", "--warnings", "off", "--add-ca", box.ca, "--ip", "127.0.0.1",
+        [TESTSSL, "--quiet", "--color", "0", "--warnings", "off", "--overwrite", "--add-ca", box.ca, "--ip", "127.0.0.1",
          "--jsonfile", str(report), f"localhost:{box.port}"],
         capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
+    return json.loads(report.read_text()), done.stdout
 
-    findings = json.loads(report.read_text())
+
+def test_attack_14_testssl_grades_the_box_a_plus_without_a_warning(box, tmp_path):
+    findings, output = run_testssl(box, Path(tmp_path) / "report.json")
+    if any("check failed" in finding["finding"] for finding in findings):
+        # It gives each of its own commands a few seconds; on a loaded machine one may not finish, and says nothing of us.
+        findings, output = run_testssl(box, Path(tmp_path) / "again.json")
+
     grade = [finding["finding"] for finding in findings if finding["id"] == "overall_grade"]
     bad = [finding for finding in findings
            if finding["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
            and finding["id"].split(" ")[0] not in NOT_OURS]
-    assert grade == ["A+"], done.stdout[-3000:]
+    assert grade == ["A+"], output[-3000:]
     assert bad == []
