@@ -48,11 +48,20 @@ static size_t kind_limit(enum catalog_kind kind)
     return 0;
 }
 
-/* FNV-1a: names and ids are given by administrators, so nobody gains from choosing ones that meet. */
+/* FNV-1a, eight bytes at a time with the upper half folded down: names and ids are given by administrators, so nobody
+ * gains from choosing ones that meet. */
 static uint64_t hash_bytes(uint64_t hash, struct span bytes)
 {
-    for (size_t i = 0; i < bytes.len; i++) {
-        hash = (hash ^ bytes.data[i]) * UINT64_C(0x100000001b3);
+    uint64_t eight = 0;
+    size_t at = 0;
+
+    for (; bytes.len - at >= sizeof(eight); at += sizeof(eight)) {
+        memcpy(&eight, bytes.data + at, sizeof(eight));
+        hash = (hash ^ eight) * UINT64_C(0x100000001b3);
+        hash ^= hash >> 32;
+    }
+    for (; at < bytes.len; at++) {
+        hash = (hash ^ bytes.data[at]) * UINT64_C(0x100000001b3);
     }
     return hash;
 }

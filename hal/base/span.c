@@ -6,11 +6,6 @@
 
 #include "hal/base/fault.h"
 
-struct span span_str(const char *text)
-{
-    return span_of(text, strlen(text));
-}
-
 bool span_equal(struct span a, struct span b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

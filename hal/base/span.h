@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -30,7 +31,10 @@ static inline struct span span_of(const void *data, size_t len)
 }
 
 /* A span over a NUL-ended string of our own (a literal held in a table, an argument of main), never outside data. */
-struct span span_str(const char *text);
+static inline struct span span_str(const char *text)
+{
+    return span_of(text, strlen(text)); /* a constant for a literal */
+}
 
 /* Same bytes? Ends at the first difference: for public values only; secrets, tags and digests use ct_equal. */
 bool span_equal(struct span a, struct span b);
