@@ -231,7 +231,7 @@ static enum err write_empty_list(const struct data_request *request)
     json_out_name(&out, span_lit("items"));
     json_out_array(&out);
     json_out_array_end(&out);
-    admin_write_pagination(&out, page, 0);
+    data_write_pagination(&out, page, 0);
     json_out_object_end(&out);
     return json_out_finish(&out);
 }

@@ -168,7 +168,7 @@ enum err data_page_read(struct arena *arena, struct span query, struct data_page
     return ERR_OK;
 }
 
-void admin_write_pagination(struct json_out *out, struct data_page page, uint64_t total)
+void data_write_pagination(struct json_out *out, struct data_page page, uint64_t total)
 {
     const uint64_t pages = total / page.limit + (total % page.limit != 0);
 
@@ -238,7 +238,7 @@ enum err admin_list(const struct data_admin *admin, const struct admin_lister *l
         TRY(lister->write(admin, &out, found[total - 1 - i]));
     }
     json_out_array_end(&out);
-    admin_write_pagination(&out, page, total);
+    data_write_pagination(&out, page, total);
     json_out_object_end(&out);
     return json_out_finish(&out);
 }

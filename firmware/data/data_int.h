@@ -207,7 +207,9 @@ struct admin_lister {
     enum err (*write)(const struct data_admin *admin, struct json_out *out, const struct catalog_record *record);
 };
 enum err admin_list(const struct data_admin *admin, const struct admin_lister *lister) MUST_USE;
-void admin_write_pagination(struct json_out *out, struct data_page page, uint64_t total);
+
+/* {"total":N,"page":P,"limit":L,"totalPages":ceil(N/L),"hasNext":...,"hasPrev":...}: contract 1.8. */
+void data_write_pagination(struct json_out *out, struct data_page page, uint64_t total);
 
 /* One object of the API, appended to out. `snap` is where rows are counted. */
 void project_write(struct json_out *out, const struct catalog *catalog, const struct catalog_project *project);

@@ -10,6 +10,7 @@
  * counting, skipping and sorting come after that, so they cannot tell about other rows. */
 #include "firmware/data/list.h"
 
+#include "firmware/data/data_int.h"
 #include "firmware/data/row_json.h"
 #include "firmware/data/top_rows.h"
 #include "hal/base/config.h"
@@ -246,25 +247,14 @@ static enum err step_write(struct list_query *query, struct store_budget *budget
     return write_row(query, &row);
 }
 
-/* {"total":N,"page":P,"limit":L,"totalPages":ceil(N/L),"hasNext":...,"hasPrev":...}: contract 1.8. */
 static enum err write_pages(struct list_query *query)
 {
     const struct plan *plan = query->input.plan;
-    struct json_out *json = &query->json;
-    const uint64_t pages = query->total / plan->limit + (query->total % plan->limit != 0);
-    json_out_array_end(json);
-    json_out_name(json, span_lit("pagination"));
-    json_out_object(json);
-    json_out_member_int(json, span_lit("total"), (int64_t)query->total);
-    json_out_member_int(json, span_lit("page"), (int64_t)plan->page);
-    json_out_member_int(json, span_lit("limit"), (int64_t)plan->limit);
-    json_out_member_int(json, span_lit("totalPages"), (int64_t)pages);
-    json_out_member_bool(json, span_lit("hasNext"), plan->page < pages);
-    json_out_member_bool(json, span_lit("hasPrev"), plan->page > 1 && query->total > 0);
-    json_out_object_end(json);
-    json_out_object_end(json);
+    json_out_array_end(&query->json);
+    data_write_pagination(&query->json, (struct data_page){plan->page, plan->limit}, query->total);
+    json_out_object_end(&query->json);
     query->state = LIST_DONE;
-    return json_out_finish(json);
+    return json_out_finish(&query->json);
 }
 
 static enum err step_once(struct list_query *query, struct store_budget *budget)

@@ -5,9 +5,9 @@
  * what one means never depends on the order in which they came. Unknown parameters are ignored. */
 #include "firmware/data/plan.h"
 
-#include "firmware/data/query_string.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
+#include "net/http.h"
 #include "net/json.h"
 
 enum param {
@@ -100,17 +100,17 @@ bool row_selects(const struct row_select *select, struct span name)
 
 /* --- collecting --- */
 
-static enum err take_param(struct params *params, const struct query_param *param, struct filter_problem *problem)
+static enum err take_param(struct params *params, struct span name, struct span value, struct filter_problem *problem)
 {
     for (size_t i = 0; i < PARAMS; i++) {
-        if (!span_equal(span_str(param_names[i]), param->name)) {
+        if (!span_equal(span_str(param_names[i]), name)) {
             continue;
         }
         if (params->given[i]) {
-            return refuse_name(problem, param->name, "may be given once only", ERR_MALFORMED);
+            return refuse_name(problem, name, "may be given once only", ERR_MALFORMED);
         }
         params->given[i] = true;
-        params->values[i] = param->value;
+        params->values[i] = value;
     }
     return ERR_OK;
 }
@@ -119,20 +119,21 @@ static enum err take_param(struct params *params, const struct query_param *para
 static enum err collect(struct arena *arena, struct span query, struct params *params, struct row_select *select,
                         struct filter_problem *problem)
 {
-    struct query_string text = query_string_of(query);
-    struct query_param param;
+    struct http_query walk = http_query_of(query);
+    struct span name = SPAN_NONE;
+    struct span value = SPAN_NONE;
     struct span *names = NULL;
     enum err err = ERR_OK;
     *select = (struct row_select){.all = true};
-    while ((err = query_string_next(&text, arena, &param)) == ERR_OK) {
-        if (is_select(param.name)) {
-            err = take_select(arena, param.value, select, &names);
+    while ((err = http_query_next(&walk, arena, &name, &value)) == ERR_OK) {
+        if (is_select(name)) {
+            err = take_select(arena, value, select, &names);
             if (err == ERR_MALFORMED) {
-                return refuse_name(problem, param.name, "names too many fields", err);
+                return refuse_name(problem, name, "names too many fields", err);
             }
             TRY(err);
         } else if (params != NULL) {
-            TRY(take_param(params, &param, problem));
+            TRY(take_param(params, name, value, problem));
         }
     }
     if (err == ERR_MALFORMED) {

@@ -194,7 +194,7 @@ static enum err list_versions(const struct data_admin *admin, const struct catal
     json_out_array(&out);
     TRY(write_page(admin, snap, page, current, &out));
     json_out_array_end(&out);
-    admin_write_pagination(&out, page, total);
+    data_write_pagination(&out, page, total);
     json_out_object_end(&out);
     return json_out_finish(&out);
 }

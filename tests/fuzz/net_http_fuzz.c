@@ -82,6 +82,7 @@ static void try_target(const struct http_head *head)
     do {
         err = http_query_next(&query, arena, &name, &value);
         check(err != ERR_OK || (span_is_utf8(name) && span_is_utf8(value)));
+        check(err != ERR_OK || (span_find(name, 0) == name.len && span_find(value, 0) == value.len));
     } while (err == ERR_OK || err == ERR_MALFORMED);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Small formats that are read from a disk, a person or a URL: certificates, recovery words, times, query strings. The
- * first byte chooses. */
+/* Small formats that are read from a disk, a person or a URL: certificates, recovery words, times. The first byte
+ * chooses. */
 #include "crypto/crypto.h"
 #include "crypto/recovery.h"
 #include "crypto/x509.h"
-#include "firmware/data/query_string.h"
 #include "hal/base/time.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -47,21 +46,8 @@ static void read_time(struct span bytes)
     }
 }
 
-static void read_query(struct span bytes, struct arena *arena)
-{
-    struct query_string query = query_string_of(bytes);
-    struct query_param param;
-
-    while (query_string_next(&query, arena, &param) == ERR_OK) {
-        FUZZ_CHECK(span_is_utf8(param.name) && span_is_utf8(param.value));
-        FUZZ_CHECK(span_find(param.name, 0) == param.name.len && span_find(param.value, 0) == param.value.len);
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct arena *const arena = fuzz_arena();
-
     if (size < 1) {
         return 0;
     }
@@ -74,11 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 1:
         read_words(rest);
         break;
-    case 2:
-        read_time(rest);
-        break;
     default:
-        read_query(rest, arena);
+        read_time(rest);
         break;
     }
     return 0;
