@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Opening the store.
  *
- * 1. The engine is opened; a database without a format record is new if it is empty, and damaged otherwise.
+ * 1. The engine is opened; a database without a format record is new if it is empty and may be new, and damaged
+ *    otherwise.
  * 2. Every wrapped key is opened by the keeper, every definition read, and their number compared with the record of
  *    ids: a table that was taken out of the file whole is noticed.
  * 3. A rotation of the wrapping key that was cut off is done to its end.
@@ -189,7 +190,7 @@ static enum err publish_empty(struct store *store)
     return snapshot_cell_new(STORE_READERS, &table_set_ref(store->current)->head, &store->cell);
 }
 
-static enum err start_empty(struct store *store, struct random *random)
+static enum err start_empty(struct store *store, const struct store_config *config, struct random *random)
 {
     struct engine_txn *txn = NULL;
     bool is_new = false;
@@ -198,6 +199,7 @@ static enum err start_empty(struct store *store, struct random *random)
     const enum err err = check_format(txn, &is_new);
     engine_abort(txn);
     TRY(err);
+    ENSURE(!is_new || !config->must_exist, ERR_DAMAGED, "the database that was here is gone");
     return is_new ? in_txn(store, random, write_first) : ERR_OK;
 }
 
@@ -252,7 +254,7 @@ static enum err open_store(const struct store_config *config, struct random *ran
     TRY(secret_slab_new((size_t)CONFIG_STORAGE_TABLE_KEYS * SECRET_SLAB_ALIGN, AEAD_KEY_BYTES, &store->table_keys));
     TRY(engine_open(&engine, &store->engine));
     TRY(publish_empty(store));
-    TRY(start_empty(store, random));
+    TRY(start_empty(store, config, random));
     TRY(load(store, config));
     return finish_rotation(store, random);
 }

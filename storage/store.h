@@ -76,6 +76,7 @@ struct store_config {
     struct secret_slab *slab;          /* must outlive the store; shared */
     const struct table_id *verify;     /* tables whose freshness hash is checked now: keys, users, sessions */
     size_t verify_count;
+    bool must_exist; /* there was a database here: an empty folder or file is damage, not a first start */
 };
 
 /* Opens or makes the database, loads every table's key and finishes a rotation that was cut off. Blocks on disk and

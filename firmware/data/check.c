@@ -41,7 +41,8 @@ enum err data_check(const struct data_config *config,
     struct data_keys keys = *config->keys;
     const struct store_keeper keeper = data_keeper_of(&keys);
     const struct store_config options = {
-        .path = config->path, .map_bytes = config->map_bytes, .keeper = &keeper, .slab = config->slab};
+        .path = config->path, .map_bytes = config->map_bytes, .keeper = &keeper, .slab = config->slab,
+        .must_exist = config->must_exist};
 
     TRY(store_open(&options, config->random, &store));
     const enum err err = fsck_run(store, tell, &listener, &report);

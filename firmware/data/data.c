@@ -315,7 +315,8 @@ static enum err open_store(struct data *data, const struct data_config *config)
                                        .keeper = &data->keeper,
                                        .slab = config->slab,
                                        .verify = verified,
-                                       .verify_count = ARRAY_LENGTH(verified)};
+                                       .verify_count = ARRAY_LENGTH(verified),
+                                       .must_exist = config->must_exist};
 
     data->keys = *config->keys;
     data->keeper = data_keeper_of(&data->keys);

@@ -35,6 +35,7 @@ struct data_config {
     struct random *random;         /* lent until data_close; belongs to the writer thread after data_open */
     const struct hal_clock *clock; /* outlives the data */
     size_t readers;                /* how many data_reader there will be: one for each reactor */
+    bool must_exist;               /* there was a database: an empty one is damage, not a first start */
 };
 
 /* Opens or makes the database, makes the system tables if they are missing, builds the catalogue and starts the writer.

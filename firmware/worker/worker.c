@@ -191,6 +191,7 @@ static enum err make_data_config(struct worker *worker, struct data_config *out_
     out_config->random = worker->random;
     out_config->clock = worker->plan.clock;
     out_config->readers = worker->reactor_count;
+    out_config->must_exist = worker->shown == DATA_BOOTSTRAP_SHOWN; /* what was shown had been on disk */
     return ERR_OK;
 }
 

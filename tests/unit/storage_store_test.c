@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -71,6 +72,24 @@ static void rows_are_there_after_a_restart(void **state)
 }
 
 /* --- reading --- */
+
+static void a_database_that_was_there_and_is_gone_is_damage_and_not_made_anew(void **state)
+{
+    struct store_box *box = *state;
+    char path[TEMP_PATH_MAX + 16];
+
+    (void)store_box_table(box);
+    box->config.must_exist = true;
+    store_box_reopen(box);
+    store_box_close(box);
+    snprintf(path, sizeof(path), "%s/data.mdb", box->path);
+    assert_int_equal(unlink(path), 0);
+
+    assert_int_equal(store_box_open(box), ERR_DAMAGED);
+    fault_clear();
+    box->config.must_exist = false;
+    store_box_reopen(box);
+}
 
 static void what_is_not_there_is_not_found(void **state)
 {
@@ -388,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_row_reads_as_it_was_inserted, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_are_there_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_database_that_was_there_and_is_gone_is_damage_and_not_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_there_is_not_found, setup, teardown),
         cmocka_unit_test_setup_teardown(a_snapshot_stays_as_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_has_so_many_snapshots_and_no_more, setup, teardown),
