@@ -99,9 +99,12 @@ def test_rows_come_in_the_order_asked_for(numbers, parameters, expected):
 def test_updated_at_orders_by_the_last_change(app):
     table = app.table()
     rows = [table.add({"n": n}) for n in range(4)]
-    table.update(rows[1]["id"], {"x": 1})
+    changed = rows[1]
+    while changed["updatedAt"] <= rows[3]["updatedAt"]:  # each update is later by a millisecond at least
+        changed = table.update(changed["id"], {"x": 1}).json
 
     assert ns(table.list(sortBy="updatedAt"))[0] == 1
+    assert ns(table.list(sortBy="updatedAt", sortDirection="asc"))[-1] == 1
 
 
 def test_values_of_different_types_have_ranks(app):
