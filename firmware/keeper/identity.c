@@ -2,8 +2,6 @@
 /* The rate is a bucket of one second's worth of signatures, filled by the clock. */
 #include "firmware/keeper/identity.h"
 
-#include <time.h>
-
 #include "crypto/sign.h"
 #include "firmware/keeper/tls_content.h"
 #include "hal/base/config.h"
@@ -126,16 +124,6 @@ static struct held *held_by_number(struct identity *identity, uint32_t number)
     return NULL;
 }
 
-/* For tests of how the worker behaves with a slow keeper; 0 in every shipped configuration. */
-static void delay(void)
-{
-    const struct timespec time = {0, (long)CONFIG_KEEPER_TEST_DELAY_MS * 1000000L};
-
-    if (CONFIG_KEEPER_TEST_DELAY_MS != 0) {
-        (void)nanosleep(&time, NULL); /* woken early: then it is a shorter delay */
-    }
-}
-
 enum err identity_sign(struct identity *identity, const struct msg *request, struct msg_signature *out_signature)
 {
     uint8_t digest[SHA256_BYTES];
@@ -151,7 +139,6 @@ enum err identity_sign(struct identity *identity, const struct msg *request, str
     ENSURE(board_permits(held->state, action) == BOARD_ALLOW, ERR_DENIED, "the board's policy");
     TRY(tls_content_digest(request, digest));
     TRY(take_from_bucket(identity));
-    delay();
     TRY(signer_sign_der(held->signer, span_array(digest), signature, &len));
     TRY(MSG_SET(out_signature, span_of(signature, len)));
     identity->count++;
