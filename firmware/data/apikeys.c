@@ -161,16 +161,12 @@ static enum err store_key(struct data_txn *txn, const struct new_key *key, char 
     const struct span value = span_of(out_value, AUTH_KEY_BYTES);
     uint8_t hash[SHA256_BYTES];
     char hex[HEX_BYTES(SHA256_BYTES)];
-    char id[AUTH_UUID_BYTES];
     struct json_out out;
 
-    auth_uuid_make(txn->data->random, id);
     auth_key_make(txn->data->random, key->type, out_value);
     auth_key_hash(value, hash);
     hex_encode(span_array(hash), hex);
-    record_begin(txn->data, &out);
-    json_out_object(&out);
-    json_out_member_text(&out, span_lit("id"), span_array(id));
+    record_begin_new(txn->data, &out);
     json_out_member_text(&out, span_lit("projectId"), txn->project->record.id);
     json_out_member_text(&out, span_lit("environmentId"), txn->environment->record.id);
     json_out_member_text(&out, span_lit("environment"), txn->environment->record.name);

@@ -24,13 +24,9 @@ struct bootstrap {
 
 static enum err make_organization(struct data_txn *txn, const struct catalog_record **out_record)
 {
-    char id[AUTH_UUID_BYTES];
     struct json_out out;
 
-    auth_uuid_make(txn->data->random, id);
-    record_begin(txn->data, &out);
-    json_out_object(&out);
-    json_out_member_text(&out, span_lit("id"), span_array(id));
+    record_begin_new(txn->data, &out);
     json_out_member_text(&out, span_lit("name"), span_lit("default"));
     json_out_member_text(&out, span_lit("displayName"), span_lit("Default organization"));
     json_out_object_end(&out);
@@ -39,13 +35,9 @@ static enum err make_organization(struct data_txn *txn, const struct catalog_rec
 
 static enum err make_project(struct data_txn *txn, struct span organization, const struct catalog_record **out_record)
 {
-    char id[AUTH_UUID_BYTES];
     struct json_out out;
 
-    auth_uuid_make(txn->data->random, id);
-    record_begin(txn->data, &out);
-    json_out_object(&out);
-    json_out_member_text(&out, span_lit("id"), span_array(id));
+    record_begin_new(txn->data, &out);
     json_out_member_text(&out, span_lit("organizationId"), organization);
     json_out_member_text(&out, span_lit("slug"), span_lit("default"));
     json_out_member_text(&out, span_lit("name"), span_lit("Default project"));

@@ -91,6 +91,9 @@ struct wall_time data_txn_later(const struct data_txn *txn, struct wall_time bef
 /* Starts a document in data->text. */
 void record_begin(struct data *data, struct json_out *out);
 
+/* Starts the document of something new: its object is open and has a random id. */
+void record_begin_new(struct data *data, struct json_out *out);
+
 /* Stores the finished document as a new record. ERR_LIMIT: as many as there may be. */
 enum err record_insert(struct data_txn *txn, enum catalog_kind kind, const struct json_out *document,
                        const struct catalog_record **out_record) MUST_USE;
@@ -152,7 +155,8 @@ enum err index_follow_schema(const struct schema *schema, struct data_index_list
  * ERR_DENIED data/duplicate-value: nothing of this index was made. */
 enum err index_apply(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
                      struct data_index_list *to, struct refusal *out_refusal) MUST_USE;
-void index_write_fields(struct json_out *out, const struct catalog_index *index);
+/* Members name, `fields` (the name that this list of columns gets here), unique, sparse, into an open object. */
+void index_write_definition(struct json_out *out, const struct catalog_index *index, struct span fields);
 /* As it stands in the document of a table. */
 void index_write_record(struct json_out *out, const struct catalog_index *index);
 /* What a schema that is not valid answers. ERR_DENIED, or err if it is no such answer. */

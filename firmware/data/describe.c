@@ -60,11 +60,7 @@ static void write_indexes(struct json_out *out, const struct data_access *access
             continue;
         }
         json_out_object(out);
-        json_out_member_text(out, span_lit("name"), index->name);
-        json_out_name(out, span_lit("key"));
-        index_write_fields(out, index);
-        json_out_member_bool(out, span_lit("unique"), index->def.unique);
-        json_out_member_bool(out, span_lit("sparse"), index->def.sparse);
+        index_write_definition(out, index, span_lit("key"));
         json_out_object_end(out);
     }
     json_out_array_end(out);

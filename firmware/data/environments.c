@@ -78,13 +78,9 @@ static bool is_type(struct span text)
 enum err environment_make(struct data_txn *txn, struct span name, struct span type,
                           const struct catalog_record **out_record)
 {
-    char id[AUTH_UUID_BYTES];
     struct json_out out;
 
-    auth_uuid_make(txn->data->random, id);
-    record_begin(txn->data, &out);
-    json_out_object(&out);
-    json_out_member_text(&out, span_lit("id"), span_array(id));
+    record_begin_new(txn->data, &out);
     json_out_member_text(&out, span_lit("projectId"), txn->project->record.id);
     json_out_member_text(&out, span_lit("environment"), name);
     json_out_member_text(&out, span_lit("environmentType"), type);

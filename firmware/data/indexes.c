@@ -35,7 +35,7 @@ static bool is_index_name(struct span name)
 
 /* --- showing --- */
 
-void index_write_fields(struct json_out *out, const struct catalog_index *index)
+static void write_fields(struct json_out *out, const struct catalog_index *index)
 {
     json_out_object(out);
     for (size_t i = 0; i < index->def.field_count; i++) {
@@ -44,14 +44,19 @@ void index_write_fields(struct json_out *out, const struct catalog_index *index)
     json_out_object_end(out);
 }
 
+void index_write_definition(struct json_out *out, const struct catalog_index *index, struct span fields)
+{
+    json_out_member_text(out, span_lit("name"), index->name);
+    json_out_name(out, fields);
+    write_fields(out, index);
+    json_out_member_bool(out, span_lit("unique"), index->def.unique);
+    json_out_member_bool(out, span_lit("sparse"), index->def.sparse);
+}
+
 void index_write_record(struct json_out *out, const struct catalog_index *index)
 {
     json_out_object(out);
-    json_out_member_text(out, span_lit("name"), index->name);
-    json_out_name(out, span_lit("fields"));
-    index_write_fields(out, index);
-    json_out_member_bool(out, span_lit("unique"), index->def.unique);
-    json_out_member_bool(out, span_lit("sparse"), index->def.sparse);
+    index_write_definition(out, index, span_lit("fields"));
     json_out_member_int(out, span_lit("id"), index->id.value);
     json_out_member_bool(out, span_lit("column"), index->of_column);
     json_out_object_end(out);

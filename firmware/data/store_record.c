@@ -14,6 +14,16 @@ void record_begin(struct data *data, struct json_out *out)
     json_out_init(out, data->text);
 }
 
+void record_begin_new(struct data *data, struct json_out *out)
+{
+    char id[AUTH_UUID_BYTES];
+
+    auth_uuid_make(data->random, id);
+    record_begin(data, out);
+    json_out_object(out);
+    json_out_member_text(out, span_lit("id"), span_array(id));
+}
+
 enum err record_row_text(const struct row *row, struct span *out_text)
 {
     const struct row_field field = {.column = DATA_COLUMN_DOC, .name = SPAN_NONE, .path = SPAN_NONE};

@@ -68,11 +68,7 @@ enum err version_note_indexes(struct data_txn *txn, const struct data_table_edit
     for (size_t i = 0; i < edit->indexes->count; i++) {
         const struct catalog_index *index = &edit->indexes->items[i];
         json_out_object(&out);
-        json_out_member_text(&out, span_lit("name"), index->name);
-        json_out_name(&out, span_lit("fields"));
-        index_write_fields(&out, index);
-        json_out_member_bool(&out, span_lit("unique"), index->def.unique);
-        json_out_member_bool(&out, span_lit("sparse"), index->def.sparse);
+        index_write_definition(&out, index, span_lit("fields"));
         json_out_object_end(&out);
     }
     json_out_array_end(&out);

@@ -150,28 +150,26 @@ static void pump(struct keeper_link *link)
     }
 }
 
-static enum err take_slot(struct keeper_link *link, struct slot **out_slot)
+/* Puts one question in the queue: of the two jobs one is there. out_tag: by it the job finds its slot again. */
+static enum err ask(struct keeper_link *link, struct tls_sign_job *sign, struct api_unlock_job *unlock,
+                    uint64_t *out_tag)
 {
     ENSURE(!link->closed, ERR_CLOSED, "the keeper is gone");
     struct slot *const slot = take_first(&link->free);
     ENSURE(slot != NULL, ERR_LIMIT, "too many signatures under way");
     slot->state = SLOT_WAITING;
+    slot->sign = sign;
+    slot->unlock = unlock;
     append(&link->waiting, slot);
-    *out_slot = slot;
+    *out_tag = number_of(link, slot);
+    pump(link);
     return ERR_OK;
 }
 
 static enum err on_start(void *context, struct tls_sign_job *job)
 {
-    struct keeper_link *const link = context;
-    struct slot *slot = NULL;
-
     ENSURE(job->request.point_bytes <= MSG_POINT_MAX, ERR_RANGE, "a point that is too long");
-    TRY(take_slot(link, &slot));
-    slot->sign = job;
-    job->tag = number_of(link, slot);
-    pump(link);
-    return ERR_OK;
+    return ask(context, job, NULL, &job->tag);
 }
 
 static void on_cancel(void *context, struct tls_sign_job *job)
@@ -199,15 +197,8 @@ static void on_cancel(void *context, struct tls_sign_job *job)
 
 static enum err on_unlock(void *context, struct api_unlock_job *job)
 {
-    struct keeper_link *const link = context;
-    struct slot *slot = NULL;
-
     ENSURE(job->text.len <= MSG_RECOVERY_MAX, ERR_MALFORMED, "longer than any recovery key");
-    TRY(take_slot(link, &slot));
-    slot->unlock = job;
-    job->tag = number_of(link, slot);
-    pump(link);
-    return ERR_OK;
+    return ask(context, NULL, job, &job->tag);
 }
 
 /* Gives an answer to whoever asked. The slot is free before that, because the answer may lead to the next question. */
