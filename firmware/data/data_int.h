@@ -151,10 +151,13 @@ enum err index_read_list(const struct json_value *list, const struct schema *sch
 /* Brings `list` in line with the schema: uniq_<field> for each unique field, no others of that kind, column ids. */
 enum err index_follow_schema(const struct schema *schema, struct data_index_list *list, struct arena *arena,
                              struct refusal *out_refusal) MUST_USE;
-/* Makes the store's indexes those of `to` (from: what they are; NULL: none): drops what is gone or different, creates what is new, and fills in the ids.
- * ERR_DENIED data/duplicate-value: nothing of this index was made. */
-enum err index_apply(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
-                     struct data_index_list *to, struct refusal *out_refusal) MUST_USE;
+/* Makes the store's indexes those of `to` (from: what they are; NULL: none): first drops what is gone or different, then
+ * creates what is new and fills in the ids. Rows change in between: an index that goes must not refuse them any more, and
+ * one that comes must see them. ERR_DENIED data/duplicate-value. */
+enum err index_drop_gone(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
+                         const struct data_index_list *to) MUST_USE;
+enum err index_make_new(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
+                        struct data_index_list *to, struct refusal *out_refusal) MUST_USE;
 /* Members name, `fields` (the name that this list of columns gets here), unique, sparse, into an open object. */
 void index_write_definition(struct json_out *out, const struct catalog_index *index, struct span fields);
 /* As it stands in the document of a table. */

@@ -141,8 +141,9 @@ static enum err store_schema(struct data_txn *txn, struct data_call *call, const
     table_edit_of(table, from, &edit);
     *to = *from;
     TRY(index_follow_schema(next, to, call->arena, &call->refusal));
+    TRY(index_drop_gone(txn, table->store, from, to));
     TRY(fields_erase(txn, table->store, table->schema, next));
-    TRY(index_apply(txn, table->store, from, to, &call->refusal));
+    TRY(index_make_new(txn, table->store, from, to, &call->refusal));
     edit.schema = next;
     edit.schema_version++;
     edit.indexes = to;

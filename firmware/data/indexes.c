@@ -286,14 +286,20 @@ static const struct catalog_index *find_same(const struct data_index_list *list,
     return NULL;
 }
 
-enum err index_apply(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
-                     struct data_index_list *to, struct refusal *out_refusal)
+enum err index_drop_gone(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
+                         const struct data_index_list *to)
 {
-    for (size_t i = 0; from != NULL && i < from->count; i++) {
+    for (size_t i = 0; i < from->count; i++) {
         if (find_same(to, &from->items[i]) == NULL) {
             TRY(store_index_drop(txn->store, store, from->items[i].id));
         }
     }
+    return ERR_OK;
+}
+
+enum err index_make_new(struct data_txn *txn, struct table_id store, const struct data_index_list *from,
+                        struct data_index_list *to, struct refusal *out_refusal)
+{
     for (size_t i = 0; i < to->count; i++) {
         const struct catalog_index *same = find_same(from, &to->items[i]);
         if (same != NULL) {
@@ -355,7 +361,8 @@ enum err data_table_change_indexes(struct data_txn *txn, struct data_call *call)
     *to = *from;
     TRY(remove_named(json_find(body, span_lit("indexesToRemove")), to, &call->refusal));
     TRY(merge_list(json_find(body, span_lit("indexesToAddOrUpdate")), table->schema, to, &call->refusal));
-    TRY(index_apply(txn, table->store, from, to, &call->refusal));
+    TRY(index_drop_gone(txn, table->store, from, to));
+    TRY(index_make_new(txn, table->store, from, to, &call->refusal));
     edit.indexes = to;
     edit.index_version++;
     TRY(table_edit_store(txn, &edit, &table));

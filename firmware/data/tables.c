@@ -380,7 +380,7 @@ static enum err store_new(struct data_txn *txn, struct data_call *call, struct n
     auth_uuid_make(txn->data->random, id);
     edit.id = span_array(id);
     TRY(store_table_new(txn->store, &edit.store));
-    TRY(index_apply(txn, edit.store, NULL, &new_table->indexes, &call->refusal));
+    TRY(index_make_new(txn, edit.store, NULL, &new_table->indexes, &call->refusal));
     TRY(table_edit_store(txn, &edit, out_table));
     TRY(version_note_schema(txn, &edit));
     return version_note_indexes(txn, &edit);

@@ -263,6 +263,27 @@ static void putting_a_policy_replaces_it_whole(void **state)
 
 /* --- fields, versions, indexes --- */
 
+static void a_unique_field_is_removed_from_a_table_of_many_rows(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    api_box_table(
+        box,
+        "{\"tableName\":\"t\",\"schema\":{\"slug\":{\"type\":\"string\",\"unique\":true},\"a\":{\"type\":\"int\"}},"
+        "\"indexes\":[{\"name\":\"both\",\"fields\":{\"a\":1,\"slug\":1},\"unique\":true}]}",
+        id);
+    done(post(box, "/v1/data/t", "{\"slug\":\"x\",\"a\":1}"), 201);
+    done(post(box, "/v1/data/t", "{\"slug\":\"y\",\"a\":1}"), 201);
+
+    const struct api_answer *changed =
+        done(post(box, at("tables", id, "/fields"), "{\"fieldsToRemove\":[\"slug\"]}"), 200);
+
+    assert_string_equal(member(changed, "schemaVersion"), "2");
+    assert_null(strstr(changed->body, "slug"));
+    assert_null(strstr(api_box_get(box, box->secret, "/v1/data/t")->body, "slug"));
+    done(post(box, "/v1/data/t", "{\"a\":1}"), 201);
+}
+
 static void a_removed_field_takes_its_data_along(void **state)
 {
     struct api_box *box = *state;
@@ -458,6 +479,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(a_unique_field_is_removed_from_a_table_of_many_rows),
         T(managing_needs_an_unrestricted_secret_key),
         T(the_own_project_is_shown_and_changed),
         T(settings_that_are_unknown_wrong_or_of_later_features_are_refused),
