@@ -45,7 +45,7 @@ def soon(seconds):
 
 
 def expired_key(app, kind="publishable"):
-    key = app.make_key(kind, expiresAt=soon(0.4))
+    key = app.make_key(kind, expiresAt=soon(1))
     client = Client(app.box, key["value"])
     wait_until(lambda: error(client.get("/v1/data/posts")) == EXPIRED, "the key's end")
     return key

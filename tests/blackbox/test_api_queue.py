@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from app import Client, error
+from app import Client, Unexpected, error
 from wire import Wire, write_request
 
 WRITERS = 16
@@ -49,7 +49,8 @@ def write_until(app, table, key, act):
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.started.wait()
+        if not writer.started.wait(60):
+            raise Unexpected("a writer that gets no answer")
     answer = act()
     answered = time.monotonic()
     total = table.list().json["pagination"]["total"]

@@ -271,25 +271,39 @@ def test_attack_19_the_search_of_the_thief_finds_what_is_there(make_box):
     assert contains(files_below(box.data, box.tpm), bytes.fromhex(box.sk[3:])) == [str(box.data / "planted")]
 
 
-def test_attack_20_a_page_of_rows_filled_with_noise_is_found_by_fsck_and_never_served(make_app):
+def all_places(content, needle):
+    place = content.find(needle)
+    while place >= 0:
+        yield place
+        place = content.find(needle, place + 1)
+
+
+def places_of_row(content, rows, number):
+    """Where the database file holds the row, in pages of rows old and new: the row before it stands right behind it."""
+    before = list(all_places(content, bytes.fromhex(rows[number - 1]["id"])))
+    return [place for place in all_places(content, bytes.fromhex(rows[number]["id"]))
+            if any(300 < other - place < 700 for other in before)]
+
+
+def test_attack_20_a_row_filled_with_noise_is_found_by_fsck_and_never_served(make_app):
     app = make_app()
     table = app.table()
     rows = [table.add({"n": n, "pad": "x" * 300}) for n in range(200)]
     assert app.box.stop() == 0
     database = max(files_below(app.box.data / "db"), key=lambda path: path.stat().st_size)
     content = bytearray(database.read_bytes())
-    ids = [bytes.fromhex(row["id"]) for row in rows]
-    where = [content.find(row_id) for row_id in ids]
-    assert any(at > 0 for at in where)
-    at = next(at for at in where if at > 0)
-    for place in range(at + 12 + 40, at + 12 + 60):  # inside the sealed value that stands behind the row's key
-        content[place] ^= 0x5A
+    damaged = next(number for number in range(100, 150) if places_of_row(content, rows, number))
+    for place in places_of_row(content, rows, damaged):
+        for at in range(place + 60, place + 80):  # inside the sealed value, which follows the key
+            content[at] ^= 0x5A
     database.write_bytes(content)
 
     status, output, errors = app.box.fsck()
 
     assert status == 1, (output, errors)
     app.box.start()
-    answer = App(app.box).sk.get(f"{table.path}/{rows[where.index(at)]['id']}")
+    again = App(app.box)
+    answer = again.sk.get(f"{table.path}/{rows[damaged]['id']}")
     assert error(answer) == (500, "common/internal-error")
     assert b"xxx" not in answer.body
+    assert again.sk.get(f"{table.path}/{rows[damaged + 50]['id']}").json == rows[damaged + 50]
