@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A box whose database somebody changed while it was off."""
+"""A box whose database somebody changed while it was off, and one whose disk is full."""
 
 import http.client
 import os
 import random
 import re
+import resource
+import shutil
+import subprocess
 
 import pytest
 
 from conftest import wait_until
+from test_durability import look_at
 
 PAGE = 4096
 HOSTILE = int(os.environ.get("ROWLOCK_HOSTILE", "12"))  # changed files
@@ -147,3 +151,150 @@ def test_attack_20_without_its_database_a_box_is_failed_until_the_file_is_back_a
     put_database(box, content)
     box.start()
     assert box.state()["state"] == "operational" and read_all(box, rows) == {200}
+
+
+# --- old values put back ---
+
+KEYS_TABLE = 5    # where API keys are stored
+FIRST_TABLE = 256
+
+
+def put_old_value_back(box, table, change):
+    """change(box) is done between two copies of the database; then one row is as it was before, in the newer one."""
+    assert box.stop() == 0
+    shutil.copytree(box.data / "db", box.directory / "older")
+    box.start()
+    change(box)
+    assert box.stop() == 0
+    shutil.copytree(box.data / "db", box.directory / "newer")
+    lines, sound = look_at(box, [f"put_old {box.directory}/older {box.directory}/newer {table}"])
+    assert sound, lines
+    put_database(box, (box.directory / "newer" / "data.mdb").read_bytes())
+    return lines[-1].split()[1]
+
+
+def test_attack_19_an_old_value_of_one_row_put_back_is_found(make_box):
+    box = make_box()
+    box.make_table("kept", SCHEMA)
+    rows = fill(box, 5)
+    row = list(rows)[3]
+
+    put_back = put_old_value_back(box, FIRST_TABLE, lambda box: box.patch(f"{PATH}/{row}", {"text": "new"}, key="sk"))
+
+    assert put_back == row
+    status, output, errors = box.fsck()
+    assert status == 1, (output, errors)
+    assert re.findall("^damaged: .*", output, re.M) == [f"damaged: freshness table {FIRST_TABLE} index 0 row -"], output
+
+
+def test_attack_19_a_key_from_before_its_revocation_put_back_keeps_the_box_from_opening_its_rows(make_box):
+    box = make_box()
+    box.make_table("kept", SCHEMA)
+    key = box.post("/v1/admin/api-keys", {"name": "lost", "type": "secret"}, key="sk").json
+    value = next(value for value in key.values() if isinstance(value, str) and value.startswith("sk_") and len(value) > 60)
+    assert box.get(PATH, key=value).status == 200
+    revoke = f"/v1/admin/api-keys/{key['id']}/revoke"
+
+    put_old_value_back(box, KEYS_TABLE, lambda box: box.post(revoke, key="sk"))
+    status, output, _ = box.fsck()
+    box.start()
+
+    assert status == 1 and f"damaged: freshness table {KEYS_TABLE} " in output
+    assert (box.state()["state"], box.state()["reason"]) == ("failed", "rollback-detected")
+    assert box.get(PATH, key=value).status == 503
+
+
+# --- full disk ---
+
+def mount_small_disk(box):
+    box.data.mkdir(mode=0o700)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs", str(box.data)],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("may not mount: " + done.stderr.strip())
+
+
+class SmallDisk:
+    """The data directory lies on a disk of its own, which fills and is emptied again."""
+
+    def __init__(self, box):
+        mount_small_disk(box)
+        self.box = box
+
+    def fill(self):
+        space = os.statvfs(self.box.data)
+        with open(self.box.data / "ballast", "wb") as out:
+            out.write(bytes(max(space.f_bavail * space.f_frsize - (1 << 20), 0)))
+
+    def free(self):
+        (self.box.data / "ballast").unlink()
+
+    def close(self):
+        subprocess.run(["umount", "-l", str(self.box.data)], check=True)
+
+
+class SmallFiles:
+    """Files may not grow beyond a size: a limit that the processes are started with."""
+
+    def __init__(self, box):
+        self.box = box
+
+    def _restart(self, size):
+        assert self.box.stop() == 0
+        former = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
+        try:
+            self.box.start()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+    def fill(self):
+        self._restart((self.box.data / "db" / "data.mdb").stat().st_size + (1 << 20))
+
+    def free(self):
+        self._restart(resource.RLIM_INFINITY)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("kind", [SmallDisk, SmallFiles])
+def test_a_full_disk_is_told_to_the_writer_while_reads_go_on_and_nothing_is_half_done(make_box, kind):
+    box = make_box(start=False)
+    disk = kind(box)
+    try:
+        box.start()
+        box.make_table("kept", SCHEMA)
+        rows = fill(box, 20)
+        disk.fill()
+        connection, refused = box.connect(), 0
+        for number in range(100, 700):
+            answer = box.post(PATH, {"number": number, "text": "x" * 20000}, key="sk", connection=connection)
+            if answer.status == 507:
+                assert answer.json["error"]["code"] == "common/insufficient-storage", answer
+                refused += 1
+                if refused == 5:
+                    break
+            else:
+                assert answer.status == 201, answer
+                rows[answer.json["id"]] = (number, "x" * 20000)
+        assert refused == 5
+        for row, (number, _) in rows.items():
+            assert box.get(f"{PATH}/{row}", key="sk", connection=connection).json["number"] == number
+        assert box.get(PATH, key="sk", connection=connection).json["pagination"]["total"] == len(rows)
+
+        disk.free()
+        connection = box.connect()
+        again = box.post(PATH, {"number": 1000, "text": "after"}, key="sk", connection=connection)
+        assert again.status == 201, again
+        rows[again.json["id"]] = (1000, "after")
+
+        assert box.get(PATH, key="sk", connection=connection).json["pagination"]["total"] == len(rows)
+        assert len(box.events("child_started")) == 2
+        assert box.stop() == 0, box.log_text()
+        status, output, errors = box.fsck()
+        assert status == 0, (output, errors)
+    finally:
+        if box.process is not None:
+            box.kill_all()
+        disk.close()

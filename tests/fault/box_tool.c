@@ -353,58 +353,45 @@ static bool do_seals(const char *folder)
 
 /* --- an old value put back --- */
 
-struct stored {
-    uint8_t key[ROW_KEY_BYTES];
-    uint8_t value[LINE_BYTES];
-    size_t len;
-};
-
-/* The first row of the table whose value is not as in `other` (NULL: any). */
-static bool find_row(struct engine *engine, uint32_t table, const struct stored *other, struct stored *out)
+/* The first row of the table that both databases have with different values. */
+static void find_changed(struct engine_txn *old, struct engine_txn *new, uint32_t table, struct span *out_key,
+                         struct span *out_value)
 {
-    struct engine_txn *txn = NULL;
     struct engine_cursor *cursor = NULL;
-    struct span key = SPAN_NONE;
-    struct span value = SPAN_NONE;
-    uint8_t first[4];
-    bool found = false;
+    struct span now = SPAN_NONE;
+    uint8_t prefix[4];
 
-    put_u32be(first, table);
-    must(engine_read_begin(engine, &txn), "begin");
-    must(engine_cursor_new(txn, ENGINE_ROWS, &cursor), "cursor");
-    const struct span from = other != NULL ? span_array(other->key) : span_array(first);
-    if (engine_cursor_seek(cursor, from, &key, &value) == ERR_OK && span_starts_with(key, from)) {
-        must_be(key.len == sizeof(out->key) && value.len <= sizeof(out->value), "row too long");
-        memcpy(out->key, key.data, key.len);
-        memcpy(out->value, value.data, value.len);
-        out->len = value.len;
-        found = true;
+    put_u32be(prefix, table);
+    must(engine_cursor_new(old, ENGINE_ROWS, &cursor), "cursor");
+    enum err err = engine_cursor_seek(cursor, span_array(prefix), out_key, out_value);
+    while (err == ERR_OK && span_starts_with(*out_key, span_array(prefix)) &&
+           (engine_get(new, ENGINE_ROWS, *out_key, &now) != ERR_OK || span_equal(now, *out_value))) {
+        err = engine_cursor_step(cursor, ENGINE_NEXT, out_key, out_value);
     }
+    must_be(err == ERR_OK && span_starts_with(*out_key, span_array(prefix)), "no row has changed");
     engine_cursor_free(cursor);
-    engine_abort(txn);
-    return found;
 }
 
-static bool do_put_old(const char *old, const char *new, const char *table_text)
+static bool do_put_old(const char *old_folder, const char *new_folder, const char *table)
 {
-    static struct stored before;
-    static struct stored now;
-    const uint32_t table = (uint32_t)strtoul(table_text, NULL, 10);
-    struct engine_txn *txn = NULL;
+    struct engine *old = open_engine(old_folder);
+    struct engine *new = open_engine(new_folder);
+    struct engine_txn *from = NULL;
+    struct engine_txn *to = NULL;
+    struct span key = SPAN_NONE;
+    struct span value = SPAN_NONE;
 
-    struct engine *engine = open_engine(old);
-    must_be(find_row(engine, table, NULL, &before), "no row in the old database");
-    engine_close(engine);
-    engine = open_engine(new);
-    must_be(find_row(engine, table, &before, &now), "the row is gone in the new database");
-    must_be(!span_equal(span_of(before.value, before.len), span_of(now.value, now.len)), "the row has not changed");
-    must(engine_write_begin(engine, &txn), "begin");
-    must(engine_put(txn, ENGINE_ROWS, span_array(before.key), span_of(before.value, before.len)), "put");
-    must(engine_commit(txn), "commit");
-    engine_close(engine);
+    must(engine_read_begin(old, &from), "begin");
+    must(engine_write_begin(new, &to), "begin");
+    find_changed(from, to, (uint32_t)strtoul(table, NULL, 10), &key, &value);
     printf("ok ");
-    print_hex(span_of(before.key + 4, ROW_ID_BYTES));
+    print_hex(span_of(key.data + 4, ROW_ID_BYTES));
     printf("\n");
+    must(engine_put(to, ENGINE_ROWS, key, value), "put");
+    must(engine_commit(to), "commit");
+    engine_abort(from);
+    engine_close(old);
+    engine_close(new);
     return true;
 }
 
