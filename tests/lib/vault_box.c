@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/sign.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 
@@ -15,6 +16,7 @@ int make_box(void **state)
 {
     void *memory = NULL;
 
+    fault_clear();
     assert_int_equal(mem_alloc(sizeof(struct box), &memory), ERR_OK);
     struct box *box = memory;
     box->temp = temp_dir_make();
@@ -63,6 +65,14 @@ enum err start(struct box *box)
     return start_with(box, SPAN_NONE);
 }
 
+enum err start_and_renew(struct box *box)
+{
+    bool changed = false;
+    const enum err err = start(box);
+
+    return err == ERR_OK ? vault_renew(box->vault, &changed) : err;
+}
+
 void assert_state(const struct box *box, enum board_state state, enum life_reason reason)
 {
     assert_int_equal(vault_state(box->vault), state);
@@ -98,4 +108,58 @@ void other_tpm(struct box *box, uint64_t seed)
     sim_tpm_free(box->tpm);
     box->tpm = NULL;
     assert_int_equal(sim_tpm_new(seed, &box->tpm), ERR_OK);
+}
+
+void read_file(const struct box *box, const char *name, struct buf **out)
+{
+    assert_int_equal(buf_new(DATADIR_FILE_MAX, out), ERR_OK);
+    assert_int_equal(datadir_read(box->dir, name, *out), ERR_OK);
+}
+
+bool file_is(const struct box *box, const char *name, struct span content)
+{
+    SCOPED_BUF struct buf *now = NULL;
+
+    read_file(box, name, &now);
+    return span_equal(buf_all(now), content);
+}
+
+void put_file(struct box *box, const char *name, struct span content)
+{
+    assert_int_equal(datadir_write(box->dir, name, content), ERR_OK);
+}
+
+void remove_file(struct box *box, const char *name)
+{
+    assert_int_equal(datadir_remove(box->dir, name), ERR_OK);
+}
+
+void assert_identity_fits(struct box *box)
+{
+    SCOPED_BUF struct buf *der = NULL;
+    SCOPED_BUF struct buf *ca = NULL;
+    const struct secret *key = NULL;
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+
+    assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
+    assert_int_equal(buf_new(X509_DER_MAX, &ca), ERR_OK);
+    assert_int_equal(vault_identity(box->vault, der, &key), ERR_OK);
+    assert_int_equal(sign_public(key, public_key), ERR_OK);
+    assert_int_equal(x509_is_of(buf_all(der), public_key), ERR_OK);
+    if (vault_state(box->vault) == BOARD_OPERATIONAL) {
+        assert_int_equal(vault_ca(box->vault, ca), ERR_OK);
+        assert_int_equal(x509_verify(buf_all(ca), buf_all(der)), ERR_OK);
+    }
+}
+
+bool shows_file(struct box *box, const char *name)
+{
+    SCOPED_BUF struct buf *der = NULL;
+    SCOPED_BUF struct buf *file = NULL;
+    const struct secret *key = NULL;
+
+    assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
+    assert_int_equal(vault_identity(box->vault, der, &key), ERR_OK);
+    read_file(box, name, &file);
+    return span_equal(buf_all(der), buf_all(file));
 }

@@ -182,6 +182,7 @@ static void assert_offence(struct fixture *f)
         assert_null(f->keeper->links[i].channel);
     }
     assert_int_equal(msg_recv(f->calls, MSG_OPERATIONAL, &msg), ERR_CLOSED);
+    assert_int_equal(msg_recv(f->reactor, MSG_OPERATIONAL, &msg), ERR_CLOSED);
 }
 
 static void a_signature_is_about_the_fields_and_verifies(void **state)

@@ -55,6 +55,8 @@ static void the_locked_identity_is_another_one_of_the_same_ca(void **state)
 
     struct identity_view locked = identity_of(box);
 
+    assert_state(box, BOARD_LOCKED, LIFE_REASON_PCR_CHANGED);
+    assert_true(shows_file(box, "locked.der"));
     assert_int_equal(verify_by_ca(box, &operational), ERR_OK);
     assert_int_equal(verify_by_ca(box, &locked), ERR_OK);
     assert_memory_not_equal(operational.public_key, locked.public_key, SIGN_PUBLIC_BYTES);

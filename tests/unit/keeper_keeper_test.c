@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The keeper as a process, in its sandbox, with a software TPM; the test is its supervisor, and a hostile worker. */
+/* The keeper as a process, in its sandbox, with a software TPM; the test is its supervisor, and a hostile worker. What it
+ * answers to each message is in keeper_links_test.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -281,20 +282,6 @@ static void a_signature_is_of_the_content_that_the_keeper_built(void **state)
     stop(f);
 }
 
-static void a_certificate_that_is_not_held_signs_nothing(void **state)
-{
-    struct fixture *const f = *state;
-    assert_int_equal(start(f), BOARD_OPERATIONAL);
-    connect_worker(f);
-    const struct msg question = sign_with(f->certificate + 1);
-
-    assert_int_equal(ask(f, REACTOR, &question), ERR_OK);
-
-    assert_int_equal(f->in.as.signature.err, ERR_STALE_KEY);
-    assert_int_equal(f->in.as.signature.signature.len, 0);
-    stop(f);
-}
-
 static void a_worker_that_sends_nonsense_loses_every_channel(void **state)
 {
     struct fixture *const f = *state;
@@ -304,67 +291,6 @@ static void a_worker_that_sends_nonsense_loses_every_channel(void **state)
     assert_int_equal(send(msg_channel_fd(f->links[REACTOR]), "nonsense", 8, 0), 8);
 
     assert_offence(f);
-    stop(f);
-}
-
-static void a_point_of_another_length_than_its_group_is_an_offence(void **state)
-{
-    struct fixture *const f = *state;
-    struct msg msg = MSG_NEW(MSG_SIGN_TLS12);
-    static const uint8_t point[65] = {4};
-    assert_int_equal(start(f), BOARD_OPERATIONAL);
-    connect_worker(f);
-    msg.as.sign_tls12.certificate = f->certificate;
-    msg.as.sign_tls12.group = 23;
-    assert_int_equal(MSG_SET(&msg.as.sign_tls12.point, span_of(point, 64)), ERR_OK);
-
-    assert_int_equal(msg_send(f->links[REACTOR], &msg), ERR_OK);
-
-    assert_offence(f);
-    stop(f);
-}
-
-static void a_locked_keeper_gives_no_table_key_to_who_asks(void **state)
-{
-    struct fixture *const f = *state;
-    const struct msg question = MSG_NEW(MSG_KEY_NEW);
-    lock(f);
-    connect_worker(f);
-
-    assert_int_equal(msg_send(f->links[CALLS], &question), ERR_OK);
-
-    assert_offence(f);
-    stop(f);
-}
-
-static void a_new_worker_ends_the_channels_of_the_one_before(void **state)
-{
-    struct fixture *const f = *state;
-    struct msg_channel *old = NULL;
-    assert_int_equal(start(f), BOARD_OPERATIONAL);
-    connect_worker(f);
-    old = f->links[CALLS];
-    f->links[CALLS] = NULL;
-
-    connect_worker(f);
-
-    assert_int_equal(msg_recv(old, MSG_OPERATIONAL, &f->in), ERR_CLOSED);
-    msg_channel_free(old);
-    stop(f);
-}
-
-static void a_try_at_unlocking_is_allowed_once_a_second(void **state)
-{
-    struct fixture *const f = *state;
-    const struct msg wrong = unlock_with(span_lit("lusab"));
-    lock(f);
-    connect_worker(f);
-    assert_int_equal(ask(f, REACTOR, &wrong), ERR_OK);
-    assert_int_equal(f->in.as.unlocked.err, ERR_MALFORMED);
-
-    assert_int_equal(ask(f, REACTOR, &wrong), ERR_OK);
-
-    assert_int_equal(f->in.as.unlocked.err, ERR_LIMIT);
     stop(f);
 }
 
@@ -417,16 +343,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_signature_is_of_the_content_that_the_keeper_built, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_certificate_that_is_not_held_signs_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_worker_that_sends_nonsense_loses_every_channel, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_point_of_another_length_than_its_group_is_an_offence, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_locked_keeper_gives_no_table_key_to_who_asks, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_new_worker_ends_the_channels_of_the_one_before, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_try_at_unlocking_is_allowed_once_a_second, setup, teardown),
         cmocka_unit_test_setup_teardown(the_worker_that_unlocked_the_box_gets_no_key_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(the_certificate_of_the_locked_box_is_another_than_the_operational_one, setup,
                                         teardown),
     };
 
-    return cmocka_run_group_tests_name("firmware_keeper", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("keeper_keeper", tests, NULL, NULL);
 }
