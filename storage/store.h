@@ -219,7 +219,8 @@ enum err store_delete(struct store_txn *txn, struct table_id table, struct row_i
 /* Tables. Creating asks the keeper for a key and makes the created_by index; an id below STORE_TABLE_FIRST is the
  * caller's choice (ERR_EXISTS if taken), otherwise the store gives one: store_table_new. Dropping deletes the rows and
  * destroys the key when the transaction commits; what old pages still hold can then be opened by nobody.
- * ERR_NOT_FOUND, ERR_EXISTS, ERR_LIMIT (slab or ids used up), ERR_FULL, and the keeper's errors. */
+ * ERR_NOT_FOUND, ERR_EXISTS, ERR_LIMIT (slab or ids used up), ERR_FULL, ERR_CONFLICT (dropping: the wrapping key of an
+ * earlier drop is not destroyed yet), and the keeper's errors. */
 enum err store_table_create(struct store_txn *txn, struct table_id table) MUST_USE;
 enum err store_table_new(struct store_txn *txn, struct table_id *out_table) MUST_USE;
 enum err store_table_drop(struct store_txn *txn, struct table_id table) MUST_USE;

@@ -7,8 +7,8 @@
  * 2. if tables changed: the new set is published as (new, former), so that a reader of either moment finds its own;
  * 3. the engine commits: from here on it is durable;
  * 4. if tables changed: the set is published as (new); if the commit failed: the former set again;
- * 5. after a dropped table: the keeper destroys the old wrapping key. If that fails, the next commit or the next start
- *    does it. */
+ * 5. after a dropped table: the keeper destroys the old wrapping key. If that fails, the next transaction or the next
+ *    start does it first of all. */
 #include <string.h>
 
 #include "hal/base/fault.h"
@@ -78,7 +78,7 @@ static bool still_there(const void *context, struct table_id table)
     return table_set_find(context, table) != NULL;
 }
 
-enum err store_txn_begin(struct store_sealer *sealer, struct store_txn **out_txn)
+static enum err begin(struct store_sealer *sealer, struct store_txn **out_txn)
 {
     struct store_txn *txn = &sealer->txn;
     struct store *store = sealer->reader.store;
@@ -203,6 +203,32 @@ enum err store_txn_commit(struct store_txn *txn)
         end_rotation(store);
     }
     return ERR_OK;
+}
+
+/* A rotation that a transaction before left open: its drop was aborted, or the keeper failed at the end. The keys are
+ * wrapped anew in a transaction of their own, so that a table made meanwhile does not share the version that its own drop
+ * must destroy. Where even that fails, the next transaction tries again. */
+static void finish_rotation(struct store_sealer *sealer)
+{
+    struct store_txn *txn = NULL;
+
+    if (!sealer->reader.store->rotation_open) {
+        return;
+    }
+    enum err err = begin(sealer, &txn);
+    if (err == ERR_OK) {
+        txn->rotate = true;
+        err = store_txn_commit(txn);
+    }
+    if (err != ERR_OK) {
+        fault_clear();
+    }
+}
+
+enum err store_txn_begin(struct store_sealer *sealer, struct store_txn **out_txn)
+{
+    finish_rotation(sealer);
+    return begin(sealer, out_txn);
 }
 
 struct store_snap *store_txn_snap(struct store_txn *txn)

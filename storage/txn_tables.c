@@ -176,6 +176,7 @@ enum err store_table_drop(struct store_txn *txn, struct table_id table)
     if (txn_table(txn, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
+    ENSURE(!store->rotation_open || txn->rotate, ERR_CONFLICT, "an earlier rotation could not be ended yet");
     TRY(store->keeper->rotate_begin(store->keeper->context));
     store->rotation_open = true;
     txn->rotate = true;

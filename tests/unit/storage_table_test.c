@@ -252,6 +252,34 @@ static void a_rotation_that_was_cut_off_is_finished_at_the_next_start(void **sta
     assert_int_equal(store_box_fsck(box, true), 0);
 }
 
+/* A table made after the new wrapping key began is wrapped by it, so its own drop needs a still newer one. */
+static void a_table_made_after_an_unfinished_rotation_is_destroyed_with_its_own(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id first = store_box_table(box);
+    struct store_txn *txn = NULL;
+    box->keeper.fail_rotate_end = ERR_CLOSED;
+    drop(box, first);
+    const struct table_id second = store_box_table(box);
+
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_table_drop(txn, second), ERR_CONFLICT);
+    store_txn_abort(txn);
+    box->keeper.fail_rotate_end = ERR_OK;
+    drop(box, second);
+    assert_int_equal(box->keeper.oldest, 3);
+    assert_int_equal(box->keeper.newest, 3);
+
+    const struct table_id kept = store_box_table(box);
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_table_drop(txn, kept), ERR_OK);
+    store_txn_abort(txn);
+    drop(box, store_box_table(box));
+    assert_int_equal(box->keeper.oldest, 5);
+    assert_int_equal(box->keeper.newest, 5);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
 static void a_drop_that_is_aborted_leaves_the_table(void **state)
 {
     struct store_box *box = *state;
@@ -352,6 +380,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dropped_table_is_gone_and_the_others_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(dropping_destroys_the_key_that_wrapped_the_dropped_one, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_off_is_finished_at_the_next_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_table_made_after_an_unfinished_rotation_is_destroyed_with_its_own, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_drop_that_is_aborted_leaves_the_table, setup, teardown),
         cmocka_unit_test_setup_teardown(more_tables_than_expanded_keys_can_be_used, setup, teardown),
         cmocka_unit_test_setup_teardown(old_epochs_are_emptied_and_forgotten, setup, teardown),
