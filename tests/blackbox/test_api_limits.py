@@ -105,6 +105,10 @@ def test_a_project_can_have_another_rate(make_app):
     window = int(answers[0].headers["x-ratelimit-reset"])
     assert 0 < window - time.time() <= 60
     assert error(answers[-1]) == TOO_MANY
+    with Wire(app.box, source="127.0.0.2") as wire:  # another address has its own count
+        wire.send(request(table.path, client.key))
+        status, headers, _ = wire.answer()
+    assert (status, headers["x-ratelimit-remaining"]) == (200, "19")
     other = client.get(table.path, headers={"Origin": "https://app.example.com"})
     assert other.headers.get("access-control-allow-origin") == "https://app.example.com"
 
@@ -125,4 +129,7 @@ def test_attack_10_three_hundred_bad_keys_a_minute_and_good_ones_are_not_shut_ou
     assert statuses == [401] * 300 + [429] * 50
     assert 1 <= int(answers[-1][1]["retry-after"]) <= 60
     assert json.loads(answers[-1][2])["error"]["code"] == "data/rate-limit-exceeded"
+    with Wire(app.box, source="127.0.0.2") as wire:  # another address has its own count
+        wire.send(stranger)
+        assert wire.answer()[0] == 401
     assert app.pk.get(table.path).status == 200

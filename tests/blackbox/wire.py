@@ -10,9 +10,9 @@ ANSWER_SECONDS = 30
 class Wire:
     """One TLS connection. send() writes bytes; answers() reads until the peer closes or `count` answers have come."""
 
-    def __init__(self, box):
+    def __init__(self, box, source="127.0.0.1"):
         context = ssl.create_default_context(cafile=box.ca)
-        plain = socket.create_connection(("127.0.0.1", box.port), timeout=ANSWER_SECONDS)
+        plain = socket.create_connection(("127.0.0.1", box.port), timeout=ANSWER_SECONDS, source_address=(source, 0))
         self.tls = context.wrap_socket(plain, server_hostname="localhost")
         self.rest = b""
 
