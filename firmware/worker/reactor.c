@@ -21,7 +21,9 @@
 #include "net/tls.h"
 
 #define PLAIN_BYTES_MAX ((size_t)65536) /* of a request on the plain port and its answer: headers only */
-#define POSTS_MAX 4096 /* completions of the writer, one for each exchange under way at most, and a few of ours */
+/* Posts that may wait at once: completions of all that the writer holds, of the requests of one turn, and a few of ours.
+ * A completion that finds no room would stop the program. */
+#define POSTS_MAX (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + 1024)
 
 struct drain_post {
     struct loop_post post; /* first: the loop hands this back */
