@@ -384,6 +384,30 @@ bool api_answer_member(const struct api_answer *from, const char *path, char *ou
     return value != NULL && print_value(value, out_text, out_size);
 }
 
+const char *api_answer_text(const struct api_answer *answer, const char *path)
+{
+    static char text[8][API_ANSWER_TEXT_MAX];
+    static unsigned int next;
+    char *place = text[next++ % ARRAY_LENGTH(text)];
+
+    if (!api_answer_member(answer, path, place, API_ANSWER_TEXT_MAX)) {
+        (void)snprintf(place, API_ANSWER_TEXT_MAX, "(missing %s in %.300s)", path, answer->body);
+    }
+    return place;
+}
+
+int api_box_set_up(void **state)
+{
+    *state = api_box_new();
+    return 0;
+}
+
+int api_box_tear_down(void **state)
+{
+    api_box_free(*state);
+    return 0;
+}
+
 void api_box_table(struct api_box *box, const char *body, char *out_id)
 {
     const struct api_answer *made = api_box_send(box, "POST", box->secret, "/v1/admin/tables", body);

@@ -40,6 +40,10 @@ struct api_box {
 struct api_box *api_box_new(void);
 void api_box_free(struct api_box *box);
 
+/* For cmocka: the same as set-up and tear-down. */
+int api_box_set_up(void **state);
+int api_box_tear_down(void **state);
+
 /* Closes data and api and opens them again: a restart of the worker. */
 void api_box_restart(struct api_box *box);
 
@@ -81,9 +85,25 @@ const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pend
 bool api_box_is_done(const struct api_box_pending *pending);
 void api_box_hang_up(struct api_box_pending *pending);
 
-/* Is there such a member, a text or a number, anywhere at the top level or in error: api_answer_text(a, "error.code").
+/* Is there such a member, a text or a number, at this path: "error.code", "items.0.id".
  * Copies it to out_text as text; false if it is not there. */
 bool api_answer_member(const struct api_answer *answer, const char *path, char *out_text, size_t out_size);
+
+/* The same as text, cut at API_ANSWER_TEXT_MAX, that lives until the eighth call from now; if it is not there, a text that
+ * says so and shows the answer. */
+#define API_ANSWER_TEXT_MAX 512
+const char *api_answer_text(const struct api_answer *answer, const char *path);
+
+/* The answer refuses, with this status and public code; prints it if not. */
+#define assert_refused(answer_, status_, code_)                                                                        \
+    do {                                                                                                               \
+        const struct api_answer *refused_ = (answer_);                                                                 \
+        if (refused_->status != (status_)) {                                                                           \
+            print_message("%s\n", refused_->body);                                                                     \
+        }                                                                                                              \
+        assert_int_equal(refused_->status, (status_));                                                                 \
+        assert_string_equal(api_answer_text(refused_, "error.code"), (code_));                                         \
+    } while (0)
 
 /* Sets up a table by the management API and returns its id in out_id (37 bytes). Stops the program on failure. */
 void api_box_table(struct api_box *box, const char *body, char *out_id);

@@ -14,7 +14,7 @@
 #include "firmware/auth/verify.h"
 #include "tests/lib/api_box.h"
 
-#define TEXT  512
+#define TEXT 512
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define JWT   "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2ln"
 
@@ -26,33 +26,6 @@ static int setup(void **state)
     api_box_table(box, "{\"tableName\":\"tags\"}", id);
     *state = box;
     return 0;
-}
-
-static int teardown(void **state)
-{
-    api_box_free(*state);
-    return 0;
-}
-
-static const char *member(const struct api_answer *answer, const char *path)
-{
-    static char text[4][TEXT];
-    static unsigned int next;
-    char *place = text[next++ % 4];
-
-    if (!api_answer_member(answer, path, place, TEXT)) {
-        (void)snprintf(place, TEXT, "(missing %s in %.300s)", path, answer->body);
-    }
-    return place;
-}
-
-static void refused(const struct api_answer *answer, unsigned int status, const char *code)
-{
-    if (answer->status != status) {
-        print_message("%s\n", answer->body);
-    }
-    assert_int_equal(answer->status, status);
-    assert_string_equal(member(answer, "error.code"), code);
 }
 
 static const struct api_answer *ask(struct api_box *box, const char *key, const char *header, const char *header2)
@@ -95,14 +68,14 @@ static void a_key_is_checked_in_the_contracts_order(void **state)
     }
 
     assert_true(changed);
-    refused(ask(box, NULL, NULL, NULL), 401, "auth/unauthorized");
-    refused(ask(box, "", NULL, NULL), 401, "auth/unauthorized");
-    refused(ask(box, NULL, "Authorization: Bearer " JWT, NULL), 401, "auth/unauthorized");
-    refused(ask(box, "pk_0123", NULL, NULL), 401, "auth/invalid-token-format");
-    refused(ask(box, "xk_" HEX64, NULL, NULL), 401, "auth/invalid-token-format");
-    refused(ask(box, "pk_" HEX64, NULL, NULL), 401, "auth/invalid-token");
-    refused(ask(box, upper, NULL, NULL), 401, "auth/invalid-token");
-    refused(ask(box, box->publishable, "X-API-Key: pk_" HEX64, NULL), 400, "data/invalid-header");
+    assert_refused(ask(box, NULL, NULL, NULL), 401, "auth/unauthorized");
+    assert_refused(ask(box, "", NULL, NULL), 401, "auth/unauthorized");
+    assert_refused(ask(box, NULL, "Authorization: Bearer " JWT, NULL), 401, "auth/unauthorized");
+    assert_refused(ask(box, "pk_0123", NULL, NULL), 401, "auth/invalid-token-format");
+    assert_refused(ask(box, "xk_" HEX64, NULL, NULL), 401, "auth/invalid-token-format");
+    assert_refused(ask(box, "pk_" HEX64, NULL, NULL), 401, "auth/invalid-token");
+    assert_refused(ask(box, upper, NULL, NULL), 401, "auth/invalid-token");
+    assert_refused(ask(box, box->publishable, "X-API-Key: pk_" HEX64, NULL), 400, "data/invalid-header");
     assert_int_equal(ask(box, box->publishable, NULL, NULL)->status, 200);
 }
 
@@ -119,11 +92,11 @@ static void a_revoked_key_is_revoked_before_it_is_expired(void **state)
     sim_clock_advance_ms(&box->clock, 59999);
     assert_int_equal(ask(box, key, NULL, NULL)->status, 200);
     sim_clock_advance_ms(&box->clock, 1);
-    refused(ask(box, key, NULL, NULL), 401, "auth/token-expired");
+    assert_refused(ask(box, key, NULL, NULL), 401, "auth/token-expired");
     (void)snprintf(target, sizeof target, "/v1/admin/api-keys/%s/revoke", id);
     assert_int_equal(api_box_send(box, "POST", box->secret, target, NULL)->status, 200);
 
-    refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
+    assert_refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
 }
 
 static void a_deleted_key_stays_revoked_and_is_listed_no_more(void **state)
@@ -135,15 +108,15 @@ static void a_deleted_key_stays_revoked_and_is_listed_no_more(void **state)
     (void)snprintf(key, sizeof key, "%s", make_key(box, "\"type\":\"publishable\"", id));
     (void)snprintf(target, sizeof target, "/v1/admin/api-keys/%s", id);
 
-    refused(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"wrong\"}"), 400,
+    assert_refused(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"wrong\"}"), 400,
             "common/invalid-parameters");
     assert_int_equal(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"k\"}")->status, 200);
 
-    refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
-    refused(api_box_get(box, box->secret, target), 404, "common/not-found");
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/admin/api-keys"), "pagination.total"), "2");
+    assert_refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
+    assert_refused(api_box_get(box, box->secret, target), 404, "common/not-found");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/api-keys"), "pagination.total"), "2");
     api_box_restart(box);
-    refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
+    assert_refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
 }
 
 static void the_binding_headers_must_agree_with_the_key(void **state)
@@ -153,9 +126,9 @@ static void the_binding_headers_must_agree_with_the_key(void **state)
     (void)snprintf(header, sizeof header, "X-Project-Id: %.36s", box->first.project_id);
 
     assert_int_equal(ask(box, box->publishable, header, "X-Environment: dev")->status, 200);
-    refused(ask(box, box->publishable, "X-Environment: prod", NULL), 403, "data/project-access-denied");
+    assert_refused(ask(box, box->publishable, "X-Environment: prod", NULL), 403, "data/project-access-denied");
     const struct api_answer *other = ask(box, box->publishable, "X-Project-Id: other", NULL);
-    refused(other, 403, "data/project-access-denied");
+    assert_refused(other, 403, "data/project-access-denied");
     assert_non_null(strstr(other->headers, "X-RateLimit-Remaining: 5999\n")); /* one was taken above, none by this */
 }
 
@@ -178,8 +151,8 @@ static void attack_09_no_token_is_valid_and_none_becomes_a_guest(void **state)
     struct api_box *box = *state;
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        refused(ask(box, box->publishable, cases[i].header, NULL), 401, cases[i].code);
-        refused(ask(box, box->secret, cases[i].header, NULL), 401, cases[i].code);
+        assert_refused(ask(box, box->publishable, cases[i].header, NULL), 401, cases[i].code);
+        assert_refused(ask(box, box->secret, cases[i].header, NULL), 401, cases[i].code);
     }
 }
 
@@ -187,9 +160,10 @@ static void on_behalf_of_needs_a_secret_key_and_a_user(void **state)
 {
     struct api_box *box = *state;
 
-    refused(ask(box, box->publishable, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 403,
+    assert_refused(ask(box, box->publishable, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 403,
             "auth/forbidden");
-    refused(ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 404, "user/not-found");
+    assert_refused(ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL), 404,
+                   "user/not-found");
 }
 
 static void attack_13_no_refused_header_is_free_of_the_rate_limits(void **state)
@@ -201,10 +175,10 @@ static void attack_13_no_refused_header_is_free_of_the_rate_limits(void **state)
     answer = ask(box, box->secret, "X-On-Behalf-Of: 11111111-1111-4111-8111-111111111111", NULL);
     assert_non_null(strstr(answer->headers, "X-RateLimit-Remaining: 5996\n"));
     for (unsigned int i = 0; i < AUTH_FAILURES_DEFAULT; i++) {
-        refused(ask(box, box->publishable, "X-Environment: prod", NULL), 403, "data/project-access-denied");
+        assert_refused(ask(box, box->publishable, "X-Environment: prod", NULL), 403, "data/project-access-denied");
     }
     answer = ask(box, box->publishable, "X-Environment: prod", NULL);
-    refused(answer, 429, "data/rate-limit-exceeded");
+    assert_refused(answer, 429, "data/rate-limit-exceeded");
     assert_non_null(strstr(answer->headers, "Retry-After: "));
     assert_int_equal(ask(box, box->publishable, NULL, NULL)->status, 200);
 }
@@ -236,7 +210,7 @@ static void scopes_are_checked_before_the_table_is_looked_up(void **state)
             api_box_send(box, cases[i].method, key, cases[i].target, cases[i].method[0] == 'P' ? "{}" : NULL);
         assert_int_equal(answer->status, cases[i].status);
         if (cases[i].status != 200) {
-            assert_string_equal(member(answer, "error.code"), cases[i].code);
+            assert_string_equal(api_answer_text(answer, "error.code"), cases[i].code);
         }
     }
 }
@@ -254,7 +228,7 @@ static void the_rate_limit_answers_429_and_says_when(void **state)
     }
     const struct api_answer *answer = ask(box, box->publishable, NULL, NULL);
 
-    refused(answer, 429, "data/rate-limit-exceeded");
+    assert_refused(answer, 429, "data/rate-limit-exceeded");
     assert_non_null(strstr(answer->headers, "X-RateLimit-Limit: 3\n"));
     assert_non_null(strstr(answer->headers, "X-RateLimit-Remaining: 0\n"));
     assert_non_null(strstr(answer->headers, "X-RateLimit-Reset: 1767225660\n"));
@@ -268,10 +242,10 @@ static void attack_10_guessing_keys_is_slowed_down_for_the_address(void **state)
     struct api_box *box = *state;
 
     for (int i = 0; i < 300; i++) {
-        refused(ask(box, "pk_" HEX64, NULL, NULL), 401, "auth/invalid-token");
+        assert_refused(ask(box, "pk_" HEX64, NULL, NULL), 401, "auth/invalid-token");
     }
 
-    refused(ask(box, "pk_" HEX64, NULL, NULL), 429, "data/rate-limit-exceeded");
+    assert_refused(ask(box, "pk_" HEX64, NULL, NULL), 429, "data/rate-limit-exceeded");
     assert_int_equal(ask(box, box->publishable, NULL, NULL)->status, 200);
 }
 
@@ -309,12 +283,12 @@ static void attack_05_tricks_with_paths_find_nothing(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
         const struct api_answer *answer = api_box_get(box, box->secret, targets[i]);
 
-        refused(answer, 404, "common/not-found");
+        assert_refused(answer, 404, "common/not-found");
     }
-    refused(api_box_get(box, box->secret, "/v1/data/_posts"), 404, "data/table-not-found");
-    refused(api_box_get(box, box->secret, "/v1/data/%70osts%20"), 404, "data/table-not-found");
+    assert_refused(api_box_get(box, box->secret, "/v1/data/_posts"), 404, "data/table-not-found");
+    assert_refused(api_box_get(box, box->secret, "/v1/data/%70osts%20"), 404, "data/table-not-found");
     assert_int_equal(api_box_get(box, box->secret, "/v1/data/%70osts")->status, 200); /* decoded once */
-    refused(api_box_get(box, box->secret, "/v1/data/%2570osts"), 404, "data/table-not-found");
+    assert_refused(api_box_get(box, box->secret, "/v1/data/%2570osts"), 404, "data/table-not-found");
 }
 
 static void a_wrong_method_names_those_that_there_are(void **state)
@@ -323,9 +297,9 @@ static void a_wrong_method_names_those_that_there_are(void **state)
 
     const struct api_answer *answer = api_box_send(box, "PATCH", NULL, "/v1/data/posts", "{}");
 
-    refused(answer, 405, "common/method-not-allowed");
+    assert_refused(answer, 405, "common/method-not-allowed");
     assert_non_null(strstr(answer->headers, "Allow: GET, POST, OPTIONS\n"));
-    refused(api_box_send(box, "BREW", NULL, "/healthz", NULL), 405, "common/method-not-allowed");
+    assert_refused(api_box_send(box, "BREW", NULL, "/healthz", NULL), 405, "common/method-not-allowed");
 }
 
 /* --- headers of answers --- */
@@ -408,7 +382,8 @@ static void origins_follow_the_projects_list(void **state)
     assert_false(allows(box, box->publishable, "http://localhost.evil.example"));
     assert_false(allows(box, box->publishable, "http://localhost:"));
     assert_false(allows(box, NULL, "https://any.example"));
-    assert_string_equal(member(api_box_get(box, box->secret, target), "origins.0"), "https://app.example:8443");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, target), "origins.0"),
+                        "https://app.example:8443");
 }
 
 static void origins_that_are_none_are_refused(void **state)
@@ -430,7 +405,7 @@ static void origins_that_are_none_are_refused(void **state)
     (void)snprintf(target, sizeof target, "/v1/admin/projects/%.36s/cors", box->first.project_id);
 
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
-        refused(api_box_send(box, "PUT", box->secret, target, bodies[i]), 400, "common/invalid-parameters");
+        assert_refused(api_box_send(box, "PUT", box->secret, target, bodies[i]), 400, "common/invalid-parameters");
     }
 }
 
@@ -445,15 +420,15 @@ static void a_locked_box_answers_health_and_state_alone(void **state)
     assert_int_equal(api_box_ask(box, &request)->status, 200);
     request.target = "/v1/system/state";
     const struct api_answer *told = api_box_ask(box, &request);
-    assert_string_equal(member(told, "state"), "locked");
-    assert_string_equal(member(told, "version"), "test");
+    assert_string_equal(api_answer_text(told, "state"), "locked");
+    assert_string_equal(api_answer_text(told, "version"), "test");
     request.target = "/readyz";
-    refused(api_box_ask(box, &request), 503, "common/unavailable");
+    assert_refused(api_box_ask(box, &request), 503, "common/unavailable");
     request.target = "/v1/data/posts";
     request.key = box->secret;
     request.header = "Origin: https://app.example";
     const struct api_answer *rows = api_box_ask(box, &request);
-    refused(rows, 503, "common/unavailable");
+    assert_refused(rows, 503, "common/unavailable");
     assert_non_null(strstr(rows->headers, "Retry-After: "));
     assert_non_null(strstr(rows->headers, "Access-Control-Allow-Origin: https://app.example\n"));
     api_free(locked);
@@ -463,15 +438,16 @@ static void an_operational_box_does_not_unlock(void **state)
 {
     struct api_box *box = *state;
 
-    refused(api_box_send(box, "POST", NULL, "/v1/system/unlock", "{\"pin\":\"1234\"}"), 503, "common/unavailable");
-    assert_string_equal(member(api_box_get(box, NULL, "/v1/system/state"), "reason"), "null");
+    assert_refused(api_box_send(box, "POST", NULL, "/v1/system/unlock", "{\"pin\":\"1234\"}"), 503,
+                   "common/unavailable");
+    assert_string_equal(api_answer_text(api_box_get(box, NULL, "/v1/system/state"), "reason"), "null");
     assert_string_equal(api_box_get(box, NULL, "/.well-known/jwks.json")->body, "{\"keys\":[]}");
     assert_int_equal(api_box_get(box, NULL, "/readyz")->status, 200);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, api_box_tear_down)
     const struct CMUnitTest tests[] = {
         T(a_key_is_checked_in_the_contracts_order),
         T(a_revoked_key_is_revoked_before_it_is_expired),

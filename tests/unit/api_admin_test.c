@@ -14,39 +14,6 @@
 
 #define TEXT 512
 
-static int setup(void **state)
-{
-    *state = api_box_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    api_box_free(*state);
-    return 0;
-}
-
-static const char *member(const struct api_answer *answer, const char *path)
-{
-    static char text[8][TEXT];
-    static unsigned int next;
-    char *place = text[next++ % 8];
-
-    if (!api_answer_member(answer, path, place, TEXT)) {
-        (void)snprintf(place, TEXT, "(missing %s in %.300s)", path, answer->body);
-    }
-    return place;
-}
-
-static void refused(const struct api_answer *answer, unsigned int status, const char *code)
-{
-    if (answer->status != status) {
-        print_message("%s\n", answer->body);
-    }
-    assert_int_equal(answer->status, status);
-    assert_string_equal(member(answer, "error.code"), code);
-}
-
 static const struct api_answer *done(const struct api_answer *answer, unsigned int status)
 {
     if (answer->status != status) {
@@ -77,13 +44,13 @@ static void managing_needs_an_unrestricted_secret_key(void **state)
 {
     struct api_box *box = *state;
 
-    refused(api_box_get(box, box->publishable, "/v1/admin/tables"), 403, "auth/forbidden");
-    refused(api_box_send(box, "POST", box->publishable, "/v1/admin/tables", "{}"), 403, "auth/forbidden");
-    refused(api_box_get(box, NULL, "/v1/admin/tables"), 401, "auth/unauthorized");
-    refused(post(box, "/v1/admin/projects", "{\"slug\":\"x\",\"name\":\"x\"}"), 403, "auth/forbidden");
-    refused(api_box_send(box, "DELETE", box->secret, "/v1/admin/projects/x", NULL), 403, "auth/forbidden");
-    refused(api_box_get(box, box->secret, "/v1/admin/organizations"), 403, "auth/forbidden");
-    refused(api_box_get(box, box->secret, "/v1/admin/operators"), 403, "auth/forbidden");
+    assert_refused(api_box_get(box, box->publishable, "/v1/admin/tables"), 403, "auth/forbidden");
+    assert_refused(api_box_send(box, "POST", box->publishable, "/v1/admin/tables", "{}"), 403, "auth/forbidden");
+    assert_refused(api_box_get(box, NULL, "/v1/admin/tables"), 401, "auth/unauthorized");
+    assert_refused(post(box, "/v1/admin/projects", "{\"slug\":\"x\",\"name\":\"x\"}"), 403, "auth/forbidden");
+    assert_refused(api_box_send(box, "DELETE", box->secret, "/v1/admin/projects/x", NULL), 403, "auth/forbidden");
+    assert_refused(api_box_get(box, box->secret, "/v1/admin/organizations"), 403, "auth/forbidden");
+    assert_refused(api_box_get(box, box->secret, "/v1/admin/operators"), 403, "auth/forbidden");
 }
 
 /* --- projects and environments --- */
@@ -94,20 +61,20 @@ static void the_own_project_is_shown_and_changed(void **state)
     char id[64] = "";
     memcpy(id, box->first.project_id, DATA_UUID_BYTES);
 
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id"), id);
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id"), id);
     const struct api_answer *changed =
         done(api_box_send(box, "PATCH", box->secret, at("projects", id, ""),
                           "{\"name\":\"Shop\",\"settings\":{\"allowLocalhostOrigins\":false}}"),
              200);
 
-    assert_string_equal(member(changed, "name"), "Shop");
-    assert_string_equal(member(changed, "settings.allowLocalhostOrigins"), "false");
-    assert_string_equal(member(changed, "environmentCount"), "1");
-    assert_string_equal(member(changed, "status"), "active");
+    assert_string_equal(api_answer_text(changed, "name"), "Shop");
+    assert_string_equal(api_answer_text(changed, "settings.allowLocalhostOrigins"), "false");
+    assert_string_equal(api_answer_text(changed, "environmentCount"), "1");
+    assert_string_equal(api_answer_text(changed, "status"), "active");
     api_box_restart(box);
     const struct api_answer *read = done(api_box_get(box, box->secret, at("projects", id, "")), 200);
-    assert_string_equal(member(read, "name"), "Shop");
-    refused(api_box_get(box, box->secret, at("projects", "11111111-1111-4111-8111-111111111111", "")), 404,
+    assert_string_equal(api_answer_text(read, "name"), "Shop");
+    assert_refused(api_box_get(box, box->secret, at("projects", "11111111-1111-4111-8111-111111111111", "")), 404,
             "common/not-found");
 }
 
@@ -129,7 +96,7 @@ static void settings_that_are_unknown_wrong_or_of_later_features_are_refused(voi
     memcpy(id, box->first.project_id, DATA_UUID_BYTES);
 
     for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
-        refused(api_box_send(box, "PATCH", box->secret, at("projects", id, ""), bodies[i]), 400,
+        assert_refused(api_box_send(box, "PATCH", box->secret, at("projects", id, ""), bodies[i]), 400,
                 "common/invalid-parameters");
     }
 }
@@ -145,19 +112,21 @@ static void environments_are_made_and_the_own_one_is_deleted_with_its_tables(voi
         api_answer_member(api_box_get(box, box->secret, "/v1/admin/environments"), "items.0.id", id, sizeof id));
 
     const struct api_answer *made = done(post(box, "/v1/admin/environments", "{\"environment\":\"staging\"}"), 201);
-    assert_string_equal(member(made, "environmentType"), "staging");
+    assert_string_equal(api_answer_text(made, "environmentType"), "staging");
     assert_true(api_answer_member(made, "id", other, sizeof other));
-    refused(post(box, "/v1/admin/environments", "{\"environment\":\"staging\"}"), 409, "common/conflict");
-    refused(post(box, "/v1/admin/environments", "{\"environment\":\"No Name\"}"), 400, "common/invalid-parameters");
-    refused(post(box, "/v1/admin/environments", "{\"environment\":\"x\",\"projectId\":\"other\"}"), 403,
+    assert_refused(post(box, "/v1/admin/environments", "{\"environment\":\"staging\"}"), 409, "common/conflict");
+    assert_refused(post(box, "/v1/admin/environments", "{\"environment\":\"No Name\"}"), 400,
+                   "common/invalid-parameters");
+    assert_refused(post(box, "/v1/admin/environments", "{\"environment\":\"x\",\"projectId\":\"other\"}"), 403,
             "auth/forbidden");
-    refused(api_box_send(box, "DELETE", box->secret, at("environments", other, ""), "{\"confirmName\":\"staging\"}"),
-            403, "auth/forbidden");
-    refused(api_box_send(box, "DELETE", box->secret, at("environments", id, ""), "{\"confirmName\":\"no\"}"), 400,
-            "common/invalid-parameters");
+    assert_refused(
+        api_box_send(box, "DELETE", box->secret, at("environments", other, ""), "{\"confirmName\":\"staging\"}"), 403,
+        "auth/forbidden");
+    assert_refused(api_box_send(box, "DELETE", box->secret, at("environments", id, ""), "{\"confirmName\":\"no\"}"),
+                   400, "common/invalid-parameters");
     done(api_box_send(box, "DELETE", box->secret, at("environments", id, ""), "{\"confirmName\":\"dev\"}"), 200);
 
-    refused(api_box_get(box, box->secret, "/v1/data/posts"), 404, "data/environment-not-found");
+    assert_refused(api_box_get(box, box->secret, "/v1/data/posts"), 404, "data/environment-not-found");
 }
 
 /* --- tables --- */
@@ -173,26 +142,27 @@ static void a_table_is_made_shown_changed_and_dropped(void **state)
                   "\"permissions\":{\"guest\":{\"create\":true,\"read\":true},\"admin\":{\"read\":false}}}"),
              201);
     assert_true(api_answer_member(made, "id", id, sizeof id));
-    assert_string_equal(member(made, "status"), "deployed");
-    assert_string_equal(member(made, "rowCount"), "0");
-    assert_string_equal(member(made, "schema.bsonType"), "object");
-    assert_string_equal(member(made, "permissions.admin.read"), "false");
-    assert_string_equal(member(made, "columnPermissions"), "null");
+    assert_string_equal(api_answer_text(made, "status"), "deployed");
+    assert_string_equal(api_answer_text(made, "rowCount"), "0");
+    assert_string_equal(api_answer_text(made, "schema.bsonType"), "object");
+    assert_string_equal(api_answer_text(made, "permissions.admin.read"), "false");
+    assert_string_equal(api_answer_text(made, "columnPermissions"), "null");
     assert_non_null(strstr(made->body, "\"warnings\":[\""));
     done(post(box, "/v1/data/posts", "{\"title\":\"a\"}"), 201);
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/admin/tables"), "items.0.rowCount"), "1");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/tables"), "items.0.rowCount"), "1");
     const struct api_answer *changed = done(api_box_send(box, "PATCH", box->secret, at("tables", id, ""),
                                                          "{\"description\":\"d\",\"permissions\":{\"user\":{}}}"),
                                             200);
-    assert_string_equal(member(changed, "displayName"), "Posts");
-    assert_string_equal(member(changed, "description"), "d");
-    assert_non_null(strstr(member(changed, "permissions.guest"), "missing"));
-    refused(api_box_send(box, "DELETE", box->secret, at("tables", id, ""), "{}"), 400, "common/invalid-parameters");
+    assert_string_equal(api_answer_text(changed, "displayName"), "Posts");
+    assert_string_equal(api_answer_text(changed, "description"), "d");
+    assert_non_null(strstr(api_answer_text(changed, "permissions.guest"), "missing"));
+    assert_refused(api_box_send(box, "DELETE", box->secret, at("tables", id, ""), "{}"), 400,
+                   "common/invalid-parameters");
     done(api_box_send(box, "DELETE", box->secret, at("tables", id, ""), "{\"confirmName\":\"posts\"}"), 200);
-    refused(api_box_get(box, box->secret, at("tables", id, "")), 404, "common/not-found");
-    refused(api_box_get(box, box->secret, "/v1/data/posts"), 404, "data/table-not-found");
+    assert_refused(api_box_get(box, box->secret, at("tables", id, "")), 404, "common/not-found");
+    assert_refused(api_box_get(box, box->secret, "/v1/data/posts"), 404, "data/table-not-found");
     done(post(box, "/v1/admin/tables", "{\"tableName\":\"posts\"}"), 201);
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
 }
 
 struct body_case {
@@ -232,11 +202,11 @@ static void a_table_that_cannot_be_is_refused(void **state)
     done(post(box, "/v1/admin/tables", "{\"tableName\":\"posts\"}"), 201);
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        refused(post(box, "/v1/admin/tables", cases[i].body), cases[i].status, cases[i].code);
+        assert_refused(post(box, "/v1/admin/tables", cases[i].body), cases[i].status, cases[i].code);
     }
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/admin/tables"), "pagination.total"), "1");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/tables"), "pagination.total"), "1");
     done(post(box, "/v1/admin/tables", "{\"tableName\":\"_jobs\",\"system\":true}"), 201);
-    refused(api_box_get(box, box->publishable, "/v1/data/_jobs"), 403, "data/system-table-access");
+    assert_refused(api_box_get(box, box->publishable, "/v1/data/_jobs"), 403, "data/system-table-access");
 }
 
 static void putting_a_policy_replaces_it_whole(void **state)
@@ -252,12 +222,12 @@ static void putting_a_policy_replaces_it_whole(void **state)
                                                      "{\"permissions\":{\"user\":{\"read\":true}}}"),
                                         200);
 
-    assert_non_null(strstr(member(set, "permissions.guest"), "missing"));
-    assert_non_null(strstr(member(set, "security.additionalFields"), "missing"));
-    refused(api_box_get(box, box->publishable, "/v1/data/posts"), 403, "data/permission-denied");
+    assert_non_null(strstr(api_answer_text(set, "permissions.guest"), "missing"));
+    assert_non_null(strstr(api_answer_text(set, "security.additionalFields"), "missing"));
+    assert_refused(api_box_get(box, box->publishable, "/v1/data/posts"), 403, "data/permission-denied");
     done(api_box_send(box, "PUT", box->secret, at("tables", id, "/policy"), "{}"), 200);
     done(api_box_get(box, box->publishable, "/v1/data/posts"), 200); /* unset: the default matrix */
-    refused(api_box_send(box, "PUT", box->secret, at("tables", id, "/policy"), "{\"rowFilters\":[{}]}"), 400,
+    assert_refused(api_box_send(box, "PUT", box->secret, at("tables", id, "/policy"), "{\"rowFilters\":[{}]}"), 400,
             "data/validation-error");
 }
 
@@ -278,7 +248,7 @@ static void a_unique_field_is_removed_from_a_table_of_many_rows(void **state)
     const struct api_answer *changed =
         done(post(box, at("tables", id, "/fields"), "{\"fieldsToRemove\":[\"slug\"]}"), 200);
 
-    assert_string_equal(member(changed, "schemaVersion"), "2");
+    assert_string_equal(api_answer_text(changed, "schemaVersion"), "2");
     assert_null(strstr(changed->body, "slug"));
     assert_null(strstr(api_box_get(box, box->secret, "/v1/data/t")->body, "slug"));
     done(post(box, "/v1/data/t", "{\"a\":1}"), 201);
@@ -294,7 +264,7 @@ static void a_removed_field_takes_its_data_along(void **state)
         id);
     const struct api_answer *made =
         done(post(box, "/v1/data/posts", "{\"title\":\"a\",\"old\":\"gone\",\"x\":1}"), 201);
-    (void)snprintf(row, sizeof row, "/v1/data/posts/%s", member(made, "id"));
+    (void)snprintf(row, sizeof row, "/v1/data/posts/%s", api_answer_text(made, "id"));
 
     const struct api_answer *changed =
         done(post(box, at("tables", id, "/fields"),
@@ -302,22 +272,24 @@ static void a_removed_field_takes_its_data_along(void **state)
                   "\"requiredFieldsToAdd\":[\"title\"]}"),
              200);
 
-    assert_string_equal(member(changed, "schemaVersion"), "2");
+    assert_string_equal(api_answer_text(changed, "schemaVersion"), "2");
     const struct api_answer *read = done(api_box_get(box, box->secret, row), 200);
     assert_null(strstr(read->body, "gone"));
-    assert_string_equal(member(read, "x"), "1");
+    assert_string_equal(api_answer_text(read, "x"), "1");
     done(post(box, at("tables", id, "/schema/rollback"), "{\"version\":1}"), 200);
     assert_null(strstr(api_box_get(box, box->secret, row)->body, "gone"));
     const struct api_answer *versions = done(api_box_get(box, box->secret, at("tables", id, "/schema/versions")), 200);
-    assert_string_equal(member(versions, "pagination.total"), "3");
-    assert_string_equal(member(versions, "items.0.version"), "3");
-    assert_string_equal(member(versions, "items.0.current"), "true");
-    assert_string_equal(member(versions, "items.2.schema.properties.old.bsonType"), "string");
+    assert_string_equal(api_answer_text(versions, "pagination.total"), "3");
+    assert_string_equal(api_answer_text(versions, "items.0.version"), "3");
+    assert_string_equal(api_answer_text(versions, "items.0.current"), "true");
+    assert_string_equal(api_answer_text(versions, "items.2.schema.properties.old.bsonType"), "string");
     const struct api_answer *second = done(api_box_get(box, box->secret, at("tables", id, "/schema/versions/2")), 200);
-    assert_string_equal(member(second, "schema.properties.new.bsonType"), "int");
-    refused(api_box_get(box, box->secret, at("tables", id, "/schema/versions/4")), 404, "common/not-found");
-    refused(post(box, at("tables", id, "/schema/rollback"), "{\"version\":3}"), 400, "common/invalid-parameters");
-    refused(post(box, at("tables", id, "/fields"), "{\"fieldsToRemove\":[\"nosuch\"]}"), 400, "data/validation-error");
+    assert_string_equal(api_answer_text(second, "schema.properties.new.bsonType"), "int");
+    assert_refused(api_box_get(box, box->secret, at("tables", id, "/schema/versions/4")), 404, "common/not-found");
+    assert_refused(post(box, at("tables", id, "/schema/rollback"), "{\"version\":3}"), 400,
+                   "common/invalid-parameters");
+    assert_refused(post(box, at("tables", id, "/fields"), "{\"fieldsToRemove\":[\"nosuch\"]}"), 400,
+                   "data/validation-error");
 }
 
 static void indexes_are_added_enforced_and_removed(void **state)
@@ -328,28 +300,28 @@ static void indexes_are_added_enforced_and_removed(void **state)
     done(post(box, "/v1/data/posts", "{\"a\":1,\"b\":1}"), 201);
     done(post(box, "/v1/data/posts", "{\"a\":1,\"b\":2}"), 201);
 
-    refused(post(box, at("tables", id, "/indexes"),
+    assert_refused(post(box, at("tables", id, "/indexes"),
                  "{\"indexesToAddOrUpdate\":[{\"name\":\"ua\",\"fields\":{\"a\":1},\"unique\":true}]}"),
             409, "data/duplicate-value");
     const struct api_answer *made =
         done(post(box, at("tables", id, "/indexes"),
                   "{\"indexesToAddOrUpdate\":[{\"name\":\"uab\",\"fields\":{\"a\":1,\"b\":-1},\"unique\":true}]}"),
              200);
-    assert_string_equal(member(made, "indexVersion"), "2");
-    assert_string_equal(member(made, "indexes.0.fields.b"), "-1");
-    refused(post(box, "/v1/data/posts", "{\"a\":1,\"b\":2}"), 409, "data/duplicate-value");
+    assert_string_equal(api_answer_text(made, "indexVersion"), "2");
+    assert_string_equal(api_answer_text(made, "indexes.0.fields.b"), "-1");
+    assert_refused(post(box, "/v1/data/posts", "{\"a\":1,\"b\":2}"), 409, "data/duplicate-value");
     api_box_restart(box);
     sim_clock_advance_ms(&box->clock, 1000); /* ids of two processes sort by the second alone */
-    refused(post(box, "/v1/data/posts", "{\"a\":1,\"b\":2}"), 409, "data/duplicate-value");
-    refused(post(box, at("tables", id, "/indexes"), "{\"indexesToRemove\":[\"idx_createdBy\"]}"), 400,
+    assert_refused(post(box, "/v1/data/posts", "{\"a\":1,\"b\":2}"), 409, "data/duplicate-value");
+    assert_refused(post(box, at("tables", id, "/indexes"), "{\"indexesToRemove\":[\"idx_createdBy\"]}"), 400,
             "common/invalid-parameters");
-    refused(post(box, at("tables", id, "/indexes"), "{\"indexesToRemove\":[\"nosuch\"]}"), 400,
+    assert_refused(post(box, at("tables", id, "/indexes"), "{\"indexesToRemove\":[\"nosuch\"]}"), 400,
             "common/invalid-parameters");
     done(post(box, at("tables", id, "/indexes"), "{\"indexesToRemove\":[\"uab\"]}"), 200);
     done(post(box, "/v1/data/posts", "{\"a\":1,\"b\":2}"), 201);
     const struct api_answer *versions = done(api_box_get(box, box->secret, at("tables", id, "/indexes/versions")), 200);
-    assert_string_equal(member(versions, "pagination.total"), "3");
-    assert_string_equal(member(versions, "items.1.indexes.0.name"), "uab");
+    assert_string_equal(api_answer_text(versions, "pagination.total"), "3");
+    assert_string_equal(api_answer_text(versions, "items.1.indexes.0.name"), "uab");
 }
 
 static void a_unique_flag_makes_and_drops_its_index(void **state)
@@ -360,7 +332,7 @@ static void a_unique_flag_makes_and_drops_its_index(void **state)
     done(post(box, "/v1/data/posts", "{\"a\":1}"), 201);
     done(post(box, "/v1/data/posts", "{\"a\":1}"), 201);
 
-    refused(
+    assert_refused(
         post(box, at("tables", id, "/fields"), "{\"fieldsToAddOrUpdate\":{\"a\":{\"type\":\"int\",\"unique\":true}}}"),
         409, "data/duplicate-value");
     /* Both rows lack c, and null collides with null; the field that goes along stays, with its data. */
@@ -368,8 +340,8 @@ static void a_unique_flag_makes_and_drops_its_index(void **state)
               "{\"fieldsToAddOrUpdate\":{\"c\":{\"type\":\"int\",\"unique\":true}},"
               "\"fieldsToRemove\":[\"a\"]}"),
          409);
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "items.1.a"), "1");
-    assert_string_equal(member(api_box_get(box, box->secret, at("tables", id, "")), "schemaVersion"), "1");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/data/posts"), "items.1.a"), "1");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, at("tables", id, "")), "schemaVersion"), "1");
 }
 
 /* --- keys --- */
@@ -382,20 +354,20 @@ static void keys_are_made_and_shown_once(void **state)
         done(post(box, "/v1/admin/api-keys",
                   "{\"name\":\"app\",\"type\":\"secret\",\"scopes\":[\"posts:read\",\"*:list\"]}"),
              201);
-    const char *id = member(made, "id");
-    assert_int_equal(strlen(member(made, "value")), DATA_KEY_BYTES);
-    assert_int_equal(strlen(member(made, "prefix")), 11);
-    assert_string_equal(member(made, "status"), "active");
-    assert_string_equal(member(made, "lastUsedAt"), "null");
+    const char *id = api_answer_text(made, "id");
+    assert_int_equal(strlen(api_answer_text(made, "value")), DATA_KEY_BYTES);
+    assert_int_equal(strlen(api_answer_text(made, "prefix")), 11);
+    assert_string_equal(api_answer_text(made, "status"), "active");
+    assert_string_equal(api_answer_text(made, "lastUsedAt"), "null");
     const struct api_answer *read = done(api_box_get(box, box->secret, at("api-keys", id, "")), 200);
     assert_null(strstr(read->body, "\"value\""));
     assert_null(strstr(read->body, "\"hash\""));
-    assert_string_equal(member(read, "scopes.0"), "posts:read");
+    assert_string_equal(api_answer_text(read, "scopes.0"), "posts:read");
     const struct api_answer *shown =
         done(post(box, "/v1/admin/api-keys", "{\"name\":\"page\",\"type\":\"publishable\"}"), 201);
-    read = done(api_box_get(box, box->secret, at("api-keys", member(shown, "id"), "")), 200);
-    assert_int_equal(strlen(member(read, "value")), DATA_KEY_BYTES);
-    assert_string_equal(member(read, "scopes"), "null");
+    read = done(api_box_get(box, box->secret, at("api-keys", api_answer_text(shown, "id"), "")), 200);
+    assert_int_equal(strlen(api_answer_text(read, "value")), DATA_KEY_BYTES);
+    assert_string_equal(api_answer_text(read, "scopes"), "null");
 }
 
 static void a_hidden_publishable_key_is_shown_once_too(void **state)
@@ -410,7 +382,7 @@ static void a_hidden_publishable_key_is_shown_once_too(void **state)
     const struct api_answer *made =
         done(post(box, "/v1/admin/api-keys", "{\"name\":\"page\",\"type\":\"publishable\"}"), 201);
 
-    assert_int_equal(strlen(member(made, "value")), DATA_KEY_BYTES);
+    assert_int_equal(strlen(api_answer_text(made, "value")), DATA_KEY_BYTES);
     const struct api_answer *list = done(api_box_get(box, box->secret, "/v1/admin/api-keys"), 200);
     assert_null(strstr(list->body, "\"value\""));
 }
@@ -432,9 +404,9 @@ static void keys_that_cannot_be_are_refused(void **state)
     struct api_box *box = *state;
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        refused(post(box, "/v1/admin/api-keys", cases[i].body), cases[i].status, cases[i].code);
+        assert_refused(post(box, "/v1/admin/api-keys", cases[i].body), cases[i].status, cases[i].code);
     }
-    refused(post(box, "/v1/admin/api-keys/nosuch/revoke", NULL), 404, "common/not-found");
+    assert_refused(post(box, "/v1/admin/api-keys/nosuch/revoke", NULL), 404, "common/not-found");
 }
 
 static void the_last_use_of_a_key_is_stored_once_a_minute_with_another_write(void **state)
@@ -449,8 +421,8 @@ static void the_last_use_of_a_key_is_stored_once_a_minute_with_another_write(voi
     api_box_restart(box);
 
     const struct api_answer *list = done(api_box_get(box, box->secret, "/v1/admin/api-keys"), 200);
-    assert_string_equal(member(list, "items.1.type"), "publishable");
-    assert_string_equal(member(list, "items.1.lastUsedAt"), "2026-01-01T00:02:00.000Z");
+    assert_string_equal(api_answer_text(list, "items.1.type"), "publishable");
+    assert_string_equal(api_answer_text(list, "items.1.lastUsedAt"), "2026-01-01T00:02:00.000Z");
 }
 
 static void lists_have_pages(void **state)
@@ -465,19 +437,19 @@ static void lists_have_pages(void **state)
 
     const struct api_answer *page = done(api_box_get(box, box->secret, "/v1/admin/tables?page=2&limit=2"), 200);
 
-    assert_string_equal(member(page, "items"), "[2]");
-    assert_string_equal(member(page, "items.0.tableName"), "t2");
-    assert_string_equal(member(page, "pagination.totalPages"), "3");
-    assert_string_equal(member(page, "pagination.hasNext"), "true");
-    assert_string_equal(member(page, "pagination.hasPrev"), "true");
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/admin/tables?page=9"), "items"), "[0]");
-    refused(api_box_get(box, box->secret, "/v1/admin/tables?page=0"), 400, "common/invalid-parameters");
-    refused(api_box_get(box, box->secret, "/v1/admin/tables?limit=1&limit=1"), 400, "common/invalid-parameters");
+    assert_string_equal(api_answer_text(page, "items"), "[2]");
+    assert_string_equal(api_answer_text(page, "items.0.tableName"), "t2");
+    assert_string_equal(api_answer_text(page, "pagination.totalPages"), "3");
+    assert_string_equal(api_answer_text(page, "pagination.hasNext"), "true");
+    assert_string_equal(api_answer_text(page, "pagination.hasPrev"), "true");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/tables?page=9"), "items"), "[0]");
+    assert_refused(api_box_get(box, box->secret, "/v1/admin/tables?page=0"), 400, "common/invalid-parameters");
+    assert_refused(api_box_get(box, box->secret, "/v1/admin/tables?limit=1&limit=1"), 400, "common/invalid-parameters");
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
     const struct CMUnitTest tests[] = {
         T(a_unique_field_is_removed_from_a_table_of_many_rows),
         T(managing_needs_an_unrestricted_secret_key),

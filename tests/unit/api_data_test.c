@@ -15,30 +15,6 @@
 
 #define TEXT 512
 
-static int setup(void **state)
-{
-    *state = api_box_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    api_box_free(*state);
-    return 0;
-}
-
-static const char *member(const struct api_answer *answer, const char *path)
-{
-    static char text[8][TEXT];
-    static unsigned int next;
-    char *place = text[next++ % 8];
-
-    if (!api_answer_member(answer, path, place, TEXT)) {
-        (void)snprintf(place, TEXT, "(missing %s in %.300s)", path, answer->body);
-    }
-    return place;
-}
-
 static const char *path(const char *base, const char *id)
 {
     static char text[4][TEXT];
@@ -48,16 +24,6 @@ static const char *path(const char *base, const char *id)
     (void)snprintf(place, TEXT, "%s/%s", base, id);
     return place;
 }
-
-#define assert_refused(answer_, status_, code_)                                                                        \
-    do {                                                                                                               \
-        const struct api_answer *refused_ = (answer_);                                                                 \
-        if (refused_->status != (status_)) {                                                                           \
-            print_message("%s\n", refused_->body);                                                                     \
-        }                                                                                                              \
-        assert_int_equal(refused_->status, (status_));                                                                 \
-        assert_string_equal(member(refused_, "error.code"), (code_));                                                  \
-    } while (0)
 
 #define POSTS                                                                                                          \
     "{\"tableName\":\"posts\",\"schema\":{\"bsonType\":\"object\",\"required\":[\"title\"],\"properties\":{"           \
@@ -94,15 +60,15 @@ static void a_row_that_was_created_is_read_and_listed(void **state)
     const char *id = make_row(box, "{\"title\":\"a\",\"n\":5,\"day\":\"2026-02-03\"}");
     const struct api_answer *read = api_box_get(box, box->publishable, path("/v1/data/posts", id));
     assert_int_equal(read->status, 200);
-    assert_string_equal(member(read, "title"), "a");
-    assert_string_equal(member(read, "n"), "5");
-    assert_string_equal(member(read, "count"), "3");
-    assert_string_equal(member(read, "day"), "2026-02-03T00:00:00.000Z");
-    assert_string_equal(member(read, "createdBy"), "");
+    assert_string_equal(api_answer_text(read, "title"), "a");
+    assert_string_equal(api_answer_text(read, "n"), "5");
+    assert_string_equal(api_answer_text(read, "count"), "3");
+    assert_string_equal(api_answer_text(read, "day"), "2026-02-03T00:00:00.000Z");
+    assert_string_equal(api_answer_text(read, "createdBy"), "");
     const struct api_answer *list = api_box_get(box, box->publishable, "/v1/posts/");
     assert_int_equal(list->status, 200);
-    assert_string_equal(member(list, "pagination.total"), "1");
-    assert_string_equal(member(list, "items.0.id"), id);
+    assert_string_equal(api_answer_text(list, "pagination.total"), "1");
+    assert_string_equal(api_answer_text(list, "items.0.id"), id);
     assert_non_null(strstr(list->body, "\"hasNext\":false"));
 }
 
@@ -137,13 +103,13 @@ static void an_update_merges_and_moves_updated_at_forward_on_a_clock_that_stands
         api_box_send(box, "PATCH", box->secret, path("/v1/data/posts", id), "{\"title\":\"b\"}");
 
     assert_int_equal(first->status, 200);
-    assert_string_equal(member(first, "title"), "b");
-    assert_string_equal(member(first, "n"), "5");
-    assert_string_equal(member(first, "createdAt"), "2026-01-01T00:00:00.000Z");
-    assert_string_equal(member(first, "updatedAt"), "2026-01-01T00:00:00.001Z");
+    assert_string_equal(api_answer_text(first, "title"), "b");
+    assert_string_equal(api_answer_text(first, "n"), "5");
+    assert_string_equal(api_answer_text(first, "createdAt"), "2026-01-01T00:00:00.000Z");
+    assert_string_equal(api_answer_text(first, "updatedAt"), "2026-01-01T00:00:00.001Z");
     const struct api_answer *second = api_box_send(box, "PATCH", box->secret, path("/v1/data/posts", id), "{}");
     assert_int_equal(second->status, 200);
-    assert_string_equal(member(second, "updatedAt"), "2026-01-01T00:00:00.002Z");
+    assert_string_equal(api_answer_text(second, "updatedAt"), "2026-01-01T00:00:00.002Z");
 }
 
 static void a_deleted_row_is_gone(void **state)
@@ -157,7 +123,7 @@ static void a_deleted_row_is_gone(void **state)
     assert_int_equal(gone->status, 200);
     assert_string_equal(gone->body, "{\"success\":true}");
     assert_refused(api_box_send(box, "DELETE", box->secret, path("/v1/data/posts", id), NULL), 404, "data/not-found");
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
 }
 
 static void rows_survive_a_restart(void **state)
@@ -229,8 +195,9 @@ static void each_step_that_fails_answers_with_its_code(void **state)
         assert_refused(api_box_send(box, cases[i].method, key, cases[i].target, cases[i].body), cases[i].status,
                        cases[i].code);
     }
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/users?limit=5"), "pagination.limit"), "5");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/data/users?limit=5"), "pagination.limit"),
+                        "5");
 }
 
 static void a_validation_error_names_each_field(void **state)
@@ -242,12 +209,12 @@ static void a_validation_error_names_each_field(void **state)
         api_box_send(box, "POST", box->secret, "/v1/data/posts", "{\"slug\":5,\"day\":\"x\"}");
 
     assert_int_equal(answer->status, 400);
-    assert_string_equal(member(answer, "success"), "false");
-    assert_string_equal(member(answer, "statusCode"), "400");
-    assert_string_equal(member(answer, "errorCode"), "VALIDATION_ERROR");
-    assert_string_equal(member(answer, "details"), "[3]");
-    assert_string_equal(member(answer, "message"), member(answer, "error.message"));
-    assert_non_null(strstr(answer->headers, member(answer, "requestId")));
+    assert_string_equal(api_answer_text(answer, "success"), "false");
+    assert_string_equal(api_answer_text(answer, "statusCode"), "400");
+    assert_string_equal(api_answer_text(answer, "errorCode"), "VALIDATION_ERROR");
+    assert_string_equal(api_answer_text(answer, "details"), "[3]");
+    assert_string_equal(api_answer_text(answer, "message"), api_answer_text(answer, "error.message"));
+    assert_non_null(strstr(answer->headers, api_answer_text(answer, "requestId")));
 }
 
 static void a_duplicate_names_the_fields_and_no_value(void **state)
@@ -290,7 +257,7 @@ static void a_body_needs_the_json_content_type(void **state)
         const unsigned int expected = cases[i].status == 201 && i > 0 ? 409 : cases[i].status;
         assert_int_equal(answer->status, expected);
         if (cases[i].status == 400) {
-            assert_string_equal(member(answer, "error.code"), "data/invalid-header");
+            assert_string_equal(api_answer_text(answer, "error.code"), "data/invalid-header");
         }
     }
 }
@@ -312,14 +279,14 @@ static void a_wrapped_project_wraps_successes_only(void **state)
     assert_int_equal(set->status, 200);
 
     const struct api_answer *list = api_box_get(box, box->secret, "/v1/data/posts");
-    assert_string_equal(member(list, "success"), "true");
-    assert_string_equal(member(list, "data.pagination.total"), "0");
+    assert_string_equal(api_answer_text(list, "success"), "true");
+    assert_string_equal(api_answer_text(list, "data.pagination.total"), "0");
     const struct api_answer *made = api_box_send(box, "POST", box->secret, "/v1/data/posts", "{\"title\":\"a\"}");
     assert_int_equal(made->status, 201);
-    assert_string_equal(member(made, "data.title"), "a");
+    assert_string_equal(api_answer_text(made, "data.title"), "a");
     const struct api_answer *refused = api_box_get(box, box->secret, "/v1/data/nosuch");
-    assert_string_equal(member(refused, "error"), "TABLE_NOT_FOUND");
-    assert_string_equal(member(refused, "message"), "There is no such table");
+    assert_string_equal(api_answer_text(refused, "error"), "TABLE_NOT_FOUND");
+    assert_string_equal(api_answer_text(refused, "message"), "There is no such table");
 }
 
 static void policy_settings_that_apply_now_work(void **state)
@@ -344,18 +311,18 @@ static void spec_and_openapi_describe_the_schema(void **state)
 
     const struct api_answer *spec = api_box_get(box, box->publishable, "/v1/data/posts/spec");
     assert_int_equal(spec->status, 200);
-    assert_string_equal(member(spec, "tableName"), "posts");
-    assert_string_equal(member(spec, "schema.properties.title.bsonType"), "string");
-    assert_string_equal(member(spec, "indexes.0.name"), "_id_");
-    assert_string_equal(member(spec, "permissions.guest.read"), "true");
+    assert_string_equal(api_answer_text(spec, "tableName"), "posts");
+    assert_string_equal(api_answer_text(spec, "schema.properties.title.bsonType"), "string");
+    assert_string_equal(api_answer_text(spec, "indexes.0.name"), "_id_");
+    assert_string_equal(api_answer_text(spec, "permissions.guest.read"), "true");
     assert_non_null(strstr(spec->body, "\"uniq_slug\""));
     assert_non_null(strstr(spec->body, "\"by_day\",\"key\":{\"day\":-1}"));
     assert_null(strstr(spec->body, "rowFilters"));
     const struct api_answer *openapi = api_box_get(box, box->publishable, "/v1/posts/openapi");
     assert_int_equal(openapi->status, 200);
-    assert_string_equal(member(openapi, "openapi"), "3.0.0");
-    assert_string_equal(member(openapi, "info.title"), "posts API");
-    assert_string_equal(member(openapi, "components.schemas.posts.properties.count.type"), "integer");
+    assert_string_equal(api_answer_text(openapi, "openapi"), "3.0.0");
+    assert_string_equal(api_answer_text(openapi, "info.title"), "posts API");
+    assert_string_equal(api_answer_text(openapi, "components.schemas.posts.properties.count.type"), "integer");
     assert_non_null(strstr(openapi->body, "\"/v1/data/posts/{id}\""));
 }
 
@@ -370,16 +337,16 @@ static void attack_07_system_fields_of_a_body_are_dropped(void **state)
                      "\"createdAt\":\"2001-01-01T00:00:00Z\",\"updatedAt\":\"2001-01-01T00:00:00Z\",\"__proto__\":{"
                      "\"admin\":true}}");
     assert_int_equal(made->status, 201);
-    assert_string_equal(member(made, "createdBy"), "");
-    assert_string_equal(member(made, "createdAt"), "2026-01-01T00:00:00.000Z");
-    assert_string_not_equal(member(made, "id"), "0123456789abcdef01234567");
+    assert_string_equal(api_answer_text(made, "createdBy"), "");
+    assert_string_equal(api_answer_text(made, "createdAt"), "2026-01-01T00:00:00.000Z");
+    assert_string_not_equal(api_answer_text(made, "id"), "0123456789abcdef01234567");
     assert_null(strstr(made->body, "_id\":"));
-    const char *target = path("/v1/data/posts", member(made, "id"));
+    const char *target = path("/v1/data/posts", api_answer_text(made, "id"));
     const struct api_answer *changed =
         api_box_send(box, "PATCH", box->publishable, target, "{\"createdBy\":\"me\",\"id\":\"y\",\"title\":\"b\"}");
     assert_int_equal(changed->status, 200);
-    assert_string_equal(member(changed, "createdBy"), "");
-    assert_string_equal(member(changed, "title"), "b");
+    assert_string_equal(api_answer_text(changed, "createdBy"), "");
+    assert_string_equal(api_answer_text(changed, "title"), "b");
 }
 
 static void attack_04_limits_and_pages_at_their_edges(void **state)
@@ -405,7 +372,7 @@ static void attack_04_limits_and_pages_at_their_edges(void **state)
         const struct api_answer *answer = api_box_get(box, box->publishable, target);
         assert_int_equal(answer->status, cases[i].status);
         if (cases[i].status == 200) {
-            assert_string_equal(member(answer, "pagination.limit"), cases[i].limit);
+            assert_string_equal(api_answer_text(answer, "pagination.limit"), cases[i].limit);
         }
     }
 }
@@ -443,7 +410,7 @@ static void attack_03_a_key_revoked_while_its_write_waits_writes_nothing(void **
 
     assert_int_equal(api_box_finish(box, first)->status, 200);
     assert_refused(api_box_finish(box, second), 401, "auth/token-revoked");
-    assert_string_equal(member(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/data/posts"), "pagination.total"), "0");
 }
 
 static void attack_03_a_policy_changed_while_a_write_waits_decides(void **state)
@@ -510,7 +477,7 @@ static void a_full_map_answers_507_and_keeps_what_there_was(void **state)
     (void)snprintf(total, sizeof total, "%d", made);
     const struct api_answer *list = api_box_get(box, box->secret, "/v1/data/posts?select=title");
     assert_int_equal(list->status, 200);
-    assert_string_equal(member(list, "pagination.total"), total);
+    assert_string_equal(api_answer_text(list, "pagination.total"), total);
 }
 
 static void a_long_list_is_answered_in_slices(void **state)
@@ -526,18 +493,18 @@ static void a_long_list_is_answered_in_slices(void **state)
     const struct api_answer *list =
         api_box_get(box, box->publishable, "/v1/data/posts?sortBy=count&sortDirection=asc&limit=5&page=2");
     assert_int_equal(list->status, 200);
-    assert_string_equal(member(list, "items"), "[5]");
-    assert_string_equal(member(list, "pagination.total"), "40");
+    assert_string_equal(api_answer_text(list, "items"), "[5]");
+    assert_string_equal(api_answer_text(list, "pagination.total"), "40");
     const struct api_answer *filtered = api_box_get(
         box, box->publishable, "/v1/data/posts?andFilters=%7B%22n%22%3A%7B%22%24gte%22%3A5%7D%7D&limit=3&select=title");
     assert_int_equal(filtered->status, 200);
-    assert_string_equal(member(filtered, "pagination.total"), "10");
+    assert_string_equal(api_answer_text(filtered, "pagination.total"), "10");
     assert_null(strstr(filtered->body, "\"n\""));
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
     const struct CMUnitTest tests[] = {
         T(a_row_that_was_created_is_read_and_listed),
         T(attack_13_a_row_that_no_answer_could_carry_is_not_stored),

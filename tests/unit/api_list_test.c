@@ -40,12 +40,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    api_box_free(*state);
-    return 0;
-}
-
 #define SCAN "/v1/data/posts?andFilters=%7B%22n%22%3A5%7D&limit=1"
 
 static struct api_box_pending *begin_scan(struct api_box *box)
@@ -131,5 +125,5 @@ int main(void)
         cmocka_unit_test(attack_13_lists_of_all_keys_leave_room_for_reads),
         cmocka_unit_test(a_scan_ends_when_its_client_is_gone),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, api_box_tear_down);
 }
