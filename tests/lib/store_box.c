@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
+#include "hal/base/num.h"
 #include "storage/fsck.h"
 #include "storage/store_int.h"
 
@@ -372,4 +373,33 @@ uint64_t store_box_fsck(struct store_box *box, bool loud)
 
     must(fsck_run(box->store, print_damage, &print, &report), "fsck");
     return report.damaged;
+}
+
+int store_box_set_up(void **state)
+{
+    *state = store_box_new();
+    return 0;
+}
+
+int store_box_tear_down(void **state)
+{
+    store_box_free(*state);
+    return 0;
+}
+
+enum err store_box_read(struct store_box *box, struct table_id table, struct row_id id, char text[STORE_BOX_TEXT_MAX],
+                        int64_t *out_number)
+{
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct row row = {.encoded = SPAN_NONE};
+
+    must(store_snap_begin(box->reader, &snap), "snapshot");
+    const enum err err = store_get(snap, table, id, &row);
+    if (err == ERR_OK) {
+        const struct span value = store_box_text(&row);
+        memcpy(text, value.data, num_min(value.len, STORE_BOX_TEXT_MAX - 1));
+        text[num_min(value.len, STORE_BOX_TEXT_MAX - 1)] = 0;
+        *out_number = store_box_number(&row);
+    }
+    return err;
 }

@@ -54,6 +54,10 @@ enum err store_box_try(const char *folder, struct store_box **out_box);
 /* Closes and removes the folder, if the box made it. */
 void store_box_free(struct store_box *box);
 
+/* For cmocka: an open store in a new folder. */
+int store_box_set_up(void **state);
+int store_box_tear_down(void **state);
+
 /* Closes what is open (not the folder) and opens again: a restart. */
 void store_box_close(struct store_box *box);
 enum err store_box_open(struct store_box *box);
@@ -78,6 +82,11 @@ size_t store_box_epochs(struct store_box *box, struct table_id table);
 /* The text of column 1, the number of column 2. */
 struct span store_box_text(const struct row *row);
 int64_t store_box_number(const struct row *row);
+
+/* Both of a stored row, in a snapshot of its own: the store's answer. text has room for the longest that tests write. */
+#define STORE_BOX_TEXT_MAX 64
+enum err store_box_read(struct store_box *box, struct table_id table, struct row_id id, char text[STORE_BOX_TEXT_MAX],
+                        int64_t *out_number);
 
 /* fsck of the whole store: the number of damages; prints each when `loud`. */
 uint64_t store_box_fsck(struct store_box *box, bool loud);

@@ -12,35 +12,6 @@
 #include "hal/base/fault.h"
 #include "tests/lib/store_box.h"
 
-static int setup(void **state)
-{
-    *state = store_box_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    store_box_free(*state);
-    return 0;
-}
-
-static enum err read_row(struct store_box *box, struct table_id table, struct row_id id, char text[64],
-                         int64_t *out_number)
-{
-    SCOPED_SNAP struct store_snap *snap = NULL;
-    struct row row = {.encoded = SPAN_NONE};
-
-    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
-    const enum err err = store_get(snap, table, id, &row);
-    if (err == ERR_OK) {
-        const struct span value = store_box_text(&row);
-        memcpy(text, value.data, value.len);
-        text[value.len] = 0;
-        *out_number = store_box_number(&row);
-    }
-    return err;
-}
-
 static void a_row_reads_as_it_was_inserted(void **state)
 {
     struct store_box *box = *state;
@@ -49,7 +20,7 @@ static void a_row_reads_as_it_was_inserted(void **state)
     char text[64] = "";
     int64_t number = 0;
 
-    assert_int_equal(read_row(box, table, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, table, id, text, &number), ERR_OK);
 
     assert_string_equal(text, "first words");
     assert_int_equal(number, -42);
@@ -66,7 +37,7 @@ static void rows_are_there_after_a_restart(void **state)
 
     store_box_reopen(box);
 
-    assert_int_equal(read_row(box, table, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, table, id, text, &number), ERR_OK);
     assert_string_equal(text, "kept");
     assert_int_equal(store_box_fsck(box, true), 0);
 }
@@ -355,7 +326,7 @@ static void an_aborted_transaction_leaves_nothing(void **state)
 
     char text[64];
     int64_t number = 0;
-    assert_int_equal(read_row(box, table, id, text, &number), ERR_NOT_FOUND);
+    assert_int_equal(store_box_read(box, table, id, text, &number), ERR_NOT_FOUND);
     assert_int_equal(store_box_table(box).value, other.value); /* its id was never given */
     assert_int_equal(store_box_fsck(box, true), 0);
 }
@@ -402,26 +373,27 @@ static void row_ids_only_grow_also_when_the_clock_goes_back(void **state)
     store_txn_abort(txn);
 }
 
+#define BOX_TEST(name) cmocka_unit_test_setup_teardown(name, store_box_set_up, store_box_tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_row_reads_as_it_was_inserted, setup, teardown),
-        cmocka_unit_test_setup_teardown(rows_are_there_after_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_database_that_was_there_and_is_gone_is_damage_and_not_made_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_not_there_is_not_found, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_snapshot_stays_as_it_was, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_reader_has_so_many_snapshots_and_no_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_scan_stops_when_its_budget_is_used_up_and_goes_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(attack_13_a_scan_over_large_rows_looks_at_the_clock_more_often, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_filter_chooses_rows_and_its_error_ends_the_scan, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_scan_goes_on_behind_a_row_in_both_directions, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_scan_that_makes_no_sense_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_write_ends_the_scan_of_its_transaction, setup, teardown),
-        cmocka_unit_test_setup_teardown(bytes_that_are_no_row_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_aborted_transaction_leaves_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(records_are_kept_and_bounded, setup, teardown),
-        cmocka_unit_test_setup_teardown(row_ids_only_grow_also_when_the_clock_goes_back, setup, teardown),
+        BOX_TEST(a_row_reads_as_it_was_inserted),
+        BOX_TEST(rows_are_there_after_a_restart),
+        BOX_TEST(a_database_that_was_there_and_is_gone_is_damage_and_not_made_anew),
+        BOX_TEST(what_is_not_there_is_not_found),
+        BOX_TEST(a_snapshot_stays_as_it_was),
+        BOX_TEST(a_reader_has_so_many_snapshots_and_no_more),
+        BOX_TEST(a_scan_stops_when_its_budget_is_used_up_and_goes_on),
+        BOX_TEST(attack_13_a_scan_over_large_rows_looks_at_the_clock_more_often),
+        BOX_TEST(a_filter_chooses_rows_and_its_error_ends_the_scan),
+        BOX_TEST(a_scan_goes_on_behind_a_row_in_both_directions),
+        BOX_TEST(a_scan_that_makes_no_sense_is_refused),
+        BOX_TEST(a_write_ends_the_scan_of_its_transaction),
+        BOX_TEST(bytes_that_are_no_row_are_refused),
+        BOX_TEST(an_aborted_transaction_leaves_nothing),
+        BOX_TEST(records_are_kept_and_bounded),
+        BOX_TEST(row_ids_only_grow_also_when_the_clock_goes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,35 +11,6 @@
 #include "hal/base/fault.h"
 #include "tests/lib/store_box.h"
 
-static int setup(void **state)
-{
-    *state = store_box_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    store_box_free(*state);
-    return 0;
-}
-
-static enum err read_row(struct store_box *box, struct table_id table, struct row_id id, char text[64],
-                         int64_t *out_number)
-{
-    SCOPED_SNAP struct store_snap *snap = NULL;
-    struct row row = {.encoded = SPAN_NONE};
-
-    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
-    const enum err err = store_get(snap, table, id, &row);
-    if (err == ERR_OK) {
-        const struct span value = store_box_text(&row);
-        memcpy(text, value.data, value.len);
-        text[value.len] = 0;
-        *out_number = store_box_number(&row);
-    }
-    return err;
-}
-
 /* --- indexes --- */
 
 static void a_unique_index_refuses_an_equal_tuple_and_changes_nothing(void **state)
@@ -213,11 +184,11 @@ static void a_dropped_table_is_gone_and_the_others_stay(void **state)
 
     drop(box, gone);
 
-    assert_int_equal(read_row(box, gone, id, text, &number), ERR_NOT_FOUND);
-    assert_int_equal(read_row(box, kept, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, gone, id, text, &number), ERR_NOT_FOUND);
+    assert_int_equal(store_box_read(box, kept, id, text, &number), ERR_OK);
     assert_int_equal(store_box_fsck(box, true), 0);
     store_box_reopen(box);
-    assert_int_equal(read_row(box, kept, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, kept, id, text, &number), ERR_OK);
     assert_int_equal(store_box_fsck(box, true), 0);
     assert_true(store_box_table(box).value > kept.value); /* ids are never given again */
 }
@@ -294,9 +265,9 @@ static void a_drop_that_is_aborted_leaves_the_table(void **state)
 
     store_txn_abort(txn);
 
-    assert_int_equal(read_row(box, table, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, table, id, text, &number), ERR_OK);
     store_box_reopen(box);
-    assert_int_equal(read_row(box, table, id, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, table, id, text, &number), ERR_OK);
     assert_int_equal(box->keeper.oldest, box->keeper.newest);
     assert_int_equal(store_box_fsck(box, true), 0);
 }
@@ -361,30 +332,31 @@ static void old_epochs_are_emptied_and_forgotten(void **state)
 
     assert_false(more);
     assert_int_equal(store_box_epochs(box, table), 16);
-    assert_int_equal(read_row(box, table, first, text, &number), ERR_OK);
+    assert_int_equal(store_box_read(box, table, first, text, &number), ERR_OK);
     assert_int_equal(store_box_fsck(box, true), 0);
     store_box_reopen(box);
     assert_int_equal(store_box_fsck(box, true), 0);
 }
 
+#define BOX_TEST(name) cmocka_unit_test_setup_teardown(name, store_box_set_up, store_box_tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_unique_index_refuses_an_equal_tuple_and_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(missing_values_collide_unless_the_index_is_sparse, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_unique_index_over_equal_rows_is_refused_and_leaves_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_dropped_index_is_gone_and_the_owners_index_stays, setup, teardown),
-        cmocka_unit_test_setup_teardown(index_definitions_survive_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_index_of_no_or_too_many_fields_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_appliances_own_tables_have_ids_of_its_choice, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_dropped_table_is_gone_and_the_others_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(dropping_destroys_the_key_that_wrapped_the_dropped_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_rotation_that_was_cut_off_is_finished_at_the_next_start, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_table_made_after_an_unfinished_rotation_is_destroyed_with_its_own, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(a_drop_that_is_aborted_leaves_the_table, setup, teardown),
-        cmocka_unit_test_setup_teardown(more_tables_than_expanded_keys_can_be_used, setup, teardown),
-        cmocka_unit_test_setup_teardown(old_epochs_are_emptied_and_forgotten, setup, teardown),
+        BOX_TEST(a_unique_index_refuses_an_equal_tuple_and_changes_nothing),
+        BOX_TEST(missing_values_collide_unless_the_index_is_sparse),
+        BOX_TEST(a_unique_index_over_equal_rows_is_refused_and_leaves_nothing),
+        BOX_TEST(a_dropped_index_is_gone_and_the_owners_index_stays),
+        BOX_TEST(index_definitions_survive_a_restart),
+        BOX_TEST(an_index_of_no_or_too_many_fields_is_refused),
+        BOX_TEST(the_appliances_own_tables_have_ids_of_its_choice),
+        BOX_TEST(a_dropped_table_is_gone_and_the_others_stay),
+        BOX_TEST(dropping_destroys_the_key_that_wrapped_the_dropped_one),
+        BOX_TEST(a_rotation_that_was_cut_off_is_finished_at_the_next_start),
+        BOX_TEST(a_table_made_after_an_unfinished_rotation_is_destroyed_with_its_own),
+        BOX_TEST(a_drop_that_is_aborted_leaves_the_table),
+        BOX_TEST(more_tables_than_expanded_keys_can_be_used),
+        BOX_TEST(old_epochs_are_emptied_and_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
