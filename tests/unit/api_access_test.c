@@ -180,6 +180,8 @@ static void attack_13_no_refused_header_is_free_of_the_rate_limits(void **state)
     answer = ask(box, box->publishable, "X-Environment: prod", NULL);
     assert_refused(answer, 429, "data/rate-limit-exceeded");
     assert_non_null(strstr(answer->headers, "Retry-After: "));
+    assert_refused(ask(box, box->publishable, "X-Environment: prod", "X-Forwarded-For: 203.0.113.9"), 429,
+                   "data/rate-limit-exceeded"); /* the address is the socket's, whatever the client says */
     assert_int_equal(ask(box, box->publishable, NULL, NULL)->status, 200);
 }
 
