@@ -12,45 +12,9 @@
 #include "firmware/rls/rls.h"
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
-#include "hal/base/mem.h"
-#include "net/json.h"
+#include "tests/lib/json_box.h"
 
 #define VECTORS "tests/data/policy_vectors.json"
-
-struct fixture {
-    struct arena *arena;
-    const struct json_value *vectors;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    static char text[65536];
-    assert_int_equal(arena_new(1 << 16, 1 << 22, &f.arena), ERR_OK);
-    FILE *file = fopen(VECTORS, "r");
-    assert_non_null(file);
-    const size_t len = fread(text, 1, sizeof(text), file);
-    assert_true(len < sizeof(text));
-    fclose(file);
-    assert_int_equal(json_parse(span_of(text, len), f.arena, &f.vectors), ERR_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    arena_free(f->arena);
-    fault_clear();
-    return 0;
-}
-
-static const struct json_value *json(struct fixture *f, const char *text)
-{
-    const struct json_value *value = NULL;
-    assert_int_equal(json_parse(span_str(text), f->arena, &value), ERR_OK);
-    return value;
-}
 
 static struct span text_of(const struct json_value *object, const char *name)
 {
@@ -141,9 +105,8 @@ static void check_outcome(const struct json_value *vector, const struct outcome 
     }
 }
 
-static struct rls_policy *compile_vector(struct fixture *f, const struct json_value *vector)
+static struct rls_policy *compile_vector(const struct json_value *policies, const struct json_value *vector)
 {
-    const struct json_value *policies = json_find(f->vectors, span_lit("policies"));
     const struct json_value *policy = json_find(policies, text_of(vector, "policy"));
     struct rls_policy *compiled = NULL;
     struct rls_problem problem;
@@ -154,12 +117,13 @@ static struct rls_policy *compile_vector(struct fixture *f, const struct json_va
 
 static void rls_decide_agrees_with_every_boolean_vector_of_the_contract(void **state)
 {
-    struct fixture *f = *state;
-    const struct json_value *vectors = json_find(f->vectors, span_lit("vectors"));
+    const struct json_value *file = json_box_file(*state, VECTORS);
+    const struct json_value *policies = json_find(file, span_lit("policies"));
+    const struct json_value *vectors = json_find(file, span_lit("vectors"));
     assert_true(vectors->as.array.count >= 70);
     for (size_t i = 0; i < vectors->as.array.count; i++) {
         const struct json_value *vector = &vectors->as.array.items[i];
-        SCOPED_RLS_POLICY struct rls_policy *policy = compile_vector(f, vector);
+        SCOPED_RLS_POLICY struct rls_policy *policy = compile_vector(policies, vector);
         const struct rls_table table = {.name = text_of(vector, "table"), .policy = policy, .preset = RLS_COMPAT};
         const struct rls_who who = who_of(text_of(vector, "who"));
 
@@ -171,13 +135,14 @@ static void rls_decide_agrees_with_every_boolean_vector_of_the_contract(void **s
 
 static void scope_check_agrees_with_every_scope_vector_of_the_contract(void **state)
 {
-    struct fixture *f = *state;
-    const struct json_value *vectors = json_find(f->vectors, span_lit("scopes"));
+    const struct json_value *file = json_box_file(*state, VECTORS);
+    const struct json_value *policies = json_find(file, span_lit("policies"));
+    const struct json_value *vectors = json_find(file, span_lit("scopes"));
     assert_true(vectors->as.array.count >= 11);
     for (size_t i = 0; i < vectors->as.array.count; i++) {
         const struct json_value *vector = &vectors->as.array.items[i];
         SCOPED_BUF struct buf *scopes = NULL;
-        SCOPED_RLS_POLICY struct rls_policy *policy = compile_vector(f, vector);
+        SCOPED_RLS_POLICY struct rls_policy *policy = compile_vector(policies, vector);
         const struct rls_table table = {.name = text_of(vector, "table"), .policy = policy};
         const struct rls_who who = who_of(text_of(vector, "who"));
         const enum rls_op op = op_of(text_of(vector, "op"));
@@ -197,7 +162,7 @@ static void scope_check_agrees_with_every_scope_vector_of_the_contract(void **st
 
 static void attack_04_list_without_a_value_follows_read_and_an_explicit_false_does_not(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct {
         const char *policy;
         enum rls_verdict verdict;
@@ -213,7 +178,7 @@ static void attack_04_list_without_a_value_follows_read_and_an_explicit_false_do
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
         struct rls_problem problem;
-        assert_int_equal(rls_compile(json(f, cases[i].policy), &policy, &problem), ERR_OK);
+        assert_int_equal(rls_compile(json_box_value(f, cases[i].policy), &policy, &problem), ERR_OK);
         const struct rls_table table = {.name = span_lit("t"), .policy = policy};
 
         assert_int_equal(rls_decide(&table, RLS_LIST, &who).verdict, cases[i].verdict);
@@ -274,10 +239,10 @@ static void rls_owns_never_holds_for_nobody(void **state)
 
 static void rls_settings_come_from_the_table_and_otherwise_from_the_preset(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
     struct rls_problem problem;
-    assert_int_equal(rls_compile(json(f, "{\"security\":{\"guestAccess\":\"policy\",\"auditReads\":true,"
+    assert_int_equal(rls_compile(json_box_value(f, "{\"security\":{\"guestAccess\":\"policy\",\"auditReads\":true,"
                                          "\"maxRowsPerOwner\":7,\"forbiddenRows\":404}}"),
                                  &policy, &problem),
                      ERR_OK);
@@ -305,7 +270,7 @@ struct refusal {
 
 static void rls_compile_names_what_is_wrong(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct refusal cases[] = {
         {"[]", "policy", ERR_MALFORMED},
         {"{\"permission\":{}}", "policy.permission", ERR_MALFORMED},
@@ -334,7 +299,7 @@ static void rls_compile_names_what_is_wrong(void **state)
         struct rls_policy *policy = NULL;
         struct rls_problem problem = {.why = NULL};
 
-        const enum err got = rls_compile(json(f, cases[i].policy), &policy, &problem);
+        const enum err got = rls_compile(json_box_value(f, cases[i].policy), &policy, &problem);
 
         if (got != cases[i].err || !span_equal(span_of(problem.where, problem.where_len), span_str(cases[i].where))) {
             fail_msg("%s: %s at %.*s", cases[i].policy, err_name(got), (int)problem.where_len, problem.where);
@@ -346,7 +311,7 @@ static void rls_compile_names_what_is_wrong(void **state)
 
 static void rls_compile_takes_null_members_and_cuts_a_long_path(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
     struct rls_policy *none = NULL;
     struct rls_problem problem;
@@ -354,12 +319,12 @@ static void rls_compile_takes_null_members_and_cuts_a_long_path(void **state)
     (void)snprintf(text, sizeof(text), "{\"permissions\":{\"%0200d\":{}}}", 1);
 
     assert_int_equal(
-        rls_compile(json(f, "{\"permissions\":null,\"expressionPermissions\":null,\"columnPermissions\":null,"
+        rls_compile(json_box_value(f, "{\"permissions\":null,\"expressionPermissions\":null,\"columnPermissions\":null,"
                             "\"rowFilters\":[],\"security\":null}"),
                     &policy, &problem),
         ERR_OK);
     assert_false(rls_policy_configured(policy));
-    assert_int_equal(rls_compile(json(f, text), &none, &problem), ERR_MALFORMED);
+    assert_int_equal(rls_compile(json_box_value(f, text), &none, &problem), ERR_MALFORMED);
     assert_int_equal(problem.where_len, RLS_WHERE_MAX);
 }
 
@@ -373,8 +338,8 @@ static struct buf *encode(struct rls_policy *policy)
 
 static void rls_policy_survives_being_stored(void **state)
 {
-    struct fixture *f = *state;
-    const struct json_value *policies = json_find(f->vectors, span_lit("policies"));
+    struct json_box *f = *state;
+    const struct json_value *policies = json_find(json_box_file(f, VECTORS), span_lit("policies"));
     for (size_t i = 0; i < policies->as.object.count; i++) {
         SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
         SCOPED_RLS_POLICY struct rls_policy *again = NULL;
@@ -392,11 +357,12 @@ static void rls_policy_survives_being_stored(void **state)
 
 static void rls_policy_decode_refuses_every_cut_and_every_impossible_byte(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
     struct rls_policy *again = NULL;
     struct rls_problem problem;
-    assert_int_equal(rls_compile(json(f, "{\"permissions\":{\"user\":{\"read\":true}}}"), &policy, &problem), ERR_OK);
+    assert_int_equal(rls_compile(json_box_value(f, "{\"permissions\":{\"user\":{\"read\":true}}}"), &policy, &problem),
+                     ERR_OK);
     SCOPED_BUF struct buf *bytes = encode(policy);
     uint8_t copy[RLS_POLICY_BYTES + 1] = {0};
     const struct span whole = buf_all(bytes);
@@ -433,17 +399,19 @@ static void rls_policy_encode_reports_a_buffer_that_is_full(void **state)
 
 static void rls_policy_with_permissions_replaces_all_groups_and_keeps_the_settings(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
     SCOPED_RLS_POLICY struct rls_policy *changed = NULL;
     struct rls_problem problem;
     assert_int_equal(
-        rls_compile(json(f, "{\"permissions\":{\"user\":{\"read\":true}},\"security\":{\"guestAccess\":\"off\"}}"),
-                    &policy, &problem),
+        rls_compile(
+            json_box_value(f, "{\"permissions\":{\"user\":{\"read\":true}},\"security\":{\"guestAccess\":\"off\"}}"),
+            &policy, &problem),
         ERR_OK);
 
-    assert_int_equal(rls_policy_with_permissions(policy, json(f, "{\"guest\":{\"read\":true}}"), &changed, &problem),
-                     ERR_OK);
+    assert_int_equal(
+        rls_policy_with_permissions(policy, json_box_value(f, "{\"guest\":{\"read\":true}}"), &changed, &problem),
+        ERR_OK);
 
     assert_false(rls_policy_has_subject(changed, RLS_SUBJECT_USER));
     assert_int_equal(rls_policy_right(changed, RLS_SUBJECT_GUEST, RLS_READ), RLS_YES);
@@ -465,7 +433,7 @@ static void rls_column_never_lets_system_fields_be_written(void **state)
 
 static void rls_policy_warns_of_what_an_author_may_not_mean(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct {
         const char *policy;
         uint32_t warnings;
@@ -480,13 +448,13 @@ static void rls_policy_warns_of_what_an_author_may_not_mean(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
         struct rls_problem problem;
-        assert_int_equal(rls_compile(json(f, cases[i].policy), &policy, &problem), ERR_OK);
+        assert_int_equal(rls_compile(json_box_value(f, cases[i].policy), &policy, &problem), ERR_OK);
         assert_int_equal(rls_policy_warnings(policy, RLS_COMPAT), cases[i].warnings);
     }
     assert_true(strlen(rls_warning_text(RLS_WARN_GUEST_WRITES)) > 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, json_box_set_up, json_box_tear_down)
 
 int main(void)
 {

@@ -9,64 +9,19 @@
 
 #include <cmocka.h>
 
-#include "firmware/data/regex.h"
-#include "firmware/data/schema_json.h"
-#include "firmware/schema/schema.h"
 #include "hal/base/fault.h"
-#include "net/json.h"
+#include "tests/lib/json_box.h"
 
-struct fixture {
-    struct arena *arena;
-    struct regex_work *work;
-    struct schema_report report;
-    struct schema_problem problem;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    assert_int_equal(arena_new(1 << 16, 1 << 24, &f.arena), ERR_OK);
-    assert_int_equal(regex_work_new(f.arena, 1000000, &f.work), ERR_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    arena_free(f->arena);
-    fault_clear();
-    return 0;
-}
-
-static const struct json_value *json(struct fixture *f, const char *text)
-{
-    const struct json_value *value = NULL;
-    if (json_parse(span_str(text), f->arena, &value) != ERR_OK) {
-        fail_msg("test JSON: %s", text);
-    }
-    return value;
-}
-
-static struct schema *schema_of(struct fixture *f, const char *definition)
-{
-    struct schema *schema = NULL;
-    if (schema_new(json(f, definition), SPAN_NONE, &schema_json_matcher, &schema, &f->problem) != ERR_OK) {
-        fail_msg("%s: %.*s %s", definition, (int)f->problem.where_len, f->problem.where, f->problem.why);
-    }
-    return schema;
-}
-
-static enum err check(struct fixture *f, const struct schema *schema, enum schema_mode mode, const char *body,
+static enum err check(struct json_box *f, const struct schema *schema, enum schema_mode mode, const char *body,
                       struct json_value *out_row)
 {
     const struct schema_check check = {
         .schema = schema, .mode = mode, .additional = SCHEMA_EXTRA_ALLOW, .arena = f->arena, .matcher_work = f->work};
-    return schema_check(&check, json(f, body), out_row, &f->report);
+    return schema_check(&check, json_box_value(f, body), out_row, &f->report);
 }
 
 /* What a value looks like as JSON; in the arena. */
-static struct span shown(struct fixture *f, const struct json_value *value)
+static struct span shown(struct json_box *f, const struct json_value *value)
 {
     SCOPED_BUF struct buf *buf = NULL;
     struct json_out out;
@@ -86,27 +41,10 @@ static void assert_text(struct span got, const char *expected)
     }
 }
 
-/* {"f0":{},"f1":{},...} with count fields, or, with open and close around each level, nested ones. */
-static const struct json_value *many(struct fixture *f, size_t count, const char *each)
-{
-    SCOPED_BUF struct buf *text = NULL;
-    const struct json_value *value = NULL;
-    char name[160];
-    assert_int_equal(buf_new(1 << 20, &text), ERR_OK);
-    assert_int_equal(buf_put_u8(text, '{'), ERR_OK);
-    for (size_t i = 0; i < count; i++) {
-        const int len = snprintf(name, sizeof(name), "%s\"f%zu\":%s", i == 0 ? "" : ",", i, each);
-        assert_int_equal(buf_put(text, span_of(name, (size_t)len)), ERR_OK);
-    }
-    assert_int_equal(buf_put_u8(text, '}'), ERR_OK);
-    assert_int_equal(json_parse(buf_all(text), f->arena, &value), ERR_OK);
-    return value;
-}
-
 static void schema_check_stores_what_the_types_mean(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(
         f, "{\"s\":{\"type\":\"string\"},\"n\":{\"type\":\"number\"},\"i\":{\"type\":\"int\"},\"b\":{\"type\":"
            "\"boolean\"},"
            "\"d\":{\"type\":\"date\"},\"m\":{},\"o\":{\"type\":\"object\",\"properties\":{\"d\":{\"type\":\"date\"}}},"
@@ -194,8 +132,8 @@ static const struct violation_case violations[] = {
 
 static void schema_check_names_field_and_rule_of_each_violation(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, RULES);
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, RULES);
     for (size_t i = 0; i < ARRAY_LENGTH(violations); i++) {
         struct json_value row = {.type = JSON_BOOL};
         char message[SCHEMA_MESSAGE_MAX];
@@ -217,8 +155,8 @@ static void schema_check_names_field_and_rule_of_each_violation(void **state)
 
 static void schema_check_lets_optional_texts_be_empty_and_optional_fields_be_null(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, RULES);
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, RULES);
     struct json_value row;
 
     assert_int_equal(
@@ -230,8 +168,9 @@ static void schema_check_lets_optional_texts_be_empty_and_optional_fields_be_nul
 
 static void schema_check_counts_lengths_in_code_points(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{\"a\":{\"type\":\"string\",\"minLength\":2,\"maxLength\":2}}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema =
+        json_box_schema(f, "{\"a\":{\"type\":\"string\",\"minLength\":2,\"maxLength\":2}}");
     struct json_value row;
 
     assert_int_equal(check(f, schema, SCHEMA_CREATE, "{\"a\":\"\xc3\xa4\xf0\x9f\x98\x80\"}", &row), ERR_OK);
@@ -240,8 +179,8 @@ static void schema_check_counts_lengths_in_code_points(void **state)
 
 static void schema_check_of_a_patch_looks_at_supplied_fields_only(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, RULES);
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, RULES);
     struct json_value row;
 
     assert_int_equal(check(f, schema, SCHEMA_PATCH, "{}", &row), ERR_OK);
@@ -255,25 +194,26 @@ static void schema_check_of_a_patch_looks_at_supplied_fields_only(void **state)
 
 static void schema_check_reports_at_most_twenty_violations(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_SCHEMA struct schema *schema = NULL;
     struct json_value row;
     const struct schema_check all = {.mode = SCHEMA_CREATE, .additional = SCHEMA_EXTRA_ALLOW, .arena = f->arena};
     struct schema_check checked = all;
     assert_int_equal(
-        schema_new(many(f, 30, "{\"type\":\"int\"}"), SPAN_NONE, &schema_json_matcher, &schema, &f->problem), ERR_OK);
+        schema_new(json_box_many(f, 30, "{\"type\":\"int\"}"), SPAN_NONE, &schema_json_matcher, &schema, &f->problem),
+        ERR_OK);
     checked.schema = schema;
 
-    assert_int_equal(schema_check(&checked, many(f, 30, "\"x\""), &row, &f->report), ERR_MALFORMED);
+    assert_int_equal(schema_check(&checked, json_box_many(f, 30, "\"x\""), &row, &f->report), ERR_MALFORMED);
     assert_int_equal(f->report.count, SCHEMA_VIOLATIONS_MAX);
-    assert_int_equal(schema_check(&checked, many(f, 19, "\"x\""), &row, &f->report), ERR_MALFORMED);
+    assert_int_equal(schema_check(&checked, json_box_many(f, 19, "\"x\""), &row, &f->report), ERR_MALFORMED);
     assert_int_equal(f->report.count, 19);
 }
 
 static void attack_07_system_fields_are_dropped_and_undeclared_ones_follow_the_setting(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(
         f, "{\"a\":{\"type\":\"int\"},\"o\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"int\"}}}}");
     static const struct {
         enum schema_additional additional;
@@ -295,7 +235,7 @@ static void attack_07_system_fields_are_dropped_and_undeclared_ones_follow_the_s
             .schema = schema, .mode = SCHEMA_CREATE, .additional = cases[i].additional, .arena = f->arena};
         struct json_value row;
 
-        const enum err got = schema_check(&checked, json(f, cases[i].body), &row, &f->report);
+        const enum err got = schema_check(&checked, json_box_value(f, cases[i].body), &row, &f->report);
 
         assert_int_equal(got, cases[i].row == NULL ? ERR_MALFORMED : ERR_OK);
         if (cases[i].row != NULL) {
@@ -306,36 +246,36 @@ static void attack_07_system_fields_are_dropped_and_undeclared_ones_follow_the_s
 
 static void attack_13_a_body_with_too_many_members_is_refused_at_once(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, "{}");
     const struct schema_check checked = {
         .schema = schema, .mode = SCHEMA_CREATE, .additional = SCHEMA_EXTRA_ALLOW, .arena = f->arena};
     struct json_value row;
 
-    assert_int_equal(schema_check(&checked, many(f, 2000, "1"), &row, &f->report), ERR_OK);
-    assert_int_equal(schema_check(&checked, many(f, 2001, "1"), &row, &f->report), ERR_MALFORMED);
+    assert_int_equal(schema_check(&checked, json_box_many(f, 2000, "1"), &row, &f->report), ERR_OK);
+    assert_int_equal(schema_check(&checked, json_box_many(f, 2001, "1"), &row, &f->report), ERR_MALFORMED);
     assert_int_equal(f->report.items[0].rule, SCHEMA_RULE_JSON);
 }
 
 static void schema_check_passes_on_a_used_up_budget_and_a_full_arena(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{\"a\":{\"type\":\"string\",\"pattern\":\"(a|b)*c\"}}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, "{\"a\":{\"type\":\"string\",\"pattern\":\"(a|b)*c\"}}");
     SCOPED_ARENA struct arena *small = NULL;
     struct json_value row;
     assert_int_equal(arena_new(0, 64, &small), ERR_OK);
     struct schema_check checked = {.schema = schema, .arena = f->arena, .matcher_work = f->work};
     regex_work_refill(f->work, 3);
 
-    assert_int_equal(schema_check(&checked, json(f, "{\"a\":\"ababababab\"}"), &row, &f->report), ERR_BUDGET);
+    assert_int_equal(schema_check(&checked, json_box_value(f, "{\"a\":\"ababababab\"}"), &row, &f->report), ERR_BUDGET);
     checked.arena = small;
-    assert_int_equal(schema_check(&checked, json(f, "{}"), &row, &f->report), ERR_NO_MEMORY);
+    assert_int_equal(schema_check(&checked, json_box_value(f, "{}"), &row, &f->report), ERR_NO_MEMORY);
 }
 
 static void schema_violation_path_that_is_too_long_is_cut(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, "{}");
     struct json_value row;
     char body[512];
     (void)snprintf(body, sizeof(body), "{\"$%0300d\":1}", 1);
@@ -346,7 +286,7 @@ static void schema_violation_path_that_is_too_long_is_cut(void **state)
     assert_memory_equal(f->report.items[0].field + SCHEMA_WHERE_MAX - 3, "...", 3);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, json_box_set_up, json_box_tear_down)
 
 int main(void)
 {

@@ -9,55 +9,10 @@
 
 #include <cmocka.h>
 
-#include "firmware/data/regex.h"
-#include "firmware/data/schema_json.h"
-#include "firmware/schema/schema.h"
 #include "hal/base/fault.h"
-#include "net/json.h"
+#include "tests/lib/json_box.h"
 
-struct fixture {
-    struct arena *arena;
-    struct regex_work *work;
-    struct schema_report report;
-    struct schema_problem problem;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    assert_int_equal(arena_new(1 << 16, 1 << 24, &f.arena), ERR_OK);
-    assert_int_equal(regex_work_new(f.arena, 1000000, &f.work), ERR_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    arena_free(f->arena);
-    fault_clear();
-    return 0;
-}
-
-static const struct json_value *json(struct fixture *f, const char *text)
-{
-    const struct json_value *value = NULL;
-    if (json_parse(span_str(text), f->arena, &value) != ERR_OK) {
-        fail_msg("test JSON: %s", text);
-    }
-    return value;
-}
-
-static struct schema *schema_of(struct fixture *f, const char *definition)
-{
-    struct schema *schema = NULL;
-    if (schema_new(json(f, definition), SPAN_NONE, &schema_json_matcher, &schema, &f->problem) != ERR_OK) {
-        fail_msg("%s: %.*s %s", definition, (int)f->problem.where_len, f->problem.where, f->problem.why);
-    }
-    return schema;
-}
-
-static struct span shown_schema(struct fixture *f, const struct schema *schema)
+static struct span shown_schema(struct json_box *f, const struct schema *schema)
 {
     SCOPED_BUF struct buf *buf = NULL;
     struct json_out out;
@@ -81,7 +36,7 @@ static void assert_text(struct span got, const char *expected)
 
 static void schema_takes_flat_and_full_forms_and_prints_the_canonical_one(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct {
         const char *definition;
         const char *canonical;
@@ -117,8 +72,8 @@ static void schema_takes_flat_and_full_forms_and_prints_the_canonical_one(void *
          "\"required\":[],\"properties\":{\"y\":{\"bsonType\":\"array\",\"items\":{\"bsonType\":\"string\"}}}}}}}"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        SCOPED_SCHEMA struct schema *schema = schema_of(f, cases[i].definition);
-        SCOPED_SCHEMA struct schema *again = schema_of(f, cases[i].canonical);
+        SCOPED_SCHEMA struct schema *schema = json_box_schema(f, cases[i].definition);
+        SCOPED_SCHEMA struct schema *again = json_box_schema(f, cases[i].canonical);
 
         assert_text(shown_schema(f, schema), cases[i].canonical);
         assert_text(shown_schema(f, again), cases[i].canonical);
@@ -132,7 +87,7 @@ struct refusal {
 
 static void schema_new_names_what_is_wrong(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct refusal cases[] = {
         {"[]", ""},
         {"{\"a\":1}", "a"},
@@ -181,7 +136,7 @@ static void schema_new_names_what_is_wrong(void **state)
         struct schema *schema = NULL;
 
         const enum err got =
-            schema_new(json(f, cases[i].definition), SPAN_NONE, &schema_json_matcher, &schema, &f->problem);
+            schema_new(json_box_value(f, cases[i].definition), SPAN_NONE, &schema_json_matcher, &schema, &f->problem);
 
         if (got != ERR_MALFORMED ||
             !span_equal(span_of(f->problem.where, f->problem.where_len), span_str(cases[i].where))) {
@@ -192,24 +147,7 @@ static void schema_new_names_what_is_wrong(void **state)
     }
 }
 
-/* {"f0":{},"f1":{},...} with count fields, or, with open and close around each level, nested ones. */
-static const struct json_value *many(struct fixture *f, size_t count, const char *each)
-{
-    SCOPED_BUF struct buf *text = NULL;
-    const struct json_value *value = NULL;
-    char name[160];
-    assert_int_equal(buf_new(1 << 20, &text), ERR_OK);
-    assert_int_equal(buf_put_u8(text, '{'), ERR_OK);
-    for (size_t i = 0; i < count; i++) {
-        const int len = snprintf(name, sizeof(name), "%s\"f%zu\":%s", i == 0 ? "" : ",", i, each);
-        assert_int_equal(buf_put(text, span_of(name, (size_t)len)), ERR_OK);
-    }
-    assert_int_equal(buf_put_u8(text, '}'), ERR_OK);
-    assert_int_equal(json_parse(buf_all(text), f->arena, &value), ERR_OK);
-    return value;
-}
-
-static const struct json_value *nested(struct fixture *f, size_t levels)
+static const struct json_value *nested(struct json_box *f, size_t levels)
 {
     SCOPED_BUF struct buf *text = NULL;
     const struct json_value *value = NULL;
@@ -226,7 +164,7 @@ static const struct json_value *nested(struct fixture *f, size_t levels)
     return value;
 }
 
-static enum err try_schema(struct fixture *f, const struct json_value *definition)
+static enum err try_schema(struct json_box *f, const struct json_value *definition)
 {
     SCOPED_SCHEMA struct schema *schema = NULL;
     return schema_new(definition, SPAN_NONE, &schema_json_matcher, &schema, &f->problem);
@@ -236,10 +174,10 @@ static enum err try_schema(struct fixture *f, const struct json_value *definitio
 #define LISTS       LIST(LIST(LIST(LIST("{}"))))
 
 /* 200 fields of five nodes, the last of six. */
-static const struct json_value *more_nodes(struct fixture *f)
+static const struct json_value *more_nodes(struct json_box *f)
 {
-    const struct json_value *base = many(f, 199, LISTS);
-    const struct json_value *last = json(f, "{\"z\":" LIST(LISTS) "}");
+    const struct json_value *base = json_box_many(f, 199, LISTS);
+    const struct json_value *last = json_box_value(f, "{\"z\":" LIST(LISTS) "}");
     void *memory = NULL;
     assert_int_equal(arena_alloc(f->arena, 200 * sizeof(struct json_member) + sizeof(struct json_value), &memory),
                      ERR_OK);
@@ -253,20 +191,20 @@ static const struct json_value *more_nodes(struct fixture *f)
 
 static void attack_13_a_schema_is_taken_at_its_limits_and_refused_one_past_them(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
 
-    assert_int_equal(try_schema(f, many(f, SCHEMA_FIELDS_MAX, "{}")), ERR_OK);
-    assert_int_equal(try_schema(f, many(f, SCHEMA_FIELDS_MAX + 1, "{}")), ERR_MALFORMED);
+    assert_int_equal(try_schema(f, json_box_many(f, SCHEMA_FIELDS_MAX, "{}")), ERR_OK);
+    assert_int_equal(try_schema(f, json_box_many(f, SCHEMA_FIELDS_MAX + 1, "{}")), ERR_MALFORMED);
     assert_int_equal(try_schema(f, nested(f, SCHEMA_DEPTH_MAX)), ERR_OK);
     assert_int_equal(try_schema(f, nested(f, SCHEMA_DEPTH_MAX + 1)), ERR_MALFORMED);
     /* Five nodes a field: 1,000 and 1,005. */
-    assert_int_equal(try_schema(f, many(f, 200, LISTS)), ERR_OK);
+    assert_int_equal(try_schema(f, json_box_many(f, 200, LISTS)), ERR_OK);
     assert_int_equal(try_schema(f, more_nodes(f)), ERR_MALFORMED);
 }
 
 static void schema_new_reports_damaged_ids(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const char *const cases[] = {"\x01",
                                         "\x00\x00",
                                         "\x00\x02\x00\x05\x01"
@@ -280,8 +218,8 @@ static void schema_new_reports_damaged_ids(void **state)
     static const size_t lengths[] = {1, 2, 6, 6, 6, 7};
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct schema *schema = NULL;
-        assert_int_equal(schema_new(json(f, "{\"a\":{}}"), span_of(cases[i], lengths[i]), &schema_json_matcher, &schema,
-                                    &f->problem),
+        assert_int_equal(schema_new(json_box_value(f, "{\"a\":{}}"), span_of(cases[i], lengths[i]),
+                                    &schema_json_matcher, &schema, &f->problem),
                          ERR_DAMAGED);
         assert_null(schema);
     }
@@ -289,25 +227,27 @@ static void schema_new_reports_damaged_ids(void **state)
 
 static void schema_new_runs_out_of_column_ids_rather_than_reuse_one(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     const uint8_t last[] = {0xFE, 0xFF};
     const uint8_t none[] = {0xFF, 0x00};
     SCOPED_SCHEMA struct schema *schema = NULL;
     struct schema *refused = NULL;
 
-    assert_int_equal(schema_new(json(f, "{\"a\":{}}"), span_array(last), &schema_json_matcher, &schema, &f->problem),
-                     ERR_OK);
+    assert_int_equal(
+        schema_new(json_box_value(f, "{\"a\":{}}"), span_array(last), &schema_json_matcher, &schema, &f->problem),
+        ERR_OK);
     assert_int_equal(schema_find(schema, span_lit("a"))->column, SCHEMA_COLUMN_MAX);
-    assert_int_equal(schema_new(json(f, "{\"a\":{}}"), span_array(none), &schema_json_matcher, &refused, &f->problem),
-                     ERR_RANGE);
+    assert_int_equal(
+        schema_new(json_box_value(f, "{\"a\":{}}"), span_array(none), &schema_json_matcher, &refused, &f->problem),
+        ERR_RANGE);
 }
 
 /* --- lookups and names --- */
 
 static void schema_resolve_follows_properties_and_items(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(
         f,
         "{\"a\":{\"type\":\"object\",\"properties\":{\"b\":{\"type\":\"date\"}}},\"l\":{\"type\":\"array\",\"items\":"
         "{\"type\":\"object\",\"properties\":{\"p\":{\"type\":\"int\"}}}}}");
@@ -339,9 +279,9 @@ static void attack_05_table_names_equal_to_routes_are_refused(void **state)
 
 /* --- changes --- */
 
-static enum err apply(struct fixture *f, const struct schema *schema, const char *change, struct schema **out)
+static enum err apply(struct json_box *f, const struct schema *schema, const char *change, struct schema **out)
 {
-    return schema_apply_change(schema, json(f, change), out, &f->problem);
+    return schema_apply_change(schema, json_box_value(f, change), out, &f->problem);
 }
 
 static uint16_t column(const struct schema *schema, const char *name)
@@ -352,10 +292,11 @@ static uint16_t column(const struct schema *schema, const char *name)
 
 static void schema_change_adds_updates_removes_and_requires(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{\"bsonType\":\"object\",\"required\":[\"a\"],\"properties\":{"
-                                                       "\"a\":{\"type\":\"int\"},\"b\":{\"type\":\"int\"},"
-                                                       "\"c\":{\"type\":\"int\"}}}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema =
+        json_box_schema(f, "{\"bsonType\":\"object\",\"required\":[\"a\"],\"properties\":{"
+                           "\"a\":{\"type\":\"int\"},\"b\":{\"type\":\"int\"},"
+                           "\"c\":{\"type\":\"int\"}}}");
     SCOPED_SCHEMA struct schema *next = NULL;
 
     assert_int_equal(
@@ -375,8 +316,8 @@ static void schema_change_adds_updates_removes_and_requires(void **state)
 
 static void schema_change_never_gives_a_column_id_twice(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{\"a\":{},\"b\":{}}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, "{\"a\":{},\"b\":{}}");
     SCOPED_SCHEMA struct schema *without = NULL;
     SCOPED_SCHEMA struct schema *again = NULL;
     SCOPED_SCHEMA struct schema *replaced = NULL;
@@ -386,9 +327,9 @@ static void schema_change_never_gives_a_column_id_twice(void **state)
     assert_int_equal(apply(f, without, "{\"fieldsToAddOrUpdate\":{\"b\":{}}}", &again), ERR_OK);
     assert_int_equal(apply(f, again, "{\"fieldsToRemove\":[\"a\"],\"fieldsToAddOrUpdate\":{\"a\":{}}}", &replaced),
                      ERR_OK);
-    assert_int_equal(
-        schema_new(json(f, "{\"b\":{},\"a\":{}}"), schema_ids(replaced), &schema_json_matcher, &reloaded, &f->problem),
-        ERR_OK);
+    assert_int_equal(schema_new(json_box_value(f, "{\"b\":{},\"a\":{}}"), schema_ids(replaced), &schema_json_matcher,
+                                &reloaded, &f->problem),
+                     ERR_OK);
 
     assert_int_equal(column(again, "b"), 3);
     assert_int_equal(column(replaced, "a"), 4);
@@ -398,8 +339,8 @@ static void schema_change_never_gives_a_column_id_twice(void **state)
 
 static void schema_change_keeps_a_flag_form_field_from_being_required_again(void **state)
 {
-    struct fixture *f = *state;
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{\"a\":{\"type\":\"int\",\"required\":true}}");
+    struct json_box *f = *state;
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, "{\"a\":{\"type\":\"int\",\"required\":true}}");
     SCOPED_SCHEMA struct schema *next = NULL;
 
     assert_int_equal(apply(f, schema, "{\"requiredFieldsToRemove\":[\"a\"]}", &next), ERR_OK);
@@ -409,7 +350,7 @@ static void schema_change_keeps_a_flag_form_field_from_being_required_again(void
 
 static void schema_change_refuses_what_it_does_not_know(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct refusal cases[] = {
         {"[]", ""},
         {"{\"fields\":{}}", "fields"},
@@ -423,7 +364,7 @@ static void schema_change_refuses_what_it_does_not_know(void **state)
         {"{\"fieldsToAddOrUpdate\":{\"id\":{}}}", "id"},
         {"{\"fieldsToAddOrUpdate\":{\"x\":{\"type\":\"nope\"}}}", "x"},
     };
-    SCOPED_SCHEMA struct schema *schema = schema_of(f, "{\"a\":{}}");
+    SCOPED_SCHEMA struct schema *schema = json_box_schema(f, "{\"a\":{}}");
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct schema *next = NULL;
 
@@ -437,7 +378,7 @@ static void schema_change_refuses_what_it_does_not_know(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, json_box_set_up, json_box_tear_down)
 
 int main(void)
 {

@@ -11,39 +11,11 @@
 
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
-#include "hal/base/mem.h"
-#include "net/json.h"
-
-struct fixture {
-    struct arena *arena;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    assert_int_equal(arena_new(1 << 16, 1 << 22, &f.arena), ERR_OK);
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    arena_free(f->arena);
-    fault_clear();
-    return 0;
-}
-
-static const struct json_value *json(struct fixture *f, const char *text)
-{
-    const struct json_value *value = NULL;
-    assert_int_equal(json_parse(span_str(text), f->arena, &value), ERR_OK);
-    return value;
-}
+#include "tests/lib/json_box.h"
 
 static void scope_compile_refuses_what_the_grammar_does_not_have(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const char *const cases[] = {"[]",
                                         "{}",
                                         "\"posts:read\"",
@@ -61,7 +33,7 @@ static void scope_compile_refuses_what_the_grammar_does_not_have(void **state)
     assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
     assert_int_equal(buf_put_u8(out, 9), ERR_OK);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        if (scope_compile(json(f, cases[i]), out) != ERR_MALFORMED) {
+        if (scope_compile(json_box_value(f, cases[i]), out) != ERR_MALFORMED) {
             fail_msg("%s was taken", cases[i]);
         }
         assert_int_equal(buf_len(out), 1);
@@ -70,7 +42,7 @@ static void scope_compile_refuses_what_the_grammar_does_not_have(void **state)
 
 static void scope_compile_takes_sixty_four_scopes_and_not_one_more(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_BUF struct buf *out = NULL;
     SCOPED_BUF struct buf *text = NULL;
     assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
@@ -91,10 +63,10 @@ static void scope_compile_takes_sixty_four_scopes_and_not_one_more(void **state)
 
 static void scope_check_allows_nothing_without_bytes_or_with_damaged_ones(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     SCOPED_BUF struct buf *out = NULL;
     assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-    assert_int_equal(scope_compile(json(f, "[\"posts:read\"]"), out), ERR_OK);
+    assert_int_equal(scope_compile(json_box_value(f, "[\"posts:read\"]"), out), ERR_OK);
     const struct span good = buf_all(out);
     uint8_t copy[16];
     assert_int_equal(scope_check(good, span_lit("posts"), RLS_READ), RLS_ALLOW);
@@ -112,7 +84,7 @@ static void scope_check_allows_nothing_without_bytes_or_with_damaged_ones(void *
 
 static void scope_check_all_asks_for_everything(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const struct {
         const char *scopes;
         enum rls_verdict verdict;
@@ -124,14 +96,14 @@ static void scope_check_all_asks_for_everything(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         SCOPED_BUF struct buf *out = NULL;
         assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-        assert_int_equal(scope_compile(json(f, cases[i].scopes), out), ERR_OK);
+        assert_int_equal(scope_compile(json_box_value(f, cases[i].scopes), out), ERR_OK);
         assert_int_equal(scope_check_all(buf_all(out)), cases[i].verdict);
     }
 }
 
 static void scope_next_prints_what_was_compiled(void **state)
 {
-    struct fixture *f = *state;
+    struct json_box *f = *state;
     static const char *const expected[] = {"posts:read", "*:list", "a_b-c:*"};
     SCOPED_BUF struct buf *out = NULL;
     char text[SCOPE_TEXT_MAX];
@@ -139,7 +111,7 @@ static void scope_next_prints_what_was_compiled(void **state)
     size_t len = 0;
     size_t count = 0;
     assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
-    assert_int_equal(scope_compile(json(f, "[\"posts:read\",\"*:list\",\"a_b-c:*\"]"), out), ERR_OK);
+    assert_int_equal(scope_compile(json_box_value(f, "[\"posts:read\",\"*:list\",\"a_b-c:*\"]"), out), ERR_OK);
 
     while (scope_next(buf_all(out), &cursor, text, &len)) {
         assert_true(count < ARRAY_LENGTH(expected));
@@ -150,7 +122,7 @@ static void scope_next_prints_what_was_compiled(void **state)
     assert_int_equal(count, ARRAY_LENGTH(expected));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, json_box_set_up, json_box_tear_down)
 
 int main(void)
 {
