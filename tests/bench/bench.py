@@ -164,12 +164,11 @@ def measure_scans(table, box, tools, folder, seconds):
     table.add("rowlock filtered scan, rows/s", sample)
 
 
-def measure_handshakes(table, box, peer, ids, seconds):
-    close = {"X-API-Key": box.info["publishableKey"], "Connection": "close"}
-    script = lua("GET", close, [f"/v1/data/posts/{ids[0]}"])
-    table.add("rowlock full handshake", load.wrk(box.url, box.pid, seconds, script))
-    if peer is not None:
-        table.add("nginx full handshake", load.wrk(peer.url, peer.pid, seconds, script))
+def measure_handshakes(table, box, peer, tools, ids, seconds):
+    for name, server in (("rowlock full handshake", box), ("nginx full handshake", peer)):
+        if server is not None:
+            table.add(name, load.handshakes(tools / "handshakes", server.port, server.pid, seconds,
+                                            f"/v1/data/posts/{ids[0]}", box.info["publishableKey"]))
 
 
 def answer_of(box, ids):
@@ -242,7 +241,7 @@ def main():
                     measure_reads(table, box, peer, postgres, ids, args.seconds)
                     measure_inserts(table, box, args.tools, f"{folder}/tools", args.seconds)
                     measure_scans(table, box, args.tools, f"{folder}/tools", args.seconds)
-                    measure_handshakes(table, box, peer, ids, args.seconds)
+                    measure_handshakes(table, box, peer, args.tools, ids, args.seconds)
                 first["after"] = load.memory_mib(box.pid, "Pss_Anon")
                 print_report(table, box, first)
             finally:

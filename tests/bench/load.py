@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Load generators: wrk against HTTPS, pgbench against PostgreSQL. One thread, 32 connections, pinned to the client core.
+"""Load generators: wrk and a tool for handshakes against HTTPS, pgbench against PostgreSQL. 32 connections, pinned to the
+client core.
 
 Each run returns a Sample: requests per second, p50 and p99 in milliseconds, errors, and the CPU microseconds that the
 server's processes spent per request, read from /proc before and after."""
@@ -84,12 +85,24 @@ def wrk(url, server_pid, seconds, script, connections=CONNECTIONS):
     requests = int(re.search(r"(\d+) requests in", out).group(1))
     socket_errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    if socket_errors or refused:
+        print(out)
     errors = sum(map(int, socket_errors.groups())) if socket_errors else 0
     errors += int(refused.group(1)) if refused else 0
     return Sample(rate=float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
                   p50_ms=_percentile(out, 50),
                   p99_ms=_percentile(out, 99),
                   errors=errors, cpu_us=spent / max(requests, 1))
+
+
+def handshakes(tool, port, server_pid, seconds, path, key):
+    """Runs the tool for full handshakes; wrk resumes the session of the connection before, if the server gives tickets."""
+    before = cpu_us(server_pid)
+    out = subprocess.run(["taskset", "-c", CLIENT_CORE, str(tool), str(port), path, key, str(seconds), str(CONNECTIONS)],
+                         capture_output=True, text=True, check=True).stdout
+    spent = cpu_us(server_pid) - before
+    rate, p50_ms, p99_ms, requests, errors = map(float, out.split())
+    return Sample(rate=rate, p50_ms=p50_ms, p99_ms=p99_ms, errors=int(errors), cpu_us=spent / max(requests, 1))
 
 
 def pgbench(port, server_pid, seconds, statement, rows):
