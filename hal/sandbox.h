@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Taking rights away from this process, for good.
  *
+ * The supervisor starts with sandbox_begin, opens what only root may, and then calls sandbox_drop_user, before it starts
+ * a child or reads a message.
  * A child starts with sandbox_begin (before threads and secrets), opens what it needs, and then calls sandbox_enter
  * before it reads the first byte from a stranger and before it starts a second thread. After that a system call outside
  * the profile's list ends the process (CONFIG_HAL_SANDBOX_KILL) or fails with EPERM.
@@ -37,11 +39,15 @@ enum err sandbox_begin(const struct sandbox_limits *limits) MUST_USE;
 /* Closes every descriptor above 2 that is not in keep[0..count). ERR_IO. */
 enum err sandbox_close_others(const int *keep, size_t count) MUST_USE;
 
-/* Gives up root: sets groups, group and user to those given (never 0) and checks that they cannot be taken back. An
- * ordinary user cannot change the user: a log line says so and the call succeeds. Empty capability sets either way.
- * The process stays one that is killed when its parent dies (a change of user alone would end that).
- * ERR_RANGE (uid or gid 0), ERR_REFUSED. */
+/* Gives up root: empties the bounding set of capabilities (where the kernel refuses, a log line says so), sets groups,
+ * group and user to those given (never 0) and checks that they cannot be taken back. Who is that user already stays it;
+ * another ordinary user cannot change the user: a log line says so and the call succeeds. Empty capability sets either
+ * way. The signal that the process gets when its parent dies stays (a change of user alone would end that).
+ * ERR_RANGE (uid or gid 0), ERR_CLOSED (the parent died meanwhile), ERR_REFUSED. */
 enum err sandbox_drop_user(unsigned int uid, unsigned int gid) MUST_USE;
+
+/* For a process that has no business as root: ERR_REFUSED if its real, effective or saved user is root. */
+enum err sandbox_refuse_root(void) MUST_USE;
 
 /* Makes free() overwrite what it is given, for libraries that free secrets without wiping them. Costs a pass over each
  * block; for the keeper, whose TPM library does so. */

@@ -130,22 +130,61 @@ static enum err drop_capabilities(void)
     return ERR_OK;
 }
 
-enum err sandbox_drop_user(unsigned int uid, unsigned int gid)
+/* No program that is started later can gain what is not in the bounding set, whatever its file says. The loop ends at the
+ * first number that the kernel does not know. */
+static void drop_bounding_set(void)
 {
-    ENSURE(uid != 0 && gid != 0, ERR_RANGE, "root is no user to change to");
-    if (geteuid() != 0) {
-        LOG(LOG_WARN, "user-not-changed", LOG_LITERAL("reason", "not started as root"), LOG_NUMBER("uid", geteuid()));
-        return drop_capabilities();
+    for (unsigned long capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
+            LOG(LOG_WARN, "bounding-set-kept", LOG_NUMBER("errno", errno));
+            return;
+        }
     }
+}
+
+static enum err change_user(uid_t uid, gid_t gid)
+{
+    drop_bounding_set();
     if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
         FAIL(ERR_REFUSED, "changing the user", errno);
     }
     ENSURE(setresuid((uid_t)-1, 0, (uid_t)-1) != 0 && geteuid() == uid && getegid() == gid, ERR_REFUSED,
            "root can be taken back");
+    LOG(LOG_INFO, "user-changed", LOG_NUMBER("uid", uid), LOG_NUMBER("gid", gid));
+    return ERR_OK;
+}
+
+enum err sandbox_drop_user(unsigned int uid, unsigned int gid)
+{
+    const pid_t parent = getppid();
+    int death_signal = 0;
+
+    ENSURE(uid != 0 && gid != 0, ERR_RANGE, "root is no user to change to");
+    if (geteuid() != 0) {
+        if (geteuid() != uid || getegid() != gid) {
+            LOG(LOG_WARN, "user-not-changed", LOG_LITERAL("reason", "not started as root"),
+                LOG_NUMBER("uid", geteuid()));
+        }
+        return drop_capabilities();
+    }
+    ENSURE(prctl(PR_GET_PDEATHSIG, &death_signal) == 0, ERR_REFUSED, "PR_GET_PDEATHSIG");
+    TRY(change_user(uid, gid));
     TRY(drop_capabilities());
-    /* A change of user undoes both. */
+    /* A change of user undoes both. A parent that died before the second was set again would not be noticed. */
     ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE");
-    ENSURE(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, ERR_REFUSED, "PR_SET_PDEATHSIG");
+    ENSURE(prctl(PR_SET_PDEATHSIG, death_signal) == 0, ERR_REFUSED, "PR_SET_PDEATHSIG");
+    ENSURE(death_signal == 0 || getppid() == parent, ERR_CLOSED, "the parent died");
+    return ERR_OK;
+}
+
+enum err sandbox_refuse_root(void)
+{
+    uid_t real = 0;
+    uid_t effective = 0;
+    uid_t saved = 0;
+
+    ENSURE(getresuid(&real, &effective, &saved) == 0, ERR_REFUSED, "getresuid");
+    ENSURE(real != 0 && effective != 0 && saved != 0, ERR_REFUSED, "this process must not run as root");
     return ERR_OK;
 }
 

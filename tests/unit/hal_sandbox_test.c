@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -460,7 +461,9 @@ static void root_is_given_up_and_cannot_be_taken_back(void **state)
     const pid_t pid = fork();
     if (pid == 0) {
         const bool works = sandbox_drop_user(65534, 65534) == ERR_OK && geteuid() == 65534 && getgid() == 65534 &&
-                           getgroups(0, NULL) == 0 && setuid(0) != 0;
+                           getgroups(0, NULL) == 0 && setuid(0) != 0 && prctl(PR_CAPBSET_READ, 0, 0, 0, 0) == 0 &&
+                           prctl(PR_CAPBSET_READ, CAP_LAST_CAP, 0, 0, 0) == 0 && sandbox_refuse_root() == ERR_OK &&
+                           sandbox_drop_user(65534, 65534) == ERR_OK;
         _exit(works ? CHILD_OK : CHILD_FAILED);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -470,7 +473,32 @@ static void root_is_given_up_and_cannot_be_taken_back(void **state)
     assert_int_equal(sandbox_drop_user(65534, 0), ERR_RANGE);
 }
 
-static void who_gave_up_root_still_dies_with_his_parent(void **state)
+static bool death_signal_stays(int wanted)
+{
+    int number = -1;
+
+    return prctl(PR_SET_PDEATHSIG, wanted) == 0 && sandbox_drop_user(65534, 65534) == ERR_OK &&
+           prctl(PR_GET_PDEATHSIG, &number) == 0 && number == wanted;
+}
+
+static void who_gave_up_root_dies_with_his_parent_as_before_and_not_otherwise(void **state)
+{
+    static const int wanted[] = {SIGKILL, SIGTERM, 0};
+    int status = 0;
+    if (geteuid() != 0) {
+        skip();
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            _exit(death_signal_stays(wanted[i]) ? CHILD_OK : CHILD_FAILED);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
+static void root_is_refused_also_when_it_can_be_taken_back(void **state)
 {
     int status = 0;
     if (geteuid() != 0) {
@@ -478,10 +506,10 @@ static void who_gave_up_root_still_dies_with_his_parent(void **state)
     }
     const pid_t pid = fork();
     if (pid == 0) {
-        int number = 0;
-        const bool works = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && sandbox_drop_user(65534, 65534) == ERR_OK &&
-                           prctl(PR_GET_PDEATHSIG, &number) == 0 && number == SIGKILL;
-        _exit(works ? CHILD_OK : CHILD_FAILED);
+        bool works = sandbox_refuse_root() == ERR_REFUSED;
+        works = works && setresuid(1234, 1234, 0) == 0 && sandbox_refuse_root() == ERR_REFUSED;
+        works = works && setresuid(0, 0, 0) == 0 && setresuid(1234, 1234, 1234) == 0;
+        _exit(works && sandbox_refuse_root() == ERR_OK ? CHILD_OK : CHILD_FAILED);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
 
@@ -553,7 +581,8 @@ int main(void)
         cmocka_unit_test(beginning_takes_core_dumps_and_tracing_away),
         cmocka_unit_test(what_is_opened_next_is_never_standard_error),
         cmocka_unit_test(root_is_given_up_and_cannot_be_taken_back),
-        cmocka_unit_test(who_gave_up_root_still_dies_with_his_parent),
+        cmocka_unit_test(who_gave_up_root_dies_with_his_parent_as_before_and_not_otherwise),
+        cmocka_unit_test(root_is_refused_also_when_it_can_be_taken_back),
         cmocka_unit_test(an_ordinary_user_stays_what_he_is),
         cmocka_unit_test(descriptors_that_were_not_asked_for_are_closed),
     };
