@@ -26,6 +26,12 @@ struct datadir;
  * ERR_FULL, ERR_IO, ERR_NO_MEMORY. The caller closes it. */
 enum err datadir_open(const char *path, struct datadir **out_dir) MUST_USE;
 
+/* As datadir_open for a process that will change its user: where root calls, the directory and the plain files of root's
+ * directly in it (what an earlier start left) are given to that user; the directory may be his already. One of root's
+ * that holds other things than ours is left alone: ERR_REFUSED. An ordinary user gives nothing away: datadir_open.
+ * After the change of user the object is used as before. Errors as above. */
+enum err datadir_open_to_give(const char *path, unsigned int uid, unsigned int gid, struct datadir **out_dir) MUST_USE;
+
 /* A directory inside, created if missing. Errors as above; ERR_MALFORMED for a name that is none. */
 enum err datadir_open_inside(const struct datadir *dir, const char *name, struct datadir **out_dir) MUST_USE;
 

@@ -9,6 +9,7 @@
  *    which is why it is called best effort */
 #include "hal/datadir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -82,7 +83,7 @@ enum err datadir_take_fd(int take_fd, struct datadir **out_dir)
     return ERR_OK;
 }
 
-static enum err open_directory(int parent, const char *name, struct datadir **out_dir)
+static enum err make_directory(int parent, const char *name, int *out_fd)
 {
     if (mkdirat(parent, name, DIRECTORY_MODE) != 0 && errno != EEXIST) {
         FAIL_ERRNO(errno, "mkdir");
@@ -91,6 +92,16 @@ static enum err open_directory(int parent, const char *name, struct datadir **ou
     if (fd < 0) {
         FAIL_ERRNO(errno, "opening a directory");
     }
+
+    *out_fd = fd;
+    return ERR_OK;
+}
+
+static enum err open_directory(int parent, const char *name, struct datadir **out_dir)
+{
+    int fd = -1;
+
+    TRY(make_directory(parent, name, &fd));
     return datadir_take_fd(fd, out_dir);
 }
 
@@ -105,35 +116,109 @@ enum err datadir_open_inside(const struct datadir *dir, const char *name, struct
     return open_directory(dir->fd, name, out_dir);
 }
 
-/* Makes root's new directory the user's; leaves one alone that is the user's already. */
-static enum err give_to(int fd, unsigned int uid, unsigned int gid)
+/* Root's, or the user's already? */
+static enum err check_giveable(int fd, unsigned int uid)
 {
     struct stat status;
 
-    if (geteuid() != 0) {
-        return check_directory(fd);
-    }
     if (fstat(fd, &status) != 0) {
         FAIL_ERRNO(errno, "fstat");
     }
     ENSURE((status.st_mode & OTHERS) == 0, ERR_REFUSED, "the directory is open to others");
     ENSURE(status.st_uid == 0 || status.st_uid == uid, ERR_REFUSED, "the directory belongs to somebody else");
-    if (status.st_uid == 0 && fchown(fd, uid, gid) != 0) {
+    return ERR_OK;
+}
+
+/* Makes root's new directory the user's. */
+static enum err give_to(int fd, unsigned int uid, unsigned int gid)
+{
+    if (geteuid() != 0) {
+        return check_directory(fd);
+    }
+    TRY(check_giveable(fd, uid));
+    if (fchown(fd, uid, gid) != 0) {
         FAIL_ERRNO(errno, "giving a directory away");
     }
     return ERR_OK;
 }
 
+/* Is it a box's to be? One with a lock was a box's before; one that root keeps other things in must stay root's, whatever
+ * was typed. A file system that was mounted for the box has a lost+found. */
+static enum err check_is_ours(int fd, DIR *entries)
+{
+    if (faccessat(fd, LOCK_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return ERR_OK;
+    }
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        ENSURE(strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                   strcmp(entry->d_name, "lost+found") == 0,
+               ERR_REFUSED, "a directory of root's that holds other things");
+    }
+    rewinddir(entries);
+    return ERR_OK;
+}
+
+/* A file with two names is not given: the other may lie anywhere. */
+static enum err give_file(int dir_fd, const char *name, uid_t uid, gid_t gid)
+{
+    struct stat status;
+    SCOPED_HERE const int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "opening a file to give away");
+    }
+    if (fstat(fd, &status) != 0) {
+        FAIL_ERRNO(errno, "fstat");
+    }
+    if (S_ISREG(status.st_mode) && status.st_nlink == 1 && status.st_uid == 0 && fchown(fd, uid, gid) != 0) {
+        FAIL_ERRNO(errno, "giving a file away");
+    }
+    return ERR_OK;
+}
+
+static enum err give_all(int fd, DIR *entries, uid_t uid, gid_t gid)
+{
+    TRY(check_is_ours(fd, entries));
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (entry->d_type == DT_REG) {
+            TRY(give_file(fd, entry->d_name, uid, gid));
+        }
+    }
+    return give_to(fd, uid, gid);
+}
+
+enum err datadir_open_to_give(const char *path, unsigned int uid, unsigned int gid, struct datadir **out_dir)
+{
+    void *memory = NULL;
+
+    if (geteuid() != 0) {
+        return datadir_open(path, out_dir);
+    }
+    SCOPED_HERE int fd = -1;
+    TRY(make_directory(AT_FDCWD, path, &fd));
+    TRY(check_giveable(fd, uid));
+    DIR *const entries = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (entries == NULL) {
+        FAIL_ERRNO(errno, "listing a directory");
+    }
+    const enum err err = give_all(fd, entries, uid, gid);
+    (void)closedir(entries);
+    TRY(err);
+    TRY(mem_alloc(sizeof(struct datadir), &memory));
+    struct datadir *const dir = memory;
+    *dir = (struct datadir){.fd = fd, .lock_fd = -1};
+    fd = -1;
+
+    *out_dir = dir;
+    return ERR_OK;
+}
+
 enum err datadir_open_for(const struct datadir *dir, const char *name, unsigned int uid, unsigned int gid, int *out_fd)
 {
+    SCOPED_HERE int fd = -1;
+
     TRY(check_name(name));
-    if (mkdirat(dir->fd, name, DIRECTORY_MODE) != 0 && errno != EEXIST) {
-        FAIL_ERRNO(errno, "mkdir");
-    }
-    SCOPED_HERE int fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        FAIL_ERRNO(errno, "opening a directory");
-    }
+    TRY(make_directory(dir->fd, name, &fd));
     TRY(give_to(fd, uid, gid));
     *out_fd = fd;
     fd = -1;

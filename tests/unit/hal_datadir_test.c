@@ -17,6 +17,8 @@
 #include "hal/datadir.h"
 #include "tests/lib/temp.h"
 
+#define PATH_BYTES 96
+
 struct fixture {
     struct temp_dir temp;
     struct datadir *dir;
@@ -195,6 +197,71 @@ static void a_directory_open_to_others_or_foreign_is_refused(void **state)
     assert_null(dir);
 }
 
+static uid_t owner_of(const struct fixture *f, const char *name)
+{
+    struct stat status = {0};
+
+    assert_int_equal(fstatat(datadir_fd(f->dir), name, &status, AT_SYMLINK_NOFOLLOW), 0);
+    return status.st_uid;
+}
+
+static void path_of(const struct fixture *f, const char *name, char out_path[PATH_BYTES])
+{
+    char base[DATADIR_PATH_BYTES];
+
+    datadir_path(f->dir, base);
+    (void)snprintf(out_path, PATH_BYTES, "%s/%s", base, name);
+}
+
+static void root_gives_a_directory_and_its_plain_files_away(void **state)
+{
+    struct fixture *f = *state;
+    const uid_t user = geteuid() == 0 ? 1234 : geteuid();
+    char path[PATH_BYTES];
+    struct datadir *dir = NULL;
+    path_of(f, "box", path);
+
+    assert_int_equal(datadir_open_to_give(path, 1234, 1234, &dir), ERR_OK); /* a new one */
+    assert_int_equal(datadir_lock(dir), ERR_OK);
+    assert_int_equal(datadir_write(dir, "mine", span_lit("x")), ERR_OK);
+    assert_int_equal(datadir_write(dir, "twice", span_lit("x")), ERR_OK);
+    assert_int_equal(linkat(datadir_fd(dir), "twice", datadir_fd(f->dir), "elsewhere", 0), 0);
+    assert_int_equal(symlinkat("../other", datadir_fd(dir), "link"), 0);
+    assert_int_equal(datadir_write(f->dir, "other", span_lit("x")), ERR_OK);
+    datadir_close(dir);
+    assert_int_equal(datadir_open_to_give(path, 1234, 1234, &dir), ERR_OK); /* that of an earlier start */
+    datadir_close(dir);
+
+    assert_int_equal(owner_of(f, "box"), user);
+    assert_int_equal(owner_of(f, "box/mine"), user);
+    assert_int_equal(owner_of(f, "elsewhere"), geteuid());
+    assert_int_equal(owner_of(f, "other"), geteuid());
+}
+
+static void root_gives_away_nothing_that_is_not_a_boxs(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_BYTES];
+    struct datadir *dir = NULL;
+    if (geteuid() != 0) {
+        skip();
+    }
+    path_of(f, "home", path);
+    assert_int_equal(mkdirat(datadir_fd(f->dir), "home", 0700), 0);
+    assert_int_equal(mkdirat(datadir_fd(f->dir), "home/letters", 0700), 0);
+
+    assert_int_equal(datadir_open_to_give(path, 1234, 1234, &dir), ERR_REFUSED);
+    assert_int_equal(owner_of(f, "home"), 0);
+    assert_int_equal(unlinkat(datadir_fd(f->dir), "home/letters", AT_REMOVEDIR), 0);
+    assert_int_equal(fchmodat(datadir_fd(f->dir), "home", 0750, 0), 0);
+    assert_int_equal(datadir_open_to_give(path, 1234, 1234, &dir), ERR_REFUSED);
+    assert_int_equal(fchmodat(datadir_fd(f->dir), "home", 0700, 0), 0);
+    assert_int_equal(fchownat(datadir_fd(f->dir), "home", 4321, 4321, 0), 0);
+    assert_int_equal(datadir_open_to_give(path, 1234, 1234, &dir), ERR_REFUSED);
+    assert_int_equal(owner_of(f, "home"), 4321);
+    assert_null(dir);
+}
+
 static void a_missing_directory_is_made_private(void **state)
 {
     struct fixture *f = *state;
@@ -281,6 +348,8 @@ int main(void)
         TEST(attack_20_links_and_special_files_are_refused),
         TEST(files_of_others_or_writable_by_others_are_refused),
         TEST(a_directory_open_to_others_or_foreign_is_refused),
+        TEST(root_gives_a_directory_and_its_plain_files_away),
+        TEST(root_gives_away_nothing_that_is_not_a_boxs),
         TEST(a_missing_directory_is_made_private),
         TEST(files_up_to_the_limit_are_taken_and_one_byte_more_is_refused),
         TEST(reading_more_than_the_buffer_holds_is_refused_and_changes_nothing),
