@@ -17,7 +17,9 @@ struct board_desc {
     const char *vmgenid;  /* path; "" = none */
     bool tpm_is_software; /* its state can be copied: said loudly */
     bool require_landlock;
-    unsigned int worker_uid; /* used when started as root */
+    unsigned int supervisor_uid; /* all of them used when started as root */
+    unsigned int supervisor_gid;
+    unsigned int worker_uid; /* the supervisor's, as it starts them after it has changed to it */
     unsigned int worker_gid;
     unsigned int keeper_uid;
     unsigned int keeper_gid;

@@ -36,6 +36,10 @@ struct process {
 
 enum process_end { PROCESS_EXITED, PROCESS_KILLED };
 
+/* May this user start the program again? Told once with a reason, where a child that cannot start would only end.
+ * ERR_REFUSED: the program's file is not executable for him. */
+enum err process_can_start(void) MUST_USE;
+
 /* Starts a child. Only from a process with one thread. ERR_LIMIT (processes, descriptors, more than allowed), ERR_IO.
  * The child is killed by the kernel when its parent dies. */
 enum err process_start(const struct process_spec *spec, struct process *out_process) MUST_USE;

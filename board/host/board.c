@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hal/board.h"
 
+/* nobody and nogroup: every Linux has them and the installation makes no user of ours. board/host/run gives the TPM's
+ * socket to the same number. */
+#define SERVICE_USER 65534
+
 const struct board_desc board_desc = {
     .name = "host",
     .tcti = "swtpm:host=127.0.0.1,port=2321",
@@ -9,9 +13,10 @@ const struct board_desc board_desc = {
     .vmgenid = "",
     .tpm_is_software = true,
     .require_landlock = false, /* a developer's kernel may lack it; the log says so */
-    /* nobody and nogroup: a host has no users of ours, and its data directory belongs to whoever started the program */
-    .worker_uid = 65534,
-    .worker_gid = 65534,
-    .keeper_uid = 65534,
-    .keeper_gid = 65534,
+    .supervisor_uid = SERVICE_USER,
+    .supervisor_gid = SERVICE_USER,
+    .worker_uid = SERVICE_USER,
+    .worker_gid = SERVICE_USER,
+    .keeper_uid = SERVICE_USER,
+    .keeper_gid = SERVICE_USER,
 };

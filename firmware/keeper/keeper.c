@@ -318,6 +318,7 @@ static enum err start(struct keeper *keeper)
     int signals = -1;
 
     TRY(sandbox_begin(&limits));
+    TRY(sandbox_refuse_root());
     TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
     socket_close(signals);
     sandbox_wipe_freed_memory();

@@ -129,7 +129,6 @@ static void on_keeper(struct supervisor *supervisor)
     } else if (supervisor->in.type == MSG_KEEPER_RECOVERY) {
         /* Also again, if the keeper died before it could note that its words were shown: those are worth nothing now. */
         supervisor->news.recovery = supervisor->in.as.keeper_recovery;
-        supervisor->reported = false;
         supervisor->reported = false; /* one that was shown before its keeper died, unheard, opens nothing any more */
     } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
         LOG(LOG_ERROR, "worker_offended", LOG_NUMBER("pid", supervisor->worker.process.pid));
@@ -392,7 +391,8 @@ static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_READ
 
 static enum err open_directories(struct supervisor *supervisor)
 {
-    TRY(datadir_open(supervisor->options->data, &supervisor->dir));
+    TRY(datadir_open_to_give(supervisor->options->data, board_desc.supervisor_uid, board_desc.supervisor_gid,
+                             &supervisor->dir));
     TRY(datadir_lock(supervisor->dir));
     ENSURE(supervisor->mode == MSG_MODE_SERVE || datadir_has(supervisor->dir, "ca.pem"), ERR_NOT_FOUND,
            "no box in this directory");
@@ -428,6 +428,22 @@ static size_t reactor_count(void)
     return cores < 1 ? 1 : num_min((size_t)cores, MSG_REACTORS_MAX);
 }
 
+/* What needs root comes first, for instance a low port. It is given up, for good, before anything that a child or the TPM
+ * has said is read: from here on whoever takes the supervisor over has what the service user has. */
+static enum err open_all(struct supervisor *supervisor)
+{
+    TRY(open_devices(supervisor));
+    hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
+    TRY(open_directories(supervisor));
+    if (supervisor->mode == MSG_MODE_SERVE) {
+        supervisor->reactors = reactor_count();
+        TRY(supervisor_listen(supervisor));
+    }
+    TRY(sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid));
+    TRY(process_can_start());
+    return ERR_OK;
+}
+
 static enum err start(struct supervisor *supervisor)
 {
     const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
@@ -436,13 +452,7 @@ static enum err start(struct supervisor *supervisor)
 
     TRY(sandbox_begin(&limits));
     TRY(read_pin(supervisor->options, pin, &pin_len));
-    TRY(open_devices(supervisor));
-    hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
-    TRY(open_directories(supervisor));
-    if (supervisor->mode == MSG_MODE_SERVE) {
-        supervisor->reactors = reactor_count();
-        TRY(supervisor_listen(supervisor));
-    }
+    TRY(open_all(supervisor));
     supervisor->next_tick = hal_clock_mono(supervisor->clock);
     const enum err err = supervisor_start_keeper(supervisor, span_of(pin, pin_len));
     mem_wipe(pin, sizeof(pin));

@@ -23,6 +23,7 @@
 #include "hal/linux/sys_int.h"
 
 #define FD_ABOVE    (PROCESS_FD_FIRST + PROCESS_FDS_MAX)
+#define THIS_PROGRAM "/proc/self/exe" /* no folder above it need be open to the user */
 #define CHILD_ERROR 127 /* exit status of a child that could not become the program, as in a shell */
 
 /* The unused tail of an environment array is NULL. Sanitizer options are read by the start-up code of sanitizer builds
@@ -96,8 +97,16 @@ NO_RETURN static void child_become(const struct process_spec *spec, pid_t parent
         const char *const *from;
         char *const *to;
     } arguments = {.from = argv}, variables = {.from = environment->entries};
-    (void)execve("/proc/self/exe", arguments.to, variables.to);
+    (void)execve(THIS_PROGRAM, arguments.to, variables.to);
     child_fail();
+}
+
+enum err process_can_start(void)
+{
+    if (access(THIS_PROGRAM, X_OK) != 0) {
+        FAIL(ERR_REFUSED, "the program's file is not executable for this user", errno);
+    }
+    return ERR_OK;
 }
 
 enum err process_start(const struct process_spec *spec, struct process *out_process)

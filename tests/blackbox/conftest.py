@@ -15,6 +15,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -25,6 +26,7 @@ from app import Answer, App
 ROOT = pathlib.Path(os.environ.get("ROWLOCK_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAM = os.environ.get("ROWLOCK", str(ROOT / "build/host/release/rowlock"))
 RUN = str(ROOT / "board/host/run")
+SERVICE_USER = 65534  # of board/host, for a box that root starts
 WAIT_S = 60  # a loaded machine and a program with sanitizers: generous, and only ever waited for in full by a failure
 
 
@@ -264,14 +266,19 @@ class Box:
     def tpm_alone(self):
         """The TPM of the box that is stopped; gives its TCTI."""
         assert self.process is None
-        runtime = self.directory / "alone"
-        runtime.mkdir(exist_ok=True)
+        runtime = pathlib.Path(tempfile.mkdtemp(prefix="rowlock-alone-", dir="/tmp"))
         server, control = runtime / "tpm", runtime / "control"
+        owner = ""
+        if os.geteuid() == 0:  # for the user that fsck changes to
+            owner = f",uid={SERVICE_USER},gid={SERVICE_USER}"
+            os.chown(runtime, 0, SERVICE_USER)
+            runtime.chmod(0o710)
         swtpm = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm}",
-                                  "--server", f"type=unixio,path={server}", "--ctrl", f"type=unixio,path={control}",
+                                  "--server", f"type=unixio,path={server},mode=0600{owner}", "--ctrl", f"type=unixio,path={control}",
                                   "--flags", "not-need-init"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: server.exists() and control.exists(), "swtpm")
+            wait_until(lambda: server.exists() and control.exists() and server.stat().st_gid == runtime.stat().st_gid,
+                       "swtpm")
             yield f"swtpm:path={server}"
         finally:
             swtpm.terminate()

@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import wait_until
+from conftest import SERVICE_USER, wait_until
 from writers import TABLE, History, Writers, prepare
 
 BUILD = pathlib.Path(os.environ.get("ROWLOCK_BUILD", "build/host")) / "asan"
@@ -42,7 +42,11 @@ def record(make_box, no_sync):
     """A box whose worker is recorded, under load for a while, and then stopped; and what its clients know."""
     box = make_box(start=False)
     box.program = RECORDED
-    (box.directory / "recorded").touch()
+    recorded = box.directory / "recorded"
+    recorded.touch()
+    if os.geteuid() == 0:  # the worker, which is another user then, opens it
+        os.chown(recorded, SERVICE_USER, SERVICE_USER)
+        box.directory.chmod(0o711)
     if no_sync:
         (box.directory / "no-sync").touch()
     box.start()

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import PROGRAM, RUN, wait_until
+from conftest import PROGRAM, RUN, SERVICE_USER, wait_until
 
 KEYS = {"publishableKey", "secretKey", "recoveryKey"}
 BASIC = {"url", "caFile", "projectId", "environment"}
@@ -373,6 +373,81 @@ def test_worker_and_keeper_cannot_be_traced_and_leave_no_core(box):
         if os.geteuid() == 0:
             assert re.search(r"^Uid:\s+65534\s+65534\s+65534\s+65534$", status, re.M)
             assert re.search(r"^CapEff:\s+0+$", status, re.M)
+
+
+def status_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return {name: value.split() for name, value in (line.split(":", 1) for line in text.splitlines())}
+
+
+def assert_has_no_rights(box):
+    none = ["0" * 16]
+    for name in ("supervisor", "keeper", "worker"):
+        status = status_of(box.pid(name))
+        assert status["Uid"] == status["Gid"] == [str(SERVICE_USER)] * 4, name
+        assert status["Groups"] == [], name
+        assert status["CapInh"] == status["CapPrm"] == status["CapEff"] == status["CapAmb"] == none, name
+        assert status["CapBnd"] == none or box.events("bounding-set-kept"), name
+        assert status["NoNewPrivs"] == ["1"], name
+        limits = pathlib.Path(f"/proc/{box.pid(name)}/limits").read_text()
+        assert re.search(r"Max core file size\s+0\s+0", limits), name
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+
+
+@needs_root
+def test_started_as_root_every_process_is_the_service_user_without_rights_also_after_a_kill(make_box):
+    box = make_box()
+    assert_has_no_rights(box)
+    assert status_of(box.pid("swtpm"))["Uid"] == ["0"] * 4
+
+    worker = box.pid("worker")
+    box.kill("keeper")
+    box.wait_for_new("worker", worker)
+
+    assert box.state()["state"] == "operational"
+    assert_has_no_rights(box)
+    assert box.stop() == 0
+    assert box.fsck()[0] == 0
+
+
+@needs_root
+def test_a_data_directory_of_roots_from_an_earlier_start_still_opens(make_box):
+    box = make_box()
+    box.make_table("kept", {"text": {"type": "string"}})
+    assert box.stop() == 0
+    for name in (".", "lock", "ca.pem", "project"):  # as a supervisor that stayed root left them
+        os.chown(box.data / name, 0, 0)
+
+    box.start()
+
+    assert box.get("/v1/data/kept", key="sk").status == 200
+    for name in (".", "lock", "ca.pem", "project"):
+        assert (box.data / name).stat().st_uid == SERVICE_USER, name
+    assert box.stop() == 0
+
+
+@needs_root
+def test_a_directory_in_which_root_keeps_other_things_stays_roots(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "letter").write_text("not of a box")
+
+    done = subprocess.run([PROGRAM, "serve", "--data", str(data), "--tcti", "swtpm:path=/nonexistent", "--port", "0"],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1 and "holds other things" in done.stderr
+    assert data.stat().st_uid == (data / "letter").stat().st_uid == 0
+    assert [entry.name for entry in data.iterdir()] == ["letter"]
+
+
+@needs_root
+def test_keeper_and_worker_refuse_to_run_as_root():
+    for name in ("keeper", "worker"):
+        done = subprocess.run([PROGRAM, name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                              check=False)
+        assert done.returncode == 1 and "must not run as root" in done.stderr
 
 
 def test_the_log_holds_no_key_and_no_recovery_word(make_box):

@@ -48,10 +48,18 @@ static int (*real_rename)(const char *, const char *);
 
 static void begin(const char *path, const char *folder, int flags)
 {
-    if (path != NULL && folder != NULL && realpath(folder, under) != NULL) {
-        under_len = strlen(under);
-        log_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600);
+    if (path == NULL || folder == NULL) {
+        return;
     }
+    if (realpath(folder, under) == NULL) { /* what is above a descriptor's folder may be closed to the process */
+        const ssize_t len = readlink(folder, under, sizeof(under) - 1);
+        if (len <= 0) {
+            return;
+        }
+        under[len] = 0;
+    }
+    under_len = strlen(under);
+    log_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600);
 }
 
 /* glibc hands constructors what it hands main(). */

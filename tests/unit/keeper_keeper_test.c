@@ -25,6 +25,7 @@
 #include "hal/board.h"
 #include "hal/datadir.h"
 #include "hal/process.h"
+#include "hal/sandbox.h"
 #include "tests/lib/swtpm.h"
 #include "tests/lib/temp.h"
 
@@ -58,6 +59,9 @@ NO_RETURN static void be_keeper(int control, int directory)
     if (dup2(high_control, KEEPER_FD_CONTROL) < 0 || dup2(high_directory, KEEPER_FD_DIRECTORY) < 0 ||
         syscall(SYS_close_range, KEEPER_FD_DIRECTORY + 1, ~0U, 0U) != 0) {
         _exit(3);
+    }
+    if (geteuid() == 0 && sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid) != ERR_OK) {
+        _exit(3); /* as the supervisor does before it starts one */
     }
     _exit(keeper_main());
 }
