@@ -23,7 +23,7 @@
 /* The names. One that ends in ':' is a family: an id follows ("token:" and the environment's id). */
 #define KEYRING_TABLES span_lit("tables")             /* wraps table keys (DEKs) */
 #define KEYRING_CONFIG span_lit("config")             /* seals settings */
-#define KEYRING_PEPPER span_lit("pepper")             /* keys the hashes of API keys and passwords */
+#define KEYRING_PEPPER span_lit("pepper")             /* for hashes of passwords; API keys are random enough without */
 #define KEYRING_BACKUP span_lit("backup")
 #define KEYRING_OWNER_AUTH span_lit("owner-auth")     /* of the TPM: 32 bytes, the last not 0 */
 #define KEYRING_LOCKOUT_AUTH span_lit("lockout-auth")

@@ -545,11 +545,6 @@ const struct tls *conn_tls(const struct conn *conn)
     return conn->tls;
 }
 
-struct loop *conn_loop(const struct conn *conn)
-{
-    return conn->group->options.loop;
-}
-
 /* --- the beginning --- */
 
 void conn_init(struct conn *conn, struct conn_group *group, struct stack_socket *take_socket,

@@ -104,6 +104,5 @@ void conn_release(struct conn *conn);
 
 const struct socket_address *conn_peer(const struct conn *conn);
 const struct tls *conn_tls(const struct conn *conn); /* NULL when plain */
-struct loop *conn_loop(const struct conn *conn);
 
 #endif

@@ -31,7 +31,6 @@ struct loop {
     struct queue *posts;
     const struct hal_clock *clock;
     struct mono_time now;
-    struct wall_time wall;
     atomic_bool stopping;
     struct loop_post wake; /* carries nothing: ends a wait */
 
@@ -51,10 +50,9 @@ static void wake_nothing(struct loop_post *post)
     (void)post;
 }
 
-static void read_clocks(struct loop *loop)
+static void read_clock(struct loop *loop)
 {
     loop->now = hal_clock_mono(loop->clock);
-    loop->wall = hal_clock_wall(loop->clock);
 }
 
 enum err loop_new(const struct hal_clock *clock, size_t posts_max, struct loop **out_loop)
@@ -68,7 +66,7 @@ enum err loop_new(const struct hal_clock *clock, size_t posts_max, struct loop *
     loop->clock = clock;
     loop->wake.run = wake_nothing;
     loop->slices_end = &loop->slices;
-    read_clocks(loop);
+    read_clock(loop);
     loop->tick = loop->now.ns / TICK_NS;
     enum err err = num_add(posts_max, 1, &room); /* one for loop_stop */
 
@@ -96,11 +94,6 @@ void loop_free(struct loop *loop)
 struct mono_time loop_now(const struct loop *loop)
 {
     return loop->now;
-}
-
-struct wall_time loop_wall(const struct loop *loop)
-{
-    return loop->wall;
 }
 
 struct mono_time loop_clock_now(const struct loop *loop)
@@ -353,7 +346,7 @@ enum err loop_turn(struct loop *loop, unsigned int max_wait_ms)
     loop->event_count = 0;
     log_hold_flush();
     TRY(poller_wait(loop->poller, (int)wait_ms, loop->events, EVENTS, &loop->event_count));
-    read_clocks(loop);
+    read_clock(loop);
     run_events(loop);
     run_posts(loop);
     run_timers(loop);

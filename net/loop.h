@@ -28,7 +28,6 @@ void loop_free(struct loop *loop);
 
 /* The time at the start of this turn, without a system call. */
 struct mono_time loop_now(const struct loop *loop);
-struct wall_time loop_wall(const struct loop *loop);
 
 /* Turns until loop_stop; blocks. ERR_IO if waiting itself fails. */
 enum err loop_run(struct loop *loop) MUST_USE;

@@ -25,7 +25,6 @@
 #define TLS_TRANSCRIPT_MAX 48  /* SHA-384 */
 #define TLS_POINT_MAX 97       /* P-384, uncompressed */
 #define TLS_SIGNATURE_MAX 72   /* ECDSA P-256 in DER */
-#define TLS_CERTIFICATES_MAX 4 /* leaf and the chain above it */
 
 enum tls_sign_kind { TLS_SIGN_13 = 1, TLS_SIGN_12 = 2 };
 enum tls_hash { TLS_SHA256 = 1, TLS_SHA384 = 2 };

@@ -13,7 +13,6 @@
 #define STORAGE_ROW_INT_H
 
 #define ROW_VERSION          1
-#define ROW_HEADER_MIN       18 /* bytes, with an empty created_by */
 #define ROW_VARINT_BYTES_MAX 10 /* 64 bits in groups of seven */
 
 enum row_tag {

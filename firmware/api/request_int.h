@@ -45,7 +45,7 @@ struct route {
     enum http_method method;
     const char *pattern; /* "/v1/data/:table/:id": ":" any segment, "~" any segment that is not reserved */
     void (*handle)(struct api_request *request);
-    data_operation *operation; /* for handle_write */
+    data_operation *operation; /* of a handler that hands the request to the writer; else NULL */
     enum route_who who;
     unsigned int states; /* ROUTE_IN bits; elsewhere 503 */
 };
@@ -54,9 +54,6 @@ struct route {
  * holds a bit (1u << method) for each that there is. */
 enum err route_find(const struct http_exchange *exchange, const struct route **out_route,
                     struct span out_params[API_PARAMS_MAX], unsigned int *out_allowed) MUST_USE;
-
-/* The whole table, for tests and descriptions. */
-const struct route *route_table(size_t *out_count);
 
 /* Headers that the API reads, collected in one walk. */
 struct api_headers {

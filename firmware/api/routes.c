@@ -148,9 +148,3 @@ enum err route_find(const struct http_exchange *exchange, const struct route **o
     *out_allowed = allowed;
     return allowed == 0 ? ERR_NOT_FOUND : ERR_UNSUPPORTED;
 }
-
-const struct route *route_table(size_t *out_count)
-{
-    *out_count = ARRAY_LENGTH(routes);
-    return routes;
-}

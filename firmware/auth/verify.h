@@ -65,8 +65,8 @@ struct auth_rate {
     int64_t reset_s;
 };
 
-/* Steps 1 to 9 of contract 2.1. out_key is set as soon as the key is known (for CORS and the log) and NULL before, also
- * on failure; out_rate whenever a unit was asked for. ERR_DENIED: see the refusal. */
+/* Steps 1 to 9 of contract 2.1. The outcome is written also on failure: key as soon as it is known (for CORS and the log)
+ * and NULL before, rate whenever a unit was asked for. ERR_DENIED: see the refusal. */
 struct auth_outcome {
     struct auth_principal principal;
     const struct auth_key *key;

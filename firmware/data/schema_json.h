@@ -20,8 +20,7 @@ struct schema_json_reader {
 };
 void schema_json_write(struct json_out *out, const struct schema *schema, const struct schema_json_reader *readable);
 
-/* The member `permissions` as an object: as configured, or the default matrix when nothing is; with null_when_unset,
- * null instead of the default matrix. */
+/* The member `permissions` as an object: as configured; when nothing is, the default matrix or null. */
 enum policy_json_unset { POLICY_JSON_DEFAULT, POLICY_JSON_NULL };
 void policy_json_write_permissions(struct json_out *out, const struct rls_policy *policy, enum policy_json_unset unset);
 

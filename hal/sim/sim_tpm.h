@@ -19,9 +19,8 @@ struct sim_tpm;
 enum err sim_tpm_new(uint64_t seed, struct sim_tpm **out_tpm) MUST_USE;
 void sim_tpm_free(struct sim_tpm *tpm); /* NULL is fine */
 
-/* Its interface; borrowed. hal_tpm_close on it does nothing but count (sim_tpm_closes). */
+/* Its interface; borrowed. hal_tpm_close on it does nothing: a chip stays. */
 struct hal_tpm *sim_tpm_hal(struct sim_tpm *tpm);
-size_t sim_tpm_closes(const struct sim_tpm *tpm);
 
 /* Power off and on: PCRs start again, all else stays. */
 void sim_tpm_reboot(struct sim_tpm *tpm);
