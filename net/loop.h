@@ -97,8 +97,8 @@ struct loop_slice {
     struct loop_slice **link;
 };
 
-/* Runs the slice at the end of this turn and then once a round: one slice a turn, taken in order, so that descriptors,
- * timers and other slices all get their share. */
+/* Runs the slice at the end of this turn and then once a round, in order: a turn's slices share LOOP_SLICE_NS, and one
+ * that says LOOP_SLICE_AGAIN is the last of its turn, so that descriptors, timers and other slices all get their share. */
 void loop_slice_start(struct loop *loop, struct loop_slice *slice);
 void loop_slice_stop(struct loop *loop, struct loop_slice *slice);
 

@@ -299,6 +299,27 @@ static void loop_slices_take_turns_and_timers_fire_between_them(void **state)
     assert_memory_equal(order, expected, sizeof(expected));
 }
 
+static void loop_slices_that_are_done_share_one_turn(void **state)
+{
+    struct fixture *const f = *state;
+    size_t order[16] = {0};
+    size_t count_of_order = 0;
+    struct work works[5];
+
+    for (size_t i = 0; i < 5; i++) { /* the fourth has more to do than a turn */
+        works[i] = (struct work){
+            .slice = {.run = work_some}, .left = i == 3 ? 2 : 1, .order = order, .order_count = &count_of_order, .id = i};
+        loop_slice_start(f->loop, &works[i].slice);
+    }
+    assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
+    assert_int_equal(count_of_order, 4);
+    assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
+
+    const size_t expected[] = {0, 1, 2, 3, 4, 3};
+    assert_int_equal(count_of_order, 6);
+    assert_memory_equal(order, expected, sizeof(expected));
+}
+
 static void loop_slice_stop_takes_one_out_of_the_row(void **state)
 {
     struct fixture *const f = *state;
@@ -404,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(loop_post_refuses_one_more_than_may_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loop_stop_ends_a_waiting_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loop_slices_take_turns_and_timers_fire_between_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(loop_slices_that_are_done_share_one_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loop_slice_stop_takes_one_out_of_the_row, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loop_watch_reports_what_was_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(loop_watch_stop_holds_for_events_already_collected, set_up, tear_down),
