@@ -42,6 +42,7 @@ struct loop {
 
     struct loop_slice *slices; /* the next one first */
     struct loop_slice **slices_end;
+    size_t slice_count;
 
     struct poller_event events[EVENTS];
     size_t event_count;
@@ -306,6 +307,7 @@ void loop_slice_start(struct loop *loop, struct loop_slice *slice)
     slice->link = loop->slices_end;
     *loop->slices_end = slice;
     loop->slices_end = &slice->next;
+    loop->slice_count++;
 }
 
 void loop_slice_stop(struct loop *loop, struct loop_slice *slice)
@@ -319,6 +321,7 @@ void loop_slice_stop(struct loop *loop, struct loop_slice *slice)
     } else {
         loop->slices_end = slice->link;
     }
+    loop->slice_count--;
     slice->link = NULL;
     slice->next = NULL;
 }
@@ -331,9 +334,10 @@ static void run_slices(struct loop *loop)
         return;
     }
     const struct mono_time until = {hal_clock_mono(loop->clock).ns + LOOP_SLICE_NS};
+    const size_t most = num_min(loop->slice_count, SLICES_MAX); /* one that starts now has its turn in the next */
     bool more = true;
 
-    for (size_t i = 0; i < SLICES_MAX && more; i++) {
+    for (size_t i = 0; i < most && more; i++) {
         struct loop_slice *const slice = loop->slices;
 
         loop_slice_stop(loop, slice);
