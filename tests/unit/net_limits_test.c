@@ -208,20 +208,20 @@ static void limits_new_refuses_a_table_without_room(void **state)
     assert_null(limits);
 }
 
+#define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, make_limits, free_limits)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(limits_take_counts_down_and_says_when_the_window_ends, make_limits, free_limits),
-        cmocka_unit_test_setup_teardown(limits_look_takes_nothing, make_limits, free_limits),
-        cmocka_unit_test_setup_teardown(limits_reset_forgets_the_failures_of_one_key, make_limits, free_limits),
-        cmocka_unit_test_setup_teardown(limits_of_different_kinds_and_windows_are_apart, make_limits, free_limits),
-        cmocka_unit_test_setup_teardown(limits_reader_of_an_older_clock_does_not_open_the_old_window_again, make_limits,
-                                        free_limits),
-        cmocka_unit_test_setup_teardown(attack_13_limits_keep_counting_while_strangers_fill_the_table, make_limits,
-                                        free_limits),
-        cmocka_unit_test_setup_teardown(limits_take_is_exact_over_four_threads, make_limits, free_limits),
-        cmocka_unit_test_setup_teardown(limits_hold_never_gives_more_than_the_limit_at_once, make_limits, free_limits),
-        cmocka_unit_test_setup_teardown(limits_hold_comes_back_with_drop, make_limits, free_limits),
+        FIXTURE_TEST(limits_take_counts_down_and_says_when_the_window_ends),
+        FIXTURE_TEST(limits_look_takes_nothing),
+        FIXTURE_TEST(limits_reset_forgets_the_failures_of_one_key),
+        FIXTURE_TEST(limits_of_different_kinds_and_windows_are_apart),
+        FIXTURE_TEST(limits_reader_of_an_older_clock_does_not_open_the_old_window_again),
+        FIXTURE_TEST(attack_13_limits_keep_counting_while_strangers_fill_the_table),
+        FIXTURE_TEST(limits_take_is_exact_over_four_threads),
+        FIXTURE_TEST(limits_hold_never_gives_more_than_the_limit_at_once),
+        FIXTURE_TEST(limits_hold_comes_back_with_drop),
         cmocka_unit_test(limits_new_refuses_a_table_without_room),
     };
 

@@ -475,26 +475,27 @@ static void tls_records_carry_up_to_16_kib(void **state)
     assert_int_equal(buf_len(answer), sizeof(body));
 }
 
+#define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(tls_13_handshake_parks_for_the_signature_and_finishes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_12_handshake_parks_for_the_signature_and_finishes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_handshakes_use_each_group_that_is_offered, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_handshakes_use_each_suite, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(attack_14_tls_refuses_other_groups_protocols_and_garbage, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(attack_14_tls_refuses_a_hello_of_tls_11, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_a_wrong_signature_never_leaves_the_process, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_a_signer_that_fails_ends_the_handshake, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_free_cancels_a_signature_under_way, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_rotation,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_without_ticket_keys_serves_without_tickets, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_server_cert_swaps_the_chain_under_open_connections, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_server_cert_refuses_what_is_no_p256_chain, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_new_without_a_certificate_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_read_tells_of_the_end_and_of_a_changed_record, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tls_records_carry_up_to_16_kib, set_up, tear_down),
+        FIXTURE_TEST(tls_13_handshake_parks_for_the_signature_and_finishes),
+        FIXTURE_TEST(tls_12_handshake_parks_for_the_signature_and_finishes),
+        FIXTURE_TEST(tls_handshakes_use_each_group_that_is_offered),
+        FIXTURE_TEST(tls_handshakes_use_each_suite),
+        FIXTURE_TEST(attack_14_tls_refuses_other_groups_protocols_and_garbage),
+        FIXTURE_TEST(attack_14_tls_refuses_a_hello_of_tls_11),
+        FIXTURE_TEST(tls_a_wrong_signature_never_leaves_the_process),
+        FIXTURE_TEST(tls_a_signer_that_fails_ends_the_handshake),
+        FIXTURE_TEST(tls_free_cancels_a_signature_under_way),
+        FIXTURE_TEST(attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_rotation),
+        FIXTURE_TEST(tls_without_ticket_keys_serves_without_tickets),
+        FIXTURE_TEST(tls_server_cert_swaps_the_chain_under_open_connections),
+        FIXTURE_TEST(tls_server_cert_refuses_what_is_no_p256_chain),
+        FIXTURE_TEST(tls_new_without_a_certificate_is_refused),
+        FIXTURE_TEST(tls_read_tells_of_the_end_and_of_a_changed_record),
+        FIXTURE_TEST(tls_records_carry_up_to_16_kib),
     };
 
     if (crypto_start() != ERR_OK) {
