@@ -22,9 +22,9 @@
 #include "hal/base/fault.h"
 #include "hal/linux/sys_int.h"
 
-#define FD_ABOVE    (PROCESS_FD_FIRST + PROCESS_FDS_MAX)
+#define FD_ABOVE     (PROCESS_FD_FIRST + PROCESS_FDS_MAX)
 #define THIS_PROGRAM "/proc/self/exe" /* no folder above it need be open to the user */
-#define CHILD_ERROR 127 /* exit status of a child that could not become the program, as in a shell */
+#define CHILD_ERROR  127              /* exit status of a child that could not become the program, as in a shell */
 
 /* The unused tail of an environment array is NULL. Sanitizer options are read by the start-up code of sanitizer builds
  * only; a release build takes nothing from outside. */

@@ -443,6 +443,19 @@ def test_a_directory_in_which_root_keeps_other_things_stays_roots(tmp_path):
 
 
 @needs_root
+def test_a_program_that_the_service_user_may_not_execute_ends_with_the_reason(tmp_path):
+    program = tmp_path / "rowlock"
+    shutil.copy(PROGRAM, program)
+    program.chmod(0o700)
+
+    done = subprocess.run([program, "serve", "--data", str(tmp_path / "data"), "--tcti", "swtpm:path=/nonexistent",
+                           "--port", "0"], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 1 and "not executable for this user" in done.stderr
+    assert "child_started" not in done.stderr
+
+
+@needs_root
 def test_keeper_and_worker_refuse_to_run_as_root():
     for name in ("keeper", "worker"):
         done = subprocess.run([PROGRAM, name], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
