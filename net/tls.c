@@ -296,6 +296,16 @@ void tls_sign_answer(struct tls_sign_job *job, enum err err, struct span signatu
 
 /* --- tickets --- */
 
+/* The last ticket of a chain? Sessions that follow from each other count their tickets in one byte, and wolfSSL breaks off
+ * the handshake that would make the 257th, without an alert. A full handshake begins a new chain.
+ * Spec: RFC 8446 section 4.6.1, ticket_nonce. */
+static bool ends_chain(struct span ticket)
+{
+    const size_t at = offsetof(InternalTicket, ticketNonce);
+
+    return ticket.len > at && ticket.data[offsetof(InternalTicket, ticketNonceLen)] > 0 && ticket.data[at] == UINT8_MAX;
+}
+
 static int ticket_callback(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
                            unsigned char iv[WOLFSSL_TICKET_IV_SZ], unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int encrypt,
                            unsigned char *ticket, int len, int *out_len, void *context)
@@ -310,7 +320,7 @@ static int ticket_callback(WOLFSSL *ssl, unsigned char name[WOLFSSL_TICKET_NAME_
     const enum err err = encrypt != 0 ? tls_tickets_seal(server->tickets, &parts)
                                       : tls_tickets_open(server->tickets, &parts);
 
-    if (err != ERR_OK) {
+    if (err != ERR_OK || (encrypt == 0 && ends_chain(span_of(ticket, (size_t)len)))) {
         fault_clear(); /* not a failure of the connection: it goes on without a ticket */
         return WOLFSSL_TICKET_RET_REJECT;
     }

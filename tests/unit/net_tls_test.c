@@ -337,6 +337,25 @@ static enum err resume_with(struct fixture *f, struct tls_server *server, unsign
     return shake_hands(f);
 }
 
+static void tls_sessions_follow_from_each_other_without_a_failure(void **state)
+{
+    struct fixture *const f = *state;
+    size_t full = 0;
+
+    snapshot_publish(f->cell, ticket_keys(1, 0));
+    get_ticket(f, 0x0304);
+    for (size_t i = 0; i < 300; i++) { /* more than the 256 tickets that one byte counts */
+        struct tls_peer *const before = f->peer;
+
+        assert_int_equal(resume_with(f, f->server, 0x0304, before), ERR_OK);
+        full += tls_peer_resumed(f->peer) ? 0 : 1;
+        assert_talks(f);
+        tls_peer_free(before);
+    }
+    assert_int_equal(full, 1);
+    hang_up(f);
+}
+
 static void attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_rotation(void **state)
 {
     static const unsigned int versions[] = {0x0304, 0x0303};
@@ -490,6 +509,7 @@ int main(void)
         FIXTURE_TEST(tls_a_signer_that_fails_ends_the_handshake),
         FIXTURE_TEST(tls_free_cancels_a_signature_under_way),
         FIXTURE_TEST(attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_rotation),
+        FIXTURE_TEST(tls_sessions_follow_from_each_other_without_a_failure),
         FIXTURE_TEST(tls_without_ticket_keys_serves_without_tickets),
         FIXTURE_TEST(tls_server_cert_swaps_the_chain_under_open_connections),
         FIXTURE_TEST(tls_server_cert_refuses_what_is_no_p256_chain),
