@@ -275,7 +275,7 @@ RECORDER := $(OUT)/asan/obj/tests/preload/recorder.o $(OUT)/asan/obj/tests/prelo
 $(OUT)/asan/rowlock-recorded: $(OUT)/asan/obj/firmware/main.o $(RECORDER) $(OUT)/asan/librowlock.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
-BOX_TOOL := $(OUT)/asan/obj/tests/fault/box_tool.o $(OUT)/asan/obj/tests/fault/box_look.o
+BOX_TOOL := $(patsubst %,$(OUT)/asan/obj/tests/fault/box_%.o,tool look cuts)
 $(OUT)/asan/tests/fault/box_tool: $(BOX_TOOL) $(OUT)/asan/libsupport.a $(OUT)/asan/librowlock.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a -lcmocka $(LIBS)

@@ -104,6 +104,8 @@ class _Client:
             await writer.drain()
             self.turn.clear()
             await self.turn.wait()
+        if not self.sent:
+            self.reading.cancel()  # it may wait for an answer to nothing
 
     async def run(self):
         self.turn = asyncio.Event()
@@ -112,13 +114,13 @@ class _Client:
                                                            ssl_handshake_timeout=60)
         except (OSError, asyncio.IncompleteReadError):
             return
+        self.reading = asyncio.ensure_future(self._read(reader))
+        writing = asyncio.ensure_future(self._write(writer))
         try:
-            writing = asyncio.ensure_future(self._write(writer))
-            await self._read(reader)
-            self.turn.set()
-            await writing
-        except (OSError, asyncio.IncompleteReadError):
-            writing.cancel()
+            await self.reading
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        writing.cancel()
         for method, _, change in self.sent:  # no answer came: they may have happened
             if method == "POST":
                 self.writers.history.unanswered.append(change)

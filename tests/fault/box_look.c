@@ -254,22 +254,36 @@ static enum err look_at(struct look *look, const char *folder, uint64_t time)
     return err;
 }
 
-static sigjmp_buf before_look;
+static struct {
+    sigjmp_buf before;
+    volatile sig_atomic_t running;
+    void (*others[3])(int); /* what a signal outside a look is for */
+} guard;
 
-static void on_signal(int signal)
+static const int guarded[] = {SIGBUS, SIGSEGV, SIGABRT};
+
+static void on_signal(int number)
 {
-    siglongjmp(before_look, signal);
+    if (guard.running != 0) {
+        guard.running = 0;
+        siglongjmp(guard.before, number);
+    }
+    for (size_t at = 0; at < ARRAY_LENGTH(guarded); at++) {
+        (void)signal(guarded[at], guard.others[at]); /* it comes again at once */
+    }
 }
 
 /* LMDB trusts its pages: a file that lacks some stops it by a signal. Then the look is over, and what it held is lost. */
 bool is_sound(struct look *look, const char *folder, uint64_t time)
 {
     *look = (struct look){.why = ""};
-    if (sigsetjmp(before_look, 1) != 0) {
+    if (sigsetjmp(guard.before, 1) != 0) {
         snprintf(look->why, sizeof(look->why), "does not open: stopped by a signal");
         return false;
     }
+    guard.running = 1;
     const enum err err = look_at(look, folder, time);
+    guard.running = 0;
     if (err != ERR_OK && look->why[0] == 0) {
         snprintf(look->why, sizeof(look->why), "does not open: %s", err_name(err));
         print_trail();
@@ -280,7 +294,8 @@ bool is_sound(struct look *look, const char *folder, uint64_t time)
 
 void look_init(void)
 {
-    must_be(signal(SIGBUS, on_signal) != SIG_ERR && signal(SIGSEGV, on_signal) != SIG_ERR &&
-                signal(SIGABRT, on_signal) != SIG_ERR,
-            "signals");
+    for (size_t at = 0; at < ARRAY_LENGTH(guarded); at++) {
+        guard.others[at] = signal(guarded[at], on_signal);
+        must_be(guard.others[at] != SIG_ERR, "signals");
+    }
 }

@@ -5,7 +5,9 @@
  *   box_tool <keeper's folder> <TCTI>     then commands, one in a line of standard input
  *     history <file>               what clients did (see history_read); forgets the one before
  *     check <folder> <ns>          fsck, and every row of the first user's table is as the history says it was at that time
- *     cuts <log> <count> <folder>  builds what a disk may hold after a power cut, at `count` places of the log, and checks it
+ *     cuts <log> <count> <folder> [<base>]   builds the data directory as a disk may hold it after a power cut, at `count`
+ *                                  places of the log, and checks it. base: the data directory when the recording began;
+ *                                  then the places are next to the keeper's calls, and its files are unsealed each time
  *     seals <folder>               prints each sealed value: "seal <table> <salt> <kind> <counter> <digest>"
  *     put_old <old> <new> <table>  puts the value of a row as it is in one database into another
  *
@@ -17,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crypto/crypto.h"
@@ -26,11 +27,9 @@
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "storage/store_int.h"
-#include "tests/lib/replay.h"
 
 #define LINE_BYTES  4096
 #define INDEXES_MAX 1024
-#define CHOICES     4 /* of what a disk keeps, for each place: all, no more than it must, two of its own */
 #define READERS     16
 
 static struct {
@@ -130,21 +129,28 @@ static enum err rotate_pending(void *context, bool *out_pending)
     return vault_rotate_pending(box.vault, out_pending);
 }
 
+enum err open_keeper(const char *folder)
+{
+    struct vault_options options = {
+        .tpm = box.tpm, .entropy = hal_entropy_kernel(), .clock = hal_clock_system(), .names = &box.names};
+
+    vault_free(TAKE(box.vault));
+    datadir_close(TAKE(box.dir));
+    TRY(datadir_open(folder, &box.dir));
+    options.dir = box.dir;
+    TRY(vault_new(&options, &box.vault));
+    TRY(vault_start(box.vault, SPAN_NONE));
+    ENSURE(vault_state(box.vault) == BOARD_OPERATIONAL, ERR_STATE, "the box is not operational");
+    return ERR_OK;
+}
+
 static void open_box(const char *keeper_folder, const char *tcti)
 {
     log_open("box_tool", LOG_ERROR);
     must(crypto_start(), "crypto");
     must(hal_tpm_open(tcti, &box.tpm), "TPM");
-    must(datadir_open(keeper_folder, &box.dir), "the keeper's folder");
     must(x509_names_add_dns(&box.names, span_lit("localhost")), "names");
-    const struct vault_options options = {.tpm = box.tpm,
-                                          .entropy = hal_entropy_kernel(),
-                                          .clock = hal_clock_system(),
-                                          .dir = box.dir,
-                                          .names = &box.names};
-    must(vault_new(&options, &box.vault), "vault");
-    must(vault_start(box.vault, SPAN_NONE), "unsealing");
-    must_be(vault_state(box.vault) == BOARD_OPERATIONAL, "the box is not operational");
+    must(open_keeper(keeper_folder), "unsealing");
     must(crypto_slab_new(&box.slab), "slab");
     must(random_new(SPAN_NONE, &box.random), "random");
     box.keeper = (struct store_keeper){.new_key = new_key,
@@ -180,49 +186,6 @@ static bool do_check(const char *folder, const char *time)
     printf("%s %llu rows, %llu acknowledged changes %s\n", sound ? "ok" : "bad", (unsigned long long)look.rows,
            (unsigned long long)look.acked, look.why);
     return sound;
-}
-
-/* --- power cuts --- */
-
-static void empty_folder(const char *folder)
-{
-    static const char *const names[] = {"data.mdb", "lock.mdb", "new.mdb"};
-    char path[LINE_BYTES];
-
-    for (size_t at = 0; at < ARRAY_LENGTH(names); at++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, names[at]);
-        (void)unlink(path); /* most are not there */
-    }
-}
-
-/* Places are spread over the log evenly; at each, all choices. */
-static bool do_cuts(const char *log, const char *count_text, const char *folder)
-{
-    struct replay *replay = replay_open(log);
-    const size_t count = strtoul(count_text, NULL, 10);
-    const size_t points = replay_points(replay);
-    size_t lost = 0;
-    size_t built = 0;
-    struct look look = {.why = ""};
-
-    must_be(count > 1 && points > 0, "nothing to cut");
-    must_be(mkdir(folder, 0700) == 0, "the folder is there already");
-    for (size_t at = 0; at < count; at++) {
-        const size_t point = points * at / (count - 1);
-        for (uint32_t choice = 0; choice < CHOICES; choice++) {
-            empty_folder(folder);
-            replay_build(replay, point, choice, folder);
-            built++;
-            if (!is_sound(&look, folder, replay_time(replay, point))) {
-                lost++;
-                printf("cut at %zu of %zu, choice %u: %s\n", point, points, choice, look.why);
-            }
-        }
-    }
-    printf("%s %zu calls, %zu cuts, %zu of them lose something; after the last %llu rows, %llu acknowledged changes\n",
-           lost == 0 ? "ok" : "bad", points, built, lost, (unsigned long long)look.rows, (unsigned long long)look.acked);
-    replay_free(replay);
-    return lost == 0;
 }
 
 /* --- nonces --- */
@@ -399,7 +362,7 @@ static bool do_put_old(const char *old_folder, const char *new_folder, const cha
 
 static bool obey(char *line)
 {
-    char *words[4] = {NULL};
+    char *words[5] = {NULL};
     size_t count = 0;
 
     for (char *word = strtok(line, " \n"); word != NULL && count < ARRAY_LENGTH(words); word = strtok(NULL, " \n")) {
@@ -412,8 +375,8 @@ static bool obey(char *line)
     if (count == 3 && strcmp(words[0], "check") == 0) {
         return do_check(words[1], words[2]);
     }
-    if (count == 4 && strcmp(words[0], "cuts") == 0) {
-        return do_cuts(words[1], words[2], words[3]);
+    if (count >= 4 && strcmp(words[0], "cuts") == 0) {
+        return do_cuts(words[1], words[2], words[3], words[4]);
     }
     if (count == 2 && strcmp(words[0], "seals") == 0) {
         return do_seals(words[1]);

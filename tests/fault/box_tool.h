@@ -16,6 +16,8 @@ void must(enum err err, const char *what);
 void must_be(bool fine, const char *what);
 void print_trail(void);
 enum err open_store(const char *folder, struct store **out_store);
+/* Unseals the keeper's files in this folder instead of those before. */
+enum err open_keeper(const char *folder);
 
 /* --- box_look.c --- */
 
@@ -35,5 +37,10 @@ struct look {
 
 /* Opens the database, runs fsck, and compares every row of the first user's table with the history as of `time`. */
 bool is_sound(struct look *look, const char *folder, uint64_t time);
+
+/* --- box_cuts.c --- */
+
+/* The command "cuts"; base may be NULL. */
+bool do_cuts(const char *log, const char *count, const char *folder, const char *base);
 
 #endif

@@ -9,10 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES_MAX  8
+#define FILES_MAX  64
 #define NAME_BYTES 256
 #define PAGE       4096u
 #define HEAD_BYTES 28
+#define DELETED    " (deleted)" /* a file that is open and has lost its name */
 
 struct call {
     char kind;
@@ -89,6 +90,11 @@ uint64_t replay_time(const struct replay *replay, size_t point)
     return point < replay->count ? replay->calls[point].start : UINT64_MAX;
 }
 
+const char *replay_name(const struct replay *replay, size_t point)
+{
+    return point < replay->count ? replay->calls[point].name : NULL;
+}
+
 /* --- building --- */
 
 struct file {
@@ -119,26 +125,90 @@ static void path_of(const struct build *build, const char *name, char out_path[1
     snprintf(out_path, 1024, "%s/%s", build->folder, name);
 }
 
-static struct file *file_named(struct build *build, const char *name)
+static struct file *find_file(struct build *build, const char *name)
 {
-    struct file *unused = NULL;
-    char path[1024];
-
     for (size_t at = 0; at < FILES_MAX; at++) {
         if (strcmp(build->files[at].name, name) == 0) {
             return &build->files[at];
         }
-        unused = unused == NULL && build->files[at].name[0] == 0 ? &build->files[at] : unused;
     }
-    must(unused != NULL, "too many files");
-    snprintf(unused->name, sizeof(unused->name), "%s", name);
-    path_of(build, name, path);
-    unused->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    must(unused->fd >= 0, "cannot make a file");
-    return unused;
+    return NULL;
 }
 
-/* The name a file has at the point, which began as the call's. */
+static void forget_file(struct file *file)
+{
+    if (file != NULL) {
+        close(file->fd);
+        file->name[0] = 0;
+    }
+}
+
+/* NULL: there is none, and none is made. */
+static struct file *open_named(struct build *build, const char *name, int flags)
+{
+    struct file *found = find_file(build, name);
+    char path[1024];
+
+    if (found != NULL) {
+        return found;
+    }
+    path_of(build, name, path);
+    const int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
+    if (fd < 0) {
+        return NULL;
+    }
+    found = find_file(build, "");
+    must(found != NULL, "too many files");
+    snprintf(found->name, sizeof(found->name), "%s", name);
+    found->fd = fd;
+    return found;
+}
+
+static struct file *file_named(struct build *build, const char *name)
+{
+    struct file *file = open_named(build, name, O_CREAT);
+
+    must(file != NULL, "cannot make a file");
+    return file;
+}
+
+/* Its name goes to another file, or to none; who has it open goes on writing to it. */
+static void lose_name(struct build *build, const char *name)
+{
+    struct file *file = open_named(build, name, 0);
+    char deleted[NAME_BYTES];
+
+    must(snprintf(deleted, sizeof(deleted), "%s" DELETED, name) < NAME_BYTES, "name too long");
+    forget_file(find_file(build, deleted));
+    if (file != NULL) {
+        memcpy(file->name, deleted, sizeof(deleted));
+    }
+}
+
+/* Is this a sync of the folder that the file lies in? */
+static bool is_folder_of(const char *folder, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    const size_t len = slash == NULL ? 0 : (size_t)(slash - name);
+
+    return strlen(folder) == len && memcmp(folder, name, len) == 0;
+}
+
+/* The name of a file after a call: it may have got another, or lost it. */
+static void follow_name(const struct call *call, char name[NAME_BYTES])
+{
+    const bool is_rename = call->kind == 'N';
+    const bool is_target = is_rename && strlen(name) == call->len && memcmp(call->bytes, name, call->len) == 0;
+
+    if (is_rename && strcmp(call->name, name) == 0) {
+        snprintf(name, NAME_BYTES, "%.*s", (int)call->len, (const char *)call->bytes);
+    } else if (is_target || (call->kind == 'U' && strcmp(call->name, name) == 0)) {
+        must(strlen(name) + sizeof(DELETED) <= NAME_BYTES, "name too long");
+        strcat(name, DELETED);
+    }
+}
+
+/* Was there, up to the point, a sync ('S') of the file that the call names, or ('F') of its folder? */
 static bool is_followed(const struct build *build, size_t at, char kind)
 {
     char name[NAME_BYTES];
@@ -146,11 +216,11 @@ static bool is_followed(const struct build *build, size_t at, char kind)
     memcpy(name, build->replay->calls[at].name, sizeof(name));
     for (size_t later = at + 1; later < build->point; later++) {
         const struct call *call = &build->replay->calls[later];
-        if (call->kind == kind && (kind == 'F' || strcmp(call->name, name) == 0)) {
+        if (call->kind == kind && (kind == 'F' ? is_folder_of(call->name, name) : strcmp(call->name, name) == 0)) {
             return true;
         }
-        if (call->kind == 'N' && strcmp(call->name, name) == 0) {
-            snprintf(name, sizeof(name), "%.*s", (int)call->len, (const char *)call->bytes);
+        if (kind == 'S' && (call->kind == 'N' || call->kind == 'U')) {
+            follow_name(call, name);
         }
     }
     return false;
@@ -189,6 +259,7 @@ static void replay_rename(struct build *build, size_t at)
     struct file *file = file_named(build, call->name);
 
     snprintf(name, sizeof(name), "%.*s", (int)call->len, (const char *)call->bytes);
+    lose_name(build, name);
     path_of(build, call->name, from);
     path_of(build, name, to);
     if (is_followed(build, at, 'F') || chosen(build)) {
@@ -197,17 +268,38 @@ static void replay_rename(struct build *build, size_t at)
     snprintf(file->name, sizeof(file->name), "%s", name); /* later calls name it so */
 }
 
+static void replay_removal(struct build *build, size_t at)
+{
+    const struct call *call = &build->replay->calls[at];
+    char path[1024];
+
+    lose_name(build, call->name);
+    path_of(build, call->name, path);
+    if (is_followed(build, at, 'F') || chosen(build)) {
+        must(unlink(path) == 0, "cannot remove");
+    }
+}
+
+static bool is_lock(const char *name)
+{
+    const size_t len = strlen(name);
+
+    return len >= 8 && strcmp(name + len - 8, "lock.mdb") == 0;
+}
+
 static void replay_call(struct build *build, size_t at)
 {
     const struct call *call = &build->replay->calls[at];
 
-    if (strcmp(call->name, "lock.mdb") == 0) {
+    if (is_lock(call->name)) {
         return; /* made anew at every start */
     }
     if (call->kind == 'W') {
         replay_write(build, at);
     } else if (call->kind == 'N') {
         replay_rename(build, at);
+    } else if (call->kind == 'U') {
+        replay_removal(build, at);
     } else if (call->kind == 'T' && (is_followed(build, at, 'S') || chosen(build))) {
         must(ftruncate(file_named(build, call->name)->fd, (off_t)call->offset) == 0, "cannot resize");
     }

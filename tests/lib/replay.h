@@ -3,7 +3,7 @@
  *
  * A cut at point p: the calls 0 to p-1 were carried out. Of those, writes to a file that were followed by a sync of the
  * file, and writes through a descriptor that syncs each, are on disk. Each page of the others may be there or not, and so
- * may a rename that no sync of the folder followed. */
+ * may a rename or removal that no sync of the folder followed. */
 #ifndef TESTS_LIB_REPLAY_H
 #define TESTS_LIB_REPLAY_H
 
@@ -22,7 +22,10 @@ size_t replay_points(const struct replay *replay);
  * cut. UINT64_MAX behind the last. */
 uint64_t replay_time(const struct replay *replay, size_t point);
 
-/* Fills an empty folder with what is there after a cut. choice 0: everything that was written; 1: only what must be
+/* The file or folder that a call is about; NULL behind the last. */
+const char *replay_name(const struct replay *replay, size_t point);
+
+/* Fills a folder, empty or as it was when the recording began, with what is there after a cut. choice 0: everything that was written; 1: only what must be
  * there; others: a subset that follows from the number. */
 void replay_build(const struct replay *replay, size_t point, uint32_t choice, const char *folder);
 

@@ -5,12 +5,13 @@
  *
  *   ROWLOCK_RECORD=<log file>  ROWLOCK_RECORD_UNDER=<folder>
  *
- * The appliance starts its worker without an environment and shut in. So there it is linked into the program, and the
- * worker records its directory, which it is handed as a descriptor, to the file "recorded" beside the data directory, if
- * there is one; both are opened before the worker gives up its rights.
+ * The appliance starts keeper and worker without an environment and shut in. So there it is linked into the program, and
+ * both record the data directory, which holds the one that each is handed as a descriptor, to the file "recorded" beside
+ * it, if there is one; it is opened before they give up their rights.
  *
  * record = 'R' kind(1) flags(1) name length(1) | start ns(8) | offset(8) | length(8) | name | bytes    host byte order
- *   kind 'W' write, 'S' sync of a file, 'F' sync of a folder, 'T' size (offset), 'N' rename (bytes: the new name)
+ *   kind 'W' write, 'S' sync of a file, 'F' sync of a folder, 'T' size (offset), 'N' rename (bytes: the new name),
+ *   'U' removal; a file that was replaced or removed while it is open is called "<name> (deleted)"
  *   flags 1: the descriptor syncs each write (O_DSYNC) */
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,8 +29,8 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define WORKER_DIRECTORY "/proc/self/fd/4" /* WORKER_FD_DIRECTORY */
-#define WORKER_LOG WORKER_DIRECTORY "/../../recorded"
+#define DATA_DIRECTORY "/proc/self/fd/4/.." /* above WORKER_FD_DIRECTORY and KEEPER_FD_DIRECTORY */
+#define BOX_LOG DATA_DIRECTORY "/../recorded"
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
@@ -44,7 +45,8 @@ static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
 static int (*real_msync)(void *, size_t, int);
 static int (*real_ftruncate)(int, off_t);
-static int (*real_rename)(const char *, const char *);
+static int (*real_renameat)(int, const char *, int, const char *);
+static int (*real_unlinkat)(int, const char *, int);
 
 static void begin(const char *path, const char *folder, int flags)
 {
@@ -74,9 +76,10 @@ __attribute__((constructor)) static void start(int argc, char **argv)
     *(void **)&real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     *(void **)&real_msync = dlsym(RTLD_NEXT, "msync");
     *(void **)&real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
-    *(void **)&real_rename = dlsym(RTLD_NEXT, "rename");
-    if (argc == 2 && strcmp(argv[1], "worker") == 0) {
-        begin(WORKER_LOG, WORKER_DIRECTORY, 0);
+    *(void **)&real_renameat = dlsym(RTLD_NEXT, "renameat");
+    *(void **)&real_unlinkat = dlsym(RTLD_NEXT, "unlinkat");
+    if (argc == 2 && (strcmp(argv[1], "worker") == 0 || strcmp(argv[1], "keeper") == 0)) {
+        begin(BOX_LOG, DATA_DIRECTORY, 0);
     } else {
         begin(getenv("ROWLOCK_RECORD"), getenv("ROWLOCK_RECORD_UNDER"), O_CREAT);
     }
@@ -283,40 +286,46 @@ EXPORT int ftruncate64(int fd, off_t size)
 
 /* The folder of a path may be a descriptor's link, and those above it closed to the process: then the link alone is
  * read. */
-static const char *name_at(const char *path, char buffer[PATH_MAX])
+static const char *name_at(int at, const char *path, char buffer[PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
-    char folder[PATH_MAX];
+    const char *last = slash == NULL ? path : slash + 1;
+    char folder[PATH_MAX] = ".";
 
-    if (log_fd < 0 || slash == NULL) {
+    if (log_fd < 0) {
         return NULL;
     }
-    snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+    if (slash != NULL) {
+        snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+    } else if (at != AT_FDCWD) {
+        snprintf(folder, sizeof(folder), "/proc/self/fd/%d", at);
+    }
     ssize_t len = readlink(folder, buffer, PATH_MAX - 1);
     if (len < 0) {
         len = realpath(folder, buffer) == NULL ? -1 : (ssize_t)strlen(buffer);
     }
-    if (len < 0 || (size_t)len + strlen(slash) >= PATH_MAX) {
+    if (len < 0 || (size_t)len + 1 + strlen(last) >= PATH_MAX) {
         return NULL;
     }
-    strcpy(buffer + len, slash);
+    buffer[len] = '/';
+    strcpy(buffer + len + 1, last);
     return name_below(buffer);
 }
 
-EXPORT int rename(const char *from, const char *to)
+EXPORT int renameat(int from_at, const char *from, int to_at, const char *to)
 {
     char from_buffer[PATH_MAX];
     char to_buffer[PATH_MAX];
-    const char *from_name = name_at(from, from_buffer);
-    const char *to_name = name_at(to, to_buffer);
+    const char *from_name = name_at(from_at, from, from_buffer);
+    const char *to_name = name_at(to_at, to, to_buffer);
 
     if (from_name == NULL || to_name == NULL) {
-        return real_rename(from, to);
+        return real_renameat(from_at, from, to_at, to);
     }
     pthread_mutex_lock(&order);
     const struct record what = {'N', from_name, -1, now_ns(), 0};
     const struct iovec part = {(void *)(uintptr_t)to_name, strlen(to_name)};
-    const int done = real_rename(from, to);
+    const int done = real_renameat(from_at, from, to_at, to);
     const int error = errno;
     if (done == 0) {
         record(&what, &part, 1, part.iov_len);
@@ -324,4 +333,34 @@ EXPORT int rename(const char *from, const char *to)
     pthread_mutex_unlock(&order);
     errno = error;
     return done;
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+    return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+EXPORT int unlinkat(int at, const char *path, int flags)
+{
+    char buffer[PATH_MAX];
+    const char *name = name_at(at, path, buffer);
+
+    if (name == NULL) {
+        return real_unlinkat(at, path, flags);
+    }
+    pthread_mutex_lock(&order);
+    const struct record what = {'U', name, -1, now_ns(), 0};
+    const int done = real_unlinkat(at, path, flags);
+    const int error = errno;
+    if (done == 0) {
+        record(&what, NULL, 0, 0);
+    }
+    pthread_mutex_unlock(&order);
+    errno = error;
+    return done;
+}
+
+EXPORT int unlink(const char *path)
+{
+    return unlinkat(AT_FDCWD, path, 0);
 }
