@@ -38,18 +38,22 @@ def look_at(box, commands, tpm=None):
     return done.stdout.splitlines() + done.stderr.splitlines(), done.returncode == 0
 
 
-def record(make_box, no_sync):
-    """A box whose worker is recorded, under load for a while, and then stopped; and what its clients know."""
-    box = make_box(start=False)
+def start_recorded(box, no_sync):
     box.program = RECORDED
     recorded = box.directory / "recorded"
     recorded.touch()
-    if os.geteuid() == 0:  # the worker, which is another user then, opens it
+    if os.geteuid() == 0:  # the processes, which are another user's then, open it
         os.chown(recorded, SERVICE_USER, SERVICE_USER)
         box.directory.chmod(0o711)
     if no_sync:
         (box.directory / "no-sync").touch()
     box.start()
+
+
+def record(make_box, no_sync):
+    """A box whose worker is recorded, under load for a while, and then stopped; and what its clients know."""
+    box = make_box(start=False)
+    start_recorded(box, no_sync)
     prepare(box)
     history = History()
     with Writers(box, history, connections=8, depth=4) as writers:
@@ -87,18 +91,13 @@ def test_without_syncs_power_cuts_lose_acknowledged_writes_and_the_check_sees_it
 @pytest.mark.parametrize("no_sync", [False, True])
 def test_no_row_is_lost_when_the_power_is_cut_while_tables_are_dropped_and_their_keys_destroyed(make_box, no_sync):
     """no_sync: the planted defect, for which the old key is destroyed before what needs the new one is on disk."""
-    box = make_box(start=False)
-    box.program = RECORDED
-    box.start()
+    box = make_box()
     prepare(box)
     assert box.stop() == 0
     base = box.directory / "base"
     for part in ("db", "keeper"):
         shutil.copytree(box.data / part, base / part)
-    (box.directory / "recorded").touch()
-    if no_sync:
-        (box.directory / "no-sync").touch()
-    box.start()
+    start_recorded(box, no_sync)
     history = History()
     with Writers(box, history, connections=2, depth=1) as writers:
         for number in range(6):

@@ -29,8 +29,8 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define DATA_DIRECTORY "/proc/self/fd/4/.." /* above WORKER_FD_DIRECTORY and KEEPER_FD_DIRECTORY */
-#define BOX_LOG DATA_DIRECTORY "/../recorded"
+#define OWN_DIRECTORY "/proc/self/fd/4" /* WORKER_FD_DIRECTORY, KEEPER_FD_DIRECTORY */
+#define BOX_LOG OWN_DIRECTORY "/../../recorded"
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
@@ -48,26 +48,36 @@ static int (*real_ftruncate)(int, off_t);
 static int (*real_renameat)(int, const char *, int, const char *);
 static int (*real_unlinkat)(int, const char *, int);
 
-static void begin(const char *path, const char *folder, int flags)
+static void begin(const char *path, int flags)
 {
-    if (path == NULL || folder == NULL) {
-        return;
-    }
-    if (realpath(folder, under) == NULL) { /* what is above a descriptor's folder may be closed to the process */
-        const ssize_t len = readlink(folder, under, sizeof(under) - 1);
-        if (len <= 0) {
-            return;
-        }
-        under[len] = 0;
-    }
     under_len = strlen(under);
     log_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600);
+}
+
+/* Of the folder that lies in the data directory. What is above it may be closed to the process, so only links are read. */
+static void begin_in_box(void)
+{
+    const ssize_t len = readlink(OWN_DIRECTORY, under, sizeof(under) - 1);
+
+    if (len > 0 && memrchr(under, '/', (size_t)len) != NULL) {
+        *(char *)memrchr(under, '/', (size_t)len) = 0;
+        begin(BOX_LOG, 0);
+    }
+}
+
+static void begin_as_told(void)
+{
+    const char *path = getenv("ROWLOCK_RECORD");
+    const char *folder = getenv("ROWLOCK_RECORD_UNDER");
+
+    if (path != NULL && folder != NULL && realpath(folder, under) != NULL) {
+        begin(path, O_CREAT);
+    }
 }
 
 /* glibc hands constructors what it hands main(). */
 __attribute__((constructor)) static void start(int argc, char **argv)
 {
-
     *(void **)&real_write = dlsym(RTLD_NEXT, "write");
     *(void **)&real_writev = dlsym(RTLD_NEXT, "writev");
     *(void **)&real_pwrite = dlsym(RTLD_NEXT, "pwrite");
@@ -79,9 +89,9 @@ __attribute__((constructor)) static void start(int argc, char **argv)
     *(void **)&real_renameat = dlsym(RTLD_NEXT, "renameat");
     *(void **)&real_unlinkat = dlsym(RTLD_NEXT, "unlinkat");
     if (argc == 2 && (strcmp(argv[1], "worker") == 0 || strcmp(argv[1], "keeper") == 0)) {
-        begin(BOX_LOG, DATA_DIRECTORY, 0);
+        begin_in_box();
     } else {
-        begin(getenv("ROWLOCK_RECORD"), getenv("ROWLOCK_RECORD_UNDER"), O_CREAT);
+        begin_as_told();
     }
 }
 
