@@ -32,8 +32,9 @@ def run_program(command, limit_s):
     except subprocess.TimeoutExpired as stopped:
         output, status = (stopped.stdout or b"").decode("utf-8", "replace"), f"stopped after {limit_s} s"
     passed = len(re.findall(r"^ok \d+(?!.*# SKIP)", output, re.M))
-    skipped = len(re.findall(r"^ok \d+.*# SKIP", output, re.M))
-    failed = len(re.findall(r"^not ok \d+", output, re.M))
+    # cmocka 1.1 writes "not ok 7 # SKIP name" for a test that skipped itself.
+    skipped = len(re.findall(r"^(?:not )?ok \d+.*# SKIP", output, re.M))
+    failed = len(re.findall(r"^not ok \d+(?!.*# SKIP)", output, re.M))
     if failed == 0 and (status != 0 or passed + skipped == 0):
         failed = 1
     return command, passed, failed, status, output, time.monotonic() - began
@@ -52,7 +53,7 @@ def run_programs(commands, jobs, limit_s, tell):
                 print(f"FAILED {name}: {bad} of {good + bad}, exit {status}\n{told}", flush=True)
             elif seconds > 2:
                 print(f"{name}: {good} passed in {seconds:.0f} s", flush=True)
-            for line in re.findall(r"^ok \d+.*$" if tell else r"^ok \d+.*# SKIP.*$", output, re.M):
+            for line in re.findall(r"^ok \d+.*$" if tell else r"^(?:not )?ok \d+.*# SKIP.*$", output, re.M):
                 print(f"{name}: {line}", flush=True)
     return passed, failed
 
