@@ -354,6 +354,7 @@ test-valgrind: $(TESTS_debug)
 		$(foreach t,$(TESTS_debug),"valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $t")
 
 reproducible: build
+	@rm -rf $(O)/again; mkdir -p $(O)/again/$(BOARD); cp $(CONFIG) $(O)/again/$(BOARD)/config
 	@$(MAKE) O=$(O)/again DEPS=$(abspath $(DEPS)) build
 	@cmp $(OUT)/release/librowlock.a $(O)/again/$(BOARD)/release/librowlock.a
 	@test -z '$(MAIN)' || cmp $(OUT)/release/rowlock $(O)/again/$(BOARD)/release/rowlock
