@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One database against what clients were promised. */
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "hal/base/fault.h"
 #include "storage/fsck.h"
 #include "storage/store_int.h"
 #include "tests/fault/box_tool.h"
+#include "tests/lib/child.h"
 
 #define LINE_BYTES 4096
 #define GONE       INT64_MIN
+#define SOUND      0
+#define UNSOUND    10 /* no status of a sanitizer */
 
 /* --- what clients did --- */
 
@@ -254,48 +257,41 @@ static enum err look_at(struct look *look, const char *folder, uint64_t time)
     return err;
 }
 
-static struct {
-    sigjmp_buf before;
-    volatile sig_atomic_t running;
-    void (*others[3])(int); /* what a signal outside a look is for */
-} guard;
+struct task {
+    struct look *look; /* shared with the child */
+    const char *folder;
+    uint64_t time;
+};
 
-static const int guarded[] = {SIGBUS, SIGSEGV, SIGABRT};
-
-static void on_signal(int number)
+static int look_in_child(void *context)
 {
-    if (guard.running != 0) {
-        guard.running = 0;
-        siglongjmp(guard.before, number);
-    }
-    for (size_t at = 0; at < ARRAY_LENGTH(guarded); at++) {
-        (void)signal(guarded[at], guard.others[at]); /* it comes again at once */
-    }
-}
+    const struct task *task = context;
+    struct look *look = task->look;
 
-/* LMDB trusts its pages: a file that lacks some stops it by a signal. Then the look is over, and what it held is lost. */
-bool is_sound(struct look *look, const char *folder, uint64_t time)
-{
-    *look = (struct look){.why = ""};
-    if (sigsetjmp(guard.before, 1) != 0) {
-        snprintf(look->why, sizeof(look->why), "does not open: stopped by a signal");
-        return false;
-    }
-    guard.running = 1;
-    const enum err err = look_at(look, folder, time);
-    guard.running = 0;
+    const enum err err = look_at(look, task->folder, task->time);
     if (err != ERR_OK && look->why[0] == 0) {
         snprintf(look->why, sizeof(look->why), "does not open: %s", err_name(err));
         print_trail();
     }
-    fault_clear();
-    return look->why[0] == 0;
+    return look->why[0] == 0 ? SOUND : UNSOUND;
 }
 
-void look_init(void)
+/* LMDB trusts its pages: a file that lacks some may stop the process, by an assertion, a signal or a sanitizer, or keep it
+ * for ever. So a child looks, and what becomes of it is an answer, too. */
+bool is_sound(struct look *look, const char *folder, uint64_t time)
 {
-    for (size_t at = 0; at < ARRAY_LENGTH(guarded); at++) {
-        guard.others[at] = signal(guarded[at], on_signal);
-        must_be(guard.others[at] != SIG_ERR, "signals");
+    struct look *shared = mmap(NULL, sizeof(struct look), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct task task = {.look = shared, .folder = folder, .time = time};
+    char reason[CHILD_REASON_BYTES];
+
+    must_be(shared != MAP_FAILED, "no memory");
+    const int status = child_run(CHILD_TELLS, look_in_child, &task);
+    *look = *shared;
+    (void)munmap(shared, sizeof(struct look));
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == SOUND || WEXITSTATUS(status) == UNSOUND)) {
+        return WEXITSTATUS(status) == SOUND;
     }
+    child_reason(status, reason);
+    snprintf(look->why, sizeof(look->why), "does not open: the look %s", reason);
+    return false;
 }

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "crypto/crypto.h"
 #include "crypto/hash.h"
@@ -394,16 +393,12 @@ int main(int argc, char **argv)
     bool fine = true;
 
     must_be(argc == 3, "usage: box_tool <keeper's folder> <TCTI>");
-    look_init();
     open_box(argv[1], argv[2]);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         fine = obey(line) && fine;
         (void)fflush(stdout);
     }
-    if (!fine) {
-        _exit(1); /* a look that was stopped has left things behind */
-    }
     close_box();
     history_free();
-    return 0;
+    return fine ? 0 : 1;
 }

@@ -21,9 +21,6 @@ enum err open_keeper(const char *folder);
 
 /* --- box_look.c --- */
 
-/* Catches the signals by which a damaged file stops LMDB. */
-void look_init(void);
-
 /* What clients did: "<row id, or ?> <ns of the acknowledgement, or 0> <number after it, or gone>", one change in a line,
  * sorted by row, those of a row in the order in which they were sent. ?: an insert whose answer never came. */
 void history_read(const char *path);
@@ -35,7 +32,8 @@ struct look {
     uint64_t acked; /* changes that had been acknowledged at that time */
 };
 
-/* Opens the database, runs fsck, and compares every row of the first user's table with the history as of `time`. */
+/* Opens the database, runs fsck, and compares every row of the first user's table with the history as of `time`; in a
+ * process of its own. One that does not come to an end is told of as why, and by its own words on stderr. */
 bool is_sound(struct look *look, const char *folder, uint64_t time);
 
 /* --- box_cuts.c --- */

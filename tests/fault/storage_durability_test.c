@@ -228,7 +228,7 @@ static bool survives(const struct run *run, size_t point, uint32_t choice)
     }
     memcpy(cut.folder, dir.path, sizeof(cut.folder));
     replay_build(run->replay, point, choice, dir.path);
-    const int status = child_run(look, &cut);
+    const int status = child_run(CHILD_SILENT, look, &cut);
     temp_dir_remove(&dir);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
