@@ -6,7 +6,6 @@ import http.client
 import itertools
 import json
 import re
-import socket
 import urllib.parse
 
 ROW_ID = re.compile(r"[0-9a-f]{24}")
@@ -93,8 +92,6 @@ class Client:
     def _exchange(self, method, path, pairs, data):
         if self.connection is None:
             self.connection = self.box.connect()
-            self.connection.connect()
-            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in pairs:
             self.connection.putheader(name, value)

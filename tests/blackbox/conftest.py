@@ -27,6 +27,8 @@ ROOT = pathlib.Path(os.environ.get("ROWLOCK_ROOT", pathlib.Path(__file__).resolv
 PROGRAM = os.environ.get("ROWLOCK", str(ROOT / "build/host/release/rowlock"))
 RUN = str(ROOT / "board/host/run")
 SERVICE_USER = 65534  # of board/host, for a box that root starts
+KEYS = {"publishableKey", "secretKey", "recoveryKey"}  # of the report, at the first start only
+BASIC = {"url", "caFile", "projectId", "environment"}
 WAIT_S = 60  # a loaded machine and a program with sanitizers: generous, and only ever waited for in full by a failure
 
 
@@ -39,6 +41,15 @@ def wait_until(condition, what, seconds=WAIT_S):
             return value
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.02)
+
+
+class Connection(http.client.HTTPSConnection):
+    """To a port of this machine whatever name is asked for: /etc/hosts of a small container may not know localhost."""
+
+    def connect(self):
+        plain = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
 
 class Box:
@@ -209,9 +220,9 @@ class Box:
         context = ssl._create_unverified_context()
         return context
 
-    def connect(self, verify=True, timeout=WAIT_S):
-        """A new connection: http.client with TLS and the CA file pinned."""
-        return http.client.HTTPSConnection("localhost", self.port, context=self.context(verify), timeout=timeout)
+    def connect(self, verify=True, timeout=WAIT_S, context=None):
+        """A new connection: http.client with TLS and the CA file pinned, or with another context."""
+        return Connection("localhost", self.port, context=context or self.context(verify), timeout=timeout)
 
     def request(self, method, path, body=None, key=None, headers=None, connection=None, verify=True):
         """One request; body is JSON unless it is bytes. key: "sk", "pk" or a key's value."""

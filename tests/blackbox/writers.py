@@ -110,8 +110,9 @@ class _Client:
     async def run(self):
         self.turn = asyncio.Event()
         try:
-            reader, writer = await asyncio.open_connection("localhost", self.writers.port, ssl=self.writers.context,
-                                                           ssl_handshake_timeout=60)
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self.writers.port, ssl=self.writers.context, server_hostname="localhost",
+                ssl_handshake_timeout=60)
         except (OSError, asyncio.IncompleteReadError):
             return
         self.reading = asyncio.ensure_future(self._read(reader))
