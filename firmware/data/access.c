@@ -102,6 +102,15 @@ static enum err begin_snapshot(const struct data_request *request, struct store_
     return ERR_OK;
 }
 
+/* Was the table dropped already? Between the commit of that and the next catalogue a request still finds it named. */
+static bool is_dropped(struct store_snap *snap, struct table_id table)
+{
+    const struct store_index *indexes = NULL;
+    size_t count = 0;
+
+    return store_indexes(snap, table, &indexes, &count) == ERR_NOT_FOUND;
+}
+
 /* --- one row --- */
 
 static enum err refuse_foreign(const struct data_access *access, struct refusal *refusal)
@@ -124,7 +133,9 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
     const enum err err = store_get(snap, access->table->store, row_id, out_row);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
-        return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
+        return refuse(refusal,
+                      is_dropped(snap, access->table->store) ? REFUSAL_DATA_TABLE_NOT_FOUND : REFUSAL_DATA_NOT_FOUND,
+                      NULL);
     }
     TRY(err);
     if (access->verdict != RLS_ALLOW &&
@@ -242,6 +253,9 @@ static enum err start_query(const struct data_request *request, struct data_list
 
     TRY(make_plan(request, &plan));
     TRY(begin_snapshot(request, &list->snap));
+    if (is_dropped(list->snap, request->access->table->store)) {
+        return refuse(request->refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
+    }
     const struct list_input input = {
         .plan = plan, .snap = list->snap, .table = request->access->table->store, .out = request->out};
     return list_query_new(&input, &list->query);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The catalogue: records from documents, versions, limits; and reads that meet a new version. */
 /* link: --wrap=http_respond --wrap=http_body */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 
 #include "firmware/data/access.h"
 #include "firmware/data/catalog.h"
+#include "firmware/data/data_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_box.h"
@@ -284,6 +286,54 @@ static void management_reads_stand_a_catalogue_older_than_their_snapshot(void **
     data_reader_free(reader);
 }
 
+struct drop {
+    struct write_op op;
+    struct table_id table;
+    atomic_int result; /* -1: not complete */
+};
+
+static enum err apply_drop(struct store_txn *txn, void *context)
+{
+    const struct drop *drop = context;
+
+    return store_table_drop(txn, drop->table);
+}
+
+static void complete_drop(void *context, enum err err)
+{
+    struct drop *drop = context;
+
+    atomic_store(&drop->result, (int)err);
+}
+
+/* Drops what is stored and leaves the catalogue as it was: the moment between commit and publication. */
+static void drop_stored_table(struct api_box *box, const char *id)
+{
+    struct drop drop = {.op = {.apply = apply_drop, .complete = complete_drop, .context = &drop}, .result = -1};
+    const struct catalog_record *record = catalog_find(box->data->current, CATALOG_TABLE, span_str(id));
+    assert_non_null(record);
+    drop.table = ((const struct catalog_table *)record)->store;
+
+    assert_int_equal(writer_submit(box->data->writer, &drop.op), ERR_OK);
+    while (atomic_load(&drop.result) == -1) {
+        (void)sched_yield();
+    }
+    assert_int_equal(atomic_load(&drop.result), ERR_OK);
+}
+
+static void a_table_that_is_gone_before_the_catalogue_knows_is_answered_as_absent(void **state)
+{
+    struct api_box *box = *state;
+    char table[64];
+    api_box_table(box, "{\"tableName\":\"posts\"}", table);
+    drop_stored_table(box, table);
+
+    const char *const key = box->publishable;
+    assert_refused(api_box_get(box, key, "/v1/data/posts"), 404, "data/table-not-found");
+    assert_refused(api_box_get(box, key, "/v1/data/posts?sortBy=n&search=x"), 404, "data/table-not-found");
+    assert_refused(api_box_get(box, key, "/v1/data/posts/000000000000000000000000"), 404, "data/table-not-found");
+}
+
 static void count_damage(void *context, const struct data_damage *damage)
 {
     (*(unsigned int *)context)++;
@@ -323,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_first_start_is_made_once, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_03_a_read_with_an_old_policy_is_asked_again, setup, teardown),
         cmocka_unit_test_setup_teardown(management_reads_stand_a_catalogue_older_than_their_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_table_that_is_gone_before_the_catalogue_knows_is_answered_as_absent, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_check_finds_a_sound_database_sound, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
