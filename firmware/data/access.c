@@ -290,7 +290,7 @@ enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *co
     const enum err err = list_query_step(list->query, &budget);
 
     if (err == ERR_BUDGET) {
-        return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The filters take too much work");
+        return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The filters or the search take too much work");
     }
     if (err == ERR_RANGE) {
         return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,

@@ -3,13 +3,24 @@
  *
  * A missing field is a value of its own kind, so every operator says what it makes of it. If the stored value is a list,
  * an operator that asks for something holds when the list itself or any element has it; $ne and $nin are the opposite of
- * $eq and $in, never a third thing. Elements of lists are paid for from the request's steps, since a client decides how
- * many there are. */
+ * $eq and $in, never a third thing.
+ *
+ * What a client can make long is paid for from the request's steps, at the prices below: elements of lists, texts that
+ * are looked through, members of objects. Comparing plain values is not: no operand is longer than a filter. */
 #include "firmware/data/filter.h"
 
 #include "firmware/data/filter_int.h"
 #include "firmware/data/value.h"
 #include "hal/base/fault.h"
+
+/* A step of the matcher takes some 5 ns, looking through a byte of text or walking over one of a row less than 1 ns. */
+#define TEXT_BYTES_A_STEP 16u
+#define PATH_BYTES_A_STEP 64u
+
+static enum err pay_bytes(struct regex_work *work, size_t bytes, size_t bytes_a_step)
+{
+    return regex_work_spend(work, 1 + bytes / bytes_a_step);
+}
 
 static bool in_set(const struct filter_clause *clause, const struct row_value *value)
 {
@@ -48,6 +59,18 @@ static bool ordered(const struct filter_clause *clause, const struct row_value *
     return (order == 0 && or_equal) || (below ? order < 0 : order > 0);
 }
 
+/* Is it a text in which the needle occurs? */
+static enum err text_contains(struct regex_work *work, const struct needle *needle, const struct row_value *value,
+                              bool *out_match)
+{
+    *out_match = false;
+    if (value->type == ROW_STRING) {
+        TRY(pay_bytes(work, value->bytes.len, TEXT_BYTES_A_STEP));
+        *out_match = needle_in(needle, value->bytes);
+    }
+    return ERR_OK;
+}
+
 /* The asking form of the operator ($ne as $eq, $nin as $in) on one value that is not looked into. */
 static enum err holds_for_one(const struct filter *filter, const struct filter_clause *clause,
                               const struct row_value *value, bool *out_holds)
@@ -55,7 +78,7 @@ static enum err holds_for_one(const struct filter *filter, const struct filter_c
     switch (clause->op) {
     case FILTER_EQ:
     case FILTER_NE:
-        return value_equals(value, clause->operand, out_holds);
+        return value_equals(value, clause->operand, filter->work, out_holds);
     case FILTER_GT:
     case FILTER_GTE:
     case FILTER_LT:
@@ -71,8 +94,7 @@ static enum err holds_for_one(const struct filter *filter, const struct filter_c
         *out_holds = false;
         return value->type == ROW_STRING ? regex_match(clause->regex, value->bytes, filter->work, out_holds) : ERR_OK;
     case FILTER_CONTAINS:
-        *out_holds = value->type == ROW_STRING && needle_in(clause->needle, value->bytes);
-        return ERR_OK;
+        return text_contains(filter->work, clause->needle, value, out_holds);
     case FILTER_EXISTS:
         *out_holds = (value->type != ROW_MISSING) == clause->exists;
         return ERR_OK;
@@ -106,6 +128,9 @@ static enum err clause_match(const struct filter *filter, const struct filter_cl
     *out_match = false;
     if (clause->owner_only && !owns) {
         return ERR_OK;
+    }
+    if (clause->field.path.len > 0) { /* every object on the way is walked through */
+        TRY(pay_bytes(filter->work, row->encoded.len, PATH_BYTES_A_STEP));
     }
     TRY(row_find(row, &clause->field, id_text, &value));
     TRY(holds_for_one(filter, clause, &value, &holds));
@@ -179,11 +204,13 @@ enum err search_new(const struct filter_scope *scope, struct span text, const st
 static enum err value_contains(const struct search *search, const struct row_value *value, bool *out_match)
 {
     struct row_iter iter = row_iter_of(value);
+    struct regex_work *work = search->scope->work;
     struct row_member element;
     enum err err = ERR_NOT_FOUND;
-    *out_match = value->type == ROW_STRING && needle_in(search->needle, value->bytes);
+    TRY(text_contains(work, search->needle, value, out_match));
     while (value->type == ROW_ARRAY && !*out_match && (err = row_iter_next(&iter, &element)) == ERR_OK) {
-        *out_match = element.value.type == ROW_STRING && needle_in(search->needle, element.value.bytes);
+        TRY(regex_work_spend(work, 1));
+        TRY(text_contains(work, search->needle, &element.value, out_match));
     }
     ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, ERR_DAMAGED, "a stored list is damaged");
     return ERR_OK;
@@ -230,6 +257,9 @@ enum err search_match(const struct search *search, const struct row *row, bool o
     if (search->owner_only && !owns) {
         *out_match = false;
         return ERR_OK;
+    }
+    if (search->field.path.len > 0) {
+        TRY(pay_bytes(search->scope->work, row->encoded.len, PATH_BYTES_A_STEP));
     }
     TRY(row_find(row, &search->field, id_text, &value));
     return value_contains(search, &value, out_match);

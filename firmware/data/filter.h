@@ -42,7 +42,7 @@ struct filter_scope {
     const struct schema *schema;
     const struct rls_table *table;
     const struct rls_who *who;
-    struct regex_work *work; /* of the request; elements of arrays are paid for from it as well */
+    struct regex_work *work; /* of the request; pays for whatever else a client can make long, see filter.c */
 };
 
 struct filter;
@@ -65,7 +65,8 @@ struct search;
 /* Compiles a search for text (1 to FILTER_SEARCH_MAX bytes) in one field, or, with field NULL, in every string field and
  * every string inside an array; system fields are not searched. ASCII letters match in either case, every other
  * character only itself. Without a field, fields that the requester may not read are skipped; a named one is treated as
- * in a filter. Errors as filter_new. Work is linear in the text that is searched. */
+ * in a filter. Errors as filter_new. Work is linear in the text that is searched, and is paid for from scope->work:
+ * search_match answers ERR_BUDGET when that is used up. */
 enum err search_new(const struct filter_scope *scope, struct span text, const struct row_field *field,
                     const struct search **out_search, struct filter_problem *out_problem) MUST_USE;
 enum err search_match(const struct search *search, const struct row *row, bool owns, bool *out_match) MUST_USE;

@@ -40,7 +40,7 @@ static inline void list_query_free_scoped(struct list_query **query)
 /* Goes on until done or until the budget is used up.
  * ERR_OK         the body is complete
  * ERR_AGAIN      call again with a new budget
- * ERR_BUDGET     the filters used up the request's steps: 400
+ * ERR_BUDGET     filters and search used up the request's steps: 400
  * ERR_RANGE      the body would be larger than the buffer may be, or one sort key larger than the sort memory
  * ERR_DAMAGED, ERR_NO_MEMORY: the list failed; so does every further call */
 enum err list_query_step(struct list_query *query, struct store_budget *budget) MUST_USE;

@@ -109,6 +109,8 @@ struct row_value value_of_json(const struct json_value *json)
     return (struct row_value){.type = ROW_MISSING};
 }
 
+#define MEMBERS_A_STEP 4u /* names that are compared in the time of one step of the matcher */
+
 /* A container whose elements are being compared. */
 struct pair {
     struct row_iter iter;
@@ -137,15 +139,23 @@ static size_t size_of(const struct json_value *container)
 }
 
 /* The operand's value that belongs to the member just read; NULL if there is none. */
-static const struct json_value *partner(const struct pair *pair, const struct row_member *member)
+static enum err partner(const struct pair *pair, const struct row_member *member, struct regex_work *work,
+                        const struct json_value **out_partner)
 {
-    if (pair->operand->type == JSON_OBJECT) {
-        return json_find(pair->operand, member->name);
+    const bool object = pair->operand->type == JSON_OBJECT;
+    const size_t count = size_of(pair->operand);
+
+    if (object) {
+        TRY(regex_work_spend(work, 1 + count / MEMBERS_A_STEP));
+        *out_partner = json_find(pair->operand, member->name);
+        return ERR_OK;
     }
-    return pair->seen < pair->operand->as.array.count ? &pair->operand->as.array.items[pair->seen] : NULL;
+    *out_partner = pair->seen < count ? &pair->operand->as.array.items[pair->seen] : NULL;
+    return ERR_OK;
 }
 
-enum err value_equals(const struct row_value *value, const struct json_value *operand, bool *out_equal)
+enum err value_equals(const struct row_value *value, const struct json_value *operand, struct regex_work *work,
+                      bool *out_equal)
 {
     struct pair pairs[VALUE_DEPTH_MAX];
     struct row_value left = *value;
@@ -174,7 +184,9 @@ enum err value_equals(const struct row_value *value, const struct json_value *op
             if (err != ERR_OK && err != ERR_NOT_FOUND) {
                 FAIL(err, "a stored container is damaged", 0);
             }
-            right = err == ERR_OK ? partner(pair, &member) : NULL;
+            if (err == ERR_OK) {
+                TRY(partner(pair, &member, work, &right));
+            }
             pair->seen++;
             if (right == NULL) {
                 *out_equal = false;

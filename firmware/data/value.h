@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "firmware/data/regex.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/json_value.h"
@@ -19,8 +20,10 @@ int value_compare(const struct row_value *a, const struct row_value *b);
 struct row_value value_of_json(const struct json_value *json);
 
 /* Equal as $eq means it for one value: null equals missing, numbers by value, objects whatever the order of their
- * members, arrays element by element. operand nests at most VALUE_DEPTH_MAX deep. ERR_DAMAGED. */
+ * members, arrays element by element. operand nests at most VALUE_DEPTH_MAX deep. A member of an object is looked for
+ * among all of the operand's, which is paid for from work. ERR_BUDGET, ERR_DAMAGED. */
 #define VALUE_DEPTH_MAX 4
-enum err value_equals(const struct row_value *value, const struct json_value *operand, bool *out_equal) MUST_USE;
+enum err value_equals(const struct row_value *value, const struct json_value *operand, struct regex_work *work,
+                      bool *out_equal) MUST_USE;
 
 #endif

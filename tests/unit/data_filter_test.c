@@ -345,6 +345,86 @@ static void attack_13_elements_of_lists_are_paid_for_from_the_budget(void **stat
     assert_int_equal(filter_match(filter, &row, false, &match), ERR_BUDGET);
 }
 
+static void attack_13_text_that_is_looked_through_is_paid_for_from_the_budget(void **state)
+{
+    struct fixture *f = *state;
+    const struct filter *filter = NULL;
+    const struct search *search = NULL;
+    const struct row row = row_of(f, repeated(f, "{\"s\":\"", "%zu", 1000, "\"}")); /* 3,889 bytes */
+    bool match = true;
+    assert_int_equal(compile(f, "{\"s\":{\"$contains\":\"zz\"}}", NULL, &filter), ERR_OK);
+    assert_int_equal(search_new(&f->scope, span_lit("zz"), NULL, &search, &f->problem), ERR_OK);
+
+    regex_work_refill(f->scope.work, 244);
+    assert_int_equal(filter_match(filter, &row, false, &match), ERR_OK);
+    assert_false(match);
+    assert_int_equal(regex_work_left(f->scope.work), 0);
+    regex_work_refill(f->scope.work, 243);
+    assert_int_equal(filter_match(filter, &row, false, &match), ERR_BUDGET);
+
+    regex_work_refill(f->scope.work, 244);
+    assert_int_equal(search_match(search, &row, false, &match), ERR_OK);
+    assert_int_equal(regex_work_left(f->scope.work), 0);
+    regex_work_refill(f->scope.work, 243);
+    assert_int_equal(search_match(search, &row, false, &match), ERR_BUDGET);
+}
+
+static void attack_13_texts_in_a_list_are_paid_for_one_by_one(void **state)
+{
+    struct fixture *f = *state;
+    const struct search *search = NULL;
+    const struct row row = row_of(f, repeated(f, "{\"tags\":[", "\"%zu\"", 1000, "]}"));
+    bool match = true;
+    assert_int_equal(search_new(&f->scope, span_lit("zz"), NULL, &search, &f->problem), ERR_OK);
+
+    regex_work_refill(f->scope.work, 2000);
+    assert_int_equal(search_match(search, &row, false, &match), ERR_OK);
+    assert_false(match);
+    regex_work_refill(f->scope.work, 1999);
+    assert_int_equal(search_match(search, &row, false, &match), ERR_BUDGET);
+}
+
+/* 100 objects of 400 members each, against one of 400 that differs in its last: each member is looked for among 400. */
+static void attack_13_members_of_objects_are_paid_for_from_the_budget(void **state)
+{
+    struct fixture *f = *state;
+    const char *const object = repeated(f, "{", "\"m%zu\":1", 400, "}");
+    const struct filter *filter = NULL;
+    SCOPED_BUF struct buf *text = NULL;
+    bool match = true;
+    assert_int_equal(buf_new(1 << 20, &text), ERR_OK);
+    assert_int_equal(buf_put(text, span_lit("{\"tags\":[1")), ERR_OK);
+    for (size_t i = 0; i < 100; i++) {
+        assert_int_equal(buf_put(text, span_lit(",")), ERR_OK);
+        assert_int_equal(buf_put(text, span_str(object)), ERR_OK);
+    }
+    assert_int_equal(buf_put(text, span_array("]}")), ERR_OK); /* and its NUL */
+    const struct row row = row_of(f, (const char *)buf_all(text).data);
+    buf_reset(text);
+    assert_int_equal(buf_put(text, span_lit("{\"tags\":")), ERR_OK);
+    assert_int_equal(buf_put(text, span_of((const uint8_t *)object, strlen(object) - 2)), ERR_OK);
+    assert_int_equal(buf_put(text, span_array("2}}")), ERR_OK);
+    assert_int_equal(compile(f, (const char *)buf_all(text).data, NULL, &filter), ERR_OK);
+
+    regex_work_refill(f->scope.work, STEPS);
+    assert_int_equal(filter_match(filter, &row, false, &match), ERR_BUDGET);
+}
+
+/* Every clause walks through the whole object. */
+static void attack_13_a_dotted_name_is_paid_for_by_the_size_of_the_row(void **state)
+{
+    struct fixture *f = *state;
+    const struct filter *filter = NULL;
+    const struct row row = row_of(f, repeated(f, "{\"x\":{", "\"m%zu\":1", 20000, "}}"));
+    bool match = true;
+    assert_int_equal(compile(f, "{\"x.z\":1}", NULL, &filter), ERR_OK);
+
+    regex_work_refill(f->scope.work, row.encoded.len / 64);
+    assert_int_equal(filter_match(filter, &row, false, &match), ERR_BUDGET);
+    regex_work_refill(f->scope.work, row.encoded.len / 64 + 1);
+    assert_int_equal(filter_match(filter, &row, false, &match), ERR_OK);
+}
+
 static void filter_new_reports_an_arena_that_is_used_up(void **state)
 {
     struct fixture *f = *state;
@@ -476,6 +556,10 @@ int main(void)
         TEST(attack_08_filter_new_refuses_operators_and_shapes_it_does_not_know),
         TEST(attack_13_filters_are_taken_at_each_limit_and_refused_one_past_it),
         TEST(attack_13_elements_of_lists_are_paid_for_from_the_budget),
+        TEST(attack_13_text_that_is_looked_through_is_paid_for_from_the_budget),
+        TEST(attack_13_texts_in_a_list_are_paid_for_one_by_one),
+        TEST(attack_13_members_of_objects_are_paid_for_from_the_budget),
+        TEST(attack_13_a_dotted_name_is_paid_for_by_the_size_of_the_row),
         TEST(filter_new_reports_an_arena_that_is_used_up),
         TEST(filter_match_says_when_a_row_is_damaged),
         TEST(search_finds_texts_in_any_field_and_in_lists_whatever_their_case),
