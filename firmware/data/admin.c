@@ -4,13 +4,10 @@
 #include "firmware/data/data_int.h"
 
 #include "firmware/data/doc.h"
+#include "firmware/data/plan.h"
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 #include "net/http.h"
-
-#define PAGE_LIMIT_DEFAULT 20
-#define PAGE_LIMIT_MAX     100
-#define PAGE_MAX           (UINT64_C(1) << 53)
 
 enum err data_txn_admin(struct data_txn *txn, struct data_call *call)
 {
@@ -127,7 +124,7 @@ void admin_write_text(struct json_out *out, struct span name, struct span text)
 
 static enum err page_number(struct span name, struct span value, uint64_t *out_number, struct refusal *refusal)
 {
-    if (span_to_u64(value, PAGE_MAX, out_number) != ERR_OK || *out_number == 0) {
+    if (plan_number(value, out_number) != ERR_OK || *out_number == 0) {
         return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, "must be an integer of at least 1");
     }
     return ERR_OK;
@@ -135,7 +132,7 @@ static enum err page_number(struct span name, struct span value, uint64_t *out_n
 
 enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page, struct refusal *out_refusal)
 {
-    struct data_page page = {1, PAGE_LIMIT_DEFAULT};
+    struct data_page page = {1, PLAN_LIMIT_DEFAULT};
     struct http_query walk = http_query_of(query);
     bool has_page = false;
     bool has_limit = false;
@@ -163,7 +160,10 @@ enum err data_page_read(struct arena *arena, struct span query, struct data_page
             TRY(page_number(name, value, is_page ? &page.page : &page.limit, out_refusal));
         }
     }
-    page.limit = page.limit > PAGE_LIMIT_MAX ? PAGE_LIMIT_MAX : page.limit;
+    if (page.page > PLAN_NUMBER_MAX) {
+        return refuse_at(out_refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("page"), "is too large");
+    }
+    page.limit = page.limit > PLAN_LIMIT_MAX ? PLAN_LIMIT_MAX : page.limit;
     *out_page = page;
     return ERR_OK;
 }

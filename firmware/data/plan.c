@@ -100,6 +100,23 @@ bool row_selects(const struct row_select *select, struct span name)
 
 /* --- collecting --- */
 
+/* The form andFilters[field]=value, which contract 4.3 leaves open. Were it ignored, as unknown parameters are, the answer
+ * would have all the rows that the client asked not to see. */
+static enum err refuse_brackets(struct span name, struct filter_problem *problem)
+{
+    static const enum param filters[] = {PARAM_AND_FILTERS, PARAM_OR_FILTERS};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(filters); i++) {
+        const struct span filter = span_str(param_names[filters[i]]);
+
+        if (span_starts_with(name, filter) && name.len > filter.len && name.data[filter.len] == '[') {
+            return refuse_name(problem, filter, "must be one JSON object; the form with brackets is not read",
+                               ERR_MALFORMED);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err take_param(struct params *params, struct span name, struct span value, struct filter_problem *problem)
 {
     for (size_t i = 0; i < PARAMS; i++) {
@@ -111,8 +128,9 @@ static enum err take_param(struct params *params, struct span name, struct span 
         }
         params->given[i] = true;
         params->values[i] = value;
+        return ERR_OK;
     }
-    return ERR_OK;
+    return refuse_brackets(name, problem);
 }
 
 /* params may be NULL: only select is wanted. */
@@ -158,22 +176,29 @@ enum err plan_select(struct arena *arena, struct span query, struct row_select *
 
 /* --- paging --- */
 
-/* An integer of any number of digits; one above PLAN_NUMBER_MAX counts as that plus one. */
-static enum err read_number(struct planner *p, enum param param, uint64_t least, uint64_t *out_number)
+enum err plan_number(struct span text, uint64_t *out_number)
 {
-    const struct span text = p->params.values[param];
     uint64_t number = 0;
-    bool digits = text.len > 0;
-    for (size_t i = 0; digits && i < text.len; i++) {
-        digits = text.data[i] >= '0' && text.data[i] <= '9';
-        if (digits && number <= PLAN_NUMBER_MAX) {
+
+    ENSURE(text.len > 0, ERR_MALFORMED, "no digits");
+    for (size_t i = 0; i < text.len; i++) {
+        ENSURE(text.data[i] >= '0' && text.data[i] <= '9', ERR_MALFORMED, "not a digit");
+        if (number <= PLAN_NUMBER_MAX) {
             number = number * 10 + (uint64_t)(text.data[i] - '0');
         }
     }
-    if (!digits || number < least) {
+    *out_number = number > PLAN_NUMBER_MAX ? PLAN_NUMBER_MAX + 1 : number;
+    return ERR_OK;
+}
+
+static enum err read_number(struct planner *p, enum param param, uint64_t least, uint64_t *out_number)
+{
+    uint64_t number = 0;
+
+    if (plan_number(p->params.values[param], &number) != ERR_OK || number < least) {
         return refuse(p, param, least == 0 ? "must be an integer from 0" : "must be an integer from 1");
     }
-    *out_number = number > PLAN_NUMBER_MAX ? PLAN_NUMBER_MAX + 1 : number;
+    *out_number = number;
     return ERR_OK;
 }
 

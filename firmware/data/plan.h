@@ -26,6 +26,10 @@
 #define PLAN_NUMBER_MAX    (UINT64_C(1) << 53) /* a page beyond it could not be echoed exactly */
 #define PLAN_SELECT_MAX    256                 /* names in select; more than a schema can declare */
 
+/* Reads an integer of any number of digits, leading zeros included; one above PLAN_NUMBER_MAX counts as that plus one.
+ * ERR_MALFORMED: anything but digits, or none. */
+enum err plan_number(struct span text, uint64_t *out_number) MUST_USE;
+
 /* Which fields are wanted. System fields always are. */
 struct row_select {
     bool all;

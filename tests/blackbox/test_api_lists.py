@@ -162,6 +162,7 @@ def test_a_table_that_declares_nothing_sorts_by_any_name_that_could_be_one(app):
     "page=1&page=1", "limit=1&limit=1", "offset=0&offset=0", "sortBy=n&sortBy=n", "sortDirection=asc&sortDirection=asc",
     "search=a&search=a", "search=a&searchType=text&searchType=text", "andFilters={}&andFilters={}",
     "orFilters={}&orFilters={}",
+    "andFilters[n]=1", "andFilters%5Bn%5D%5B$gte%5D=1", "orFilters[n]=1", "andFilters={}&andFilters[n]=1",
 ])
 def test_a_bad_parameter_is_refused(app, numbers, text):
     answer = app.sk.get(f"{numbers.path}?{text}")

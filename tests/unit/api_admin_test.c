@@ -443,6 +443,8 @@ static void lists_have_pages(void **state)
     assert_string_equal(api_answer_text(page, "pagination.hasNext"), "true");
     assert_string_equal(api_answer_text(page, "pagination.hasPrev"), "true");
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/tables?page=9"), "items"), "[0]");
+    page = done(api_box_get(box, box->secret, "/v1/admin/tables?limit=184467440737095516170000"), 200);
+    assert_string_equal(api_answer_text(page, "pagination.limit"), "100");
     assert_refused(api_box_get(box, box->secret, "/v1/admin/tables?page=0"), 400, "common/invalid-parameters");
     assert_refused(api_box_get(box, box->secret, "/v1/admin/tables?limit=1&limit=1"), 400, "common/invalid-parameters");
 }
