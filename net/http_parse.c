@@ -162,29 +162,13 @@ static enum err parse_request_line(struct span line, struct span scheme, struct 
 
 /* --- headers --- */
 
-static bool is_space(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t';
-}
-
-static struct span trim(struct span text)
-{
-    while (text.len > 0 && is_space(text.data[0])) {
-        text = span_of(text.data + 1, text.len - 1);
-    }
-    while (text.len > 0 && is_space(text.data[text.len - 1])) {
-        text.len--;
-    }
-    return text;
-}
-
 static enum err parse_header(struct span line, struct http_header *out_header)
 {
     const size_t colon = span_find(line, ':');
     const struct span name = span_of(line.data, colon);
 
     ENSURE(colon < line.len && http_is_token(name), ERR_MALFORMED, "not a header line"); /* a fold has no token either */
-    const struct span value = trim(span_of(line.data + colon + 1, line.len - colon - 1));
+    const struct span value = span_trim(span_of(line.data + colon + 1, line.len - colon - 1));
 
     for (size_t i = 0; i < value.len; i++) {
         const uint8_t byte = value.data[i];
@@ -263,7 +247,7 @@ static void take_connection(struct span value, struct http_head *head)
     while (rest.len > 0) {
         const size_t comma = span_find(rest, ',');
 
-        if (span_equal_nocase(trim(span_of(rest.data, comma)), span_lit("close"))) {
+        if (span_equal_nocase(span_trim(span_of(rest.data, comma)), span_lit("close"))) {
             head->close = true;
         }
         rest = comma < rest.len ? span_of(rest.data + comma + 1, rest.len - comma - 1) : SPAN_NONE;

@@ -319,26 +319,35 @@ void request_finish(struct api_request *request, enum err err)
 
 /* --- bodies --- */
 
+/* One parameter, without its ';': does it let the body be what we read? Only a charset can keep it from that. */
+static bool is_charset_read(struct span parameter)
+{
+    const size_t equals = span_find(parameter, '=');
+
+    if (!span_equal_nocase(span_trim(span_of(parameter.data, equals)), span_lit("charset"))) {
+        return true;
+    }
+    if (equals == parameter.len) {
+        return false;
+    }
+    const struct span name = span_trim(span_of(parameter.data + equals + 1, parameter.len - equals - 1));
+    return span_equal_nocase(name, span_lit("utf-8")) || span_equal_nocase(name, span_lit("\"utf-8\""));
+}
+
+/* Contract 1.2: application/json; parameters are ignored, but a charset must be UTF-8. A ';' inside quotes ends a
+ * parameter here: nothing that says UTF-8 has one. */
 static bool is_json_type(struct span value)
 {
-    const struct span type = span_lit("application/json");
-    const struct span charset = span_lit("charset=");
+    struct span rest = value;
+    size_t end = span_find(rest, ';');
+    bool read = span_equal_nocase(span_trim(span_of(rest.data, end)), span_lit("application/json"));
 
-    if (value.len < type.len || !span_equal_nocase(span_of(value.data, type.len), type)) {
-        return false;
+    while (read && end < rest.len) {
+        rest = span_of(rest.data + end + 1, rest.len - end - 1);
+        end = span_find(rest, ';');
+        read = is_charset_read(span_of(rest.data, end));
     }
-    struct span rest = span_of(value.data + type.len, value.len - type.len);
-    if (rest.len > 0 && rest.data[0] != ';' && rest.data[0] != ' ' && rest.data[0] != '\t') {
-        return false;
-    }
-    for (size_t i = 0; i + charset.len <= rest.len; i++) {
-        if (span_equal_nocase(span_of(rest.data + i, charset.len), charset)) {
-            const struct span name = span_of(rest.data + i + charset.len, rest.len - i - charset.len);
-            const size_t quote = name.len > 0 && name.data[0] == '"' ? 1 : 0;
-            return name.len >= quote + 5 && span_equal_nocase(span_of(name.data + quote, 5), span_lit("utf-8"));
-        }
-    }
-    return true;
+    return read;
 }
 
 static bool is_data_route(const struct api_request *request)
@@ -493,7 +502,7 @@ static void on_request(void *context, struct http_exchange *exchange)
         answer_bare(exchange, 503);
         return;
     }
-    if (exchange->method == HTTP_OPTIONS && request->headers.origin.count > 0) {
+    if (exchange->method == HTTP_OPTIONS) { /* with or without an Origin: Allow names it, so it must not be a 405 */
         request->status = STATUS_PREFLIGHT;
         request_finish(request, ERR_OK);
         return;

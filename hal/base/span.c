@@ -45,6 +45,22 @@ bool span_starts_with(struct span text, struct span prefix)
     return text.len >= prefix.len && span_equal(span_of(text.data, prefix.len), prefix);
 }
 
+static bool is_space(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+struct span span_trim(struct span text)
+{
+    while (text.len > 0 && is_space(text.data[0])) {
+        text = span_of(text.data + 1, text.len - 1);
+    }
+    while (text.len > 0 && is_space(text.data[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
 enum err span_slice(struct span whole, size_t at, size_t len, struct span *out_part)
 {
     ENSURE(at <= whole.len && len <= whole.len - at, ERR_RANGE, "slice reaches past the end");

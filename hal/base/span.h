@@ -47,6 +47,9 @@ int span_compare(struct span a, struct span b);
 
 bool span_starts_with(struct span text, struct span prefix);
 
+/* Without the spaces and tabs at both ends: what RFC 9110 calls OWS. */
+struct span span_trim(struct span text);
+
 /* The part [at, at + len) of a span; ERR_RANGE if it reaches past the end. */
 enum err span_slice(struct span whole, size_t at, size_t len, struct span *out_part) MUST_USE;
 

@@ -358,6 +358,16 @@ static void a_preflight_needs_no_key_and_no_route(void **state)
     assert_null(strstr(answer->headers, "Allow-Credentials"));
 }
 
+static void options_is_answered_without_an_origin_too(void **state)
+{
+    struct api_box *box = *state;
+
+    const struct api_answer *answer = api_box_send(box, "OPTIONS", NULL, "/v1/data/posts", NULL);
+
+    assert_int_equal(answer->status, 204);
+    assert_null(strstr(answer->headers, "Access-Control"));
+}
+
 static bool allows(struct api_box *box, const char *key, const char *origin)
 {
     char header[TEXT];
@@ -466,6 +476,7 @@ int main(void)
         T(every_answer_carries_the_headers_of_the_contract),
         T(no_two_requests_are_given_the_same_id),
         T(a_preflight_needs_no_key_and_no_route),
+        T(options_is_answered_without_an_origin_too),
         T(origins_follow_the_projects_list),
         T(origins_that_are_none_are_refused),
         T(a_locked_box_answers_health_and_state_alone),

@@ -242,7 +242,14 @@ static void a_body_needs_the_json_content_type(void **state)
                  {"application/json;charset=\"UTF-8\"", 201},
                  {"text/plain", 400},
                  {"application/jsonp", 400},
-                 {"application/json; charset=latin1", 400}};
+                 {"application/json ; boundary=x; charset=Utf-8 ", 201},
+                 {"application/json; charset=latin1", 400},
+                 {"application/json; charset=utf-80", 400},
+                 {"application/json; charset=utf-8x; charset=utf-8", 400},
+                 {"application/json; charset=\"utf-8", 400},
+                 {"application/json; charset=", 400},
+                 {"application/json; charset", 400},
+                 {"application/json charset=utf-8", 400}};
     struct api_box *box = *state;
     make_posts(box, "");
 

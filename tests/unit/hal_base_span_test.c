@@ -37,6 +37,15 @@ static void span_compare_orders_by_unsigned_bytes_then_by_length(void **state)
     assert_int_equal(span_compare(SPAN_NONE, SPAN_NONE), 0);
 }
 
+static void span_trim_takes_spaces_and_tabs_from_both_ends(void **state)
+{
+    (void)state;
+    assert_true(span_equal(span_trim(span_lit(" \ta b\t ")), span_lit("a b")));
+    assert_true(span_equal(span_trim(span_lit("a\n")), span_lit("a\n")));
+    assert_int_equal(span_trim(span_lit(" \t ")).len, 0);
+    assert_int_equal(span_trim(SPAN_NONE).len, 0);
+}
+
 static void span_starts_with_knows_the_whole_prefix(void **state)
 {
     assert_true(span_starts_with(span_lit("pk_dev"), span_lit("pk_")));
@@ -221,6 +230,7 @@ int main(void)
         cmocka_unit_test(span_equal_nocase_folds_ascii_letters_only),
         cmocka_unit_test(span_compare_orders_by_unsigned_bytes_then_by_length),
         cmocka_unit_test(span_starts_with_knows_the_whole_prefix),
+        cmocka_unit_test(span_trim_takes_spaces_and_tabs_from_both_ends),
         cmocka_unit_test(span_slice_refuses_to_reach_past_the_end),
         cmocka_unit_test(span_find_gives_the_first_place_or_the_length),
         cmocka_unit_test(span_to_u64_reads_digits_up_to_the_maximum),
