@@ -209,15 +209,35 @@ static enum err pump_output(struct conn *conn)
     return ERR_OK;
 }
 
+/* By when that many bytes must be gone: a client that takes them one by one would else have them kept for days. */
+static struct mono_time write_end(const struct conn *conn, size_t bytes)
+{
+    const uint64_t paced_ms = (uint64_t)bytes * 1000 / CONFIG_NET_WRITE_RATE; /* an answer has some MiB at most */
+
+    return mono_add_ms(loop_now(conn->group->options.loop), CONFIG_NET_WRITE_MS + paced_ms);
+}
+
+static void wait_for_socket(struct conn *conn)
+{
+    struct loop *const loop = conn->group->options.loop;
+    struct mono_time until = mono_add_ms(loop_now(loop), CONFIG_NET_WRITE_MS);
+
+    if (conn->write_end.ns == 0) {
+        conn->write_end = until;
+    }
+    if (until.ns > conn->write_end.ns) {
+        until = conn->write_end;
+    }
+    loop_timer_set(loop, &conn->write_deadline, until);
+    set_interest(conn, conn->interest | LOOP_WRITE);
+}
+
 /* After pump_output or send_wire: waits for the socket where that is needed. */
 static enum err after_output(struct conn *conn, enum err err)
 {
-    struct loop *const loop = conn->group->options.loop;
-
     if (err == ERR_AGAIN) {
         fault_clear();
-        loop_timer_set(loop, &conn->write_deadline, mono_add_ms(loop_now(loop), CONFIG_NET_WRITE_MS));
-        set_interest(conn, conn->interest | LOOP_WRITE);
+        wait_for_socket(conn);
         return conn->state == CONN_GONE ? ERR_CLOSED : ERR_AGAIN;
     }
     if (err != ERR_OK) {
@@ -225,16 +245,21 @@ static enum err after_output(struct conn *conn, enum err err)
         conn_drop(conn);
         return ERR_CLOSED;
     }
+    conn->write_end.ns = 0;
     return ERR_OK;
 }
 
 enum err conn_send(struct conn *conn, struct span head, struct span body)
 {
-    if (conn->state != CONN_OPEN || conn->sending) {
+    if (conn->state == CONN_OPEN && conn->sending) {
+        conn_drop(conn); /* two answers cannot be told apart once one of them is half gone */
+    }
+    if (conn->state != CONN_OPEN) {
         return ERR_CLOSED;
     }
     conn->send_head = head;
     conn->send_body = body;
+    conn->write_end = write_end(conn, head.len + body.len);
     const enum err err = after_output(conn, pump_output(conn));
 
     conn->sending = err == ERR_AGAIN;

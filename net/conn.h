@@ -81,14 +81,16 @@ struct buf *conn_body(struct conn *conn);
 struct arena *conn_arena(struct conn *conn);
 
 /* Sends head and then body. ERR_OK: all of it is with the network. ERR_AGAIN: both must stay as they are until on_sent,
- * input is not read in the meantime. ERR_CLOSED: the connection is going or gone. One at a time. */
+ * input is not read in the meantime. ERR_CLOSED: the connection is going or gone; on_gone follows. One at a time: a
+ * second one before on_sent drops the connection. */
 enum err conn_send(struct conn *conn, struct span head, struct span body) MUST_USE;
 
 /* Whether input is read at all. While not, bytes wait in the kernel. */
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
-/* Calls on_deadline once after ms; 0 clears. Writing has its own limit, CONFIG_NET_WRITE_MS without progress. */
+/* Calls on_deadline once after ms; 0 clears. Writing has its own limits, CONFIG_NET_WRITE_MS without
+ * progress and CONFIG_NET_WRITE_RATE in all. */
 void conn_deadline(struct conn *conn, unsigned int ms);
 
 /* Hands buffers and arena back: the connection is idle. Only when there is no input left. */

@@ -26,6 +26,7 @@ struct conn {
     struct tls_waiter waiter;
     struct loop_timer deadline;
     struct loop_timer write_deadline;
+    struct mono_time write_end; /* what is being sent must be gone by then; 0: nothing is */
     struct loop_slice farewell; /* calls on_gone */
     struct conn_group *group;
     struct conn *next;

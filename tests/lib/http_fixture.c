@@ -17,6 +17,8 @@
 #include "hal/base/num.h"
 #include "hal/socket.h"
 
+#define KERNEL_BYTES 65536
+
 /* --- the clock --- */
 
 static struct mono_time mono_now(const struct hal_clock *clock)
@@ -114,6 +116,8 @@ static struct stack_socket *listen_on(struct http_fixture *f, uint16_t *out_port
 
     assert_int_equal(socket_address_parse(span_lit("127.0.0.1"), &listen.address), ERR_OK);
     assert_int_equal(socket_listen(&listen, &descriptor, &bound), ERR_OK);
+    /* Small and fixed, as are the clients' below, so that it is known how much of an answer the kernel takes. */
+    assert_int_equal(setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &(int){KERNEL_BYTES}, sizeof(int)), 0);
     assert_int_equal(stack_kernel_adopt(f->stack, descriptor, &socket), ERR_OK);
     *out_port = bound.port;
     return socket;
@@ -197,6 +201,7 @@ struct http_client *http_client_plain(struct http_fixture *f, uint16_t port)
     client->reads = true;
     client->descriptor = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(client->descriptor >= 0);
+    assert_int_equal(setsockopt(client->descriptor, SOL_SOCKET, SO_RCVBUF, &(int){KERNEL_BYTES}, sizeof(int)), 0);
     assert_int_equal(connect(client->descriptor, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(fcntl(client->descriptor, F_SETFL, O_NONBLOCK), 0);
     assert_int_equal(setsockopt(client->descriptor, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);

@@ -272,6 +272,29 @@ static void http_a_client_that_does_not_read_is_closed_and_costs_no_more_than_it
     assert_int_equal(http_server_connections(f->server), 1);
 }
 
+static void http_attack_12_a_client_that_reads_little_by_little_does_not_keep_its_answer_for_ever(void **state)
+{
+    const uint64_t most_ms = CONFIG_NET_WRITE_MS + (uint64_t)HTTP_FIXTURE_RESPONSE_MAX * 1000 / CONFIG_NET_WRITE_RATE;
+    const uint64_t step_ms = CONFIG_NET_WRITE_MS / 4;
+    struct http_fixture *const f = *state;
+    struct http_client *const client = http_client_open(f);
+    uint64_t waited_ms = 0;
+
+    client->reads = false;
+    http_client_send(client, span_lit("GET /big HTTP/1.1\r\nHost: h\r\n\r\n"));
+    http_turns(f, 20);
+    while (http_server_connections(f->server) == 1 && waited_ms < 2 * most_ms) {
+        client->reads = true;
+        http_turn(f); /* 64 KiB at most */
+        (void)tls_peer_read(client->tls, client->got);
+        client->reads = false;
+        http_advance(f, step_ms);
+        waited_ms += step_ms;
+    }
+
+    assert_in_range(waited_ms, 4 * CONFIG_NET_WRITE_MS, most_ms + step_ms);
+}
+
 static void http_sends_a_large_answer_as_the_client_reads(void **state)
 {
     struct http_fixture *const f = *state;
@@ -528,6 +551,7 @@ int main(void)
         FIXTURE_TEST(http_serves_others_while_a_handshake_waits_for_its_signature),
         FIXTURE_TEST(http_a_client_gone_while_its_signature_is_made_cancels_it),
         FIXTURE_TEST(http_a_client_that_does_not_read_is_closed_and_costs_no_more_than_its_answer),
+        FIXTURE_TEST(http_attack_12_a_client_that_reads_little_by_little_does_not_keep_its_answer_for_ever),
         FIXTURE_TEST(http_sends_a_large_answer_as_the_client_reads),
         FIXTURE_TEST(http_reads_bodies_with_length_and_in_chunks_split_anywhere),
         FIXTURE_TEST(http_invites_a_body_that_was_announced),
