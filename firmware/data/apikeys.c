@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* API keys: made, shown, revoked, deleted. Contract 2 and 6. A secret key's value leaves in the answer that made it and
- * exists nowhere afterwards; a publishable one's may be kept in the sealed record. A deleted key stays as a tombstone
- * with its digest, so that it is answered as revoked and can never be made again. */
+ * exists nowhere afterwards; a publishable one's may be kept in the sealed record.
+ *
+ * A deleted key stays as a tombstone with its digest, so that it is answered as revoked. Keys of an environment that was
+ * deleted stay likewise, and are answered as such. Neither counts toward what a project may have: of both together a
+ * project keeps the CONFIG_DATA_DELETED_KEYS_MAX that ended last. One that had to make room is unknown afterwards: still
+ * 401, and its value cannot come back, since values are random. */
 #include "firmware/data/access.h"
 #include "firmware/data/data_int.h"
 #include "firmware/data/doc.h"
 #include "firmware/data/schema_json.h"
 #include "firmware/rls/scope.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 
 #define CREATED         201
@@ -95,6 +100,64 @@ enum err data_get_key(const struct data_admin *admin, struct span id)
     return json_out_finish(&out);
 }
 
+/* --- how many --- */
+
+/* Is the key one that can never be used again, and that nobody can delete any more? */
+static bool has_ended(const struct catalog *catalog, const struct catalog_key *key)
+{
+    return key->deleted || catalog_environment(catalog, key->key.environment_id) == NULL;
+}
+
+struct key_numbers {
+    size_t live;            /* of all projects */
+    size_t of_project;      /* live ones */
+    size_t ended;           /* of the project */
+    const struct catalog_record *ended_first; /* of those; NULL if there are none */
+};
+
+static struct key_numbers count_keys(const struct catalog *catalog, struct span project_id)
+{
+    struct key_numbers numbers = {.ended_first = NULL};
+    size_t cursor = 0;
+
+    for (;;) {
+        const struct catalog_record *record = catalog_next(catalog, CATALOG_KEY, &cursor);
+        const struct catalog_key *key = (const struct catalog_key *)record;
+        if (record == NULL) {
+            return numbers;
+        }
+        const bool ours = span_equal(key->key.project_id, project_id);
+        if (!has_ended(catalog, key)) {
+            numbers.live++;
+            numbers.of_project += ours;
+        } else if (ours) {
+            const struct catalog_record *first = numbers.ended_first;
+            numbers.ended++;
+            numbers.ended_first = first == NULL || record->updated_at.ms < first->updated_at.ms ? record : first;
+        }
+    }
+}
+
+static enum err check_room(struct data_txn *txn)
+{
+    const struct key_numbers numbers = count_keys(data_txn_catalog(txn), txn->project->record.id);
+
+    ENSURE(numbers.live < CONFIG_DATA_API_KEYS_MAX, ERR_LIMIT, "as many API keys as there may be");
+    ENSURE(numbers.of_project < CONFIG_DATA_PROJECT_KEYS_MAX, ERR_LIMIT, "as many API keys as a project may have");
+    return ERR_OK;
+}
+
+enum err apikeys_forget_ended(struct data_txn *txn)
+{
+    for (;;) { /* ends: each round forgets one */
+        const struct key_numbers numbers = count_keys(data_txn_catalog(txn), txn->project->record.id);
+        if (numbers.ended <= CONFIG_DATA_DELETED_KEYS_MAX) {
+            return ERR_OK;
+        }
+        TRY(record_delete(txn, numbers.ended_first));
+    }
+}
+
 /* --- making --- */
 
 struct new_key {
@@ -163,6 +226,7 @@ static enum err store_key(struct data_txn *txn, const struct new_key *key, char 
     char hex[HEX_BYTES(SHA256_BYTES)];
     struct json_out out;
 
+    TRY(check_room(txn));
     auth_key_make(txn->data->random, key->type, out_value);
     auth_key_hash(value, hash);
     hex_encode(span_array(hash), hex);
@@ -239,7 +303,19 @@ static enum err find_key(struct data_txn *txn, struct data_call *call, const str
     return ERR_OK;
 }
 
-/* The key's document without what the new state replaces. A tombstone keeps no value. */
+/* What a tombstone keeps of its document: nobody sees it any more. */
+static bool tombstone_keeps(struct span name)
+{
+    static const char *const names[] = {"id", "projectId", "environmentId", "environment", "type", "hash", "revokedAt"};
+    bool keeps = false;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        keeps = keeps || span_equal(name, span_str(names[i]));
+    }
+    return keeps;
+}
+
+/* The key's document without what the new state replaces, and without a value. */
 static enum err store_end(struct data_txn *txn, const struct catalog_key *key, bool deleted,
                           const struct catalog_record **out_record)
 {
@@ -251,7 +327,9 @@ static enum err store_end(struct data_txn *txn, const struct catalog_key *key, b
     json_out_object(&out);
     for (size_t i = 0; i < doc->as.object.count; i++) {
         const struct json_member *member = &doc->as.object.members[i];
-        if (!span_equal(member->name, span_lit("value"))) {
+        const bool kept =
+            deleted ? tombstone_keeps(member->name) : !span_equal(member->name, span_lit("value"));
+        if (kept) {
             json_out_name(&out, member->name);
             json_out_value(&out, &member->value);
         }
@@ -290,5 +368,6 @@ enum err data_key_delete(struct data_txn *txn, struct data_call *call)
     TRY(find_key(txn, call, &key));
     TRY(data_txn_confirm(call, key->record.name));
     TRY(store_end(txn, key, true, &record));
+    TRY(apikeys_forget_ended(txn));
     return data_txn_answer_success(call);
 }

@@ -41,7 +41,7 @@ static size_t kind_limit(enum catalog_kind kind)
     case CATALOG_TABLE:
         return CONFIG_DATA_TABLES_MAX;
     case CATALOG_KEY:
-        return CONFIG_DATA_API_KEYS_MAX;
+        return CONFIG_DATA_API_KEYS_MAX + (size_t)CONFIG_DATA_PROJECTS_MAX * CONFIG_DATA_DELETED_KEYS_MAX;
     case CATALOG_KIND_END:
         return 0;
     }

@@ -233,6 +233,9 @@ enum err environment_make(struct data_txn *txn, struct span name, struct span ty
 enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name, char out_value[AUTH_KEY_BYTES])
     MUST_USE;
 
+/* Forgets the keys of the transaction's project that ended first, until as many are left as are remembered. */
+enum err apikeys_forget_ended(struct data_txn *txn) MUST_USE;
+
 /* Compiles the policy members of a body. out_policy is NULL when nothing is configured. ERR_DENIED. */
 enum err policy_read(const struct json_value *body, struct arena *arena, struct rls_policy **out_policy,
                      struct refusal *refusal) MUST_USE;

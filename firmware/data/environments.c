@@ -157,5 +157,6 @@ enum err data_environment_delete(struct data_txn *txn, struct data_call *call)
         TRY(table_forget(txn, table));
     }
     TRY(record_delete(txn, catalog_find(data_txn_catalog(txn), CATALOG_ENVIRONMENT, call->table)));
+    TRY(apikeys_forget_ended(txn)); /* its keys have ended with it */
     return data_txn_answer_success(call);
 }

@@ -12,6 +12,7 @@
 
 #include "firmware/auth/key.h"
 #include "firmware/auth/verify.h"
+#include "hal/base/config.h"
 #include "tests/lib/api_box.h"
 
 #define TEXT 512
@@ -117,6 +118,56 @@ static void a_deleted_key_stays_revoked_and_is_listed_no_more(void **state)
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/api-keys"), "pagination.total"), "2");
     api_box_restart(box);
     assert_refused(ask(box, key, NULL, NULL), 401, "auth/token-revoked");
+}
+
+static void delete_key(struct api_box *box, const char *id)
+{
+    char target[TEXT];
+    (void)snprintf(target, sizeof target, "/v1/admin/api-keys/%s", id);
+
+    assert_int_equal(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"k\"}")->status, 200);
+}
+
+#define NEW_KEY "{\"name\":\"k\",\"type\":\"publishable\"}"
+
+static void attack_13_a_project_has_so_many_keys_and_a_deleted_one_gives_its_place(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    for (size_t made = 2; made < CONFIG_DATA_PROJECT_KEYS_MAX; made++) { /* 2: the box's own */
+        (void)make_key(box, "\"type\":\"publishable\"", id);
+    }
+
+    assert_refused(api_box_send(box, "POST", box->secret, "/v1/admin/api-keys", NEW_KEY), 507,
+                   "common/insufficient-storage");
+
+    delete_key(box, id);
+    assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/admin/api-keys", NEW_KEY)->status, 201);
+    assert_refused(api_box_send(box, "POST", box->secret, "/v1/admin/api-keys", NEW_KEY), 507,
+                   "common/insufficient-storage");
+}
+
+static void attack_13_of_deleted_keys_the_last_ones_are_remembered(void **state)
+{
+    struct api_box *box = *state;
+    char first[128] = "";
+    char second[128] = "";
+    char id[64];
+
+    for (size_t i = 0; i < CONFIG_DATA_DELETED_KEYS_MAX + 1; i++) {
+        const char *const key = make_key(box, "\"type\":\"publishable\"", id);
+        if (i < 2) {
+            (void)snprintf(i == 0 ? first : second, sizeof first, "%s", key);
+        }
+        delete_key(box, id);
+    }
+
+    assert_refused(ask(box, first, NULL, NULL), 401, "auth/invalid-token");
+    assert_refused(ask(box, second, NULL, NULL), 401, "auth/token-revoked");
+    api_box_restart(box);
+    assert_refused(ask(box, first, NULL, NULL), 401, "auth/invalid-token");
+    assert_refused(ask(box, second, NULL, NULL), 401, "auth/token-revoked");
+    assert_int_equal(ask(box, box->publishable, NULL, NULL)->status, 200);
 }
 
 static void the_binding_headers_must_agree_with_the_key(void **state)
@@ -464,6 +515,8 @@ int main(void)
         T(a_key_is_checked_in_the_contracts_order),
         T(a_revoked_key_is_revoked_before_it_is_expired),
         T(a_deleted_key_stays_revoked_and_is_listed_no_more),
+        T(attack_13_a_project_has_so_many_keys_and_a_deleted_one_gives_its_place),
+        T(attack_13_of_deleted_keys_the_last_ones_are_remembered),
         T(the_binding_headers_must_agree_with_the_key),
         T(attack_09_no_token_is_valid_and_none_becomes_a_guest),
         T(on_behalf_of_needs_a_secret_key_and_a_user),
