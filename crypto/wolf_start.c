@@ -15,9 +15,8 @@
 #include "hal/base/mem.h"
 
 #define FLOOR_HEX 0x05009001
-#define ACCEPTED_HEX (WOLFSSL_TAKEN_FLOOR_HEX < FLOOR_HEX ? WOLFSSL_TAKEN_FLOOR_HEX : FLOOR_HEX)
 
-_Static_assert(LIBWOLFSSL_VERSION_HEX >= ACCEPTED_HEX, "wolfSSL is older than its floor");
+_Static_assert(LIBWOLFSSL_VERSION_HEX >= FLOOR_HEX, "wolfSSL is older than its floor");
 
 enum err wolf_start(void)
 {
@@ -27,7 +26,7 @@ enum err wolf_start(void)
         FAIL(ERR_BUG, "wolfCrypt does not start", failed);
     }
     /* The headers and the library come from one folder; this is for the day when they do not. */
-    ENSURE(wolf_version_linked() >= ACCEPTED_HEX, ERR_VERSION, "the wolfSSL that was linked is older than its floor");
+    ENSURE(wolf_version_linked() >= FLOOR_HEX, ERR_VERSION, "the wolfSSL that was linked is older than its floor");
     return ERR_OK;
 }
 

@@ -11,8 +11,9 @@
 # index, the cache and the list of sources are private to the output directory. The mirror is the one that this
 # machine's apt already uses. Needs no root rights.
 #
-# What was taken is written to <output>/<name>/taken (read by the build) and said aloud when it is not what the .dep
-# file records.
+# A tarball with the recorded hash that lies in <output>/src/<name> already is taken without asking anybody: that is how
+# to build where no mirror serves it. What was taken is written to <output>/<name>/taken and said aloud when it is not
+# what the .dep file records.
 set -eu
 
 name=$1
@@ -22,7 +23,6 @@ deps=$(CDPATH='' cd -- "$2" && pwd)
 jobs=${JOBS:-2}
 work=$deps/src/$name
 prefix=$deps/$name
-
 
 # shellcheck source=board/deps/apt_private.sh
 . "$here/apt_private.sh"
@@ -67,20 +67,20 @@ take_from_suite() {
         # A mirror that stands still serves a signed index past its date. Whoever replays one could offer an old release
         # by it, so then nothing counts but the recorded hash.
         apt_options="-o Acquire::Check-Valid-Until=false"
-        apt_refresh "$suite" deb-src || return 1
+        apt_refresh "$suite" deb-src || { why="the index of $suite cannot be read"; return 1; }
         loud "the index of $suite is past its date: only $name $version with the recorded hash is taken from it"
         only_recorded=1
     fi
     offered=$(apt_offers "$suite" "$source")
-    [ -n "$offered" ] || return 1
+    [ -n "$offered" ] || { why="$suite has no $source"; return 1; }
     taken=$(upstream "$offered")
-    at_least "$taken" "$floor" || { loud "$suite offers $name $taken, below the floor $floor"; return 1; }
-    [ -z "$only_recorded" ] || [ "$taken" = "$version" ] || return 1
+    at_least "$taken" "$floor" || { why="$suite offers $taken"; return 1; }
+    [ -z "$only_recorded" ] || [ "$taken" = "$version" ] || { why="$suite is past its date and offers $taken"; return 1; }
     say "fetching $name $offered from $suite"
     (cd "$work" && apt_private "$suite" apt-get source --download-only --tar-only "$source=$offered") \
-        >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; return 1; }
+        >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; why="$suite does not hand $offered out"; return 1; }
     tarball=$(find "$work" -maxdepth 1 -name "*_$taken*.orig.tar.*" ! -name '*.asc' | head -n 1)
-    [ -n "$tarball" ] || return 1
+    [ -n "$tarball" ] || { why="$suite hands no tarball of $offered out"; return 1; }
     verified="signed index of $suite"
     got=$(sha256sum <"$tarball" | cut -d' ' -f1)
     if [ "$taken" = "$version" ]; then
@@ -90,32 +90,13 @@ take_from_suite() {
     fi
 }
 
-take_fallback() {
-    apt_options=
-    apt_refresh "$fallback_suite" deb-src || return 1
-    offered=$(apt_offers "$fallback_suite" "$source")
-    [ -n "$offered" ] && at_least "$offered" "$fallback_version" || return 1
-    (cd "$work" && apt_private "$fallback_suite" apt-get source --download-only "$source=$offered") \
-        >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; return 1; }
-    taken=$offered
-    verified="signed index of $fallback_suite"
-    tarball=
-    loud "$suite cannot serve $name >= $floor: took $taken from $fallback_suite, with Debian's patches and WITHOUT" \
-        "$fallback_without"
-}
-
 # --- build ----------------------------------------------------------------------------------------------------------
 
 unpack() {
     rm -rf "$work/tree"
-    if [ -n "$tarball" ]; then
-        mkdir -p "$work/tree"
-        tar -xf "$tarball" -C "$work/tree" --strip-components=1
-    else
-        (cd "$work" && dpkg-source --no-check -x "${source}_$(printf '%s' "$taken" | sed 's/^[0-9]*://').dsc" tree) \
-            >"$work/unpack.log" 2>&1
-    fi
-    if [ ! -x "$work/tree/configure" ] || [ -z "$tarball" ]; then
+    mkdir -p "$work/tree"
+    tar -xf "$tarball" -C "$work/tree" --strip-components=1
+    if [ ! -x "$work/tree/configure" ]; then
         say "generating configure"
         (cd "$work/tree" && autoreconf -fi) >"$work/autoreconf.log" 2>&1 || { tail -n 20 "$work/autoreconf.log" >&2; exit 1; }
     fi
@@ -137,14 +118,10 @@ configure_make_install() { # label, prefix, options
     rm -rf "$build" "$2.new"
     mkdir -p "$build"
     say "building $name $taken ($1), about a minute"
-    options=$3
-    for option in $fallback_without; do
-        [ -n "$tarball" ] || options=$(printf '%s' "$options" | sed "s/$option//")
-    done
     # shellcheck disable=SC2086
     (
         cd "$build" &&
-            ../tree/configure --prefix="$2.new" $options CC="${CC:-gcc} $(echo $harden)" CFLAGS= CPPFLAGS="$defines" &&
+            ../tree/configure --prefix="$2.new" $3 CC="${CC:-gcc} $(echo $harden)" CFLAGS= CPPFLAGS="$defines" &&
             make -j"$jobs" &&
             make install
     ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name ($1) failed, see $build.log"; }
@@ -157,23 +134,19 @@ finish() { # prefix
 }
 
 mkdir -p "$work"
-take_recorded_copy || take_from_suite || take_fallback ||
-    die "no source of $name at or above $floor: neither $suite nor $fallback_suite could be read"
+why=
+take_recorded_copy || take_from_suite || die "no source of $name $floor or newer, because $why. Try again later, have apt" \
+    "use a mirror that serves $suite, or put $name $version (SHA-256 $sha256)" \
+    "at $work/${source}_$version.orig.tar.gz and build again: it is then taken without a mirror."
 unpack
 
-hybrids=0
 configure_make_install asm "$prefix" "$options_common $options_tls $options_asm"
-grep -q "define $hybrids_define" "$prefix.new/include/wolfssl/options.h" && hybrids=1
-if [ -n "$tarball" ] && [ "$hybrids" = 0 ]; then
+grep -q "define $hybrids_define" "$prefix.new/include/wolfssl/options.h" ||
     die "$name $taken was built without the ML-KEM hybrids"
-fi
 # net/tls.c reads the state of a handshake, which wolfSSL keeps in a header that it does not install.
 cp "$work/tree/wolfssl/internal.h" "$prefix.new/include/wolfssl/internal.h"
 configure_make_install noasm "$prefix-noasm" "$options_common $options_noasm"
 
-hex=$(awk '$2 == "LIBWOLFSSL_VERSION_HEX" { print $3 }' "$prefix.new/include/wolfssl/version.h")
-# The fall-back is below the floor by number and has the same fixes by patch: it is its own floor.
-[ -z "$tarball" ] || hex=$(echo "$floor" | awk -F. '{ printf "0x%02x%03x%03x", $1, $2, $3 }')
 for made in "$prefix.new" "$prefix-noasm.new"; do
     # wolfSSL hands its users _GNU_SOURCE; ours see POSIX outside hal/.
     sed -i '/_GNU_SOURCE/d' "$made/include/wolfssl/options.h"
@@ -183,16 +156,12 @@ for made in "$prefix.new" "$prefix-noasm.new"; do
 #ifndef GENERATED_WOLFSSL_TAKEN_H
 #define GENERATED_WOLFSSL_TAKEN_H
 #define WOLFSSL_TAKEN_VERSION "$taken"
-#define WOLFSSL_TAKEN_VERIFIED "$verified"
-/* The lowest LIBWOLFSSL_VERSION_HEX that may be linked: the floor, or the patched fall-back that was accepted. */
-#define WOLFSSL_TAKEN_FLOOR_HEX $hex
-#define WOLFSSL_TAKEN_HYBRIDS $hybrids
 #endif
 EOF
 done
 finish "$prefix"
 finish "$prefix-noasm"
-printf 'name=%s\nversion=%s\nverified=%s\nhybrids=%s\n' "$name" "$taken" "$verified" "$hybrids" >"$prefix/taken"
+printf 'name=%s\nversion=%s\nverified=%s\n' "$name" "$taken" "$verified" >"$prefix/taken"
 printf '%s' "$dep_hash" >"$prefix/stamp"
 rm -rf "$work"/build-asm "$work"/build-noasm "$work"/tree
 say "$name $taken is in $prefix ($verified)"
