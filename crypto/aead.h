@@ -35,8 +35,7 @@ enum err aead_new(struct secret_slab *slab, const struct secret *key, struct aea
 enum err aead_new_derived(struct secret_slab *slab, const struct secret *key, struct span salt, struct span info,
                           struct aead **out_aead) MUST_USE;
 
-/* Uses an existing object for another key; nothing of the old one remains. ERR_RANGE (object then unchanged). */
-enum err aead_rekey(struct aead *aead, const struct secret *key) MUST_USE;
+/* Uses an existing object for another key, made as by aead_new_derived(); nothing of the old one remains. */
 void aead_rekey_derived(struct aead *aead, const struct secret *key, struct span salt, struct span info);
 
 void aead_free(struct aead *aead); /* NULL is fine */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Comparing and choosing without a branch or an index that depends on the bytes: for tags, tokens, digests, keys. */
+/* Comparing without a branch or an index that depends on the bytes: for tags, tokens, digests, keys. */
 #ifndef CRYPTO_CT_H
 #define CRYPTO_CT_H
 
@@ -17,8 +17,5 @@ bool ct_is_zero(struct span bytes);
 
 /* 0xff where a == b, else 0x00; the mask may then be ANDed and ORed. */
 uint8_t ct_mask_equal(uint8_t a, uint8_t b);
-
-/* Copies len bytes from if_one when choice is 1 and from if_zero when it is 0; no other value is allowed. */
-void ct_select(uint8_t choice, const uint8_t *if_one, const uint8_t *if_zero, size_t len, uint8_t *out_bytes);
 
 #endif

@@ -224,18 +224,6 @@ void keyring_free(struct keyring *ring)
     mem_free(ring);
 }
 
-enum err keyring_rotate_root(struct keyring *ring, const struct secret *root)
-{
-    struct secret *copy = NULL;
-
-    ENSURE(ring->root_version < UINT32_MAX, ERR_LIMIT, "the root key was rotated too often");
-    TRY(copy_root(root, &copy));
-    secret_free(ring->root);
-    ring->root = copy;
-    ring->root_version++;
-    return ERR_OK;
-}
-
 enum err keyring_wrap(struct keyring *ring, struct span name, const struct keyring_subject *subject,
                       const struct secret *key, struct buf *out_wrapped)
 {

@@ -98,10 +98,6 @@ enum err keyring_unwrap(struct keyring *ring, struct span name, const struct key
 enum err keyring_rewrap(struct keyring *ring, struct span name, const struct keyring_subject *subject,
                         struct span wrapped, struct buf *out_wrapped) MUST_USE;
 
-/* From now on everything is wrapped by another root key. The file and the new seal and recovery files must reach the disk
- * together; until then the old file opens with the old root. Errors as secret_new(); ERR_RANGE (not a root key). */
-enum err keyring_rotate_root(struct keyring *ring, const struct secret *root) MUST_USE;
-
 static inline void keyring_free_scoped(struct keyring **ring)
 {
     keyring_free(*ring);

@@ -259,11 +259,3 @@ enum err seal_recovery_open(const struct secret *recovery_key, struct span file,
     return hpke_open(private_key, scope, parts.message, out_root);
 }
 
-enum err seal_recovery_public(struct span file, uint8_t out_public[HPKE_PUBLIC_BYTES])
-{
-    struct recovery_file parts = {.header = SPAN_NONE};
-
-    TRY(get_recovery(file, &parts));
-    memcpy(out_public, parts.public_key.data, HPKE_PUBLIC_BYTES);
-    return ERR_OK;
-}

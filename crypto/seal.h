@@ -89,7 +89,4 @@ enum err seal_recovery_create(struct random *random, const uint8_t public_key[HP
  * recovery key), ERR_NO_MEMORY, ERR_REFUSED. */
 enum err seal_recovery_open(const struct secret *recovery_key, struct span file, struct secret **out_root) MUST_USE;
 
-/* The public half in the file, to seal the next root key to. ERR_MALFORMED, ERR_VERSION. */
-enum err seal_recovery_public(struct span file, uint8_t out_public[HPKE_PUBLIC_BYTES]) MUST_USE;
-
 #endif

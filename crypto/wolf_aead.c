@@ -80,14 +80,6 @@ enum err aead_new_derived(struct secret_slab *slab, const struct secret *key, st
     return ERR_OK;
 }
 
-enum err aead_rekey(struct aead *aead, const struct secret *key)
-{
-    ENSURE(secret_len(key) == AEAD_KEY_BYTES, ERR_RANGE, "length of an AES-256 key");
-    drop_key(aead);
-    set_key(aead, secret_reveal(key));
-    return ERR_OK;
-}
-
 void aead_rekey_derived(struct aead *aead, const struct secret *key, struct span salt, struct span info)
 {
     drop_key(aead);

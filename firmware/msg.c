@@ -45,7 +45,6 @@ struct field {
 #define IN_ANY (IN_STARTING | IN_SERVING | IN_STOPPING)
 
 struct row {
-    const char *name;
     enum msg_channel_kind channel;
     enum msg_end receiver;
     unsigned int states; /* in which it may arrive */
@@ -60,67 +59,67 @@ struct row {
 
 /* clang-format off */
 static const struct row table[] = {
-    [MSG_KEEPER_NAME] = {"keeper-name", MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 3,
+    [MSG_KEEPER_NAME] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 3,
         {U32(keeper_name.index, 255), U32(keeper_name.count, 255), TEXT(keeper_name.name)}},
-    [MSG_KEEPER_START] = {"keeper-start", MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, false, 2,
+    [MSG_KEEPER_START] = {MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, false, 2,
         {TEXT(keeper_start.tcti), TEXT(keeper_start.pin)}},
-    [MSG_KEEPER_WORKER] = {"keeper-worker", MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, true, 2,
+    [MSG_KEEPER_WORKER] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, true, 2,
         {U32(with_fd.kind, MSG_FD_NOTICES), U32(with_fd.index, MSG_REACTORS_MAX + 1)}},
-    [MSG_KEEPER_SHOWN] = {"keeper-shown", MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
-    [MSG_KEEPER_STOP] = {"keeper-stop", MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
+    [MSG_KEEPER_SHOWN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_KEEPER_STOP] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
-    [MSG_KEEPER_STATE] = {"keeper-state", MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 3,
+    [MSG_KEEPER_STATE] = {MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 3,
         {U32(keeper_state.state, STATE_LAST), U32(keeper_state.reason, REASON_LAST), U32(keeper_state.first, 1)}},
-    [MSG_KEEPER_RECOVERY] = {"keeper-recovery", MSG_TO_KEEPER, MSG_UPPER, IN_STARTING, false, 1,
+    [MSG_KEEPER_RECOVERY] = {MSG_TO_KEEPER, MSG_UPPER, IN_STARTING, false, 1,
         {TEXT(keeper_recovery)}},
-    [MSG_KEEPER_CA] = {"keeper-ca", MSG_TO_KEEPER, MSG_UPPER, IN_STARTING | IN_SERVING, false, 1, {TEXT(keeper_ca)}},
-    [MSG_KEEPER_OFFENCE] = {"keeper-offence", MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
+    [MSG_KEEPER_CA] = {MSG_TO_KEEPER, MSG_UPPER, IN_STARTING | IN_SERVING, false, 1, {TEXT(keeper_ca)}},
+    [MSG_KEEPER_OFFENCE] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
 
-    [MSG_WORKER_FD] = {"worker-fd", MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 2,
+    [MSG_WORKER_FD] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 2,
         {U32(with_fd.kind, MSG_FD_KINDS - 1), U32(with_fd.index, 4 * MSG_REACTORS_MAX)}},
-    [MSG_WORKER_START] = {"worker-start", MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 6,
+    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 6,
         {U32(worker_start.mode, MSG_MODES - 1), U32(worker_start.state, STATE_LAST),
          U32(worker_start.reason, REASON_LAST), U32(worker_start.first, 1),
          U32(worker_start.reactors, MSG_REACTORS_MAX), U32(worker_start.https_port, 65535)}},
-    [MSG_WORKER_STOP] = {"worker-stop", MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
+    [MSG_WORKER_STOP] = {MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
-    [MSG_WORKER_BOOTSTRAP] = {"worker-bootstrap", MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 4,
+    [MSG_WORKER_BOOTSTRAP] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 4,
         {TEXT(worker_bootstrap.project), TEXT(worker_bootstrap.environment), TEXT(worker_bootstrap.publishable),
          TEXT(worker_bootstrap.secret)}},
-    [MSG_WORKER_READY] = {"worker-ready", MSG_TO_WORKER, MSG_UPPER, IN_STARTING | IN_STOPPING, false, 0, {{0}}},
-    [MSG_WORKER_FAILED] = {"worker-failed", MSG_TO_WORKER, MSG_UPPER, IN_ANY, false, 1, {U32(reason, REASON_LAST)}},
-    [MSG_WORKER_CHECKED] = {"worker-checked", MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 2,
+    [MSG_WORKER_READY] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING | IN_STOPPING, false, 0, {{0}}},
+    [MSG_WORKER_FAILED] = {MSG_TO_WORKER, MSG_UPPER, IN_ANY, false, 1, {U32(reason, REASON_LAST)}},
+    [MSG_WORKER_CHECKED] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 2,
         {U32(worker_checked.err, ERR_LAST), U32(worker_checked.findings, UINT32_MAX)}},
 
-    [MSG_SIGN_TLS13] = {"sign-tls13", MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 3,
+    [MSG_SIGN_TLS13] = {MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 3,
         {U64(sign_tls13.request), U32(sign_tls13.certificate, UINT32_MAX), TEXT(sign_tls13.transcript)}},
-    [MSG_SIGN_TLS12] = {"sign-tls12", MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 6,
+    [MSG_SIGN_TLS12] = {MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 6,
         {U64(sign_tls12.request), U32(sign_tls12.certificate, UINT32_MAX), BYTES(sign_tls12.client_random),
          BYTES(sign_tls12.server_random), U32(sign_tls12.group, 65535), TEXT(sign_tls12.point)}},
-    [MSG_UNLOCK] = {"unlock", MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 4,
+    [MSG_UNLOCK] = {MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 4,
         {U64(unlock.request), U32(unlock.kind, MSG_UNLOCK_KINDS - 1), U32(unlock.accept_rollback, 1),
          TEXT(unlock.text)}},
-    [MSG_SIGNED] = {"signed", MSG_REACTOR, MSG_LOWER, IN_SERVING | IN_STOPPING, false, 3,
+    [MSG_SIGNED] = {MSG_REACTOR, MSG_LOWER, IN_SERVING | IN_STOPPING, false, 3,
         {U64(signature.request), U32(signature.err, ERR_LAST), TEXT(signature.signature)}},
-    [MSG_UNLOCKED] = {"unlocked", MSG_REACTOR, MSG_LOWER, IN_SERVING | IN_STOPPING, false, 2,
+    [MSG_UNLOCKED] = {MSG_REACTOR, MSG_LOWER, IN_SERVING | IN_STOPPING, false, 2,
         {U64(unlocked.request), U32(unlocked.err, ERR_LAST)}},
 
-    [MSG_KEY_NEW] = {"key-new", MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
+    [MSG_KEY_NEW] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
         {U32(key_request.table, UINT32_MAX), TEXT(key_request.wrapped)}},
-    [MSG_KEY_OPEN] = {"key-open", MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
+    [MSG_KEY_OPEN] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
         {U32(key_request.table, UINT32_MAX), TEXT(key_request.wrapped)}},
-    [MSG_KEY_REWRAP] = {"key-rewrap", MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
+    [MSG_KEY_REWRAP] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
         {U32(key_request.table, UINT32_MAX), TEXT(key_request.wrapped)}},
-    [MSG_ROTATE_BEGIN] = {"rotate-begin", MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
-    [MSG_ROTATE_END] = {"rotate-end", MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
-    [MSG_ROTATE_PENDING] = {"rotate-pending", MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
-    [MSG_KEY] = {"key", MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
+    [MSG_ROTATE_BEGIN] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_ROTATE_END] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_ROTATE_PENDING] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_KEY] = {MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
         {BYTES(key.key), TEXT(key.wrapped)}},
-    [MSG_DONE] = {"done", MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
+    [MSG_DONE] = {MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
         {U32(done.err, ERR_LAST), U32(done.pending, 1)}},
 
-    [MSG_CERT] = {"cert", MSG_NOTICES, MSG_LOWER, IN_ANY, false, 2, {U32(cert.number, UINT32_MAX), TEXT(cert.leaf)}},
-    [MSG_TICKETS] = {"tickets", MSG_NOTICES, MSG_LOWER, IN_ANY, false, 5,
+    [MSG_CERT] = {MSG_NOTICES, MSG_LOWER, IN_ANY, false, 2, {U32(cert.number, UINT32_MAX), TEXT(cert.leaf)}},
+    [MSG_TICKETS] = {MSG_NOTICES, MSG_LOWER, IN_ANY, false, 5,
         {BYTES(tickets.current_name), BYTES(tickets.current_key), U32(tickets.has_previous, 1),
          BYTES(tickets.previous_name), BYTES(tickets.previous_key)}},
 };
@@ -168,11 +167,6 @@ size_t msg_size(enum msg_type type)
     }
     INVARIANT(size <= MSG_WIRE_MAX);
     return size;
-}
-
-const char *msg_name_of(enum msg_type type)
-{
-    return (size_t)type < MSG_TYPE_COUNT ? table[type].name : "unknown";
 }
 
 /* Offsets lead to members of exactly these types: the table is made of offsetof and sizeof only. */

@@ -276,7 +276,4 @@ enum err msg_recv(struct msg_channel *channel, enum msg_state state, struct msg 
 /* Bytes on the wire. */
 size_t msg_size(enum msg_type type);
 
-/* "sign-tls13" and the like, for the log. A static string. */
-const char *msg_name_of(enum msg_type type);
-
 #endif

@@ -32,12 +32,9 @@ enum err datadir_open(const char *path, struct datadir **out_dir) MUST_USE;
  * After the change of user the object is used as before. Errors as above. */
 enum err datadir_open_to_give(const char *path, unsigned int uid, unsigned int gid, struct datadir **out_dir) MUST_USE;
 
-/* A directory inside, created if missing. Errors as above; ERR_MALFORMED for a name that is none. */
-enum err datadir_open_inside(const struct datadir *dir, const char *name, struct datadir **out_dir) MUST_USE;
-
 /* A directory inside for a child process that runs as another user: created with 0700 if missing, and given to that user
  * when root calls. An ordinary user can give nothing away; the directory is then its own, as is the child. The caller
- * closes out_fd. Errors as above; ERR_REFUSED also: it belongs to a third user. */
+ * closes out_fd. Errors as above; ERR_MALFORMED: a name that is none; ERR_REFUSED also: it belongs to a third user. */
 enum err datadir_open_for(const struct datadir *dir, const char *name, unsigned int uid, unsigned int gid,
                           int *out_fd) MUST_USE;
 

@@ -49,8 +49,7 @@ enum err process_start(const struct process_spec *spec, struct process *out_proc
 enum err process_reap(struct process *process, unsigned int timeout_ms, enum process_end *out_end, int *out_number)
     MUST_USE;
 
-/* Asks (SIGTERM) or forces (SIGKILL) a child to end. A child that has ended is no error. */
-void process_ask_to_end(const struct process *process);
+/* Forces a child to end, by SIGKILL. A child that has ended is no error. */
 void process_kill(const struct process *process);
 
 /* A descriptor that is readable when SIGTERM, SIGINT or SIGHUP has come; blocks them for this thread and those it

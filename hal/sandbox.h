@@ -36,9 +36,6 @@ struct sandbox_limits {
  * opened. ERR_REFUSED if the kernel refuses one of them, ERR_IO. */
 enum err sandbox_begin(const struct sandbox_limits *limits) MUST_USE;
 
-/* Closes every descriptor above 2 that is not in keep[0..count). ERR_IO. */
-enum err sandbox_close_others(const int *keep, size_t count) MUST_USE;
-
 /* Gives up root: empties the bounding set of capabilities (where the kernel refuses, a log line says so), sets groups,
  * group and user to those given (never 0) and checks that they cannot be taken back. Who is that user already stays it;
  * another ordinary user cannot change the user: a log line says so and the call succeeds. Empty capability sets either

@@ -15,7 +15,6 @@
 enum socket_family { SOCKET_IPV4, SOCKET_IPV6 };
 
 #define SOCKET_ADDRESS_TEXT_MAX 48 /* "ffff:...:255.255.255.255", without brackets and port */
-#define SOCKET_PARTS_MAX        16 /* spans in one socket_send_parts */
 
 /* IPv4 addresses that came over an IPv6 socket are given as IPv4. Unused bytes are 0, so equal addresses are equal
  * bytes. */
@@ -58,9 +57,6 @@ enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len)
 
 /* Sends as much as fits; *out_sent may be less than all. ERR_AGAIN (nothing fits), ERR_CLOSED. Never raises SIGPIPE. */
 enum err socket_send(int fd, struct span bytes, size_t *out_sent) MUST_USE;
-
-/* The same for up to SOCKET_PARTS_MAX spans in one call. */
-enum err socket_send_parts(int fd, const struct span *parts, size_t count, size_t *out_sent) MUST_USE;
 
 /* Tells the other side that nothing more will come. A side that is gone already is no error. */
 void socket_shutdown_write(int fd);

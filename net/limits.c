@@ -289,20 +289,6 @@ enum err limits_look(struct limits *limits, const struct limits_rule *rule, stru
     return count >= rule->limit ? ERR_LIMIT : ERR_OK;
 }
 
-void limits_reset(struct limits *limits, const struct limits_rule *rule, struct span key, struct wall_time now)
-{
-    INVARIANT(rule_holds(rule));
-    const struct rate_key rate = rate_key_of(limits, rule, key, now);
-
-    for (unsigned int i = 0; i < TRIES_MAX; i++) {
-        struct place place = find_rate(&rate);
-
-        if (!place.found || atomic_compare_exchange_strong(place.cell, &place.seen, rate_cell(&rate, rate.end, 0))) {
-            return;
-        }
-    }
-}
-
 /* --- holds --- */
 
 struct hold_key {

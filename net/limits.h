@@ -50,9 +50,6 @@ enum err limits_take(struct limits *limits, const struct limits_rule *rule, stru
 enum err limits_look(struct limits *limits, const struct limits_rule *rule, struct span key, struct wall_time now,
                      struct limits_state *out_state) MUST_USE;
 
-/* Sets the counter of this window back to 0. */
-void limits_reset(struct limits *limits, const struct limits_rule *rule, struct span key, struct wall_time now);
-
 /* Holds: at most `limit` at once for kind and key. ERR_LIMIT. Each success is undone by one limits_drop with the same
  * kind and key. */
 enum err limits_hold(struct limits *limits, uint32_t kind, struct span key, uint32_t limit) MUST_USE;

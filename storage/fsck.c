@@ -98,8 +98,6 @@ static enum err record_opens(struct fsck *fsck, const struct table *table, struc
         return opens_as(fsck, table, SEAL_OWNER, key, value);
     case META_IDS:
         return opens_as(fsck, table, SEAL_IDS, key, value);
-    case META_RECORD:
-        return opens_as(fsck, table, SEAL_RECORD, key, value);
     }
     FAIL(ERR_DAMAGED, "record of no kind", key.data[0]);
 }
@@ -107,7 +105,7 @@ static enum err record_opens(struct fsck *fsck, const struct table *table, struc
 static const struct table *table_of_record(const struct fsck *fsck, struct span key)
 {
     const uint8_t kind = key.len == 0 ? 0 : key.data[0];
-    const bool own = kind == META_FORMAT || kind == META_IDS || kind == META_RECORD;
+    const bool own = kind == META_FORMAT || kind == META_IDS;
 
     if (own) {
         return table_set_find(fsck->tables, (struct table_id){STORE_OWN_TABLE});

@@ -7,8 +7,7 @@
  *   'D' table(4)             sealed: definition (table.c)
  *   'C' table(4)             sealed: rows(8) | freshness hash(32)
  *   'O' table(4) owner(16)   sealed: rows of that owner(8); owner = HMAC of created_by, cut
- *   'N'                      sealed under table 0: next table id(4) | next index id(4) | tables(4)
- *   'R' name                 sealed under table 0: a record of the appliance */
+ *   'N'                      sealed under table 0: next table id(4) | next index id(4) | tables(4) */
 #ifndef STORAGE_META_INT_H
 #define STORAGE_META_INT_H
 
@@ -23,6 +22,7 @@
 #define META_OWNER_BYTES    16
 #define META_COUNT_BYTES    40
 #define META_IDS_BYTES      12
+#define META_REST_MAX       (4 + META_OWNER_BYTES) /* of a name: table and owner */
 
 enum meta_kind {
     META_FORMAT = 'F',
@@ -31,12 +31,11 @@ enum meta_kind {
     META_TABLE = 'D',
     META_COUNT = 'C',
     META_OWNER = 'O',
-    META_IDS = 'N',
-    META_RECORD = 'R'
+    META_IDS = 'N'
 };
 
 struct meta_name {
-    uint8_t bytes[1 + STORE_RECORD_NAME_MAX];
+    uint8_t bytes[1 + META_REST_MAX];
     size_t len;
 };
 
@@ -45,7 +44,7 @@ static inline struct span meta_span(const struct meta_name *name)
     return span_of(name->bytes, name->len);
 }
 
-/* rest is at most STORE_RECORD_NAME_MAX bytes. */
+/* rest is at most META_REST_MAX bytes. */
 static inline struct meta_name meta_name_of(enum meta_kind kind, struct span rest)
 {
     struct meta_name name = {.bytes = {(uint8_t)kind}, .len = 1 + rest.len};

@@ -334,23 +334,3 @@ enum err store_indexes(struct store_snap *snap, struct table_id table, const str
     return ERR_OK;
 }
 
-enum err store_record_get(struct store_snap *snap, struct span name, struct span *out_value)
-{
-    const struct table *own = table_set_find(snap->tables, (struct table_id){STORE_OWN_TABLE});
-    struct span sealed = SPAN_NONE;
-    uint8_t *plain = NULL;
-
-    ENSURE(name.len <= STORE_RECORD_NAME_MAX, ERR_RANGE, "record name too long");
-    const struct meta_name key = meta_name_of(META_RECORD, name);
-    const enum err err = engine_get(snap->opener.txn, ENGINE_META, meta_span(&key), &sealed);
-    if (err == ERR_NOT_FOUND) {
-        return err;
-    }
-    TRY(err);
-    ENSURE(sealed.len <= STORE_RECORD_BYTES_MAX + SEAL_OVERHEAD, ERR_DAMAGED, "record too large");
-    TRY(buffer_for(snap->got, seal_plain_bytes(sealed), &plain));
-    const struct seal_name what = {own, SEAL_RECORD, meta_span(&key)};
-    TRY(seal_open_value(&snap->opener, &what, sealed, plain));
-    *out_value = buf_all(snap->got);
-    return ERR_OK;
-}

@@ -34,8 +34,6 @@
 
 #define STORE_TABLE_FIRST      256  /* ids below belong to the appliance */
 #define STORE_WRAPPED_MAX      128  /* bytes of a wrapped table key */
-#define STORE_RECORD_NAME_MAX  64   /* bytes */
-#define STORE_RECORD_BYTES_MAX 4096 /* bytes */
 #define STORE_SNAPS_MAX        24   /* snapshots of one reader at one time */
 
 /* --- keys --- */
@@ -122,10 +120,6 @@ struct store_index {
 };
 enum err store_indexes(struct store_snap *snap, struct table_id table, const struct store_index **out_indexes,
                        size_t *out_count) MUST_USE;
-
-/* A named record of the appliance (not of a table): sealed like a row. The view lives until the next store_get or
- * store_record_get of this snapshot. ERR_NOT_FOUND, ERR_DAMAGED. */
-enum err store_record_get(struct store_snap *snap, struct span name, struct span *out_value) MUST_USE;
 
 /* --- scanning --- */
 
@@ -231,9 +225,6 @@ enum err store_table_drop(struct store_txn *txn, struct table_id table) MUST_USE
 enum err store_index_create(struct store_txn *txn, struct table_id table, const struct index_def *def,
                             struct index_id *out_index) MUST_USE;
 enum err store_index_drop(struct store_txn *txn, struct table_id table, struct index_id index) MUST_USE;
-
-/* ERR_RANGE (name or value too long), ERR_FULL. An empty value deletes the record. */
-enum err store_record_put(struct store_txn *txn, struct span name, struct span value) MUST_USE;
 
 /* Goes over up to max_rows rows, entries and records of a table (0: the appliance's own records) and seals anew those
  * under epochs older than the newest 16; after a whole pass the salts of those epochs are deleted. out_more: call again,

@@ -323,21 +323,6 @@ static enum err flush_ids(struct store_txn *txn)
     return ERR_OK;
 }
 
-enum err store_record_put(struct store_txn *txn, struct span name, struct span value)
-{
-    const struct table *own = table_set_find(txn->snap.tables, (struct table_id){STORE_OWN_TABLE});
-
-    ENSURE(name.len <= STORE_RECORD_NAME_MAX, ERR_RANGE, "record name too long");
-    ENSURE(value.len <= STORE_RECORD_BYTES_MAX, ERR_RANGE, "record too large");
-    const struct meta_name key = meta_name_of(META_RECORD, name);
-    if (value.len > 0) {
-        return txn_put_meta(txn, own, SEAL_RECORD, &key, value);
-    }
-    txn_touch(txn);
-    const enum err err = engine_delete(txn->engine, ENGINE_META, meta_span(&key));
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 /* --- row ids --- */
 
 struct row_id store_txn_row_id(struct store_txn *txn, struct wall_time now)

@@ -125,7 +125,7 @@ static bool record_kind(const struct table *table, struct span key, enum seal_ki
         bool own;
     } kinds[] = {
         {META_COUNT, SEAL_COUNT, false}, {META_TABLE, SEAL_TABLE, false},  {META_IDS, SEAL_IDS, true},
-        {META_OWNER, SEAL_OWNER, false}, {META_RECORD, SEAL_RECORD, true},
+        {META_OWNER, SEAL_OWNER, false},
     };
     const bool own = table->id.value == STORE_OWN_TABLE;
 
@@ -142,7 +142,7 @@ static bool record_kind(const struct table *table, struct span key, enum seal_ki
 static enum err step_records(struct store_txn *txn, const struct table *table, struct reseal *pass)
 {
     struct entry entry = {.at = SPAN_NONE};
-    enum seal_kind kind = SEAL_RECORD;
+    enum seal_kind kind = SEAL_COUNT;
     struct meta_name name = {.len = 0};
     uint8_t *plain = NULL;
 

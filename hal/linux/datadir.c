@@ -97,23 +97,12 @@ static enum err make_directory(int parent, const char *name, int *out_fd)
     return ERR_OK;
 }
 
-static enum err open_directory(int parent, const char *name, struct datadir **out_dir)
+enum err datadir_open(const char *path, struct datadir **out_dir)
 {
     int fd = -1;
 
-    TRY(make_directory(parent, name, &fd));
+    TRY(make_directory(AT_FDCWD, path, &fd));
     return datadir_take_fd(fd, out_dir);
-}
-
-enum err datadir_open(const char *path, struct datadir **out_dir)
-{
-    return open_directory(AT_FDCWD, path, out_dir);
-}
-
-enum err datadir_open_inside(const struct datadir *dir, const char *name, struct datadir **out_dir)
-{
-    TRY(check_name(name));
-    return open_directory(dir->fd, name, out_dir);
 }
 
 /* Root's, or the user's already? */

@@ -155,21 +155,11 @@ enum err process_reap(struct process *process, unsigned int timeout_ms, enum pro
     return ERR_OK;
 }
 
-static void send_signal(const struct process *process, int number)
-{
-    if (process->pidfd >= 0) {
-        (void)syscall(SYS_pidfd_send_signal, process->pidfd, number, NULL, 0); /* fails when it has ended */
-    }
-}
-
-void process_ask_to_end(const struct process *process)
-{
-    send_signal(process, SIGTERM);
-}
-
 void process_kill(const struct process *process)
 {
-    send_signal(process, SIGKILL);
+    if (process->pidfd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0); /* fails when it has ended */
+    }
 }
 
 enum err process_signals_open(int *out_fd)

@@ -23,7 +23,7 @@
 #include "hal/linux/sys_int.h"
 
 #define FREED_PATTERN 0x5a
-#define FIRST_CLOSED  3
+#define STANDARD_FDS  3
 
 static enum err set_limit(int which, size_t wanted)
 {
@@ -48,7 +48,7 @@ static enum err set_limit(int which, size_t wanted)
  * log there. */
 static enum err open_standard(void)
 {
-    for (int fd = 0; fd < FIRST_CLOSED; fd++) {
+    for (int fd = 0; fd < STANDARD_FDS; fd++) {
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_NOCTTY) != fd) { /* the lowest number is taken */
             FAIL(ERR_IO, "opening a standard descriptor", fd);
         }
@@ -73,49 +73,6 @@ enum err sandbox_begin(const struct sandbox_limits *limits)
     /* Both come as errors of write and send instead; a full file limit must not kill the writer. */
     ENSURE(sigaction(SIGPIPE, &ignore, NULL) == 0 && sigaction(SIGXFSZ, &ignore, NULL) == 0, ERR_REFUSED, "signals");
     (void)umask(S_IRWXG | S_IRWXO); /* cannot fail */
-    return ERR_OK;
-}
-
-static bool is_kept(int fd, const int *keep, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (keep[i] == fd) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The next kept descriptor at or above `from`, or -1. */
-static int next_kept(int from, const int *keep, size_t count)
-{
-    int next = -1;
-
-    for (size_t i = 0; i < count; i++) {
-        if (keep[i] >= from && (next < 0 || keep[i] < next)) {
-            next = keep[i];
-        }
-    }
-    return next;
-}
-
-/* Ranges between the kept descriptors, closed by the kernel in one go each. */
-enum err sandbox_close_others(const int *keep, size_t count)
-{
-    int from = FIRST_CLOSED;
-
-    for (size_t i = 0; i <= count; i++) {
-        const int kept = next_kept(from, keep, count);
-        const unsigned int last = kept < 0 ? ~0u : (unsigned int)kept - 1;
-
-        if (!is_kept(from, keep, count) && syscall(SYS_close_range, (unsigned int)from, last, 0u) != 0) {
-            FAIL_ERRNO(errno, "close_range");
-        }
-        if (kept < 0) {
-            return ERR_OK;
-        }
-        from = kept + 1;
-    }
     return ERR_OK;
 }
 

@@ -10,7 +10,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "hal/base/fault.h"
@@ -229,29 +228,6 @@ enum err socket_send(int fd, struct span bytes, size_t *out_sent)
 {
     const ssize_t sent = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL);
 
-    if (sent < 0) {
-        return sys_err(errno);
-    }
-    *out_sent = (size_t)sent;
-    return ERR_OK;
-}
-
-enum err socket_send_parts(int fd, const struct span *parts, size_t count, size_t *out_sent)
-{
-    struct iovec vector[SOCKET_PARTS_MAX];
-    struct msghdr message = {.msg_iov = vector};
-
-    ENSURE(count > 0 && count <= SOCKET_PARTS_MAX, ERR_RANGE, "number of parts");
-    for (size_t i = 0; i < count; i++) {
-        /* sendmsg only reads; POSIX gave struct iovec no const. */
-        union {
-            const uint8_t *from;
-            void *to;
-        } unconst = {.from = parts[i].data};
-        vector[i] = (struct iovec){unconst.to, parts[i].len};
-    }
-    message.msg_iovlen = count;
-    const ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
     if (sent < 0) {
         return sys_err(errno);
     }

@@ -264,12 +264,11 @@ static void print_meta(struct engine_txn *txn, struct span key, struct span valu
     static const struct {
         char name;
         enum seal_kind kind;
-    } kinds[] = {{META_TABLE, SEAL_TABLE}, {META_COUNT, SEAL_COUNT}, {META_OWNER, SEAL_OWNER}, {META_IDS, SEAL_IDS},
-                 {META_RECORD, SEAL_RECORD}};
+    } kinds[] = {{META_TABLE, SEAL_TABLE}, {META_COUNT, SEAL_COUNT}, {META_OWNER, SEAL_OWNER}, {META_IDS, SEAL_IDS}};
 
     for (size_t at = 0; at < ARRAY_LENGTH(kinds); at++) {
         if (key.data[0] == (uint8_t)kinds[at].name) {
-            const bool of_table = kinds[at].kind != SEAL_IDS && kinds[at].kind != SEAL_RECORD;
+            const bool of_table = kinds[at].kind != SEAL_IDS;
             print_seal(txn, of_table ? get_u32be(key.data + 1) : 0, kinds[at].kind, value);
         }
     }

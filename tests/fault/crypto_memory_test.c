@@ -244,11 +244,6 @@ static enum err do_keyring_rotate(struct fixture *f)
     return err;
 }
 
-static enum err do_keyring_new_root(struct fixture *f)
-{
-    return keyring_rotate_root(f->ring, f->root);
-}
-
 static enum err do_seal_create(struct fixture *f)
 {
     return seal_create(sim_tpm_hal(f->tpm), &f->srk, &root_policy, f->random, f->root, f->out);
@@ -313,7 +308,6 @@ static enum err do_verify(struct fixture *f)
 SURVIVES(keyring_open, do_keyring_open)
 SURVIVES(keyring_write, do_keyring_write)
 SURVIVES(keyring_rotate, do_keyring_rotate)
-SURVIVES(keyring_rotate_root, do_keyring_new_root)
 SURVIVES(seal_create, do_seal_create)
 SURVIVES(seal_open, do_seal_open)
 SURVIVES(seal_recovery_create, do_recovery_create)
@@ -331,7 +325,7 @@ SURVIVES(x509_verify, do_verify)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(keyring_open),         TEST(keyring_write),      TEST(keyring_rotate),      TEST(keyring_rotate_root),
+        TEST(keyring_open),         TEST(keyring_write),      TEST(keyring_rotate),
         TEST(seal_create),          TEST(seal_open),          TEST(seal_recovery_create), TEST(seal_recovery_open),
         TEST(recovery_from_words),  TEST(recovery_to_words),  TEST(wrap_key),            TEST(wrap_open),
         TEST(x509_ca_new),          TEST(x509_leaf_new),      TEST(x509_verify),

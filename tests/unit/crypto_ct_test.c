@@ -73,19 +73,6 @@ static void ct_mask_equal_is_right_for_every_pair(void **state)
     }
 }
 
-static void ct_select_takes_the_chosen_bytes(void **state)
-{
-    uint8_t chosen[8] = {0};
-    uint8_t choice[1] = {1};
-
-    HIDE(choice);
-    ct_select(choice[0], (const uint8_t *)"if one..", (const uint8_t *)"if zero.", 8, chosen);
-    VALGRIND_MAKE_MEM_DEFINED(chosen, sizeof(chosen));
-    assert_memory_equal(chosen, "if one..", 8);
-    ct_select(0, (const uint8_t *)"if one..", (const uint8_t *)"if zero.", 8, chosen);
-    assert_memory_equal(chosen, "if zero.", 8);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,7 +80,6 @@ int main(void)
         cmocka_unit_test(ct_equal_is_false_for_other_lengths_and_true_for_nothing),
         cmocka_unit_test(ct_is_zero_sees_every_bit),
         cmocka_unit_test(ct_mask_equal_is_right_for_every_pair),
-        cmocka_unit_test(ct_select_takes_the_chosen_bytes),
     };
 
     return cmocka_run_group_tests_name("crypto_ct", tests, NULL, NULL);

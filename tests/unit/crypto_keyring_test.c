@@ -205,27 +205,7 @@ static void another_root_does_not_open_the_file(void **state)
     assert_int_equal(keyring_open(other, f->random, buf_all(f->file), &none), ERR_AUTH);
     assert_int_equal(keyring_open(shorter, f->random, buf_all(f->file), &none), ERR_RANGE);
     assert_int_equal(keyring_new(shorter, f->random, &none), ERR_RANGE);
-    assert_int_equal(keyring_rotate_root(f->ring, shorter), ERR_RANGE);
     assert_null(none);
-}
-
-static void a_root_rotation_wraps_everything_anew_and_changes_no_key(void **state)
-{
-    struct fixture *const f = *state;
-    SCOPED_SECRET struct secret *other = NULL;
-    SCOPED_KEYRING struct keyring *again = NULL;
-    struct keyring *none = NULL;
-    assert_int_equal(random_secret(f->random, 32, &other), ERR_OK);
-
-    assert_int_equal(keyring_rotate_root(f->ring, other), ERR_OK);
-    assert_int_equal(keyring_write(f->ring, f->file), ERR_OK);
-
-    assert_int_equal(keyring_open(f->root, f->random, buf_all(f->file), &none), ERR_AUTH);
-    assert_int_equal(keyring_open(other, f->random, buf_all(f->file), &again), ERR_OK);
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        assert_true(ct_equal(secret_reveal(key_of(again, span_str(names[i]), 1)),
-                             secret_reveal(key_of(f->ring, span_str(names[i]), 1))));
-    }
 }
 
 static void no_key_is_in_the_file_in_clear(void **state)
@@ -281,7 +261,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_wrapped_for_one_subject_does_not_open_for_another, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_or_cut_file_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(another_root_does_not_open_the_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_root_rotation_wraps_everything_anew_and_changes_no_key, setup, teardown),
         cmocka_unit_test_setup_teardown(no_key_is_in_the_file_in_clear, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_ring_refuses_one_more_and_its_file_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_without_room_is_not_begun, setup, teardown),

@@ -119,7 +119,6 @@ static void a_child_can_be_killed_and_is_told_apart_from_one_that_exits(void **s
     assert_int_equal(end, PROCESS_KILLED);
     assert_int_equal(number, SIGKILL);
     process_kill(&child); /* ended: no error, and nobody else is hit */
-    process_ask_to_end(&child);
 }
 
 static void too_many_descriptors_for_a_child_are_refused(void **state)

@@ -531,24 +531,6 @@ static void an_ordinary_user_stays_what_he_is(void **state)
     assert_int_equal(status, 0);
 }
 
-static void descriptors_that_were_not_asked_for_are_closed(void **state)
-{
-    int status = 0;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        const int a = fcntl(2, F_DUPFD, 20);
-        const int b = fcntl(2, F_DUPFD, 30);
-        const int c = fcntl(2, F_DUPFD, 40);
-        const int keep[] = {b, 3};
-        const bool works = sandbox_close_others(keep, ARRAY_LENGTH(keep)) == ERR_OK && fcntl(a, F_GETFD) < 0 &&
-                           fcntl(b, F_GETFD) >= 0 && fcntl(c, F_GETFD) < 0 && fcntl(2, F_GETFD) >= 0;
-        _exit(works ? CHILD_OK : CHILD_FAILED);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-
-    assert_int_equal(status, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,7 +566,6 @@ int main(void)
         cmocka_unit_test(who_gave_up_root_dies_with_his_parent_as_before_and_not_otherwise),
         cmocka_unit_test(root_is_refused_also_when_it_can_be_taken_back),
         cmocka_unit_test(an_ordinary_user_stays_what_he_is),
-        cmocka_unit_test(descriptors_that_were_not_asked_for_are_closed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,8 +94,7 @@ static void port_zero_gives_a_free_port_and_bytes_cross(void **state)
     assert_int_equal(ready_of(server, POLLER_READ), POLLER_READ);
     assert_int_equal(socket_receive(server, bytes, sizeof(bytes), &len), ERR_OK);
     assert_int_equal(len, 5);
-    const struct span parts[] = {span_lit("one "), span_lit("two")};
-    assert_int_equal(socket_send_parts(server, parts, 2, &len), ERR_OK);
+    assert_int_equal(socket_send(server, span_lit("one two"), &len), ERR_OK);
     assert_int_equal(len, 7);
     assert_int_equal(recv(client, bytes, 7, MSG_WAITALL), 7);
     assert_memory_equal(bytes, "one two", 7);

@@ -68,19 +68,6 @@ static void limits_look_takes_nothing(void **state)
     assert_int_equal(left.remaining, 0);
 }
 
-static void limits_reset_forgets_the_failures_of_one_key(void **state)
-{
-    const struct limits_rule one = {.kind = 16, .limit = 1, .window_s = 900};
-    struct limits_state left = {0};
-
-    assert_int_equal(limits_take(*state, &one, span_lit("k"), at_s(1), &left), ERR_OK);
-    assert_int_equal(limits_take(*state, &one, span_lit("l"), at_s(1), &left), ERR_OK);
-    limits_reset(*state, &one, span_lit("k"), at_s(2));
-
-    assert_int_equal(limits_take(*state, &one, span_lit("k"), at_s(3), &left), ERR_OK);
-    assert_int_equal(limits_take(*state, &one, span_lit("l"), at_s(3), &left), ERR_LIMIT);
-}
-
 static void limits_of_different_kinds_and_windows_are_apart(void **state)
 {
     const struct limits_rule a = {.kind = 16, .limit = 1, .window_s = 60};
@@ -215,7 +202,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(limits_take_counts_down_and_says_when_the_window_ends),
         FIXTURE_TEST(limits_look_takes_nothing),
-        FIXTURE_TEST(limits_reset_forgets_the_failures_of_one_key),
         FIXTURE_TEST(limits_of_different_kinds_and_windows_are_apart),
         FIXTURE_TEST(limits_reader_of_an_older_clock_does_not_open_the_old_window_again),
         FIXTURE_TEST(attack_13_limits_keep_counting_while_strangers_fill_the_table),

