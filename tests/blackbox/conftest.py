@@ -12,7 +12,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -302,13 +301,6 @@ class Box:
             done = subprocess.run([PROGRAM, "fsck", "--data", str(self.data), "--tcti", tcti], capture_output=True,
                                   text=True, timeout=WAIT_S, check=False)
             return done.returncode, done.stdout, done.stderr
-
-
-def free_port():
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A software TPM of a test's own: an swtpm process on two free loopback ports, its state in a new temporary directory.
- * One thread. */
+/* A software TPM of a test's own: an swtpm process, its state and its two Unix sockets in a new temporary directory, so
+ * that no other test can meet it. One thread. */
 #ifndef TESTS_LIB_SWTPM_H
 #define TESTS_LIB_SWTPM_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "hal/base/attr.h"
-
-#define SWTPM_TCTI_MAX 64
+#define SWTPM_PATH_MAX 64
+#define SWTPM_TCTI_MAX 80
 
 struct swtpm;
 
@@ -22,23 +18,18 @@ void swtpm_free(struct swtpm *swtpm);
 /* A power cut: SIGKILL. A TCTI that was connected finds its other side gone. */
 void swtpm_cut_power(struct swtpm *swtpm);
 
-/* Power back on, with the same state; the ports may be others. */
+/* Power back on, with the same state and the same sockets. Stops the test program if it cannot. */
 void swtpm_power_on(struct swtpm *swtpm);
 
 /* Makes it hang, and go on (SIGSTOP, SIGCONT). */
 void swtpm_pause(struct swtpm *swtpm);
 void swtpm_resume(struct swtpm *swtpm);
 
-/* "swtpm:host=127.0.0.1,port=N"; lives as long as the object. */
+/* "swtpm:path=SOCKET"; lives as long as the object. */
 const char *swtpm_tcti(const struct swtpm *swtpm);
 
-/* The data port; the control port is the next one. */
-uint16_t swtpm_port(const struct swtpm *swtpm);
-
-/* The directory with the state; lives as long as the object. */
-const char *swtpm_state_dir(const struct swtpm *swtpm);
-
-/* Two neighbouring ports that were free a moment ago; returns the first. */
-uint16_t swtpm_free_ports(void);
+/* The socket for commands, and a connection to one: -1 while nobody listens. */
+const char *swtpm_path(const struct swtpm *swtpm);
+int swtpm_connect(const char *path);
 
 #endif

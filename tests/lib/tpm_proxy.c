@@ -15,6 +15,7 @@
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
+#include "tests/lib/swtpm.h"
 
 #define HEADER_BYTES 10
 #define SIZE_AT      2
@@ -35,7 +36,7 @@ struct tpm_proxy {
     pthread_mutex_t lock; /* over all that follows stop */
     int listener;
     int stop;
-    uint16_t to_port;
+    const char *to_path;
     char tcti[TCTI_MAX];
     struct buf *to_tpm;
     struct buf *from_tpm;
@@ -120,21 +121,6 @@ static bool record_reply(struct tpm_proxy *proxy, uint32_t code, struct packet *
     return !cut;
 }
 
-static int connect_to(uint16_t port)
-{
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const union {
-        struct sockaddr_in in;
-        struct sockaddr any;
-    } address = {.in = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
-
-    if (connect(fd, &address.any, sizeof(address.in)) != 0) {
-        (void)close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 static void serve(struct tpm_proxy *proxy, int client, int tpm)
 {
     struct packet packet;
@@ -162,7 +148,7 @@ static void *run(void *context)
             return NULL;
         }
         const int client = accept(proxy->listener, NULL, NULL);
-        const int tpm = connect_to(proxy->to_port);
+        const int tpm = swtpm_connect(proxy->to_path);
         if (client >= 0 && tpm >= 0) {
             serve(proxy, client, tpm);
         }
@@ -185,7 +171,7 @@ static uint16_t listen_here(struct tpm_proxy *proxy)
     return ntohs(address.in.sin_port);
 }
 
-struct tpm_proxy *tpm_proxy_new(uint16_t swtpm_port)
+struct tpm_proxy *tpm_proxy_new(const char *swtpm_path)
 {
     void *memory = NULL;
 
@@ -193,7 +179,7 @@ struct tpm_proxy *tpm_proxy_new(uint16_t swtpm_port)
     struct tpm_proxy *proxy = memory;
     INVARIANT(pthread_mutex_init(&proxy->lock, NULL) == 0);
     INVARIANT(buf_new(RECORD_MAX, &proxy->to_tpm) == ERR_OK && buf_new(RECORD_MAX, &proxy->from_tpm) == ERR_OK);
-    proxy->to_port = swtpm_port;
+    proxy->to_path = swtpm_path;
     proxy->stop = eventfd(0, EFD_CLOEXEC);
     INVARIANT(proxy->stop >= 0);
     (void)snprintf(proxy->tcti, sizeof(proxy->tcti), "swtpm:host=127.0.0.1,port=%u", (unsigned int)listen_here(proxy));

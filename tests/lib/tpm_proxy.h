@@ -21,8 +21,8 @@
 
 struct tpm_proxy;
 
-/* Listens on a free loopback port and forwards to the data port given. Stops the test program if it cannot. */
-struct tpm_proxy *tpm_proxy_new(uint16_t swtpm_port);
+/* Listens on a free loopback port and forwards to this socket of an swtpm, whose name is borrowed. Stops the test program if it cannot. */
+struct tpm_proxy *tpm_proxy_new(const char *swtpm_path);
 void tpm_proxy_free(struct tpm_proxy *proxy); /* NULL is fine */
 
 /* The TCTI string that leads through the proxy; lives as long as the object. */

@@ -30,7 +30,7 @@ static void attack_16_without_encryption_the_same_proxy_finds_the_secrets(void *
     const struct hal_tpm_owner owner = {span_array(owner_auth), span_array(lockout_auth)};
     const struct hal_tpm_policy policy = {.pin = span_array(pin)};
     struct swtpm *swtpm = swtpm_new();
-    struct tpm_proxy *proxy = tpm_proxy_new(swtpm_port(swtpm));
+    struct tpm_proxy *proxy = tpm_proxy_new(swtpm_path(swtpm));
     struct hal_tpm *tpm = NULL;
     struct hal_tpm_name srk;
     struct hal_tpm_sealed sealed;

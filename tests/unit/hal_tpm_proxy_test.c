@@ -43,7 +43,7 @@ static int setup(void **state)
 
     fault_clear();
     fixture.swtpm = swtpm_new();
-    fixture.proxy = tpm_proxy_new(swtpm_port(fixture.swtpm));
+    fixture.proxy = tpm_proxy_new(swtpm_path(fixture.swtpm));
     assert_int_equal(hal_tpm_open(tpm_proxy_tcti(fixture.proxy), &fixture.tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(fixture.tpm, SPAN_NONE, &fixture.srk), ERR_OK);
     *state = &fixture;
