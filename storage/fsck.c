@@ -137,9 +137,10 @@ static enum err walk_records(struct fsck *fsck)
 struct run {
     struct checked_index *checked;
     struct index_context context;
-    bool any; /* fsck->other and last hold the entry before */
-    bool truncated;
+    bool any; /* fsck->other, last and last_tuple hold the entry before */
     struct row_id last;
+    uint8_t last_tuple[INDEX_TUPLE_MAX]; /* as stored */
+    size_t last_len;
     uint64_t owner_rows; /* of the created_by index: entries with the last tuple */
     struct meta_name owner;
     uint64_t owners;
@@ -207,12 +208,14 @@ static enum err end_index(struct fsck *fsck, struct run *run)
 static bool row_agrees(struct fsck *fsck, const struct run *run, const struct index_entry *entry, struct row *out_row)
 {
     const struct checked_index *checked = run->checked;
+    uint8_t bytes[INDEX_TUPLE_MAX];
+    struct span stored = SPAN_NONE;
     bool skip = false;
 
     return row_load(&fsck->opener, checked->table, entry->row, fsck->plain, out_row) == ERR_OK &&
            index_tuple_of_row(&checked->index->def, out_row, fsck->tuple, &skip) == ERR_OK && !skip &&
-           span_equal(index_cut(buf_all(fsck->tuple)), entry->tuple) &&
-           entry->truncated == (buf_len(fsck->tuple) > INDEX_TUPLE_MAX);
+           index_stored(fsck->opener.cache, checked->table, buf_all(fsck->tuple), bytes, &stored) == ERR_OK &&
+           span_equal(stored, entry->tuple);
 }
 
 static enum err remember(struct fsck *fsck, struct run *run, const struct index_entry *entry, const struct row *row,
@@ -227,6 +230,8 @@ static enum err remember(struct fsck *fsck, struct run *run, const struct index_
     run->owner_rows++;
     run->any = true;
     run->last = entry->row;
+    run->last_len = entry->tuple.len;
+    memcpy(run->last_tuple, entry->tuple.data, entry->tuple.len);
     buf_reset(fsck->other);
     return buf_put(fsck->other, buf_all(fsck->tuple));
 }
@@ -250,7 +255,7 @@ static enum err check_entry(struct fsck *fsck, struct run *run, struct span key)
         return ERR_OK;
     }
     const bool same = run->any && span_equal(buf_all(fsck->other), buf_all(fsck->tuple));
-    const int order = run->any ? span_compare(index_cut(buf_all(fsck->other)), entry.tuple) : -1;
+    const int order = run->any ? span_compare(span_of(run->last_tuple, run->last_len), entry.tuple) : -1;
     if (order > 0 || (order == 0 && row_id_compare(run->last, entry.row) >= 0)) {
         report(fsck, FSCK_INDEX_ORDER, table, index->id, &entry.row);
     }
@@ -306,7 +311,9 @@ static enum err has_entry(struct fsck *fsck, const struct checked_index *checked
     struct index_context context = {.reader = &fsck->opener, .table = checked->table, .index = checked->index->id};
     uint8_t search[INDEX_SEARCH_MAX] = {0};
     uint8_t plain[INDEX_PLAIN_MAX];
+    uint8_t bytes[INDEX_TUPLE_MAX];
     struct index_entry entry = {.truncated = false};
+    struct span tuple = SPAN_NONE;
     struct span key = SPAN_NONE;
     bool skip = false;
 
@@ -315,7 +322,7 @@ static enum err has_entry(struct fsck *fsck, const struct checked_index *checked
         *out_has = true;
         return ERR_OK;
     }
-    const struct span tuple = index_cut(buf_all(fsck->tuple));
+    TRY(index_stored(fsck->opener.cache, checked->table, buf_all(fsck->tuple), bytes, &tuple));
     const size_t len = index_search_key(checked->index->id, tuple, &row->id, search);
     index_enter(&context);
     enum err err = engine_cursor_seek(fsck->finder, span_of(search, len), &key, NULL);

@@ -21,18 +21,16 @@
 #include "storage/index_int.h"
 #include "storage/table_int.h"
 
-#define TUPLE_NULL      0x10
-#define TUPLE_NUMBER    0x20
-#define TUPLE_STRING    0x30
-#define TUPLE_OBJECT    0x40
-#define TUPLE_ARRAY     0x50
-#define TUPLE_BOOL      0x60
-#define TUPLE_DATE      0x70
-#define SIGN64          (UINT64_C(1) << 63)
-#define REST_ZERO       0x8000
-#define PLAIN_TRUNCATED 0x8000
-#define PLAIN_LENGTH    0x7fff
-#define PLAIN_BLOCK     16
+#define TUPLE_NULL   0x10
+#define TUPLE_NUMBER 0x20
+#define TUPLE_STRING 0x30
+#define TUPLE_OBJECT 0x40
+#define TUPLE_ARRAY  0x50
+#define TUPLE_BOOL   0x60
+#define TUPLE_DATE   0x70
+#define SIGN64       (UINT64_C(1) << 63)
+#define REST_ZERO    0x8000
+#define PLAIN_BLOCK  16
 
 /* --- tuples --- */
 
@@ -143,16 +141,33 @@ enum err index_tuple_of_row(const struct index_def *def, const struct row *row, 
 
 /* --- entries --- */
 
-size_t index_plain_write(struct span tuple, struct row_id row, uint8_t out_plain[INDEX_PLAIN_MAX])
+enum err index_stored(struct key_cache *cache, const struct table *table, struct span tuple,
+                      uint8_t bytes[INDEX_TUPLE_MAX], struct span *out_stored)
 {
-    const size_t len = num_min(tuple.len, INDEX_TUPLE_MAX);
+    const struct hmac_key *hmac = NULL;
+    uint8_t mac[SHA256_BYTES] = {0};
+
+    if (tuple.len <= INDEX_PREFIX_MAX) {
+        *out_stored = tuple;
+        return ERR_OK;
+    }
+    TRY(key_cache_mac(cache, table, KEY_INDEX, &hmac));
+    hmac_key_mac(hmac, &tuple, 1, mac);
+    memcpy(bytes, tuple.data, INDEX_PREFIX_MAX);
+    memcpy(bytes + INDEX_PREFIX_MAX, mac, INDEX_HASH_BYTES);
+    *out_stored = span_of(bytes, INDEX_TUPLE_MAX);
+    return ERR_OK;
+}
+
+size_t index_plain_write(struct span stored, struct row_id row, uint8_t out_plain[INDEX_PLAIN_MAX])
+{
+    const size_t len = num_min(stored.len, INDEX_TUPLE_MAX);
     const size_t used = 2 + len + ROW_ID_BYTES;
     const size_t padded = (used + PLAIN_BLOCK - 1) / PLAIN_BLOCK * PLAIN_BLOCK;
-    const size_t head = len | (tuple.len > INDEX_TUPLE_MAX ? PLAIN_TRUNCATED : 0u);
 
-    out_plain[0] = (uint8_t)(head >> 8);
-    out_plain[1] = (uint8_t)(head & 0xff);
-    memcpy(out_plain + 2, tuple.data, len); /* a tuple has at least one byte */
+    out_plain[0] = (uint8_t)(len >> 8);
+    out_plain[1] = (uint8_t)(len & 0xff);
+    memcpy(out_plain + 2, stored.data, len); /* a tuple has at least one byte */
     memcpy(out_plain + 2 + len, row.bytes, ROW_ID_BYTES);
     memset(out_plain + used, 0, padded - used);
     return padded;
@@ -163,13 +178,14 @@ enum err index_plain_read(struct span plain, struct index_entry *out_entry)
     struct reader reader = reader_of(plain);
     struct index_entry entry = {.truncated = false};
     struct span row = SPAN_NONE;
-    uint16_t head = 0;
+    uint16_t len = 0;
 
-    ENSURE(reader_get_u16be(&reader, &head) == ERR_OK, ERR_DAMAGED, "entry cut short");
-    ENSURE(reader_get(&reader, head & PLAIN_LENGTH, &entry.tuple) == ERR_OK, ERR_DAMAGED, "entry cut short");
+    ENSURE(reader_get_u16be(&reader, &len) == ERR_OK, ERR_DAMAGED, "entry cut short");
+    ENSURE(len <= INDEX_PREFIX_MAX || len == INDEX_TUPLE_MAX, ERR_DAMAGED, "entry of no length that is stored");
+    ENSURE(reader_get(&reader, len, &entry.tuple) == ERR_OK, ERR_DAMAGED, "entry cut short");
     ENSURE(reader_get(&reader, ROW_ID_BYTES, &row) == ERR_OK, ERR_DAMAGED, "entry cut short");
     memcpy(entry.row.bytes, row.data, ROW_ID_BYTES);
-    entry.truncated = (head & PLAIN_TRUNCATED) != 0;
+    entry.truncated = len > INDEX_PREFIX_MAX;
     *out_entry = entry;
     return ERR_OK;
 }

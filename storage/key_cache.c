@@ -152,6 +152,8 @@ static enum err derive(struct key_cache *cache, const struct table *table, struc
                                     &key->hmac);
     case KEY_OWNER:
         return hmac_key_new_derived(cache->slab, table->key->secret, salt, span_lit("rowlock owner key"), &key->hmac);
+    case KEY_INDEX:
+        return hmac_key_new_derived(cache->slab, table->key->secret, salt, span_lit("rowlock index key"), &key->hmac);
     }
     FAIL(ERR_BUG, "key of no use", key->use);
 }

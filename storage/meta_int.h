@@ -18,7 +18,7 @@
 #include "storage/id.h"
 #include "storage/store.h"
 
-#define META_FORMAT_VERSION 1
+#define META_FORMAT_VERSION 2
 #define META_OWNER_BYTES    16
 #define META_COUNT_BYTES    40
 #define META_IDS_BYTES      12

@@ -3,8 +3,9 @@
  *
  * An index scan goes over the entries with low <= tuple < high, both encoded. A field's upper bound that is included,
  * or none at all, becomes a high bound by a byte 0xff behind it, which sorts behind every value. Where a bound or a
- * tuple is longer than an entry can hold, the entry decides only what its bytes decide; the rest is decided on the row,
- * whose whole tuple is built and compared.
+ * tuple is longer than an entry can hold, the entry decides only what its prefix decides; the rest is decided on the row,
+ * whose whole tuple is built and compared. A scan for one whole tuple needs no row for that: its entries are those that
+ * store the same.
  *
  * The engine cursor stands on the last entry that was looked at, so a slice may end anywhere. */
 #include <string.h>
@@ -36,7 +37,22 @@ static enum err put_above(struct buf *bound)
     return buf_put_u8(bound, INDEX_TUPLE_ABOVE);
 }
 
-static enum err build_bounds(struct store_snap *snap, const struct store_scan *scan, const struct index_def *def)
+/* Bounds of the entries of one tuple, which is in snap->low. */
+static enum err build_whole(struct store_snap *snap, const struct table *table)
+{
+    uint8_t bytes[INDEX_TUPLE_MAX];
+    struct span stored = SPAN_NONE;
+
+    TRY(index_stored(snap->opener.cache, table, buf_all(snap->low), bytes, &stored));
+    buf_reset(snap->high);
+    TRY(buf_put(snap->high, stored));
+    buf_reset(snap->low);
+    TRY(buf_put(snap->low, buf_all(snap->high)));
+    return put_above(snap->high);
+}
+
+static enum err build_bounds(struct store_snap *snap, const struct store_scan *scan, const struct table *table,
+                             const struct index_def *def)
 {
     struct store_bound low = scan->lower;
     struct store_bound high = scan->upper;
@@ -50,6 +66,9 @@ static enum err build_bounds(struct store_snap *snap, const struct store_scan *s
     buf_reset(snap->low);
     for (size_t at = 0; at < scan->equal_count; at++) {
         TRY(index_tuple_put(snap->low, &scan->equal[at], def->fields[at].descending));
+    }
+    if (next == def->field_count) {
+        return build_whole(snap, table);
     }
     buf_reset(snap->high);
     TRY(buf_put(snap->high, buf_all(snap->low)));
@@ -89,12 +108,13 @@ enum err store_scan_begin(struct store_snap *snap, const struct store_scan *scan
     if (index == NULL) {
         TRY(cursor_for(snap, ENGINE_ROWS, &snap->rows));
     } else {
-        TRY(build_bounds(snap, scan, &index->def));
+        TRY(build_bounds(snap, scan, table, &index->def));
         TRY(cursor_for(snap, ENGINE_INDEX, &snap->entries));
     }
     snap->scan = (struct scan){
         .state = SCAN_FRESH,
         .backward = scan->backward,
+        .whole = index != NULL && scan->equal_count == index->def.field_count,
         .table = table,
         .index = index,
         .context = {.reader = &snap->opener, .table = table, .index = scan->index},
@@ -170,14 +190,15 @@ static enum err first_entry(struct store_snap *snap, struct span *out_key)
 {
     struct scan *scan = &snap->scan;
     uint8_t key[INDEX_SEARCH_MAX] = {0};
-    uint8_t above[INDEX_TUPLE_MAX + 1] = {0};
-    struct span tuple = index_cut(buf_all(snap->low));
+    uint8_t above[INDEX_SEARCH_TUPLE_MAX];
+    const bool from_high = scan->backward && !scan->has_after;
+    struct span tuple = buf_all(from_high ? snap->high : snap->low);
 
-    if (scan->backward && !scan->has_after) {
-        tuple = buf_all(snap->high);
-        if (tuple.len > INDEX_TUPLE_MAX) {
-            memcpy(above, tuple.data, INDEX_TUPLE_MAX); /* behind all that begin like the bound */
-            above[INDEX_TUPLE_MAX] = INDEX_TUPLE_ABOVE;
+    if (!scan->whole && tuple.len > INDEX_PREFIX_MAX) {
+        tuple = index_prefix(tuple); /* before all that begin like the bound */
+        if (from_high) {
+            memset(above, INDEX_TUPLE_ABOVE, sizeof(above));
+            memcpy(above, tuple.data, INDEX_PREFIX_MAX); /* behind them, whatever their hash */
             tuple = span_array(above);
         }
     }
@@ -206,13 +227,14 @@ static enum place place_of_entry(const struct store_snap *snap, const struct ind
     const struct span low = buf_all(snap->low);
     const struct span high = buf_all(snap->high);
 
-    if (!entry->truncated) {
+    if (!entry->truncated || snap->scan.whole) {
         return place_of(entry->tuple, low, high);
     }
-    const int to_low = span_compare(entry->tuple, index_cut(low));
-    const int to_high = span_compare(entry->tuple, index_cut(high));
-    const bool low_unknown = to_low == 0 && low.len > INDEX_TUPLE_MAX;
-    const bool high_unknown = to_high == 0 && high.len > INDEX_TUPLE_MAX;
+    const struct span prefix = index_prefix(entry->tuple);
+    const int to_low = span_compare(prefix, index_prefix(low));
+    const int to_high = span_compare(prefix, index_prefix(high));
+    const bool low_unknown = to_low == 0 && low.len > INDEX_PREFIX_MAX;
+    const bool high_unknown = to_high == 0 && high.len > INDEX_PREFIX_MAX;
     if (low_unknown || high_unknown) {
         return PLACE_UNKNOWN;
     }

@@ -61,9 +61,9 @@ void key_cache_free(struct key_cache *cache); /* NULL is fine */
 enum err key_cache_epoch(struct key_cache *cache, struct engine_txn *txn, const struct table *table, uint32_t epoch,
                          struct aead **out_aead) MUST_USE;
 
-enum key_use { KEY_EPOCH, KEY_FRESHNESS, KEY_OWNER };
+enum key_use { KEY_EPOCH, KEY_FRESHNESS, KEY_OWNER, KEY_INDEX };
 
-/* A table's key for its freshness hash or for the names of its owners. ERR_LIMIT. */
+/* A table's key for its freshness hash, for the names of its owners, or for long tuples in its indexes. ERR_LIMIT. */
 enum err key_cache_mac(struct key_cache *cache, const struct table *table, enum key_use use,
                        const struct hmac_key **out_key) MUST_USE;
 

@@ -142,8 +142,8 @@ struct store_bound {
 
 /* What to scan. Without an index: all rows of the table by id. With one: entries whose leading fields equal `equal`,
  * and whose next field lies within lower and upper (as values, whatever the field's direction), in index order; among
- * equal tuples by id in the scan's direction. Tuples too long for an index key are compared exactly on the row, but
- * among themselves come in id order. A sparse index leaves out the rows it does not hold.
+ * equal tuples by id in the scan's direction. Tuples too long for an index key (from some 430 bytes on) are compared with
+ * the bounds exactly, but those that begin alike come in an order that means nothing. A sparse index leaves out the rows it does not hold.
  *
  * after: go on behind this row. It needs no row of that id to exist; with an index it is allowed only when every field
  * is in `equal` (ERR_STATE otherwise). */

@@ -34,6 +34,7 @@ enum scan_state { SCAN_NONE, SCAN_FRESH, SCAN_RUNNING, SCAN_ENDED };
 struct scan {
     enum scan_state state;
     bool backward;
+    bool whole; /* over the entries of one tuple, which the bounds hold as it is stored */
     const struct table *table;
     const struct store_index *index; /* NULL: by row id */
     struct index_context context;
@@ -206,6 +207,9 @@ enum err txn_put_meta(struct store_txn *txn, const struct table *table, enum sea
                       const struct meta_name *name, struct span plain) MUST_USE;
 enum err txn_put_entry(struct store_txn *txn, const struct table *table, struct index_id index, struct span tuple,
                        struct row_id row) MUST_USE;
+/* txn_put_entry of a tuple that is as entries hold it already. */
+enum err txn_put_stored(struct store_txn *txn, const struct table *table, struct index_id index, struct span stored,
+                        struct row_id row) MUST_USE;
 
 /* Is there another row than `row` with this tuple in the index? ERR_EXISTS, ERR_DAMAGED. */
 enum err txn_check_unique(struct store_txn *txn, const struct table *table, const struct store_index *index,

@@ -198,24 +198,14 @@ static enum err entry_behind(struct store_txn *txn, struct index_context *contex
     return ERR_OK;
 }
 
-/* A truncated entry holds no more of its tuple than it says, and is put back as it was. */
 static enum err reseal_entry(struct store_txn *txn, struct index_context *context, const struct index_entry *entry,
                              struct span search)
 {
-    struct row row = {.id = {{0}}};
-    bool skip = false;
-
-    const enum err loaded = row_load(&txn->snap.opener, context->table, entry->row, txn->old, &row);
-    ENSURE(loaded != ERR_NOT_FOUND, ERR_DAMAGED, "an index entry without its row");
-    TRY(loaded);
-    TRY(index_tuple_of_row(&table_index(context->table, context->index)->def, &row, txn->tuple, &skip));
-    ENSURE(!skip && span_equal(index_cut(buf_all(txn->tuple)), entry->tuple), ERR_DAMAGED,
-           "an index entry that its row does not have");
     txn_touch(txn);
     index_enter(context);
     const enum err err = engine_delete(txn->engine, ENGINE_INDEX, search);
     TRY(index_leave(context, err));
-    return txn_put_entry(txn, context->table, context->index, buf_all(txn->tuple), entry->row);
+    return txn_put_stored(txn, context->table, context->index, entry->tuple, entry->row);
 }
 
 static enum err step_entries(struct store_txn *txn, const struct table *table, struct reseal *pass)

@@ -9,15 +9,15 @@
 
 /* --- index entries --- */
 
-enum err txn_put_entry(struct store_txn *txn, const struct table *table, struct index_id index, struct span tuple,
-                       struct row_id row)
+enum err txn_put_stored(struct store_txn *txn, const struct table *table, struct index_id index, struct span stored,
+                        struct row_id row)
 {
     uint8_t plain[INDEX_PLAIN_MAX];
     uint8_t key[INDEX_KEY_MAX] = {0};
 
     put_u32be(key, index.value);
     const struct seal_name name = {table, SEAL_INDEX, span_of(key, INDEX_ID_BYTES)};
-    const struct span content = span_of(plain, index_plain_write(tuple, row, plain));
+    const struct span content = span_of(plain, index_plain_write(stored, row, plain));
     txn_touch(txn);
     TRY(sealer_seal(txn->sealer->sealer, &name, content, key + INDEX_ID_BYTES));
 
@@ -31,13 +31,26 @@ enum err txn_put_entry(struct store_txn *txn, const struct table *table, struct 
     return index_leave(&context, err);
 }
 
+enum err txn_put_entry(struct store_txn *txn, const struct table *table, struct index_id index, struct span tuple,
+                       struct row_id row)
+{
+    uint8_t bytes[INDEX_TUPLE_MAX];
+    struct span stored = SPAN_NONE;
+
+    TRY(index_stored(txn->snap.opener.cache, table, tuple, bytes, &stored));
+    return txn_put_stored(txn, table, index, stored, row);
+}
+
 static enum err delete_entry(struct store_txn *txn, const struct table *table, struct index_id index, struct span tuple,
                              struct row_id row)
 {
+    uint8_t bytes[INDEX_TUPLE_MAX];
     uint8_t key[INDEX_SEARCH_MAX] = {0};
     struct index_context context = {.reader = &txn->snap.opener, .table = table, .index = index};
-    const size_t len = index_search_key(index, index_cut(tuple), &row, key);
+    struct span stored = SPAN_NONE;
 
+    TRY(index_stored(txn->snap.opener.cache, table, tuple, bytes, &stored));
+    const size_t len = index_search_key(index, stored, &row, key);
     txn_touch(txn);
     index_enter(&context);
     enum err err = engine_delete(txn->engine, ENGINE_INDEX, span_of(key, len));
@@ -46,43 +59,26 @@ static enum err delete_entry(struct store_txn *txn, const struct table *table, s
     return err;
 }
 
-/* Does the row of this entry have exactly this tuple, which an entry cannot hold? */
-static enum err same_tuple(struct store_txn *txn, const struct table *table, const struct store_index *index,
-                           const struct index_entry *entry, struct span tuple)
+/* Passes the entries with this stored tuple: in a unique index there is one at most, and it may be the row's own. */
+static enum err check_run(struct engine_cursor *cursor, struct index_context *context, struct span stored,
+                          struct row_id row)
 {
-    struct row row = {.id = {{0}}};
-    bool skip = false;
-
-    const enum err err = row_load(&txn->snap.opener, table, entry->row, txn->snap.scanned, &row);
-    ENSURE(err != ERR_NOT_FOUND, ERR_DAMAGED, "an index entry without its row");
-    TRY(err);
-    TRY(index_tuple_of_row(&index->def, &row, txn->snap.tuple, &skip));
-    return span_equal(buf_all(txn->snap.tuple), tuple) ? ERR_EXISTS : ERR_OK;
-}
-
-static enum err check_run(struct store_txn *txn, struct engine_cursor *cursor, struct index_context *context,
-                          struct span tuple, struct row_id row)
-{
-    const struct store_index *index = table_index(context->table, context->index);
     uint8_t search[INDEX_SEARCH_MAX] = {0};
     uint8_t plain[INDEX_PLAIN_MAX];
     struct span key = SPAN_NONE;
 
-    const size_t len = index_search_key(context->index, index_cut(tuple), NULL, search);
+    const size_t len = index_search_key(context->index, stored, NULL, search);
     index_enter(context);
     enum err err = engine_cursor_seek(cursor, span_of(search, len), &key, NULL);
     err = index_leave(context, err);
     while (err == ERR_OK && key.len > INDEX_ID_BYTES && get_u32be(key.data) == context->index.value) {
         struct index_entry entry = {.truncated = false};
         TRY(index_open_key(context, key, plain, &entry));
-        if (!span_equal(entry.tuple, index_cut(tuple))) {
+        if (!span_equal(entry.tuple, stored)) {
             return ERR_OK;
         }
         if (!row_id_equal(entry.row, row)) {
-            err = entry.truncated ? same_tuple(txn, context->table, index, &entry, tuple) : ERR_EXISTS;
-            if (err != ERR_OK) {
-                return err; /* ERR_EXISTS is an ordinary answer: no trail */
-            }
+            return ERR_EXISTS; /* an ordinary answer: no trail */
         }
         err = engine_cursor_step(cursor, ENGINE_NEXT, &key, NULL);
     }
@@ -94,10 +90,12 @@ enum err txn_check_unique(struct store_txn *txn, const struct table *table, cons
 {
     struct index_context context = {.reader = &txn->snap.opener, .table = table, .index = index->id};
     struct engine_cursor *cursor = NULL;
+    uint8_t bytes[INDEX_TUPLE_MAX];
+    struct span stored = SPAN_NONE;
 
+    TRY(index_stored(txn->snap.opener.cache, table, tuple, bytes, &stored));
     TRY(engine_cursor_new(txn->engine, ENGINE_INDEX, &cursor));
-    txn->snap.scan.state = SCAN_NONE; /* its buffers are used here */
-    const enum err err = check_run(txn, cursor, &context, tuple, row);
+    const enum err err = check_run(cursor, &context, stored, row);
     engine_cursor_free(cursor);
     return err;
 }

@@ -17,6 +17,7 @@
 
 #define ROWS          1500
 #define TEXT_MAX      1200
+#define TEXT_WHOLE    431 /* the longest that an entry holds whole: 434 with its type and its end */
 #define ROUNDS        120
 #define OPS_PER_ROUND 25
 
@@ -47,7 +48,7 @@ static uint32_t pick(struct model *model, uint32_t below)
 
 static void make_text(struct model *model, struct model_row *row)
 {
-    static const size_t lengths[] = {0, 1, 3, 20, 440, 447, 448, 449, 455, 1000};
+    static const size_t lengths[] = {0, 1, 3, 20, 430, TEXT_WHOLE, TEXT_WHOLE + 1, 433, 448, 1000};
     const size_t len = lengths[pick(model, ARRAY_LENGTH(lengths))];
 
     row->has_text = pick(model, 8) != 0;
@@ -202,7 +203,8 @@ static void check_scan(struct model *model, struct store_snap *snap, const struc
         if (last != NULL) {
             const int order = expected->order == NULL ? 0 : expected->order(last, found);
             const int ids = row_id_compare(last->id, found->id);
-            const bool cut = strlen(last->text) > 440 && strlen(found->text) > 440;
+            const bool cut =
+                scan->equal_count == 0 && strlen(last->text) > TEXT_WHOLE && strlen(found->text) > TEXT_WHOLE;
             assert_true(order < 0 || cut || (order == 0 && (scan->backward ? ids > 0 : ids < 0)));
         }
         last = found;

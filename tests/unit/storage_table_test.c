@@ -9,7 +9,10 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "storage/fsck.h"
+#include "storage/store_int.h"
 #include "tests/lib/store_box.h"
+#include "tests/lib/store_raw.h"
 
 /* --- indexes --- */
 
@@ -34,6 +37,101 @@ static void a_unique_index_refuses_an_equal_tuple_and_changes_nothing(void **sta
                      ERR_OK);
     assert_int_equal(store_txn_commit(txn), ERR_OK);
     assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+/* --- long values --- */
+
+#define ALIKE_BYTES 1500
+#define ALIKE_ROWS  64
+
+/* A text that differs from others in its last two bytes alone. */
+static const char *alike(unsigned int number)
+{
+    static char text[ALIKE_BYTES + 1];
+
+    memset(text, 'a', ALIKE_BYTES);
+    text[ALIKE_BYTES - 2] = (char)('a' + number / 26);
+    text[ALIKE_BYTES - 1] = (char)('a' + number % 26);
+    return text;
+}
+
+static void long_values_that_begin_alike_are_unique_or_refused(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    (void)store_box_index(box, table, 1, false, true, false);
+    for (unsigned int at = 0; at < ALIKE_ROWS; at++) {
+        (void)store_box_insert(box, table, "ann", alike(at), at);
+    }
+    struct store_txn *txn = NULL;
+    const struct row_id id = {{1}};
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    for (unsigned int at = 0; at < ALIKE_ROWS; at++) {
+        assert_int_equal(store_insert(txn, table, id, store_box_row(box, "bob", alike(at), 0), NULL), ERR_EXISTS);
+    }
+    assert_int_equal(store_insert(txn, table, id, store_box_row(box, "bob", alike(ALIKE_ROWS), 0), NULL), ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+/* No row that is there already is read, however many begin alike: all of them are damaged here. */
+static void attack_13_a_unique_long_value_is_checked_without_the_rows_that_begin_alike(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct raw_prefix rows = raw_table(table);
+    struct raw raw = {.key_len = 0};
+    (void)store_box_index(box, table, 1, false, true, false);
+    for (unsigned int at = 0; at < ALIKE_ROWS; at++) {
+        (void)store_box_insert(box, table, "ann", alike(at), at);
+    }
+    store_box_close(box);
+    for (size_t at = 0; raw_find(box, ENGINE_ROWS, RAW_SPAN(rows), at, &raw); at++) {
+        raw.value[raw.value_len - 1] ^= 1;
+        raw_put(box, ENGINE_ROWS, &raw);
+    }
+    assert_int_equal(store_box_open(box), ERR_OK);
+    struct store_txn *txn = NULL;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+
+    const struct span other = store_box_row(box, "bob", alike(ALIKE_ROWS), 0);
+    assert_int_equal(store_insert(txn, table, (struct row_id){{1}}, other, NULL), ERR_OK);
+    const struct span same = store_box_row(box, "bob", alike(7), 0);
+    assert_int_equal(store_insert(txn, table, (struct row_id){{2}}, same, NULL), ERR_EXISTS);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    assert_true(store_box_fsck(box, false) >= ALIKE_ROWS);
+    fault_clear();
+}
+
+static void collect_kinds(void *context, const struct fsck_damage *damage)
+{
+    ((unsigned int *)context)[damage->kind]++;
+}
+
+static void fsck_finds_an_entry_whose_hash_is_not_that_of_its_row(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct index_id index = store_box_index(box, table, 1, false, true, false);
+    const struct row_id row = store_box_insert(box, table, "ann", alike(0), 0);
+    unsigned int damages[FSCK_KIND_COUNT] = {0};
+    uint8_t stored[INDEX_TUPLE_MAX];
+    const struct table *found = NULL;
+    struct fsck_report report = {.rows = 0};
+    struct store_txn *txn = NULL;
+    memset(stored, 'a', sizeof(stored));
+    stored[0] = 0x30; /* a string */
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(txn_table(txn, table, &found), ERR_OK);
+    assert_int_equal(txn_put_stored(txn, found, index, span_array(stored), row), ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+
+    assert_int_equal(fsck_run(box->store, collect_kinds, damages, &report), ERR_OK);
+
+    assert_int_equal(damages[FSCK_INDEX_EXTRA], 1);
+    assert_int_equal(report.damaged, 1);
+    fault_clear();
 }
 
 static void missing_values_collide_unless_the_index_is_sparse(void **state)
@@ -344,6 +442,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOX_TEST(a_unique_index_refuses_an_equal_tuple_and_changes_nothing),
+        BOX_TEST(long_values_that_begin_alike_are_unique_or_refused),
+        BOX_TEST(attack_13_a_unique_long_value_is_checked_without_the_rows_that_begin_alike),
+        BOX_TEST(fsck_finds_an_entry_whose_hash_is_not_that_of_its_row),
         BOX_TEST(missing_values_collide_unless_the_index_is_sparse),
         BOX_TEST(a_unique_index_over_equal_rows_is_refused_and_leaves_nothing),
         BOX_TEST(a_dropped_index_is_gone_and_the_owners_index_stays),
