@@ -109,9 +109,9 @@ static bool has_ended(const struct catalog *catalog, const struct catalog_key *k
 }
 
 struct key_numbers {
-    size_t live;            /* of all projects */
-    size_t of_project;      /* live ones */
-    size_t ended;           /* of the project */
+    size_t live;                              /* of all projects */
+    size_t of_project;                        /* live ones */
+    size_t ended;                             /* of the project */
     const struct catalog_record *ended_first; /* of those; NULL if there are none */
 };
 
@@ -327,8 +327,7 @@ static enum err store_end(struct data_txn *txn, const struct catalog_key *key, b
     json_out_object(&out);
     for (size_t i = 0; i < doc->as.object.count; i++) {
         const struct json_member *member = &doc->as.object.members[i];
-        const bool kept =
-            deleted ? tombstone_keeps(member->name) : !span_equal(member->name, span_lit("value"));
+        const bool kept = deleted ? tombstone_keeps(member->name) : !span_equal(member->name, span_lit("value"));
         if (kept) {
             json_out_name(&out, member->name);
             json_out_value(&out, &member->value);
