@@ -329,7 +329,8 @@ check: deps
 
 check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
-		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
+		"tests/lint/unused.sh $(OUT)/release/librowlock.a '$(MAIN:%.c=$(OUT)/release/obj/%.o)' $(OUT)/unused"
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/crypto.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/supervisor/options.h"
 #include "firmware/supervisor/supervisor.h"
 #include "firmware/version.h"
 #include "firmware/worker/worker.h"
 #include "hal/base/attr.h"
+#include "hal/base/log.h"
 
 #define USAGE_STATUS 2
 
@@ -56,13 +58,21 @@ static int worker(int argc, char **argv)
     return argc == 0 ? worker_main() : usage(stderr);
 }
 
+/* Also what the build took of the libraries that it may choose, and what they chose on this processor. */
 static int version(int argc, char **argv)
 {
+    struct crypto_dispatch chosen = {.wolfcrypt = NULL};
+
     (void)argv; /* takes none */
     if (argc != 0) {
         return usage(stderr);
     }
-    return printf("rowlock %s\n", ROWLOCK_VERSION) > 0 ? 0 : 1;
+    if (crypto_start() != ERR_OK || crypto_dispatch(&chosen) != ERR_OK) {
+        log_fault(LOG_ERROR, "version");
+        return 1;
+    }
+    return printf("rowlock %s\nwolfSSL %s\nlibsodium %s\nAES %s\n", ROWLOCK_VERSION, chosen.wolfcrypt, chosen.sodium,
+                  chosen.aes_native ? "by the processor's instructions" : "in software") > 0 ? 0 : 1;
 }
 
 static const struct {

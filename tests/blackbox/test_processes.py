@@ -272,6 +272,14 @@ def test_keeper_and_worker_refuse_to_run_as_root():
         assert done.returncode == 1 and "must not run as root" in done.stderr
 
 
+def test_the_version_report_names_the_libraries_that_were_taken():
+    done = subprocess.run([PROGRAM, "version"], capture_output=True, text=True, timeout=60, check=True)
+
+    report = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert set(report) == {"rowlock", "wolfSSL", "libsodium", "AES"}
+    assert tuple(map(int, report["wolfSSL"].split("."))) >= (5, 9, 1)
+
+
 def test_the_log_holds_no_key_and_no_recovery_word(make_box):
     box = make_box()
     box.get("/healthz")
