@@ -31,9 +31,6 @@ enum err socket_address_parse(struct span text, struct socket_address *out_addre
 void socket_address_format(const struct socket_address *address, char out_text[SOCKET_ADDRESS_TEXT_MAX],
                            size_t *out_len);
 
-/* Same host, whatever the ports? */
-bool socket_address_same_host(const struct socket_address *a, const struct socket_address *b);
-
 /* The addresses by which others reach this machine now, at most max: not loopback, not link-local. ERR_IO. */
 enum err socket_local_addresses(size_t max, struct socket_address *out_addresses, size_t *out_count) MUST_USE;
 

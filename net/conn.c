@@ -498,35 +498,14 @@ static void on_deadline(struct loop_timer *timer)
 
 static void on_write_deadline(struct loop_timer *timer)
 {
-    conn_drop(conn_of(timer, offsetof(struct conn, write_deadline)));
+    struct conn *const conn = conn_of(timer, offsetof(struct conn, write_deadline));
+
+    /* Else the kernel would go on keeping what the client does not take, and no cap of ours would count it. */
+    conn->group->options.stack->ops->abandon(conn->socket);
+    conn_drop(conn);
 }
 
 /* --- what the handler may do --- */
-
-bool conn_is_busy(const struct conn *conn)
-{
-    return conn->memory != NULL;
-}
-
-struct buf *conn_in(struct conn *conn)
-{
-    return conn->memory->in;
-}
-
-struct buf *conn_head(struct conn *conn)
-{
-    return conn->memory->head;
-}
-
-struct buf *conn_body(struct conn *conn)
-{
-    return conn->memory->body;
-}
-
-struct arena *conn_arena(struct conn *conn)
-{
-    return conn->memory->arena;
-}
 
 void conn_pause(struct conn *conn)
 {

@@ -87,6 +87,31 @@ void conn_memory_return(struct conn *conn)
     group->pooled++;
 }
 
+bool conn_is_busy(const struct conn *conn)
+{
+    return conn->memory != NULL;
+}
+
+struct buf *conn_in(struct conn *conn)
+{
+    return conn->memory->in;
+}
+
+struct buf *conn_head(struct conn *conn)
+{
+    return conn->memory->head;
+}
+
+struct buf *conn_body(struct conn *conn)
+{
+    return conn->memory->body;
+}
+
+struct arena *conn_arena(struct conn *conn)
+{
+    return conn->memory->arena;
+}
+
 /* --- groups --- */
 
 static enum err conn_new(struct conn_group *group, struct stack_socket *socket, const struct socket_address *peer)

@@ -78,9 +78,6 @@ struct http_exchange {
     void *user;
 };
 
-/* The value of the only header of that name (case folded). ERR_NOT_FOUND: there is none; ERR_MALFORMED: several. */
-enum err http_header_one(const struct http_exchange *exchange, struct span name, struct span *out_value) MUST_USE;
-
 /* --- answering --- */
 
 struct http_response {

@@ -108,21 +108,3 @@ enum err http_query_next(struct http_query *query, struct arena *arena, struct s
     return ERR_OK;
 }
 
-enum err http_header_one(const struct http_exchange *exchange, struct span name, struct span *out_value)
-{
-    const struct http_header *found = NULL;
-
-    for (size_t i = 0; i < exchange->header_count; i++) {
-        if (span_equal_nocase(exchange->headers[i].name, name)) {
-            if (found != NULL) {
-                return ERR_MALFORMED;
-            }
-            found = &exchange->headers[i];
-        }
-    }
-    if (found == NULL) {
-        return ERR_NOT_FOUND;
-    }
-    *out_value = found->value;
-    return ERR_OK;
-}

@@ -45,6 +45,9 @@ struct stack_ops {
     /* Says to the other side that nothing more will be sent; receiving goes on. */
     void (*finish)(struct stack_socket *socket);
 
+    /* Makes the coming close throw away what still waits to be sent; the other side sees a reset. */
+    void (*abandon)(struct stack_socket *socket);
+
     /* Closes and frees. NULL is fine. */
     void (*close)(struct stack_socket *socket);
 

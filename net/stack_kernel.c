@@ -86,6 +86,11 @@ static void kernel_finish(struct stack_socket *socket)
     socket_shutdown_write(socket->watch.descriptor);
 }
 
+static void kernel_abandon(struct stack_socket *socket)
+{
+    socket_abort_on_close(socket->watch.descriptor);
+}
+
 static void kernel_close(struct stack_socket *socket)
 {
     if (socket == NULL) {
@@ -107,6 +112,7 @@ static const struct stack_ops kernel_ops = {
     .recv = kernel_recv,
     .send = kernel_send,
     .finish = kernel_finish,
+    .abandon = kernel_abandon,
     .close = kernel_close,
     .free = kernel_free,
 };

@@ -52,11 +52,6 @@ void socket_address_format(const struct socket_address *address, char out_text[S
     *out_len = strlen(out_text);
 }
 
-bool socket_address_same_host(const struct socket_address *a, const struct socket_address *b)
-{
-    return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
-}
-
 static socklen_t to_sockaddr(const struct socket_address *address, union any_sockaddr *out_any)
 {
     memset(out_any, 0, sizeof(*out_any));

@@ -401,19 +401,6 @@ static void http_query_next_tells_of_what_is_no_text_and_goes_on(void **state)
     assert_true(span_equal(value, span_lit("3")));
 }
 
-static void http_header_one_tells_one_none_and_several_apart(void **state)
-{
-    const struct http_header headers[] = {
-        {span_lit("X-API-Key"), span_lit("1")}, {span_lit("a"), span_lit("2")}, {span_lit("A"), span_lit("3")}};
-    const struct http_exchange exchange = {.headers = headers, .header_count = 3};
-    struct span value = SPAN_NONE;
-
-    assert_int_equal(http_header_one(&exchange, span_lit("x-api-key"), &value), ERR_OK);
-    assert_true(span_equal(value, span_lit("1")));
-    assert_int_equal(http_header_one(&exchange, span_lit("A"), &value), ERR_MALFORMED);
-    assert_int_equal(http_header_one(&exchange, span_lit("none"), &value), ERR_NOT_FOUND);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,7 +418,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(attack_05_http_path_split_knows_no_path_with_tricks, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(http_query_next_shows_every_parameter_decoded, make_arena, free_arena),
         cmocka_unit_test_setup_teardown(http_query_next_tells_of_what_is_no_text_and_goes_on, make_arena, free_arena),
-        cmocka_unit_test(http_header_one_tells_one_none_and_several_apart),
     };
 
     return cmocka_run_group_tests_name("net/http_parse", tests, NULL, NULL);

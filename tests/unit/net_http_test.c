@@ -2,6 +2,7 @@
 /* net/http.h as its clients see it: order, time limits, floods, vanished clients, late answers, caps, 308, draining. */
 #include "net/http.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -270,6 +271,14 @@ static void http_a_client_that_does_not_read_is_closed_and_costs_no_more_than_it
     http_await(f, other, "fine", 1);
     http_advance(f, CONFIG_NET_WRITE_MS + 50);
     assert_int_equal(http_server_connections(f->server), 1);
+
+    char bytes[4096];
+    ssize_t got = 0;
+    do {
+        got = recv(client->descriptor, bytes, sizeof(bytes), 0);
+    } while (got > 0);
+    assert_int_equal(got, -1);
+    assert_int_equal(errno, ECONNRESET); /* the kernel did not keep the rest for a client that may come back */
 }
 
 static void http_attack_12_a_client_that_reads_little_by_little_does_not_keep_its_answer_for_ever(void **state)
