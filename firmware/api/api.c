@@ -286,6 +286,8 @@ static void release(struct api_request *request)
 {
     data_list_free(TAKE(request->list));
     if (request->holds_scan) {
+        limits_drop(request->api->options.limits, AUTH_LIMIT_OWN_SCANS,
+                    span_of(request->scan_bucket, request->scan_bucket_len));
         limits_drop(request->api->options.limits, AUTH_LIMIT_SCANS, span_array(request->auth.key->hash));
         request->holds_scan = false;
     }

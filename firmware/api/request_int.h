@@ -87,6 +87,8 @@ struct api_request {
     struct data_list *list;
     struct loop_slice slice;
     bool holds_scan;
+    uint8_t scan_bucket[AUTH_BUCKET_MAX]; /* of the key and the address, while holds_scan */
+    size_t scan_bucket_len;
     bool cancelled;
     struct data_call call;
     struct api_unlock_job unlock;

@@ -117,19 +117,32 @@ static enum err start_list(struct api_request *request)
     return data_list_new(&data, &request->list);
 }
 
-/* A list that goes on beyond its first slice counts as a scan of its key. */
-static enum err hold_scan(struct api_request *request)
+static enum err refuse_scan(struct api_request *request, const char *why)
 {
-    if (limits_hold(request->api->options.limits, AUTH_LIMIT_SCANS, span_array(request->auth.key->hash),
-                    CONFIG_API_SCANS_PER_KEY) == ERR_OK) {
-        request->holds_scan = true;
-        return ERR_OK;
-    }
     fault_clear();
-    const enum err err = refuse(&request->refusal, REFUSAL_DATA_RATE_LIMIT_EXCEEDED,
-                                "Too many long lists of this key at a time (429), please retry later");
+    const enum err err = refuse(&request->refusal, REFUSAL_DATA_RATE_LIMIT_EXCEEDED, why);
     request->refusal.retry_after_s = 1;
     return err;
+}
+
+/* A list that goes on beyond its first slice counts as a scan of its key, and as one of its key at this address: a
+ * publishable key is everybody's, and one client of it shall not have all its scans. */
+static enum err hold_scan(struct api_request *request)
+{
+    struct limits *limits = request->api->options.limits;
+    const struct span key = span_array(request->auth.key->hash);
+    const struct span own = auth_bucket(request->auth.key, request->headers.auth.address, request->scan_bucket);
+
+    if (limits_hold(limits, AUTH_LIMIT_OWN_SCANS, own, CONFIG_API_SCANS_PER_ADDRESS) != ERR_OK) {
+        return refuse_scan(request, "Too many long lists at a time (429), please retry later");
+    }
+    if (limits_hold(limits, AUTH_LIMIT_SCANS, key, CONFIG_API_SCANS_PER_KEY) != ERR_OK) {
+        limits_drop(limits, AUTH_LIMIT_OWN_SCANS, own);
+        return refuse_scan(request, "Too many long lists of this key at a time (429), please retry later");
+    }
+    request->scan_bucket_len = own.len;
+    request->holds_scan = true;
+    return ERR_OK;
 }
 
 static enum err first_slice(struct api_request *request)

@@ -12,7 +12,6 @@
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
-#define ADDRESS_MAX 32
 #define JWT_PARTS   3
 
 static uint32_t seconds_until(int64_t reset_s, struct wall_time now)
@@ -162,16 +161,13 @@ static enum err check_on_behalf(const struct auth_request *request, const struct
     return refuse(refusal, REFUSAL_USER_NOT_FOUND, "The user named by X-On-Behalf-Of does not exist");
 }
 
-#define RATE_KEY_MAX (SHA256_BYTES + ADDRESS_MAX)
-
-/* The bucket's key: digest of the API key, then the address. A view into bytes. */
-static struct span rate_key(const struct auth_request *request, const struct auth_key *key, uint8_t bytes[RATE_KEY_MAX])
+struct span auth_bucket(const struct auth_key *key, struct span address, uint8_t bytes[AUTH_BUCKET_MAX])
 {
-    const size_t address_len = num_min(request->address.len, ADDRESS_MAX);
+    const size_t address_len = num_min(address.len, AUTH_ADDRESS_MAX);
 
     memcpy(bytes, key->hash, SHA256_BYTES);
     if (address_len > 0) {
-        memcpy(bytes + SHA256_BYTES, request->address.data, address_len);
+        memcpy(bytes + SHA256_BYTES, address.data, address_len);
     }
     return span_of(bytes, SHA256_BYTES + address_len);
 }
@@ -187,8 +183,8 @@ static enum err take_rate(const struct auth_request *request, const struct auth_
                           struct limits *limits, struct wall_time now, struct auth_outcome *out,
                           struct refusal *refusal)
 {
-    uint8_t bytes[RATE_KEY_MAX];
-    const struct span key = rate_key(request, out->key, bytes);
+    uint8_t bytes[AUTH_BUCKET_MAX];
+    const struct span key = auth_bucket(out->key, request->address, bytes);
     const struct limits_rule rule = rate_rule(directory, out->key);
     struct limits_state state = {0, 0};
 
@@ -201,8 +197,8 @@ static enum err take_rate(const struct auth_request *request, const struct auth_
 static void look_at_rate(const struct auth_request *request, const struct auth_directory *directory,
                          struct limits *limits, struct wall_time now, struct auth_outcome *out)
 {
-    uint8_t bytes[RATE_KEY_MAX];
-    const struct span key = rate_key(request, out->key, bytes);
+    uint8_t bytes[AUTH_BUCKET_MAX];
+    const struct span key = auth_bucket(out->key, request->address, bytes);
     const struct limits_rule rule = rate_rule(directory, out->key);
     struct limits_state state = {0, 0};
 

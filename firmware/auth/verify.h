@@ -23,6 +23,7 @@
 #define AUTH_LIMIT_REQUESTS   (LIMITS_KIND_FIRST + 0u) /* key: key hash and address */
 #define AUTH_LIMIT_FAILURES   (LIMITS_KIND_FIRST + 1u) /* key: address */
 #define AUTH_LIMIT_SCANS      (LIMITS_KIND_FIRST + 2u) /* a hold; key: key hash */
+#define AUTH_LIMIT_OWN_SCANS  (LIMITS_KIND_FIRST + 3u) /* a hold; key: key hash and address */
 #define AUTH_REQUESTS_DEFAULT 6000u                    /* a minute */
 #define AUTH_FAILURES_DEFAULT 300u                     /* a minute */
 #define AUTH_WINDOW_S         60u
@@ -74,6 +75,11 @@ struct auth_outcome {
 };
 enum err auth_verify(const struct auth_request *request, const struct auth_directory *directory, struct limits *limits,
                      struct wall_time now, struct auth_outcome *out_outcome, struct refusal *out_refusal) MUST_USE;
+
+/* What buckets of a key and an address are keyed by. A view into bytes. */
+#define AUTH_ADDRESS_MAX 32
+#define AUTH_BUCKET_MAX  (SHA256_BYTES + AUTH_ADDRESS_MAX)
+struct span auth_bucket(const struct auth_key *key, struct span address, uint8_t bytes[AUTH_BUCKET_MAX]);
 
 /* Steps 3 to 6: for a write, which asks again in its own transaction. ERR_DENIED. */
 enum err auth_check_key(const struct auth_directory *directory, const uint8_t hash[SHA256_BYTES], struct wall_time now,

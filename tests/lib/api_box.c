@@ -250,7 +250,8 @@ struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask 
 
     must(buf_new(BODY_MAX, &pending->body), "body");
     must(arena_new(4096, ARENA_MAX, &exchange->arena), "arena");
-    must(socket_address_parse(span_lit("192.0.2.7"), &pending->peer), "peer");
+    const char *const peer = ask->peer == NULL ? "192.0.2.7" : ask->peer;
+    must(socket_address_parse(span_str(peer), &pending->peer), "peer");
     exchange->method = method_of(ask->method);
     exchange->path = span_of(target.data, question);
     exchange->has_query = question < target.len;

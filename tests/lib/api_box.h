@@ -66,6 +66,7 @@ struct api_ask {
     const char *header2;
     const char *content_type; /* instead of application/json */
     struct api *api;          /* NULL: box->api */
+    const char *peer;         /* the client's address; NULL: 192.0.2.7 */
 };
 
 /* Asks and waits for the answer, which lives until the next call. */

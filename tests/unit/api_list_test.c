@@ -42,11 +42,27 @@ static int setup(void **state)
 
 #define SCAN "/v1/data/posts?andFilters=%7B%22n%22%3A5%7D&limit=1"
 
-static struct api_box_pending *begin_scan(struct api_box *box)
+static struct api_box_pending *begin_scan_from(struct api_box *box, size_t client)
 {
-    const struct api_ask ask = {.method = "GET", .target = SCAN, .key = box->publishable};
+    char peer[32];
+    (void)snprintf(peer, sizeof peer, "192.0.2.%zu", client + 1);
+    const struct api_ask ask = {.method = "GET", .target = SCAN, .key = box->publishable, .peer = peer};
 
     return api_box_begin(box, &ask);
+}
+
+static struct api_box_pending *begin_scan(struct api_box *box)
+{
+    return begin_scan_from(box, 0);
+}
+
+/* The scans that a key may have at a time, from as few addresses as there must be. */
+static void begin_all(struct api_box *box, struct api_box_pending *scans[CONFIG_API_SCANS_PER_KEY])
+{
+    for (size_t i = 0; i < CONFIG_API_SCANS_PER_KEY; i++) {
+        scans[i] = begin_scan_from(box, i / CONFIG_API_SCANS_PER_ADDRESS);
+        assert_false(api_box_is_done(scans[i]));
+    }
 }
 
 static void a_scan_goes_on_in_slices_and_others_are_answered_in_between(void **state)
@@ -66,12 +82,9 @@ static void attack_13_one_key_has_so_many_scans_at_a_time(void **state)
 {
     struct api_box *box = *state;
     struct api_box_pending *scans[CONFIG_API_SCANS_PER_KEY];
-    for (size_t i = 0; i < CONFIG_API_SCANS_PER_KEY; i++) {
-        scans[i] = begin_scan(box);
-        assert_false(api_box_is_done(scans[i]));
-    }
+    begin_all(box, scans);
 
-    const struct api_answer *answer = api_box_finish(box, begin_scan(box));
+    const struct api_answer *answer = api_box_finish(box, begin_scan_from(box, 100));
 
     assert_int_equal(answer->status, 429);
     assert_non_null(strstr(answer->headers, "Retry-After: 1\n"));
@@ -79,6 +92,27 @@ static void attack_13_one_key_has_so_many_scans_at_a_time(void **state)
         assert_int_equal(api_box_finish(box, scans[i])->status, 200);
     }
     assert_int_equal(api_box_finish(box, begin_scan(box))->status, 200); /* the places are free again */
+}
+
+static void attack_13_one_address_leaves_scans_of_its_key_to_others(void **state)
+{
+    struct api_box *box = *state;
+    struct api_box_pending *scans[CONFIG_API_SCANS_PER_ADDRESS + 1];
+    for (size_t i = 0; i < CONFIG_API_SCANS_PER_ADDRESS; i++) {
+        scans[i] = begin_scan_from(box, 0);
+        assert_false(api_box_is_done(scans[i]));
+    }
+
+    const struct api_answer *answer = api_box_finish(box, begin_scan_from(box, 0));
+    assert_int_equal(answer->status, 429);
+    assert_non_null(strstr(answer->headers, "Retry-After: 1\n"));
+    scans[CONFIG_API_SCANS_PER_ADDRESS] = begin_scan_from(box, 1);
+    assert_false(api_box_is_done(scans[CONFIG_API_SCANS_PER_ADDRESS]));
+
+    for (size_t i = 0; i < ARRAY_LENGTH(scans); i++) {
+        assert_int_equal(api_box_finish(box, scans[i])->status, 200);
+    }
+    assert_int_equal(api_box_finish(box, begin_scan_from(box, 0))->status, 200); /* the places are free again */
 }
 
 static void attack_13_lists_of_all_keys_leave_room_for_reads(void **state)
@@ -90,7 +124,10 @@ static void attack_13_lists_of_all_keys_leave_room_for_reads(void **state)
 
     for (; count < ARRAY_LENGTH(scans) && status == 0; count++) {
         const bool other = count >= CONFIG_API_SCANS_PER_KEY;
-        const struct api_ask ask = {.method = "GET", .target = SCAN, .key = other ? box->secret : box->publishable};
+        char peer[32];
+        (void)snprintf(peer, sizeof peer, "192.0.2.%zu", count / CONFIG_API_SCANS_PER_ADDRESS + 1);
+        const struct api_ask ask = {
+            .method = "GET", .target = SCAN, .key = other ? box->secret : box->publishable, .peer = peer};
         scans[count] = api_box_begin(box, &ask);
         if (api_box_is_done(scans[count])) {
             status = api_box_finish(box, scans[count])->status;
@@ -122,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_goes_on_in_slices_and_others_are_answered_in_between),
         cmocka_unit_test(attack_13_one_key_has_so_many_scans_at_a_time),
+        cmocka_unit_test(attack_13_one_address_leaves_scans_of_its_key_to_others),
         cmocka_unit_test(attack_13_lists_of_all_keys_leave_room_for_reads),
         cmocka_unit_test(a_scan_ends_when_its_client_is_gone),
     };
