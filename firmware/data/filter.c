@@ -22,7 +22,7 @@ static enum err pay_bytes(struct regex_work *work, size_t bytes, size_t bytes_a_
     return regex_work_spend(work, 1 + bytes / bytes_a_step);
 }
 
-static bool in_set(const struct filter_clause *clause, const struct row_value *value)
+static bool in_sorted(const struct filter_clause *clause, const struct row_value *value)
 {
     size_t low = 0;
     size_t high = clause->set_count;
@@ -41,19 +41,34 @@ static bool in_set(const struct filter_clause *clause, const struct row_value *v
     return false;
 }
 
+/* A container has the order of its bytes, and the set holds none. */
+static bool in_set(const struct filter_clause *clause, const struct filter_subject *subject,
+                   const struct row_value *value)
+{
+    if (value->type == ROW_ARRAY || value->type == ROW_OBJECT) {
+        return false;
+    }
+    return in_sorted(clause, value) ||
+           (clause->of_user && value->type == ROW_STRING && span_equal(value->bytes, subject->user));
+}
+
 static bool is_number(const struct row_value *value)
 {
     return value->type == ROW_INT || value->type == ROW_DOUBLE;
 }
 
 /* Same type and ordered as the operator says. */
-static bool ordered(const struct filter_clause *clause, const struct row_value *value)
+static bool ordered(const struct filter_clause *clause, const struct filter_subject *subject,
+                    const struct row_value *value)
 {
-    const bool comparable = value->type == clause->bound.type || (is_number(value) && is_number(&clause->bound));
-    if (!comparable) {
+    struct row_value bound = clause->bound;
+    if (clause->of_user) {
+        bound.bytes = subject->user;
+    }
+    if (value->type != bound.type && !(is_number(value) && is_number(&bound))) {
         return false;
     }
-    const int order = value_compare(value, &clause->bound);
+    const int order = value_compare(value, &bound);
     const bool below = clause->op == FILTER_LT || clause->op == FILTER_LTE;
     const bool or_equal = clause->op == FILTER_GTE || clause->op == FILTER_LTE;
     return (order == 0 && or_equal) || (below ? order < 0 : order > 0);
@@ -72,29 +87,29 @@ static enum err text_contains(struct regex_work *work, const struct needle *need
 }
 
 /* The asking form of the operator ($ne as $eq, $nin as $in) on one value that is not looked into. */
-static enum err holds_for_one(const struct filter *filter, const struct filter_clause *clause,
+static enum err holds_for_one(const struct filter_clause *clause, const struct filter_subject *subject,
                               const struct row_value *value, bool *out_holds)
 {
     switch (clause->op) {
     case FILTER_EQ:
     case FILTER_NE:
-        return value_equals(value, clause->operand, filter->work, out_holds);
+        return value_equals(value, clause->operand, clause->of_user ? subject->user : SPAN_NONE, subject->work,
+                            out_holds);
     case FILTER_GT:
     case FILTER_GTE:
     case FILTER_LT:
     case FILTER_LTE:
-        *out_holds = ordered(clause, value);
+        *out_holds = ordered(clause, subject, value);
         return ERR_OK;
     case FILTER_IN:
     case FILTER_NIN:
-        /* A container has the order of its bytes, and the set holds none. */
-        *out_holds = value->type != ROW_ARRAY && value->type != ROW_OBJECT && in_set(clause, value);
+        *out_holds = in_set(clause, subject, value);
         return ERR_OK;
     case FILTER_REGEX:
         *out_holds = false;
-        return value->type == ROW_STRING ? regex_match(clause->regex, value->bytes, filter->work, out_holds) : ERR_OK;
+        return value->type == ROW_STRING ? regex_match(clause->regex, value->bytes, subject->work, out_holds) : ERR_OK;
     case FILTER_CONTAINS:
-        return text_contains(filter->work, clause->needle, value, out_holds);
+        return text_contains(subject->work, clause->needle, value, out_holds);
     case FILTER_EXISTS:
         *out_holds = (value->type != ROW_MISSING) == clause->exists;
         return ERR_OK;
@@ -103,7 +118,7 @@ static enum err holds_for_one(const struct filter *filter, const struct filter_c
     return ERR_OK;
 }
 
-static enum err holds_for_element(const struct filter *filter, const struct filter_clause *clause,
+static enum err holds_for_element(const struct filter_clause *clause, const struct filter_subject *subject,
                                   const struct row_value *list, bool *out_holds)
 {
     struct row_iter iter = row_iter_of(list);
@@ -111,54 +126,55 @@ static enum err holds_for_element(const struct filter *filter, const struct filt
     enum err err = ERR_OK;
     *out_holds = false;
     while (!*out_holds && (err = row_iter_next(&iter, &element)) == ERR_OK) {
-        TRY(regex_work_spend(filter->work, 1));
-        TRY(holds_for_one(filter, clause, &element.value, out_holds));
+        TRY(regex_work_spend(subject->work, 1));
+        TRY(holds_for_one(clause, subject, &element.value, out_holds));
     }
     ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, ERR_DAMAGED, "a stored list is damaged");
     return ERR_OK;
 }
 
-static enum err clause_match(const struct filter *filter, const struct filter_clause *clause, const struct row *row,
-                             bool owns, bool *out_match)
+static enum err clause_match(const struct filter_clause *clause, const struct filter_subject *subject,
+                             bool *out_match)
 {
     char id_text[ROW_ID_TEXT_BYTES];
     struct row_value value;
     bool holds = false;
 
     *out_match = false;
-    if (clause->owner_only && !owns) {
+    if ((clause->owner_only && !subject->owns) || (clause->of_user && subject->user.len == 0)) {
         return ERR_OK;
     }
     if (clause->field.path.len > 0) { /* every object on the way is walked through */
-        TRY(pay_bytes(filter->work, row->encoded.len, PATH_BYTES_A_STEP));
+        TRY(pay_bytes(subject->work, subject->row->encoded.len, PATH_BYTES_A_STEP));
     }
-    TRY(row_find(row, &clause->field, id_text, &value));
-    TRY(holds_for_one(filter, clause, &value, &holds));
+    TRY(row_find(subject->row, &clause->field, id_text, &value));
+    TRY(holds_for_one(clause, subject, &value, &holds));
     if (!holds && value.type == ROW_ARRAY && clause->op != FILTER_EXISTS) {
-        TRY(holds_for_element(filter, clause, &value, &holds));
+        TRY(holds_for_element(clause, subject, &value, &holds));
     }
     const bool negated = clause->op == FILTER_NE || clause->op == FILTER_NIN;
     *out_match = holds != negated;
     return ERR_OK;
 }
 
-static enum err all_match(const struct filter *filter, size_t first, size_t count, const struct row *row, bool owns,
-                          bool *out_match)
+static enum err all_match(const struct filter *filter, const struct filter_group *group,
+                          const struct filter_subject *subject, bool *out_match)
 {
     *out_match = true;
-    for (size_t i = first; *out_match && i < first + count; i++) {
-        TRY(clause_match(filter, &filter->clauses[i], row, owns, out_match));
+    for (size_t i = group->first; *out_match && i < group->first + group->count; i++) {
+        TRY(clause_match(&filter->clauses[i], subject, out_match));
     }
     return ERR_OK;
 }
 
-enum err filter_match(const struct filter *filter, const struct row *row, bool owns, bool *out_match)
+enum err filter_match(const struct filter *filter, const struct filter_subject *subject, bool *out_match)
 {
+    const struct filter_group all = {0, filter->and_count};
     bool match = false;
-    TRY(all_match(filter, 0, filter->and_count, row, owns, &match));
+    TRY(all_match(filter, &all, subject, &match));
     bool some = filter->group_count == 0;
     for (size_t i = 0; match && !some && i < filter->group_count; i++) {
-        TRY(all_match(filter, filter->groups[i].first, filter->groups[i].count, row, owns, &some));
+        TRY(all_match(filter, &filter->groups[i], subject, &some));
     }
     *out_match = match && some;
     return ERR_OK;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Filters and search: the client's conditions on a row, checked and compiled once, then answered on row views without
- * allocation.
+/* Filters and search: conditions on a row, checked and compiled once, then answered on row views without allocation.
+ * They come from a client's query or, filters only, from a policy's rowFilters.
  *
  * andFilters: every member holds. orFilters: some member holds, or, written as an array, some object all of whose
  * members hold. Meaning of the operators: contract 4.4. Number of clauses, depth, size and the work of regular
- * expressions are bounded. A filter lives in the arena of its request and belongs to its thread. */
+ * expressions are bounded. A filter is immutable and lives in the arena it was compiled into. */
 #ifndef FIRMWARE_DATA_FILTER_H
 #define FIRMWARE_DATA_FILTER_H
 
@@ -36,13 +36,20 @@ struct filter_problem {
     size_t field_len;
 };
 
+/* Whose filter it is. */
+enum filter_kind {
+    FILTER_OF_CLIENT, /* names are held against the column rules; VALUE_USER is a text like any other */
+    FILTER_OF_POLICY, /* any name; VALUE_USER stands for the requester's id, whoever that is when a row is asked about */
+};
+
 /* For whom and on which table a filter is compiled; all borrowed for the life of the filter. */
 struct filter_scope {
+    enum filter_kind kind;
     struct arena *arena;
     const struct schema *schema;
-    const struct rls_table *table;
+    const struct rls_table *table; /* of a client's alone, as the next two */
     const struct rls_who *who;
-    struct regex_work *work; /* of the request; pays for whatever else a client can make long, see filter.c */
+    struct regex_work *work; /* of the request; a search pays from it */
 };
 
 struct filter;
@@ -56,9 +63,18 @@ enum err filter_new(const struct filter_scope *scope, const struct json_value *a
                     const struct json_value *or_filters, const struct filter **out_filter,
                     struct filter_problem *out_problem) MUST_USE;
 
-/* Does the row satisfy the filter? owns: rls_owns() for this row; a clause on a field that only owners may read holds
- * on owned rows alone. ERR_BUDGET when the request's steps are used up, ERR_DAMAGED. */
-enum err filter_match(const struct filter *filter, const struct row *row, bool owns, bool *out_match) MUST_USE;
+/* A row that a filter is asked about, and for whom; all borrowed. */
+struct filter_subject {
+    const struct row *row;
+    bool owns;               /* rls_owns() for this row */
+    struct span user;        /* what VALUE_USER stands for in a policy's filter; empty: nobody */
+    struct regex_work *work; /* pays for whatever else a client can make long, see filter.c */
+};
+
+/* Does the row satisfy the filter? A clause on a field that only owners may read holds on owned rows alone. A clause of a
+ * policy whose operand has VALUE_USER in it holds for nobody without an id, $ne and $nin included: contract 3.8.
+ * ERR_BUDGET when the steps of work are used up, ERR_DAMAGED. */
+enum err filter_match(const struct filter *filter, const struct filter_subject *subject, bool *out_match) MUST_USE;
 
 struct search;
 

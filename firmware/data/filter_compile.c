@@ -102,6 +102,54 @@ static bool is_date_field(const struct schema *schema, struct span name)
            (field != NULL && field->type == SCHEMA_DATE);
 }
 
+/* --- the requester's id --- */
+
+/* What nests inside a value: the walk that looks for VALUE_USER and for what nests too deep. */
+struct level {
+    const struct json_value *container;
+    size_t next;
+};
+
+static const struct json_value *next_child(struct level *level)
+{
+    const size_t at = level->next;
+    level->next++;
+    if (level->container->type == JSON_ARRAY) {
+        return at < level->container->as.array.count ? &level->container->as.array.items[at] : NULL;
+    }
+    return at < level->container->as.object.count ? &level->container->as.object.members[at].value : NULL;
+}
+
+static bool is_container(const struct json_value *value)
+{
+    return value->type == JSON_ARRAY || value->type == JSON_OBJECT;
+}
+
+/* Is VALUE_USER the value or anywhere in it? The value is shallow, or the filter is refused in any case. */
+static bool names_user(const struct json_value *value)
+{
+    struct level levels[FILTER_DEPTH_MAX];
+    size_t depth = 0;
+    bool found = value_is_user(value);
+    if (is_container(value)) {
+        levels[0] = (struct level){value, 0};
+        depth = 1;
+    }
+    while (depth > 0 && !found) {
+        const struct json_value *child = next_child(&levels[depth - 1]);
+        if (child == NULL) {
+            depth--;
+            continue;
+        }
+        found = value_is_user(child);
+        if (is_container(child) && depth < FILTER_DEPTH_MAX) {
+            levels[depth] = (struct level){child, 0};
+            depth++;
+        }
+    }
+    return found;
+}
+
 /* --- operands --- */
 
 struct compiler {
@@ -110,6 +158,7 @@ struct compiler {
     struct filter_problem *problem;
     struct span name; /* of the field at hand */
     bool dates;       /* it holds instants */
+    size_t clause_room, group_room;
 };
 
 static enum err refuse(const struct compiler *c, const char *why)
@@ -166,19 +215,24 @@ static enum err compile_set(const struct compiler *c, const struct json_value *o
     }
     TRY(arena_alloc_array(c->scope->arena, operand->as.array.count, sizeof(struct row_value), &memory));
     struct row_value *set = memory;
+    size_t count = 0;
     for (size_t i = 0; i < operand->as.array.count; i++) {
         struct json_value value;
         TRY(convert_date(c, &operand->as.array.items[i], &value));
-        if (value.type == JSON_ARRAY || value.type == JSON_OBJECT) {
+        if (is_container(&value)) {
             return refuse(c, "needs a list of plain values");
         }
-        set[i] = value_of_json(&value);
+        if (clause->of_user && value_is_user(&value)) {
+            continue; /* asked for at each evaluation */
+        }
+        set[count] = value_of_json(&value);
+        count++;
     }
-    if (operand->as.array.count > 0) {
-        qsort(set, operand->as.array.count, sizeof(set[0]), compare_in_set);
+    if (count > 0) {
+        qsort(set, count, sizeof(set[0]), compare_in_set);
     }
     clause->set = set;
-    clause->set_count = operand->as.array.count;
+    clause->set_count = count;
     return ERR_OK;
 }
 
@@ -186,7 +240,7 @@ static enum err compile_bound(const struct compiler *c, const struct json_value 
 {
     struct json_value value;
     TRY(convert_date(c, operand, &value));
-    if (value.type == JSON_NULL || value.type == JSON_ARRAY || value.type == JSON_OBJECT) {
+    if (value.type == JSON_NULL || is_container(&value)) {
         return refuse(c, "can only be compared with a number, a text, a date or true and false");
     }
     clause->bound = value_of_json(&value);
@@ -197,8 +251,8 @@ static enum err compile_regex(const struct compiler *c, const struct json_value 
                               const struct json_value *options, struct filter_clause *clause)
 {
     enum regex_case letters = REGEX_CASE_SENSITIVE;
-    if (operand->type != JSON_STRING) {
-        return refuse(c, "needs a text as $regex");
+    if (operand->type != JSON_STRING || clause->of_user) {
+        return refuse(c, clause->of_user ? "cannot have $userId as $regex" : "needs a text as $regex");
     }
     if (options != NULL) {
         if (options->type != JSON_STRING || !span_equal(options->as.text, span_lit("i"))) {
@@ -218,6 +272,9 @@ static enum err compile_contains(const struct compiler *c, const struct json_val
 {
     if (operand->type != JSON_STRING || operand->as.text.len > NEEDLE_MAX) {
         return refuse(c, "needs a text of at most 256 bytes as $contains");
+    }
+    if (clause->of_user) {
+        return refuse(c, "cannot have $userId as $contains");
     }
     return needle_new(c->scope->arena, operand->as.text, &clause->needle);
 }
@@ -252,13 +309,16 @@ static enum err add_clause(struct compiler *c, enum filter_op op, const struct j
                            const struct json_value *options)
 {
     struct filter_clause clause = {.op = op};
-    if (c->filter->clause_count == FILTER_CLAUSES_MAX) {
+    clause.of_user = c->scope->kind == FILTER_OF_POLICY && names_user(operand);
+    if (c->filter->clause_count == c->clause_room) {
         return refuse(c, "is one condition too many: a query may have 64");
     }
     if (filter_field(c->scope->schema, c->name, &clause.field) != ERR_OK) {
         return refuse(c, "is not a field name");
     }
-    TRY(filter_guard(c->scope, c->name, &clause.owner_only, c->problem));
+    if (c->scope->kind == FILTER_OF_CLIENT) {
+        TRY(filter_guard(c->scope, c->name, &clause.owner_only, c->problem));
+    }
     TRY(compile_operand(c, operand, options, &clause));
     c->filter->clauses[c->filter->clause_count] = clause;
     c->filter->clause_count++;
@@ -344,7 +404,7 @@ static enum err compile_object(struct compiler *c, const struct json_value *obje
 
 static enum err end_group(struct compiler *c, size_t first)
 {
-    if (c->filter->group_count > FILTER_CLAUSES_MAX) {
+    if (c->filter->group_count == c->group_room) {
         return refuse(c, "is one group too many: a query may have 64");
     }
     c->filter->groups[c->filter->group_count] = (struct filter_group){first, c->filter->clause_count - first};
@@ -376,22 +436,7 @@ static enum err compile_or(struct compiler *c, const struct json_value *or_filte
     return ERR_OK;
 }
 
-/* --- depth --- */
-
-struct level {
-    const struct json_value *container;
-    size_t next;
-};
-
-static const struct json_value *next_child(struct level *level)
-{
-    const size_t at = level->next;
-    level->next++;
-    if (level->container->type == JSON_ARRAY) {
-        return at < level->container->as.array.count ? &level->container->as.array.items[at] : NULL;
-    }
-    return at < level->container->as.object.count ? &level->container->as.object.members[at].value : NULL;
-}
+/* --- depth and size --- */
 
 /* Does the value nest at most FILTER_DEPTH_MAX deep? */
 static bool is_shallow(const struct json_value *value)
@@ -403,7 +448,7 @@ static bool is_shallow(const struct json_value *value)
         const struct json_value *child = next_child(&levels[depth - 1]);
         if (child == NULL) {
             depth--;
-        } else if (child->type == JSON_ARRAY || child->type == JSON_OBJECT) {
+        } else if (is_container(child)) {
             if (depth == FILTER_DEPTH_MAX) {
                 return false;
             }
@@ -423,6 +468,58 @@ static enum err check_shape(struct compiler *c, const struct json_value *value, 
     return is_shallow(value) ? ERR_OK : refuse(c, "nests too deep");
 }
 
+/* How many clauses and groups a filter can have at most; more than that are refused on the way. */
+static void count_object(const struct json_value *object, size_t *clauses)
+{
+    for (size_t i = 0; object->type == JSON_OBJECT && i < object->as.object.count; i++) {
+        const struct json_value *operand = &object->as.object.members[i].value;
+        *clauses += operand->type == JSON_OBJECT ? num_min(1 + operand->as.object.count, FILTER_CLAUSES_MAX) : 1;
+    }
+}
+
+static enum err make_room(struct compiler *c, const struct json_value *and_filters, const struct json_value *or_filters)
+{
+    size_t clauses = 0;
+    size_t groups = 0;
+    void *memory = NULL;
+
+    if (and_filters != NULL) {
+        count_object(and_filters, &clauses);
+    }
+    if (or_filters != NULL && or_filters->type == JSON_OBJECT) {
+        count_object(or_filters, &clauses);
+        groups = or_filters->as.object.count;
+    }
+    for (size_t i = 0; or_filters != NULL && or_filters->type == JSON_ARRAY && i < or_filters->as.array.count; i++) {
+        count_object(&or_filters->as.array.items[i], &clauses);
+        groups++;
+    }
+    c->clause_room = num_min(clauses, FILTER_CLAUSES_MAX);
+    c->group_room = num_min(groups, FILTER_CLAUSES_MAX);
+    TRY(arena_alloc_array(c->scope->arena, c->clause_room, sizeof(struct filter_clause), &memory));
+    c->filter->clauses = memory;
+    TRY(arena_alloc_array(c->scope->arena, c->group_room, sizeof(struct filter_group), &memory));
+    c->filter->groups = memory;
+    return ERR_OK;
+}
+
+static enum err compile_both(struct compiler *c, const struct json_value *and_filters,
+                             const struct json_value *or_filters)
+{
+    if (and_filters != NULL) {
+        TRY(check_shape(c, and_filters, "andFilters", false));
+    }
+    if (or_filters != NULL) {
+        TRY(check_shape(c, or_filters, "orFilters", true));
+    }
+    TRY(make_room(c, and_filters, or_filters));
+    if (and_filters != NULL) {
+        TRY(compile_object(c, and_filters));
+    }
+    c->filter->and_count = c->filter->clause_count;
+    return or_filters == NULL ? ERR_OK : compile_or(c, or_filters);
+}
+
 enum err filter_new(const struct filter_scope *scope, const struct json_value *and_filters,
                     const struct json_value *or_filters, const struct filter **out_filter,
                     struct filter_problem *out_problem)
@@ -431,18 +528,8 @@ enum err filter_new(const struct filter_scope *scope, const struct json_value *a
     struct filter_problem problem = {.why = NULL};
     TRY(arena_alloc(scope->arena, sizeof(struct filter), &memory));
     struct compiler c = {.scope = scope, .filter = memory, .problem = &problem};
-    enum err err = ERR_OK;
 
-    c.filter->work = scope->work;
-    if (and_filters != NULL) {
-        err = check_shape(&c, and_filters, "andFilters", false);
-        err = err == ERR_OK ? compile_object(&c, and_filters) : err;
-    }
-    c.filter->and_count = c.filter->clause_count;
-    if (err == ERR_OK && or_filters != NULL) {
-        err = check_shape(&c, or_filters, "orFilters", true);
-        err = err == ERR_OK ? compile_or(&c, or_filters) : err;
-    }
+    const enum err err = compile_both(&c, and_filters, or_filters);
     if (err == ERR_MALFORMED || err == ERR_DENIED) {
         *out_problem = problem;
     }

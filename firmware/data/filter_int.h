@@ -25,10 +25,11 @@ struct filter_clause {
     struct row_field field;
     enum filter_op op;
     bool owner_only;                  /* holds on owned rows alone: the field may be read there alone */
+    bool of_user;                     /* the operand has VALUE_USER in it: without an id the clause does not hold */
     bool exists;                      /* operand of $exists */
     const struct json_value *operand; /* of equality */
     struct row_value bound;           /* of an order comparison */
-    const struct row_value *set;      /* of $in and $nin, sorted */
+    const struct row_value *set;      /* of $in and $nin, sorted, without VALUE_USER */
     size_t set_count;
     const struct regex *regex;
     const struct needle *needle;
@@ -41,11 +42,10 @@ struct filter_group {
 
 /* The clauses [0, and_count) hold, and, if there are groups, some group holds. */
 struct filter {
-    struct regex_work *work;
-    struct filter_clause clauses[FILTER_CLAUSES_MAX];
+    struct filter_clause *clauses;
     size_t clause_count;
     size_t and_count;
-    struct filter_group groups[FILTER_CLAUSES_MAX + 1];
+    struct filter_group *groups;
     size_t group_count;
 };
 

@@ -45,7 +45,8 @@ static enum err condition(void *context, const struct row *row, bool *out_take)
     const bool owns = rls_owns(plan->who, row->created_by);
     bool take = !plan->owner_only || owns;
     if (take && plan->filter != NULL) {
-        TRY(filter_match(plan->filter, row, owns, &take));
+        const struct filter_subject subject = {.row = row, .owns = owns, .work = plan->work};
+        TRY(filter_match(plan->filter, &subject, &take));
     }
     if (take && plan->search != NULL) {
         TRY(search_match(plan->search, row, owns, &take));

@@ -281,6 +281,7 @@ static enum err need_scope(struct planner *p)
         return ERR_OK;
     }
     TRY(regex_work_new(p->input->arena, CONFIG_DATA_REGEX_STEPS, &p->work));
+    p->plan->work = p->work;
     TRY(arena_alloc(p->input->arena, sizeof(struct filter_scope), &memory));
     p->scope = memory;
     *p->scope = (struct filter_scope){.arena = p->input->arena,

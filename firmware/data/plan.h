@@ -43,6 +43,7 @@ struct plan {
     bool descending;
     const struct filter *filter; /* or NULL */
     const struct search *search; /* or NULL */
+    struct regex_work *work;     /* the steps of filter and search; NULL without either */
     bool owner_only;             /* only rows that `who` owns */
     struct row_select select;
     const struct rls_table *table;

@@ -86,6 +86,11 @@ int value_compare(const struct row_value *a, const struct row_value *b)
     return 0;
 }
 
+bool value_is_user(const struct json_value *json)
+{
+    return json->type == JSON_STRING && span_equal(json->as.text, span_lit(VALUE_USER));
+}
+
 struct row_value value_of_json(const struct json_value *json)
 {
     switch (json->type) {
@@ -121,9 +126,12 @@ struct pair {
 enum step { STEP_EQUAL, STEP_DIFFERENT, STEP_DESCEND };
 
 /* Compares what can be compared without looking inside. */
-static enum step compare_outside(const struct row_value *value, const struct json_value *operand)
+static enum step compare_outside(const struct row_value *value, const struct json_value *operand, struct span user)
 {
-    const struct row_value other = value_of_json(operand);
+    struct row_value other = value_of_json(operand);
+    if (user.len > 0 && value_is_user(operand)) {
+        other.bytes = user;
+    }
     if (rank_of(value->type) != rank_of(other.type)) {
         return STEP_DIFFERENT;
     }
@@ -154,15 +162,15 @@ static enum err partner(const struct pair *pair, const struct row_member *member
     return ERR_OK;
 }
 
-enum err value_equals(const struct row_value *value, const struct json_value *operand, struct regex_work *work,
-                      bool *out_equal)
+enum err value_equals(const struct row_value *value, const struct json_value *operand, struct span user,
+                      struct regex_work *work, bool *out_equal)
 {
     struct pair pairs[VALUE_DEPTH_MAX];
     struct row_value left = *value;
     const struct json_value *right = operand;
     size_t depth = 0;
     for (;;) {
-        const enum step step = compare_outside(&left, right);
+        const enum step step = compare_outside(&left, right, user);
         if (step == STEP_DIFFERENT) {
             *out_equal = false;
             return ERR_OK;
