@@ -12,6 +12,7 @@
 #include "firmware/worker/worker.h"
 #include "hal/base/attr.h"
 #include "hal/base/log.h"
+#include "hal/process.h"
 
 #define USAGE_STATUS 2
 
@@ -49,12 +50,14 @@ static int fsck(int argc, char **argv)
 static int keeper(int argc, char **argv)
 {
     (void)argv; /* takes none */
+    process_set_name("rowlock keeper");
     return argc == 0 ? keeper_main() : usage(stderr);
 }
 
 static int worker(int argc, char **argv)
 {
     (void)argv; /* takes none */
+    process_set_name("rowlock worker");
     return argc == 0 ? worker_main() : usage(stderr);
 }
 

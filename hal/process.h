@@ -49,6 +49,9 @@ enum err process_start(const struct process_spec *spec, struct process *out_proc
 enum err process_reap(struct process *process, unsigned int timeout_ms, enum process_end *out_end, int *out_number)
     MUST_USE;
 
+/* The name of this process for ps and top; at most 15 bytes, a literal. Where it cannot be set, it stays "exe". */
+void process_set_name(const char *name);
+
 /* Forces a child to end, by SIGKILL. A child that has ended is no error. */
 void process_kill(const struct process *process);
 

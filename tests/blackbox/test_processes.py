@@ -172,6 +172,14 @@ def test_nobody_else_can_read_what_lies_on_disk(box):
             assert mode & 0o077 == 0, path
 
 
+def test_ps_and_top_show_what_a_process_is(box):
+    for name in ("keeper", "worker"):
+        process = pathlib.Path(f"/proc/{box.pid(name)}")
+        assert (process / "comm").read_text() == f"rowlock {name}\n"
+        assert (process / "cmdline").read_bytes() == f"rowlock\0{name}\0".encode()
+    assert pathlib.Path(f"/proc/{box.pid('supervisor')}/comm").read_text() == "rowlock\n"
+
+
 def test_worker_and_keeper_cannot_be_traced_and_leave_no_core(box):
     for name in ("worker", "keeper"):
         pid = box.pid(name)
