@@ -66,6 +66,7 @@ static const struct row table[] = {
     [MSG_KEEPER_WORKER] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, true, 2,
         {U32(with_fd.kind, MSG_FD_NOTICES), U32(with_fd.index, MSG_REACTORS_MAX + 1)}},
     [MSG_KEEPER_SHOWN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_KEEPER_ASK] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_KEEPER_STOP] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
     [MSG_KEEPER_STATE] = {MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 3,
@@ -74,6 +75,7 @@ static const struct row table[] = {
         {TEXT(keeper_recovery)}},
     [MSG_KEEPER_CA] = {MSG_TO_KEEPER, MSG_UPPER, IN_STARTING | IN_SERVING, false, 1, {TEXT(keeper_ca)}},
     [MSG_KEEPER_OFFENCE] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
+    [MSG_KEEPER_ANSWER] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
 
     [MSG_WORKER_FD] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 2,
         {U32(with_fd.kind, MSG_FD_KINDS - 1), U32(with_fd.index, 4 * MSG_REACTORS_MAX)}},
@@ -81,6 +83,7 @@ static const struct row table[] = {
         {U32(worker_start.mode, MSG_MODES - 1), U32(worker_start.state, STATE_LAST),
          U32(worker_start.reason, REASON_LAST), U32(worker_start.first, 1),
          U32(worker_start.reactors, MSG_REACTORS_MAX), U32(worker_start.https_port, 65535)}},
+    [MSG_WORKER_ASK] = {MSG_TO_WORKER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_WORKER_STOP] = {MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
     [MSG_WORKER_BOOTSTRAP] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 4,
@@ -90,6 +93,7 @@ static const struct row table[] = {
     [MSG_WORKER_FAILED] = {MSG_TO_WORKER, MSG_UPPER, IN_ANY, false, 1, {U32(reason, REASON_LAST)}},
     [MSG_WORKER_CHECKED] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 2,
         {U32(worker_checked.err, ERR_LAST), U32(worker_checked.findings, UINT32_MAX)}},
+    [MSG_WORKER_ANSWER] = {MSG_TO_WORKER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
 
     [MSG_SIGN_TLS13] = {MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 3,
         {U64(sign_tls13.request), U32(sign_tls13.certificate, UINT32_MAX), TEXT(sign_tls13.transcript)}},

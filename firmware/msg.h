@@ -66,21 +66,25 @@ enum msg_type {
     MSG_KEEPER_START,  /* open the TPM and find the state */
     MSG_KEEPER_WORKER, /* a channel to a new worker comes along; index 0 ends the channels of the previous one */
     MSG_KEEPER_SHOWN,  /* the recovery key was shown to a person: from now on it never is again */
+    MSG_KEEPER_ASK,    /* does the crypto thread run? */
     MSG_KEEPER_STOP,   /* shut the TPM down in order, then exit */
     /* keeper to supervisor */
     MSG_KEEPER_STATE,
     MSG_KEEPER_RECOVERY, /* the recovery key, to be shown once */
     MSG_KEEPER_CA,       /* the CA certificate as PEM, for clients to pin */
     MSG_KEEPER_OFFENCE,  /* the worker sent what it may not send */
+    MSG_KEEPER_ANSWER,   /* it does */
     /* supervisor to worker */
     MSG_WORKER_FD,    /* a listener or a channel to the keeper comes along */
     MSG_WORKER_START, /* all descriptors are there */
+    MSG_WORKER_ASK,   /* do the main thread and every reactor run? */
     MSG_WORKER_STOP,  /* finish what was accepted, then exit */
     /* worker to supervisor */
     MSG_WORKER_BOOTSTRAP, /* the first project and its keys, to be shown once */
     MSG_WORKER_READY,     /* requests are answered */
     MSG_WORKER_FAILED,    /* the database cannot be served; the worker goes on in state failed */
     MSG_WORKER_CHECKED,   /* the database was checked offline */
+    MSG_WORKER_ANSWER,    /* they do */
     /* reactor to keeper */
     MSG_SIGN_TLS13,
     MSG_SIGN_TLS12,

@@ -33,6 +33,7 @@ const char *life_reason_name(enum life_reason reason)
         [LIFE_REASON_KEYS_DAMAGED] = "keys-damaged",
         [LIFE_REASON_STORAGE_DAMAGED] = "storage-damaged",
         [LIFE_REASON_ROLLBACK] = "rollback-detected",
+        [LIFE_REASON_WORKER_FAILED] = "worker-failed",
     };
     _Static_assert(ARRAY_LENGTH(names) == LIFE_REASON_COUNT, "every reason has a name");
 

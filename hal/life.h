@@ -17,6 +17,7 @@ enum life_reason {
     LIFE_REASON_KEYS_DAMAGED,    /* the sealed root or the wrapped keys fail their checks */
     LIFE_REASON_STORAGE_DAMAGED, /* the database fails its checks */
     LIFE_REASON_ROLLBACK,        /* the database is older than the TPM remembers */
+    LIFE_REASON_WORKER_FAILED,   /* the process that serves stopped answering again and again */
     LIFE_REASON_COUNT
 };
 

@@ -36,6 +36,9 @@ struct process {
 
 enum process_end { PROCESS_EXITED, PROCESS_KILLED };
 
+/* Is this signal the one that process_kill sends, and that the kernel sends when memory runs out? */
+bool process_is_kill(int signal);
+
 /* May this user start the program again? Told once with a reason, where a child that cannot start would only end.
  * ERR_REFUSED: the program's file is not executable for him. */
 enum err process_can_start(void) MUST_USE;

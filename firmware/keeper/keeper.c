@@ -211,6 +211,7 @@ static enum err on_tpm(struct keeper *keeper)
 /* One message of the supervisor, once the state is known. */
 static enum err obey(struct keeper *keeper, struct msg *msg)
 {
+    const struct msg answer = MSG_NEW(MSG_KEEPER_ANSWER);
     bool complete = false;
 
     if (msg->type == MSG_KEEPER_NAME) {
@@ -223,6 +224,8 @@ static enum err obey(struct keeper *keeper, struct msg *msg)
         TRY(keeper_links_add(keeper, msg));
     } else if (msg->type == MSG_KEEPER_SHOWN) {
         TRY(vault_shown(keeper->vault)); /* legal while operational only: the vault is this thread's */
+    } else if (msg->type == MSG_KEEPER_ASK) {
+        TRY(msg_send(keeper->control, &answer));
     } else if (msg->type == MSG_KEEPER_STOP) {
         keeper->state = MSG_STOPPING;
     }

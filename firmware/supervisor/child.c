@@ -8,9 +8,11 @@
 #define SEND_TIMEOUT_MS 5000 /* a child that does not read for so long is not worth waiting for */
 #define CHILD_FDS 2
 
-void child_init(struct child *child, const char *command, enum msg_channel_kind kind)
+void child_init(struct child *child, const char *command, enum msg_channel_kind kind,
+                const struct health_limits *limits)
 {
     *child = (struct child){.command = command, .kind = kind, .process = {.pidfd = -1}};
+    health_init(&child->health, limits);
 }
 
 static enum err watch(struct child *child, struct poller *poller)
@@ -47,6 +49,9 @@ enum err child_start(struct child *child, struct poller *poller, int directory_f
     child->runs = true;
     child->stopping = false;
     child->started = now;
+    child->silent = false;
+    child->at_fault = false;
+    health_started(&child->health, now);
     LOG(LOG_INFO, "child_started", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", child->process.pid));
     TRY(watch(child, poller));
     return ERR_OK;
@@ -78,14 +83,14 @@ void child_done(struct child *child, struct poller *poller)
     }
 }
 
-bool child_reap(struct child *child, struct poller *poller, struct mono_time now)
+enum child_end child_reap(struct child *child, struct poller *poller, struct mono_time now)
 {
     enum process_end end = PROCESS_EXITED;
     int number = 0;
     const int pid = child->process.pid;
 
     if (!child->runs) {
-        return false;
+        return CHILD_RUNS;
     }
     const int pidfd = child->process.pidfd;
     struct process process = child->process;
@@ -97,10 +102,12 @@ bool child_reap(struct child *child, struct poller *poller, struct mono_time now
         if (poller_add(poller, pidfd, POLLER_READ, &child->process) != ERR_OK) {
             log_fault(LOG_WARN, "child_not_polled");
         }
-        return false;
+        return CHILD_RUNS;
     }
     child->process = process;
     child->runs = false;
+    child->silent = false;
+    health_ended(&child->health);
     const bool steady = mono_ms_between(child->started, now) >= CHILD_STEADY_MS;
     const bool orderly = child->stopping && end == PROCESS_EXITED && number == 0;
     if (orderly || steady || child->backoff_ms == 0) {
@@ -112,7 +119,55 @@ bool child_reap(struct child *child, struct poller *poller, struct mono_time now
     LOG(orderly ? LOG_INFO : LOG_ERROR, "child_ended", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", pid),
         LOG_LITERAL("how", end == PROCESS_EXITED ? "exit" : "signal"), LOG_NUMBER("number", number));
     child_done(child, poller);
-    return true;
+    const bool killed = end == PROCESS_KILLED && process_is_kill(number);
+    return child->at_fault || (!child->stopping && !killed) ? CHILD_CRASHED : CHILD_ENDED;
+}
+
+void child_condemn(struct child *child, const char *why)
+{
+    if (child->runs && !child->at_fault) {
+        LOG(LOG_ERROR, "child_condemned", LOG_LITERAL("child", child->command),
+            LOG_NUMBER("pid", child->process.pid), LOG_LITERAL("why", why));
+        child->at_fault = true;
+        process_kill(&child->process);
+    }
+}
+
+static void ask(struct child *child, enum msg_type question)
+{
+    const struct msg msg = MSG_NEW(question);
+
+    if (msg_send(child->control, &msg) != ERR_OK) {
+        log_fault(LOG_WARN, "child_not_asked"); /* its end follows, or its silence */
+    }
+}
+
+void child_look_at(struct child *child, enum msg_type question, struct mono_time now)
+{
+    const enum health_verdict verdict = health_look(&child->health, now);
+    const bool silent = verdict != HEALTH_WELL && verdict != HEALTH_ASK;
+
+    if (!child->runs || child->stopping) {
+        return; /* its end is awaited already */
+    }
+    if (silent && !child->silent) {
+        LOG(LOG_WARN, "child_silent", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", child->process.pid));
+    }
+    child->silent = silent;
+    switch (verdict) {
+    case HEALTH_WELL:
+    case HEALTH_SILENT:
+        break;
+    case HEALTH_ASK:
+        ask(child, question);
+        break;
+    case HEALTH_LATE:
+        child_condemn(child, "not ready in time");
+        break;
+    case HEALTH_HUNG:
+        child_condemn(child, "no answer");
+        break;
+    }
 }
 
 void child_give_up(struct child *child, struct mono_time now)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "firmware/msg.h"
+#include "firmware/supervisor/health.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/time.h"
@@ -30,9 +31,13 @@ struct child {
     struct mono_time started;
     struct mono_time start_at; /* not before */
     unsigned int backoff_ms;
+    struct health health;
+    bool silent;   /* it owes an answer, or to be ready, for too long to vouch for it */
+    bool at_fault; /* killed for what it did or did not do */
 };
 
-void child_init(struct child *child, const char *command, enum msg_channel_kind kind);
+void child_init(struct child *child, const char *command, enum msg_channel_kind kind,
+                const struct health_limits *limits);
 
 /* Starts the process with the control channel and one directory, and watches both its end and its channel. Events carry
  * &child->process for the end and the child itself for messages. ERR_LIMIT, ERR_IO, ERR_NO_MEMORY. */
@@ -41,8 +46,21 @@ enum err child_start(struct child *child, struct poller *poller, int directory_f
 /* Asks it to end by message; kill_after_ms later it is killed. Asking again changes nothing. */
 void child_stop(struct child *child, enum msg_type stop, struct mono_time now, unsigned int kill_after_ms);
 
-/* Collects it if it has ended: true then. Sets when it may start again. */
-bool child_reap(struct child *child, struct poller *poller, struct mono_time now);
+/* What there is to know of the end of one. */
+enum child_end {
+    CHILD_RUNS,
+    CHILD_ENDED,  /* as asked, or killed by somebody else, who had his reasons */
+    CHILD_CRASHED /* unasked, or killed because it was at fault */
+};
+
+/* Collects it if it has ended. Sets when it may start again. */
+enum child_end child_reap(struct child *child, struct poller *poller, struct mono_time now);
+
+/* Kills it for what it did or did not do; why is a literal for the log. */
+void child_condemn(struct child *child, const char *why);
+
+/* At each tick: asks it for a sign of life when it is time, and kills one that does not get ready or does not answer. */
+void child_look_at(struct child *child, enum msg_type question, struct mono_time now);
 
 /* After a start that failed: logs why, and ends what was started of it; the next try is after a wait. */
 void child_give_up(struct child *child, struct mono_time now);

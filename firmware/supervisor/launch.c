@@ -92,7 +92,7 @@ static enum err connect_all(struct supervisor *supervisor)
 enum err supervisor_start_worker(struct supervisor *supervisor)
 {
     TRY(child_start(&supervisor->worker, supervisor->poller, supervisor->worker_dir, hal_clock_mono(supervisor->clock)));
-    supervisor->failed = supervisor->early_deaths >= EARLY_DEATHS_MAX;
+    supervisor->failed = supervisor->given_up;
     supervisor->has_generation = hal_vmgenid_read(supervisor->vmgenid, supervisor->generation) == ERR_OK;
     fault_clear();
     TRY(connect_all(supervisor));
@@ -100,7 +100,7 @@ enum err supervisor_start_worker(struct supervisor *supervisor)
     supervisor->out.as.worker_start.mode = (uint32_t)supervisor->mode;
     supervisor->out.as.worker_start.state = (uint32_t)(supervisor->failed ? BOARD_FAILED : supervisor->state);
     supervisor->out.as.worker_start.reason =
-        (uint32_t)(supervisor->failed ? LIFE_REASON_STORAGE_DAMAGED : supervisor->reason);
+        (uint32_t)(supervisor->failed ? supervisor->failure : supervisor->reason);
     supervisor->out.as.worker_start.first = supervisor->first ? 1 : 0;
     supervisor->out.as.worker_start.reactors = (uint32_t)supervisor->reactors;
     supervisor->out.as.worker_start.https_port = supervisor->port;

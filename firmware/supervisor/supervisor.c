@@ -3,9 +3,12 @@
  *
  *   start      keeper; when it has told the state: worker; when that answers: the report
  *   unlocked   the keeper tells another state: the worker is asked to end, and one for the new state follows
- *   worker     dies: started again after a wait; nothing that was acknowledged is lost, because it is on disk
+ *   worker     dies: started again after a wait; nothing that was acknowledged is lost, because it is on disk. Too many
+ *              crashes in a while, whether it had answered requests in between or not: it meets something in the
+ *              database, and the next one serves without (state failed) until the box is started again
  *   keeper     dies: started again if the board permits it, and unseals again; its worker serves open connections until
  *              then and is replaced, because its channels lead nowhere
+ *   either     is not ready in time, or stays silent: killed, and treated as one that crashed (health.h)
  *   SIGTERM    worker (drains), keeper (shuts the TPM down), supervisor
  *
  * The listening sockets are the supervisor's: while a worker is replaced, connections wait in their queues. */
@@ -99,6 +102,9 @@ static void on_keeper_state(struct supervisor *supervisor)
     supervisor->reason = (enum life_reason)supervisor->in.as.keeper_state.reason;
     supervisor->first = supervisor->in.as.keeper_state.first == 1;
     supervisor->known = true;
+    if (supervisor->keeper.state == MSG_STARTING) {
+        health_ready(&supervisor->keeper.health, hal_clock_mono(supervisor->clock));
+    }
     supervisor->keeper.state = state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
     reason = life_reason_name(supervisor->reason);
     LOG(LOG_INFO, "state", LOG_LITERAL("state", life_state_name(state)),
@@ -131,8 +137,9 @@ static void on_keeper(struct supervisor *supervisor)
         supervisor->news.recovery = supervisor->in.as.keeper_recovery;
         supervisor->reported = false; /* one that was shown before its keeper died, unheard, opens nothing any more */
     } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
-        LOG(LOG_ERROR, "worker_offended", LOG_NUMBER("pid", supervisor->worker.process.pid));
-        process_kill(&supervisor->worker.process);
+        child_condemn(&supervisor->worker, "it sent the keeper what it may not");
+    } else if (supervisor->in.type == MSG_KEEPER_ANSWER) {
+        health_answered(&supervisor->keeper.health);
     }
 }
 
@@ -145,14 +152,17 @@ static enum err on_worker(struct supervisor *supervisor)
         supervisor->news.secret = supervisor->in.as.worker_bootstrap.secret;
     } else if (supervisor->in.type == MSG_WORKER_FAILED) {
         supervisor->failed = true;
+        supervisor->failure = (enum life_reason)supervisor->in.as.reason;
         hal_status_light(supervisor->status, HAL_LIGHT_FAILED);
     } else if (supervisor->in.type == MSG_WORKER_CHECKED) {
         const bool done = supervisor->in.as.worker_checked.err == ERR_OK;
         begin_end(supervisor, !done ? 2 : supervisor->in.as.worker_checked.findings != 0 ? 1 : 0);
     } else if (supervisor->in.type == MSG_WORKER_READY) {
         supervisor->worker.state = supervisor->state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
-        supervisor->early_deaths = supervisor->failed ? supervisor->early_deaths : 0;
+        health_ready(&supervisor->worker.health, hal_clock_mono(supervisor->clock));
         TRY(supervisor_report(supervisor));
+    } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
+        health_answered(&supervisor->worker.health);
     }
     return ERR_OK;
 }
@@ -174,7 +184,7 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
     }
     if (err != ERR_OK) {
         log_fault(LOG_ERROR, "child_refused");
-        process_kill(&child->process);
+        child_condemn(child, "it sent what it may not");
         return ERR_OK;
     }
     enum err handled = ERR_OK;
@@ -190,14 +200,18 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
 
 /* --- ends --- */
 
-static void on_keeper_end(struct supervisor *supervisor)
+static void on_keeper_end(struct supervisor *supervisor, enum child_end how)
 {
+    struct health *const health = &supervisor->keeper.health;
+    const bool often = how == CHILD_CRASHED && health_crashed(health, hal_clock_mono(supervisor->clock));
+
     supervisor->known = false;
     mem_wipe(&supervisor->news.recovery, sizeof(supervisor->news.recovery)); /* the next keeper has another, if any */
     if (supervisor->ending) {
         return;
     }
-    hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
+    /* There is no giving up: without a keeper nobody could be told of it. */
+    hal_status_light(supervisor->status, often ? HAL_LIGHT_FAILED : HAL_LIGHT_STARTING);
     if (board_permits(supervisor->state, BOARD_RESTART_KEEPER) != BOARD_ALLOW ||
         supervisor->mode == MSG_MODE_CHECK) {
         LOG(LOG_ERROR, "keeper_not_restarted", LOG_LITERAL("then", "stop"));
@@ -205,30 +219,35 @@ static void on_keeper_end(struct supervisor *supervisor)
     }
 }
 
-/* A worker that dies again and again before it answers meets something in the database: the next one serves without. */
-static void count_early_death(struct supervisor *supervisor)
+/* Only a worker that opens the rows can have met something in them, and one whose keeper died had another reason. */
+static void on_worker_crash(struct supervisor *supervisor)
 {
-    const bool early = supervisor->worker.state == MSG_STARTING && !supervisor->worker.stopping;
+    const struct child *const worker = &supervisor->worker;
 
-    if (early && supervisor->state == BOARD_OPERATIONAL && supervisor->keeper.runs) {
-        supervisor->early_deaths++;
+    if (supervisor->given_up || supervisor->state != BOARD_OPERATIONAL || !supervisor->keeper.runs) {
+        return;
     }
-    if (supervisor->early_deaths == EARLY_DEATHS_MAX) {
-        LOG(LOG_ERROR, "rows_given_up", LOG_NUMBER("deaths", supervisor->early_deaths));
+    supervisor->given_up = health_crashed(&supervisor->worker.health, hal_clock_mono(supervisor->clock));
+    if (supervisor->given_up) {
+        supervisor->failure = worker->at_fault ? LIFE_REASON_WORKER_FAILED : LIFE_REASON_STORAGE_DAMAGED;
+        LOG(LOG_ERROR, "rows_given_up", LOG_LITERAL("reason", life_reason_name(supervisor->failure)));
+        hal_status_light(supervisor->status, HAL_LIGHT_FAILED);
     }
 }
 
 static void on_end(struct supervisor *supervisor, struct child *child)
 {
-    if (!child_reap(child, supervisor->poller, hal_clock_mono(supervisor->clock))) {
+    const enum child_end how = child_reap(child, supervisor->poller, hal_clock_mono(supervisor->clock));
+
+    if (how == CHILD_RUNS) {
         return;
     }
     if (child == &supervisor->keeper) {
-        on_keeper_end(supervisor);
+        on_keeper_end(supervisor, how);
     } else if (supervisor->mode == MSG_MODE_CHECK && !supervisor->ending) {
         begin_end(supervisor, 2);
-    } else {
-        count_early_death(supervisor);
+    } else if (how == CHILD_CRASHED) {
+        on_worker_crash(supervisor);
     }
 }
 
@@ -292,11 +311,16 @@ static void look_at_generation(struct supervisor *supervisor)
     }
 }
 
+/* While a child stays silent the watchdog is not fed: if it cannot be ended and replaced, the box is to start anew. */
 static enum err tick(struct supervisor *supervisor)
 {
     const struct mono_time now = hal_clock_mono(supervisor->clock);
 
-    TRY(hal_watchdog_feed(supervisor->watchdog));
+    child_look_at(&supervisor->worker, MSG_WORKER_ASK, now);
+    child_look_at(&supervisor->keeper, MSG_KEEPER_ASK, now);
+    if (!supervisor->worker.silent && !supervisor->keeper.silent) {
+        TRY(hal_watchdog_feed(supervisor->watchdog));
+    }
     child_kill_if_late(&supervisor->worker, now);
     child_kill_if_late(&supervisor->keeper, now);
     look_at_generation(supervisor);
@@ -499,8 +523,9 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
     *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .keeper_dir = -1,
                                       .worker_dir = -1, .signals = -1};
     memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
-    child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER);
-    child_init(&supervisor->worker, "worker", MSG_TO_WORKER);
+    child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER, &health_of_keeper);
+    child_init(&supervisor->worker, "worker", MSG_TO_WORKER,
+               mode == MSG_MODE_CHECK ? &health_of_check : &health_of_worker);
     enum err err = start(supervisor);
     if (err == ERR_OK) {
         err = run(supervisor);

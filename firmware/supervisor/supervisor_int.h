@@ -15,7 +15,6 @@
 #include "hal/watchdog.h"
 
 #define PATH_MAX_BYTES 4096
-#define EARLY_DEATHS_MAX 3 /* then the next worker does not open the rows */
 
 /* What the certificate is for: localhost and its addresses, the host's own name, the address listened on or, where that
  * is any, those of the machine, and the names of the command line. */
@@ -56,8 +55,9 @@ struct supervisor {
     enum life_reason reason;
     bool first;    /* the recovery key has not been shown */
     bool known;    /* the keeper has told the state since it was started */
-    bool failed;   /* the worker serves no rows although it might: they are damaged */
-    unsigned int early_deaths; /* of workers before they answered, in a row */
+    bool failed;   /* the worker serves no rows although it might */
+    bool given_up; /* until the end of this process: workers that opened the rows crashed too often */
+    enum life_reason failure; /* why failed */
     bool ending;
     bool reported;
     int exit_status;

@@ -106,7 +106,7 @@ static enum err print(struct supervisor *supervisor)
         .secret = MSG_VIEW(&news->secret),
         .recovery = MSG_VIEW(&news->recovery),
         .state = supervisor->failed ? BOARD_FAILED : supervisor->state,
-        .reason = supervisor->failed ? LIFE_REASON_STORAGE_DAMAGED : supervisor->reason,
+        .reason = supervisor->failed ? supervisor->failure : supervisor->reason,
         .software_tpm = board_desc.tpm_is_software,
     };
     if (supervisor->options->json) {

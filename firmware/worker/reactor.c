@@ -25,7 +25,7 @@
  * A completion that finds no room would stop the program. */
 #define POSTS_MAX (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + 1024)
 
-struct drain_post {
+struct own_post {
     struct loop_post post; /* first: the loop hands this back */
     struct reactor *reactor;
 };
@@ -42,8 +42,10 @@ struct reactor {
     struct http_server *https;
     struct http_server *http; /* NULL: no plain port */
     size_t draining;          /* servers that have not drained yet */
-    struct drain_post drain;
+    struct own_post drain;
+    struct own_post ask;
     struct reactor_event ready;
+    struct reactor_event alive;
     struct reactor_event ended;
     struct log_hold lines; /* of one turn: requests share the write of their lines */
 };
@@ -182,13 +184,20 @@ static void on_drained(void *context)
 
 static void on_drain(struct loop_post *post)
 {
-    struct reactor *const reactor = ((struct drain_post *)post)->reactor;
+    struct reactor *const reactor = ((struct own_post *)post)->reactor;
 
     reactor->draining = reactor->http != NULL ? 2 : 1;
     http_server_drain(reactor->https, WORKER_GRACE_MS, on_drained, reactor);
     if (reactor->http != NULL) {
         http_server_drain(reactor->http, WORKER_GRACE_MS, on_drained, reactor);
     }
+}
+
+static void on_ask(struct loop_post *post)
+{
+    struct reactor *const reactor = ((struct own_post *)post)->reactor;
+
+    INVARIANT(queue_push(reactor->plan->events, &reactor->alive) == ERR_OK); /* the main thread asks once at a time */
 }
 
 static void on_cert(struct loop_post *post)
@@ -223,7 +232,9 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     struct reactor *const reactor = memory;
     reactor->parts = parts;
     reactor->plan = plan;
-    reactor->drain = (struct drain_post){.post = {.run = on_drain}, .reactor = reactor};
+    reactor->drain = (struct own_post){.post = {.run = on_drain}, .reactor = reactor};
+    reactor->ask = (struct own_post){.post = {.run = on_ask}, .reactor = reactor};
+    reactor->alive = (struct reactor_event){.kind = REACTOR_ALIVE, .reactor = reactor};
     reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};
     reactor->ended = (struct reactor_event){.kind = REACTOR_ENDED, .reactor = reactor};
     err = loop_new(plan->clock, POSTS_MAX, &reactor->loop);
@@ -256,6 +267,12 @@ enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chai
         mem_free(cert);
         TRY(err);
     }
+    return ERR_OK;
+}
+
+enum err reactor_ask(struct reactor *reactor)
+{
+    TRY(loop_post(reactor->loop, &reactor->ask.post));
     return ERR_OK;
 }
 

@@ -25,7 +25,7 @@ struct reactor_plan {
     struct secret_slab *slab;
     struct snapshot_cell *ticket_keys;
     struct data *data; /* NULL unless operational */
-    struct queue *events; /* of struct reactor_event; room for two of each reactor */
+    struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     enum board_state state;
     enum life_reason reason;
     uint16_t https_port; /* as clients see it */
@@ -39,7 +39,8 @@ struct reactor_parts {
     struct msg_channel *channel;
 };
 
-enum reactor_event_kind { REACTOR_READY, REACTOR_ENDED };
+enum reactor_event_kind { REACTOR_READY, REACTOR_ALIVE, REACTOR_ENDED };
+#define REACTOR_EVENTS 3 /* one of each kind may wait */
 
 struct reactor_event {
     enum reactor_event_kind kind;
@@ -53,6 +54,10 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
 
 /* From the main thread: the certificate for new handshakes, PEM. ERR_NO_MEMORY, ERR_LIMIT, ERR_CLOSED. */
 enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chain_pem) MUST_USE;
+
+/* From the main thread: REACTOR_ALIVE follows when the loop has come round to it. Not again before that. ERR_LIMIT,
+ * ERR_CLOSED. */
+enum err reactor_ask(struct reactor *reactor) MUST_USE;
 
 /* From the main thread, once: accept no more, answer what is under way, end. */
 void reactor_drain(struct reactor *reactor);

@@ -55,6 +55,7 @@ struct worker {
     size_t reactor_count;
     size_t running; /* reactors whose thread has not ended */
     size_t ready;
+    size_t asked; /* reactors whose sign of life is awaited */
     struct reactor_parts parts[MSG_REACTORS_MAX];
     struct reactor *reactors[MSG_REACTORS_MAX];
     uint32_t cert_number;
@@ -304,26 +305,14 @@ static enum err make_shared(struct worker *worker)
     random_fill(worker->random, seed, sizeof(seed));
     TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));
     TRY(snapshot_cell_new(MSG_REACTORS_MAX, NULL, &worker->plan.ticket_keys));
-    TRY(queue_new((size_t)2 * MSG_REACTORS_MAX, &worker->plan.events));
+    TRY(queue_new((size_t)REACTOR_EVENTS * MSG_REACTORS_MAX, &worker->plan.events));
     return ERR_OK;
 }
 
-static enum err on_reactor(struct worker *worker)
+static enum err on_ready(struct worker *worker)
 {
     const struct msg ready = MSG_NEW(MSG_WORKER_READY);
-    void *item = NULL;
 
-    const enum err err = queue_pop(worker->plan.events, &item);
-    if (err == ERR_AGAIN) {
-        return ERR_OK;
-    }
-    TRY(err);
-    const struct reactor_event *const event = item;
-    if (event->kind == REACTOR_ENDED) {
-        worker->running--;
-        ENSURE(event->err == ERR_OK && worker->state == MSG_STOPPING, ERR_CANCELLED, "a reactor ended by itself");
-        return ERR_OK;
-    }
     worker->ready++;
     if (worker->ready == worker->reactor_count && worker->state != MSG_STOPPING) {
         worker->state = worker->plan.data != NULL ? MSG_OPERATIONAL : MSG_LOCKED;
@@ -332,6 +321,53 @@ static enum err on_reactor(struct worker *worker)
             LOG_NUMBER("reactors", worker->reactor_count));
     }
     return ERR_OK;
+}
+
+/* The supervisor hears of life when every thread that serves connections has shown some. */
+static enum err on_alive(struct worker *worker)
+{
+    const struct msg answer = MSG_NEW(MSG_WORKER_ANSWER);
+
+    worker->asked--;
+    if (worker->asked == 0 && worker->state != MSG_STOPPING) {
+        TRY(msg_send(worker->control, &answer));
+    }
+    return ERR_OK;
+}
+
+static enum err on_ask(struct worker *worker)
+{
+    ENSURE(worker->asked == 0, ERR_STATE, "asked again before the answer");
+    for (size_t i = 0; i < worker->reactor_count; i++) {
+        TRY(reactor_ask(worker->reactors[i]));
+        worker->asked++;
+    }
+    return ERR_OK;
+}
+
+static enum err on_reactor(struct worker *worker)
+{
+    void *item = NULL;
+
+    const enum err err = queue_pop(worker->plan.events, &item);
+    if (err == ERR_AGAIN) {
+        return ERR_OK;
+    }
+    TRY(err);
+    const struct reactor_event *const event = item;
+    switch (event->kind) {
+    case REACTOR_READY:
+        TRY(on_ready(worker));
+        return ERR_OK;
+    case REACTOR_ALIVE:
+        TRY(on_alive(worker));
+        return ERR_OK;
+    case REACTOR_ENDED:
+        worker->running--;
+        ENSURE(event->err == ERR_OK && worker->state == MSG_STOPPING, ERR_CANCELLED, "a reactor ended by itself");
+        return ERR_OK;
+    }
+    FAIL(ERR_BUG, "no such event", event->kind);
 }
 
 /* Reactors start one after the other and have their certificate before they are counted as ready: posts to a loop are
@@ -367,6 +403,8 @@ static enum err on_control(struct worker *worker)
     if (worker->in.type == MSG_WORKER_STOP && worker->state != MSG_STOPPING) {
         worker->state = MSG_STOPPING;
         stop_reactors(worker);
+    } else if (worker->in.type == MSG_WORKER_ASK) {
+        TRY(on_ask(worker));
     }
     return ERR_OK;
 }

@@ -160,6 +160,11 @@ void process_set_name(const char *name)
     (void)prctl(PR_SET_NAME, name); /* nothing depends on it */
 }
 
+bool process_is_kill(int signal)
+{
+    return signal == SIGKILL;
+}
+
 void process_kill(const struct process *process)
 {
     if (process->pidfd >= 0) {
