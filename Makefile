@@ -275,13 +275,20 @@ RECORDER := $(OUT)/asan/obj/tests/preload/recorder.o $(OUT)/asan/obj/tests/prelo
 $(OUT)/asan/rowlock-recorded: $(OUT)/asan/obj/firmware/main.o $(RECORDER) $(OUT)/asan/librowlock.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
+# The program as on a board that has a watchdog and a VM generation, both plain files, and with short limits: what a
+# file here defines is not taken from the archive.
+WATCHED := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,watched_board watched_limits watchdog_file)
+$(OUT)/asan/rowlock-watched: $(OUT)/asan/obj/firmware/main.o $(WATCHED) $(OUT)/asan/librowlock.a
+	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
+
 BOX_TOOL := $(patsubst %,$(OUT)/asan/obj/tests/fault/box_%.o,tool look cuts)
 $(OUT)/asan/tests/fault/box_tool: $(BOX_TOOL) $(OUT)/asan/libsupport.a $(OUT)/asan/librowlock.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a -lcmocka $(LIBS)
 
--include $(RECORDER:.o=.d) $(BOX_TOOL:.o=.d)
-BLACKBOX_PROGRAMS := $(PROGRAM_asan) $(if $(MAIN),$(OUT)/asan/rowlock-recorded $(OUT)/asan/tests/fault/box_tool)
+-include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d)
+BLACKBOX_PROGRAMS := $(PROGRAM_asan) \
+	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched tests/fault/box_tool))
 
 # --- tests -----------------------------------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ class Box:
         self.tpm = self.directory / "data.tpm"
         self.options = list(options)
         self.program = PROGRAM
+        self.cwd = None
         self.preload = None  # a library for all its processes; for a program without sanitizers only
         self.process = None
         self.report = None
@@ -90,7 +91,7 @@ class Box:
         environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, env=environment, pass_fds=pass_fds,
-                                        start_new_session=True)
+                                        cwd=self.cwd, start_new_session=True)
         for descriptor in pass_fds:
             os.close(descriptor)
         self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
@@ -153,7 +154,7 @@ class Box:
         return [line["pid"] for line in self.lines if line.get("event") == "child_started" and line["child"] == name][-1]
 
     def _pid_below_run(self, name):
-        wanted = "swtpm" if name == "swtpm" else "rowlock"
+        wanted = "swtpm" if name == "swtpm" else os.path.basename(self.program)
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in children:
             words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
