@@ -31,14 +31,14 @@ static enum err find_table(const struct catalog *catalog, const struct auth_prin
     }
     TRY(auth_check_scope(key, name, op, refusal));
     out->table = catalog_table(catalog, key->environment_id, name);
-    out->who = principal->who;
     out->op = op;
-    out->rls = (struct rls_table){.name = name,
-                                  .policy = out->table == NULL ? NULL : out->table->policy,
-                                  .preset = project == NULL ? RLS_HARDENED : project->preset};
     if (out->table == NULL && !rls_table_is_built_in(name)) {
         return refuse(refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
     }
+    const struct rls_table table = {.name = name,
+                                    .policy = out->table == NULL ? NULL : out->table->policy,
+                                    .preset = project == NULL ? RLS_HARDENED : project->preset};
+    rls_bind(&table, &principal->who, &out->rls);
     return ERR_OK;
 }
 
@@ -69,7 +69,7 @@ enum err data_access_open(const struct catalog *catalog, const struct auth_princ
     struct data_access access = {0};
 
     TRY(find_table(catalog, principal, table, op, &access, out_refusal));
-    const struct rls_decision decision = rls_decide(&access.rls, op, &access.who);
+    const struct rls_decision decision = rls_decide(&access.rls, op);
     if (decision.verdict != RLS_ALLOW && decision.verdict != RLS_OWNER) {
         return refuse_decision(decision, out_refusal);
     }
@@ -115,10 +115,8 @@ static bool is_dropped(struct store_snap *snap, struct table_id table)
 
 static enum err refuse_foreign(const struct data_access *access, struct refusal *refusal)
 {
-    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
-
-    return settings.forbidden_is_absent ? refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL)
-                                        : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
+    return access->rls.settings.forbidden_is_absent ? refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL)
+                                                    : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
 }
 
 enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id, struct row *out_row,
@@ -139,7 +137,7 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
     }
     TRY(err);
     if (access->verdict != RLS_ALLOW &&
-        !(access->verdict == RLS_OWNER && rls_owns(&access->who, out_row->created_by))) {
+        !(access->verdict == RLS_OWNER && rls_owns(&access->rls.who, out_row->created_by))) {
         return refuse_foreign(access, refusal);
     }
     return ERR_OK;
@@ -182,8 +180,7 @@ enum err data_read(const struct data_request *request, struct span id)
             return refuse_plan(err, &problem, request->refusal);
         }
     }
-    const struct row_view view = {
-        .schema = access->table->schema, .table = &access->rls, .who = &access->who, .select = &select};
+    const struct row_view view = {.schema = access->table->schema, .rls = &access->rls, .select = &select};
     json_out_init(&out, request->out);
     TRY(row_json_write(&out, &view, &row));
     return json_out_finish(&out);
@@ -221,8 +218,7 @@ static enum err make_plan(const struct data_request *request, const struct plan 
     const struct data_access *access = request->access;
     const struct plan_input input = {.arena = request->arena,
                                      .schema = access->table->schema,
-                                     .table = &access->rls,
-                                     .who = &access->who,
+                                     .rls = &access->rls,
                                      .verdict = access->verdict,
                                      .query = request->query};
     struct filter_problem problem = {0};

@@ -25,8 +25,7 @@ const struct catalog *data_catalog(struct data_reader *reader);
 
 struct data_access {
     const struct catalog_table *table; /* NULL: a built-in table, which has no rows yet */
-    struct rls_table rls;
-    struct rls_who who;
+    struct rls_bound rls; /* the requester, bound to the table's policy */
     enum rls_op op;
     enum rls_verdict verdict; /* RLS_ALLOW or RLS_OWNER */
 };

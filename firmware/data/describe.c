@@ -8,13 +8,13 @@
 
 static bool is_admin(const struct data_access *access)
 {
-    return access->who.group == RLS_ADMIN;
+    return access->rls.who.group == RLS_ADMIN;
 }
 
 static bool is_readable(const struct data_access *access, struct span field)
 {
     const struct span top = span_of(field.data, span_find(field, '.'));
-    const enum rls_verdict verdict = rls_column(&access->rls, &access->who, top, RLS_COLUMN_READ);
+    const enum rls_verdict verdict = rls_column(&access->rls, top, RLS_COLUMN_READ);
 
     return verdict == RLS_ALLOW || verdict == RLS_OWNER;
 }
@@ -68,15 +68,12 @@ static void write_indexes(struct json_out *out, const struct data_access *access
 
 static void write_schema(struct json_out *out, const struct data_access *access)
 {
-    const struct schema_json_reader readable = {.table = &access->rls, .who = &access->who};
-
-    schema_json_write(out, access->table->schema, is_admin(access) ? NULL : &readable);
+    schema_json_write(out, access->table->schema, is_admin(access) ? NULL : &access->rls);
 }
 
 enum err data_write_spec(const struct data_request *request)
 {
     const struct data_access *access = request->access;
-    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
     struct json_out out;
 
     json_out_init(&out, request->out);
@@ -85,14 +82,12 @@ enum err data_write_spec(const struct data_request *request)
     json_out_name(&out, span_lit("schema"));
     write_schema(&out, access);
     write_indexes(&out, access);
-    if (settings.policy_in_spec || is_admin(access)) {
+    if (access->rls.settings.policy_in_spec || is_admin(access)) {
         json_out_name(&out, span_lit("permissions"));
-        policy_json_write_permissions(&out, access->rls.policy, POLICY_JSON_DEFAULT);
+        policy_json_write_permissions(&out, access->rls.table.policy, POLICY_JSON_DEFAULT);
     }
     if (is_admin(access)) {
-        json_out_member_null(&out, span_lit("expressionPermissions"));
-        json_out_member_null(&out, span_lit("columnPermissions"));
-        json_out_member_null(&out, span_lit("rowFilters"));
+        policy_json_write_rules(&out, access->rls.table.policy);
     }
     json_out_object_end(&out);
     return json_out_finish(&out);

@@ -243,7 +243,7 @@ static bool may_search(const struct search *search, const struct row_member *mem
         }
         name = field->name;
     }
-    const enum rls_verdict verdict = rls_column(search->scope->table, search->scope->who, name, RLS_COLUMN_QUERY);
+    const enum rls_verdict verdict = rls_column(search->scope->rls, name, RLS_COLUMN_QUERY);
     return verdict == RLS_ALLOW || (verdict == RLS_OWNER && owns);
 }
 

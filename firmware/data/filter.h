@@ -47,9 +47,8 @@ struct filter_scope {
     enum filter_kind kind;
     struct arena *arena;
     const struct schema *schema;
-    const struct rls_table *table; /* of a client's alone, as the next two */
-    const struct rls_who *who;
-    struct regex_work *work; /* of the request; a search pays from it */
+    const struct rls_bound *rls; /* of a client's alone, as the next */
+    struct regex_work *work;     /* of the request; a search pays from it */
 };
 
 struct filter;

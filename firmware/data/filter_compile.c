@@ -83,7 +83,7 @@ enum err filter_guard(const struct filter_scope *scope, struct span name, bool *
                       struct filter_problem *out_problem)
 {
     const struct span top = span_of(name.data, span_find(name, '.'));
-    const enum rls_verdict verdict = rls_column(scope->table, scope->who, top, RLS_COLUMN_QUERY);
+    const enum rls_verdict verdict = rls_column(scope->rls, top, RLS_COLUMN_QUERY);
     *out_owner_only = verdict == RLS_OWNER;
     if (verdict != RLS_ALLOW && verdict != RLS_OWNER) {
         return filter_refuse(out_problem, name, "may not be used in a query", ERR_DENIED);

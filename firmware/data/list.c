@@ -42,7 +42,7 @@ static enum err condition(void *context, const struct row *row, bool *out_take)
 {
     const struct list_query *query = context;
     const struct plan *plan = query->input.plan;
-    const bool owns = rls_owns(plan->who, row->created_by);
+    const bool owns = rls_owns(&plan->rls->who, row->created_by);
     bool take = !plan->owner_only || owns;
     if (take && plan->filter != NULL) {
         const struct filter_subject subject = {.row = row, .owns = owns, .work = plan->work};
@@ -85,7 +85,7 @@ static enum err find_total(struct list_query *query)
     }
     query->total_known = true;
     if (input->plan->owner_only) {
-        return store_count_owned(input->snap, input->table, input->plan->who->id, &query->total);
+        return store_count_owned(input->snap, input->table, input->plan->rls->who.id, &query->total);
     }
     return store_count(input->snap, input->table, &query->total);
 }
@@ -97,14 +97,14 @@ static enum err find_owner_index(struct list_query *query)
     TRY(store_indexes(query->input.snap, query->input.table, &indexes, &count));
     ENSURE(count > 0, ERR_DAMAGED, "a table without its index of owners");
     query->owner_index = indexes[0].id;
-    query->owner = (struct row_value){.type = ROW_STRING, .bytes = query->input.plan->who->id};
+    query->owner = (struct row_value){.type = ROW_STRING, .bytes = query->input.plan->rls->who.id};
     return ERR_OK;
 }
 
 static enum err prepare(struct list_query *query)
 {
     const struct plan *plan = query->input.plan;
-    ENSURE(!plan->owner_only || plan->who->id.len > 0, ERR_BUG, "an owner's list without an owner");
+    ENSURE(!plan->owner_only || plan->rls->who.id.len > 0, ERR_BUG, "an owner's list without an owner");
     TRY(find_owner_index(query));
     TRY(find_total(query));
     if (query->total_known && plan->skip >= query->total) {
@@ -145,8 +145,7 @@ void list_query_free(struct list_query *query)
 static enum err write_row(struct list_query *query, const struct row *row)
 {
     const struct plan *plan = query->input.plan;
-    const struct row_view view = {
-        .schema = plan->schema, .table = plan->table, .who = plan->who, .select = &plan->select};
+    const struct row_view view = {.schema = plan->schema, .rls = plan->rls, .select = &plan->select};
     TRY(row_json_write(&query->json, &view, row));
     ENSURE(query->json.err == ERR_OK, query->json.err, "the list does not fit the response");
     query->written++;

@@ -264,7 +264,7 @@ static enum err plan_sort(struct planner *p)
         return ERR_OK;
     }
     TRY(plan_field(p, PARAM_SORT_BY, &plan->sort));
-    const enum rls_verdict verdict = rls_column(p->input->table, p->input->who, plan->sort.name, RLS_COLUMN_QUERY);
+    const enum rls_verdict verdict = rls_column(p->input->rls, plan->sort.name, RLS_COLUMN_QUERY);
     if (verdict != RLS_ALLOW) {
         return refuse_name(&p->problem, plan->sort.name, "may not be used in a query", ERR_DENIED);
     }
@@ -286,8 +286,7 @@ static enum err need_scope(struct planner *p)
     p->scope = memory;
     *p->scope = (struct filter_scope){.arena = p->input->arena,
                                       .schema = p->input->schema,
-                                      .table = p->input->table,
-                                      .who = p->input->who,
+                                      .rls = p->input->rls,
                                       .work = p->work};
     return ERR_OK;
 }
@@ -355,7 +354,7 @@ enum err plan_new(const struct plan_input *input, const struct plan **out_plan, 
     struct planner p = {.input = input};
     TRY(arena_alloc(input->arena, sizeof(struct plan), &memory));
     p.plan = memory;
-    *p.plan = (struct plan){.table = input->table, .who = input->who, .schema = input->schema};
+    *p.plan = (struct plan){.rls = input->rls, .schema = input->schema};
     const enum err err = plan_all(&p);
     if (err == ERR_MALFORMED || err == ERR_DENIED) {
         *out_problem = p.problem;

@@ -44,10 +44,9 @@ struct plan {
     const struct filter *filter; /* or NULL */
     const struct search *search; /* or NULL */
     struct regex_work *work;     /* the steps of filter and search; NULL without either */
-    bool owner_only;             /* only rows that `who` owns */
+    bool owner_only;             /* only rows that the requester owns */
     struct row_select select;
-    const struct rls_table *table;
-    const struct rls_who *who;
+    const struct rls_bound *rls;
     const struct schema *schema;
 };
 
@@ -55,9 +54,8 @@ struct plan {
 struct plan_input {
     struct arena *arena;
     const struct schema *schema;
-    const struct rls_table *table;
-    const struct rls_who *who;
-    enum rls_verdict verdict; /* of rls_decide(table, RLS_LIST, who) */
+    const struct rls_bound *rls;
+    enum rls_verdict verdict; /* of rls_decide(rls, RLS_LIST) */
     struct span query;        /* what follows "?", not decoded */
 };
 

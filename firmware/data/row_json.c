@@ -336,13 +336,13 @@ static bool is_shown(const struct row_view *view, struct span name, bool owns)
     if (name.len == 0 || (view->select != NULL && !row_selects(view->select, name))) {
         return false;
     }
-    const enum rls_verdict verdict = rls_column(view->table, view->who, name, RLS_COLUMN_READ);
+    const enum rls_verdict verdict = rls_column(view->rls, name, RLS_COLUMN_READ);
     return verdict == RLS_ALLOW || (verdict == RLS_OWNER && owns);
 }
 
 static enum err write_columns(struct json_out *out, const struct row_view *view, const struct row *row)
 {
-    const bool owns = rls_owns(view->who, row->created_by);
+    const bool owns = rls_owns(&view->rls->who, row->created_by);
     struct row_iter iter = row_iter_columns(row);
     struct row_member member;
     enum err err = ERR_OK;

@@ -45,8 +45,7 @@ enum err row_json_update(const struct row_write *write, const struct row *stored
 /* Who looks, and at what. */
 struct row_view {
     const struct schema *schema;
-    const struct rls_table *table;
-    const struct rls_who *who;
+    const struct rls_bound *rls;
     const struct row_select *select; /* NULL: everything */
 };
 

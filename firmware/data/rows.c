@@ -33,7 +33,7 @@ static enum err check_columns(const struct data_access *access, const struct jso
         if (schema_is_system_field(name)) {
             continue; /* dropped, not refused: contract 4.2 */
         }
-        const enum rls_verdict verdict = rls_column(&access->rls, &access->who, name, RLS_COLUMN_WRITE);
+        const enum rls_verdict verdict = rls_column(&access->rls, name, RLS_COLUMN_WRITE);
         if (verdict != RLS_ALLOW && !(verdict == RLS_OWNER && owns)) {
             return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
         }
@@ -55,10 +55,9 @@ static enum err refuse_report(struct refusal *refusal, const struct schema_repor
 static enum err check_body(struct data_txn *txn, struct data_call *call, const struct data_access *access,
                            enum schema_mode mode, struct json_value *out_row)
 {
-    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
     const struct schema_check check = {.schema = access->table->schema,
                                        .mode = mode,
-                                       .additional = additional_of(settings.fields),
+                                       .additional = additional_of(access->rls.settings.fields),
                                        .arena = call->arena,
                                        .matcher_work = txn->data->regex};
     void *memory = NULL;
@@ -118,18 +117,16 @@ static enum err refuse_large(enum err err, struct refusal *refusal)
 static enum err write_answer(struct data_call *call, const struct data_access *access, struct row_id id,
                              struct span encoded)
 {
-    const struct rls_settings settings = rls_policy_settings(access->rls.policy, access->rls.preset);
-    const struct row_view view = {
-        .schema = access->table->schema, .table = &access->rls, .who = &access->who, .select = NULL};
+    const struct row_view view = {.schema = access->table->schema, .rls = &access->rls, .select = NULL};
     struct json_out out;
     struct row row;
 
     TRY(row_read(id, encoded, &row));
     json_out_init(&out, call->out);
-    const struct rls_decision read = rls_decide(&access->rls, RLS_READ, &access->who);
+    const struct rls_decision read = rls_decide(&access->rls, RLS_READ);
     const bool readable =
-        read.verdict == RLS_ALLOW || (read.verdict == RLS_OWNER && rls_owns(&access->who, row.created_by));
-    if (settings.write_minimal && !readable) {
+        read.verdict == RLS_ALLOW || (read.verdict == RLS_OWNER && rls_owns(&access->rls.who, row.created_by));
+    if (access->rls.settings.write_minimal && !readable) {
         row_json_write_system(&out, &row);
     } else {
         TRY(row_json_write(&out, &view, &row));
@@ -140,13 +137,13 @@ static enum err write_answer(struct data_call *call, const struct data_access *a
 /* maxRowsPerOwner: contract 9.1. Rows without an owner are nobody's share. */
 static enum err check_share(struct data_txn *txn, const struct data_access *access, struct refusal *refusal)
 {
-    const uint32_t most = rls_policy_settings(access->rls.policy, access->rls.preset).max_rows_per_owner;
+    const uint32_t most = access->rls.settings.max_rows_per_owner;
     uint64_t rows = 0;
 
-    if (most == 0 || access->who.id.len == 0) {
+    if (most == 0 || access->rls.who.id.len == 0) {
         return ERR_OK;
     }
-    TRY(store_count_owned(store_txn_snap(txn->store), access->table->store, access->who.id, &rows));
+    TRY(store_count_owned(store_txn_snap(txn->store), access->table->store, access->rls.who.id, &rows));
     return rows < most ? ERR_OK
                        : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, "No more rows of one owner are allowed");
 }
@@ -161,12 +158,12 @@ enum err data_row_create(struct data_txn *txn, struct data_call *call)
 
     TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_CREATE, &access, &call->refusal));
     TRY(data_txn_body(call, REFUSAL_DATA_VALIDATION_ERROR, &body));
-    TRY(check_columns(&access, body, access.who.id.len != 0, &call->refusal));
+    TRY(check_columns(&access, body, access.rls.who.id.len != 0, &call->refusal));
     TRY(check_body(txn, call, &access, SCHEMA_CREATE, &row));
     TRY(check_share(txn, &access, &call->refusal));
     const struct row_write write = {
         .arena = call->arena, .schema = access.table->schema, .now = txn->now, .out = txn->data->row};
-    const enum err coded = row_json_create(&write, &row, access.who.id, &encoded);
+    const enum err coded = row_json_create(&write, &row, access.rls.who.id, &encoded);
     if (coded != ERR_OK) {
         return refuse_large(coded, &call->refusal);
     }
@@ -195,7 +192,7 @@ enum err data_row_update(struct data_txn *txn, struct data_call *call)
     TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_UPDATE, &access, &call->refusal));
     TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, &stored, &call->refusal));
     TRY(data_txn_body(call, REFUSAL_DATA_VALIDATION_ERROR, &body));
-    TRY(check_columns(&access, body, rls_owns(&access.who, stored.created_by), &call->refusal));
+    TRY(check_columns(&access, body, rls_owns(&access.rls.who, stored.created_by), &call->refusal));
     TRY(check_body(txn, call, &access, SCHEMA_PATCH, &patch));
     const struct row_write write = {
         .arena = call->arena, .schema = access.table->schema, .now = txn->now, .out = txn->data->row};

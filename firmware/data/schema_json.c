@@ -104,15 +104,15 @@ static void write_plain(struct json_out *out, const struct schema_field *field)
     }
 }
 
-static bool is_shown(const struct schema_json_reader *reader, const struct schema_field *field)
+static bool is_shown(const struct rls_bound *reader, const struct schema_field *field)
 {
     const bool denied = reader != NULL && field->column != 0 &&
-                        rls_column(reader->table, reader->who, field->name, RLS_COLUMN_READ) == RLS_DENY;
+                        rls_column(reader, field->name, RLS_COLUMN_READ) == RLS_DENY;
     return !denied;
 }
 
 static void write_required(struct json_out *out, const struct schema_field *fields, size_t count,
-                           const struct schema_json_reader *reader)
+                           const struct rls_bound *reader)
 {
     json_out_name(out, span_lit("required"));
     json_out_array(out);
@@ -134,7 +134,7 @@ struct level {
 
 /* Opens the children of a field, if it has any. */
 static bool open_children(struct json_out *out, const struct schema_field *field,
-                          const struct schema_json_reader *reader, struct level *out_level)
+                          const struct rls_bound *reader, struct level *out_level)
 {
     if (field->items != NULL) {
         json_out_name(out, span_lit("items"));
@@ -151,7 +151,7 @@ static bool open_children(struct json_out *out, const struct schema_field *field
     return false;
 }
 
-static void write_levels(struct json_out *out, struct level *levels, const struct schema_json_reader *reader)
+static void write_levels(struct json_out *out, struct level *levels, const struct rls_bound *reader)
 {
     size_t depth = 1;
     while (depth > 0) {
@@ -183,15 +183,15 @@ static void write_levels(struct json_out *out, struct level *levels, const struc
     }
 }
 
-void schema_json_write(struct json_out *out, const struct schema *schema, const struct schema_json_reader *readable)
+void schema_json_write(struct json_out *out, const struct schema *schema, const struct rls_bound *reader)
 {
     struct level levels[SCHEMA_DEPTH_MAX + 2];
     struct schema_field root = {.type = SCHEMA_OBJECT, .has_fields = true};
     root.fields = schema_fields(schema, &root.field_count);
     json_out_object(out);
     write_plain(out, &root);
-    (void)open_children(out, &root, readable, &levels[0]);
-    write_levels(out, levels, readable);
+    (void)open_children(out, &root, reader, &levels[0]);
+    write_levels(out, levels, reader);
 }
 
 /* --- policies and scopes --- */
@@ -229,6 +229,80 @@ void policy_json_write_permissions(struct json_out *out, const struct rls_policy
         json_out_object_end(out);
     }
     json_out_object_end(out);
+}
+
+static void write_expressions(struct json_out *out, const struct rls_policy *policy)
+{
+    json_out_name(out, span_lit("expressionPermissions"));
+    if (!rls_policy_has_expressions(policy)) {
+        json_out_null(out);
+        return;
+    }
+    json_out_object(out);
+    for (unsigned int op = 0; op < RLS_OPS; op++) {
+        const struct span source = rls_policy_expression(policy, (enum rls_op)op);
+        if (source.len > 0) {
+            json_out_member_text(out, span_str(rls_op_name((enum rls_op)op)), source);
+        }
+    }
+    json_out_object_end(out);
+}
+
+static void write_columns(struct json_out *out, const struct rls_policy *policy)
+{
+    json_out_name(out, span_lit("columnPermissions"));
+    if (!rls_policy_has_columns(policy)) {
+        json_out_null(out);
+        return;
+    }
+    json_out_object(out);
+    for (size_t i = 0; i < rls_column_count(policy); i++) {
+        const struct span read = rls_column_source(policy, i, RLS_COLUMN_READ);
+        const struct span write = rls_column_source(policy, i, RLS_COLUMN_WRITE);
+        json_out_name(out, rls_column_name(policy, i));
+        json_out_object(out);
+        if (read.len > 0) {
+            json_out_member_text(out, span_lit("read"), read);
+        }
+        if (write.len > 0) {
+            json_out_member_text(out, span_lit("write"), write);
+        }
+        json_out_object_end(out);
+    }
+    json_out_object_end(out);
+}
+
+static void write_filters(struct json_out *out, const struct rls_policy *policy)
+{
+    json_out_name(out, span_lit("rowFilters"));
+    if (!rls_policy_has_filters(policy)) {
+        json_out_null(out);
+        return;
+    }
+    json_out_array(out);
+    for (size_t i = 0; i < rls_filter_count(policy); i++) {
+        json_out_object(out);
+        json_out_member_text(out, span_lit("expression"), rls_filter_source(policy, i));
+        json_out_name(out, span_lit("filter"));
+        json_out_raw(out, rls_filter_text(policy, i));
+        json_out_object_end(out);
+    }
+    json_out_array_end(out);
+}
+
+void policy_json_write_rules(struct json_out *out, const struct rls_policy *policy)
+{
+    write_expressions(out, policy);
+    write_columns(out, policy);
+    write_filters(out, policy);
+}
+
+enum err policy_json_text(struct buf *out, const struct json_value *value)
+{
+    struct json_out text;
+    json_out_init(&text, out);
+    json_out_value(&text, value);
+    return json_out_finish(&text);
 }
 
 static void write_word(struct json_out *out, const char *name, const char *word)

@@ -13,16 +13,18 @@
 extern const struct schema_matcher schema_json_matcher;
 
 /* {"bsonType":"object","required":[...],"properties":{...}}: what schema_new() reads back to the same schema.
- * readable: NULL, or only the fields that this requester may read are written (spec for a non-admin). */
-struct schema_json_reader {
-    const struct rls_table *table;
-    const struct rls_who *who;
-};
-void schema_json_write(struct json_out *out, const struct schema *schema, const struct schema_json_reader *readable);
+ * reader: NULL, or only the fields that this requester may read on some row are written (spec for a non-admin). */
+void schema_json_write(struct json_out *out, const struct schema *schema, const struct rls_bound *reader);
 
 /* The member `permissions` as an object: as configured; when nothing is, the default matrix or null. */
 enum policy_json_unset { POLICY_JSON_DEFAULT, POLICY_JSON_NULL };
 void policy_json_write_permissions(struct json_out *out, const struct rls_policy *policy, enum policy_json_unset unset);
+
+/* The members `expressionPermissions`, `columnPermissions` and `rowFilters` with their names, into an open object. */
+void policy_json_write_rules(struct json_out *out, const struct rls_policy *policy);
+
+/* For rls_compile(). */
+enum err policy_json_text(struct buf *out, const struct json_value *value) MUST_USE;
 
 /* The member `security`: the settings that the policy itself sets. */
 void policy_json_write_security(struct json_out *out, const struct rls_policy *policy);

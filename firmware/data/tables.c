@@ -31,9 +31,7 @@ static void write_policy(struct json_out *out, const struct catalog_table *table
 {
     json_out_name(out, span_lit("permissions"));
     policy_json_write_permissions(out, table->policy, POLICY_JSON_NULL);
-    json_out_member_null(out, span_lit("expressionPermissions"));
-    json_out_member_null(out, span_lit("columnPermissions"));
-    json_out_member_null(out, span_lit("rowFilters"));
+    policy_json_write_rules(out, table->policy);
     json_out_name(out, span_lit("security"));
     policy_json_write_security(out, table->policy);
 }
@@ -142,7 +140,7 @@ void table_edit_of(const struct catalog_table *table, struct data_index_list *in
                                     .indexes = indexes};
 }
 
-#define IDS_HEX_MAX (64u << 10) /* schema_ids() of the largest schema, in hex digits, and room */
+#define HEX_MAX HEX_BYTES(RLS_POLICY_BYTES) /* of a policy; the schema_ids() of the largest schema are shorter */
 
 static enum err write_hex(struct json_out *out, struct span name, struct span bytes)
 {
@@ -154,7 +152,7 @@ static enum err write_hex(struct json_out *out, struct span name, struct span by
         return ERR_OK;
     }
     void *memory = NULL;
-    ENSURE(bytes.len <= IDS_HEX_MAX / 2, ERR_RANGE, "column ids longer than a schema can have");
+    ENSURE(HEX_BYTES(bytes.len) <= HEX_MAX, ERR_RANGE, "longer than a policy or the ids of a schema can be");
     TRY(mem_alloc(HEX_BYTES(bytes.len), &memory));
     hex_encode(bytes, memory);
     json_out_member_text(out, name, span_of(memory, HEX_BYTES(bytes.len)));
@@ -224,21 +222,31 @@ enum err table_answer(struct data_txn *txn, struct data_call *call, const struct
 static const struct span policy_members[] = {
     {(const uint8_t *)"permissions", 11},       {(const uint8_t *)"expressionPermissions", 21},
     {(const uint8_t *)"columnPermissions", 17}, {(const uint8_t *)"rowFilters", 10},
-    {(const uint8_t *)"security", 8},
+    {(const uint8_t *)"security", 8},           {(const uint8_t *)"tests", 5},
 };
 
 static enum err refuse_policy(enum err err, const struct rls_problem *problem, struct refusal *refusal)
 {
     const struct span where = span_of(problem->where, problem->where_len);
 
-    if (err == ERR_UNSUPPORTED) {
-        return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, where, "is not available in this version");
-    }
     if (err == ERR_MALFORMED) {
         return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, where,
                          problem->why == NULL ? "is not valid" : problem->why);
     }
     return err;
+}
+
+/* What is compiled but applied nowhere is refused: to ignore a restriction would open the table. */
+static enum err refuse_unknown_rules(const struct rls_policy *policy, struct refusal *refusal)
+{
+    if (rls_filter_count(policy) > 0) {
+        return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, span_lit("rowFilters"),
+                         "is not available in this version");
+    }
+    if (rls_policy_tests(policy).len > 0) {
+        return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, span_lit("tests"), "is not available in this version");
+    }
+    return ERR_OK;
 }
 
 enum err policy_read(const struct json_value *body, struct arena *arena, struct rls_policy **out_policy,
@@ -259,10 +267,11 @@ enum err policy_read(const struct json_value *body, struct arena *arena, struct 
         }
     }
     const struct json_value object = {.type = JSON_OBJECT, .as.object = {members, count}};
-    const enum err err = rls_compile(&object, &policy, &problem);
+    const enum err err = rls_compile(&object, policy_json_text, &policy, &problem);
     if (err != ERR_OK) {
         return refuse_policy(err, &problem, refusal);
     }
+    TRY(refuse_unknown_rules(policy, refusal));
     *out_policy = TAKE(policy);
     return ERR_OK;
 }

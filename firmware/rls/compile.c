@@ -1,36 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From the JSON of a policy to its compiled form, and that form as bytes.
+/* From the JSON of a policy to a draft of it.
  *
  * Every name and every value is checked against a table; what is not in a table is refused, so a misspelt group cannot
- * become a silent "no" or, worse, a right that nobody sees. Expressions, column permissions and row filters are refused
- * as long as the evaluator does not know them: ignoring a restriction would open the table.
- *
- * Stored form: version(1) | configured(1) | subjects(4 x 2) | settings set(4) | settings(9 x 1) | rows per owner(4). */
+ * become a silent "no" or, worse, a right that nobody sees. The expressions are compiled when the draft is published. */
 #include "firmware/rls/rls.h"
 
 #include <string.h>
 
 #include "firmware/rls/rls_int.h"
 #include "hal/base/fault.h"
-#include "hal/base/mem.h"
 #include "hal/base/num.h"
 
-#define POLICY_VERSION 1
-
-static const char *const op_names[RLS_OPS] = {"create", "read", "update", "delete", "list"};
-static const char *const subject_names[RLS_SUBJECTS] = {"admin", "user", "guest", "self"};
-
-const char *rls_op_name(enum rls_op op)
-{
-    INVARIANT((size_t)op < RLS_OPS);
-    return op_names[op];
-}
-
-const char *rls_subject_name(enum rls_subject subject)
-{
-    INVARIANT((size_t)subject < RLS_SUBJECTS);
-    return subject_names[subject];
-}
+/* --- problems --- */
 
 static void where_put(struct rls_problem *problem, struct span text)
 {
@@ -41,35 +22,50 @@ static void where_put(struct rls_problem *problem, struct span text)
     }
 }
 
-static void problem_set(struct rls_problem *out_problem, const char *prefix, struct span name, const char *why)
+enum err rls_refuse_member(struct rls_problem *out_problem, const char *prefix, struct span name, const char *member,
+                           const char *why)
 {
+    const struct span below[] = {name, span_str(member)};
     *out_problem = (struct rls_problem){.why = why};
     where_put(out_problem, span_str(prefix));
-    if (name.len > 0) {
-        where_put(out_problem, span_lit("."));
-        where_put(out_problem, name);
+    for (size_t i = 0; i < ARRAY_LENGTH(below); i++) {
+        if (below[i].len > 0) {
+            where_put(out_problem, span_lit("."));
+            where_put(out_problem, below[i]);
+        }
     }
+    return ERR_MALFORMED;
 }
 
 enum err rls_refuse(struct rls_problem *out_problem, const char *prefix, struct span name, const char *why)
 {
-    problem_set(out_problem, prefix, name, why);
-    return ERR_MALFORMED;
-}
-
-/* The position of name in a table of names, or count. */
-static size_t name_index(const char *const *names, size_t count, struct span name)
-{
-    size_t i = 0;
-    while (i < count && !span_equal(span_str(names[i]), name)) {
-        i++;
-    }
-    return i;
+    return rls_refuse_member(out_problem, prefix, name, "", why);
 }
 
 static bool is_null(const struct json_value *value)
 {
     return value == NULL || value->type == JSON_NULL;
+}
+
+/* --- permissions --- */
+
+/* The operation of that name, or RLS_OPS. */
+static size_t op_of(struct span name)
+{
+    size_t op = 0;
+    while (op < RLS_OPS && !span_equal(span_str(rls_op_name((enum rls_op)op)), name)) {
+        op++;
+    }
+    return op;
+}
+
+static size_t subject_of(struct span name)
+{
+    size_t subject = 0;
+    while (subject < RLS_SUBJECTS && !span_equal(span_str(rls_subject_name((enum rls_subject)subject)), name)) {
+        subject++;
+    }
+    return subject;
 }
 
 /* One entry of `permissions`: {"create": true, ...}. */
@@ -82,7 +78,7 @@ static enum err parse_subject(const struct json_value *entry, struct span name, 
     }
     for (size_t i = 0; i < entry->as.object.count; i++) {
         const struct json_member *member = &entry->as.object.members[i];
-        const size_t op = name_index(op_names, RLS_OPS, member->name);
+        const size_t op = op_of(member->name);
         if (op == RLS_OPS) {
             return rls_refuse(out_problem, "permissions", name, "has an operation that does not exist");
         }
@@ -96,11 +92,11 @@ static enum err parse_subject(const struct json_value *entry, struct span name, 
     return ERR_OK;
 }
 
-static enum err parse_permissions(const struct json_value *permissions, struct rls_policy *policy,
+static enum err parse_permissions(const struct json_value *permissions, struct rls_head *head,
                                   struct rls_problem *out_problem)
 {
-    policy->configured = false;
-    memset(policy->subjects, 0, sizeof(policy->subjects));
+    head->configured = false;
+    memset(head->subjects, 0, sizeof(head->subjects));
     if (is_null(permissions)) {
         return ERR_OK;
     }
@@ -109,202 +105,258 @@ static enum err parse_permissions(const struct json_value *permissions, struct r
     }
     for (size_t i = 0; i < permissions->as.object.count; i++) {
         const struct json_member *member = &permissions->as.object.members[i];
-        const size_t subject = name_index(subject_names, RLS_SUBJECTS, member->name);
+        const size_t subject = subject_of(member->name);
         if (subject == RLS_SUBJECTS) {
             return rls_refuse(out_problem, "permissions", member->name, "is not one of admin, user, guest, self");
         }
-        const enum err err = parse_subject(&member->value, member->name, &policy->subjects[subject], out_problem);
-        if (err != ERR_OK) {
-            return err;
-        }
+        TRY(parse_subject(&member->value, member->name, &head->subjects[subject], out_problem));
     }
-    policy->configured = true;
+    head->configured = true;
     return ERR_OK;
 }
 
-/* Members that later versions evaluate: null is fine, and so is an empty list of row filters, which restricts nothing. */
-static enum err refuse_unknown_rules(const struct json_value *policy, struct rls_problem *out_problem)
+/* --- expressions --- */
+
+/* A JSON text, as the source of an expression: never absent, even when it is empty, which no expression is. */
+static bool source_of(const struct json_value *value, struct span *out_source)
 {
-    static const char *const members[] = {"expressionPermissions", "columnPermissions", "rowFilters"};
-    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
-        const struct json_value *member = json_find(policy, span_str(members[i]));
-        const bool empty_list = member != NULL && member->type == JSON_ARRAY && member->as.array.count == 0;
-        if (!is_null(member) && !(empty_list && i == 2)) {
-            problem_set(out_problem, members[i], SPAN_NONE, "is not supported by this version");
-            return ERR_UNSUPPORTED;
+    if (value->type != JSON_STRING) {
+        return false;
+    }
+    *out_source = value->as.text.len == 0 ? span_lit("") : value->as.text;
+    return true;
+}
+
+static enum err parse_expressions(const struct json_value *expressions, struct rls_draft *draft,
+                                  struct rls_problem *out_problem)
+{
+    static const char member_name[] = "expressionPermissions";
+    if (is_null(expressions)) {
+        return ERR_OK;
+    }
+    if (expressions->type != JSON_OBJECT || expressions->as.object.count == 0) {
+        return rls_refuse(out_problem, member_name, SPAN_NONE, "must be null or an object with some operation");
+    }
+    for (size_t i = 0; i < expressions->as.object.count; i++) {
+        const struct json_member *member = &expressions->as.object.members[i];
+        const size_t op = op_of(member->name);
+        if (op == RLS_OPS) {
+            return rls_refuse(out_problem, member_name, member->name, "is not an operation");
         }
+        if (!source_of(&member->value, &draft->ops[op])) {
+            return rls_refuse(out_problem, member_name, member->name, "must be an expression");
+        }
+    }
+    draft->head.expressions = true;
+    return ERR_OK;
+}
+
+/* --- columns --- */
+
+/* {"read":expression,"write":expression}, each of which may be left out. */
+static enum err parse_column(const struct json_member *field, struct rls_draft_column *out_column,
+                             struct rls_problem *out_problem)
+{
+    static const char member_name[] = "columnPermissions";
+    struct rls_draft_column column = {.name = field->name};
+    if (!rls_field_name_valid(field->name)) {
+        return rls_refuse(out_problem, member_name, field->name,
+                          rls_field_is_system(field->name) ? "is a system field" : "is not a name that a field may have");
+    }
+    if (field->value.type != JSON_OBJECT) {
+        return rls_refuse(out_problem, member_name, field->name, "must be an object of read and write");
+    }
+    for (size_t i = 0; i < field->value.as.object.count; i++) {
+        const struct json_member *member = &field->value.as.object.members[i];
+        const bool read = span_equal(member->name, span_lit("read"));
+        if (!read && !span_equal(member->name, span_lit("write"))) {
+            return rls_refuse(out_problem, member_name, field->name, "may have read and write, nothing else");
+        }
+        if (!source_of(&member->value, read ? &column.read : &column.write)) {
+            return rls_refuse_member(out_problem, member_name, field->name, read ? "read" : "write",
+                                     "must be an expression");
+        }
+    }
+    *out_column = column;
+    return ERR_OK;
+}
+
+static enum err parse_columns(const struct json_value *columns, struct rls_draft *draft,
+                              struct rls_problem *out_problem)
+{
+    if (is_null(columns)) {
+        return ERR_OK;
+    }
+    if (columns->type != JSON_OBJECT) {
+        return rls_refuse(out_problem, "columnPermissions", SPAN_NONE, "must be an object of fields or null");
+    }
+    if (columns->as.object.count > RLS_COLUMNS_MAX) {
+        return rls_refuse(out_problem, "columnPermissions", SPAN_NONE, "has more than 200 fields");
+    }
+    for (size_t i = 0; i < columns->as.object.count; i++) {
+        TRY(parse_column(&columns->as.object.members[i], &draft->columns[i], out_problem));
+    }
+    draft->column_count = columns->as.object.count;
+    draft->head.columns_given = true;
+    return ERR_OK;
+}
+
+/* --- row filters and tests --- */
+
+/* {"expression":expression,"filter":object}. */
+static enum err parse_filter(const struct json_value *entry, struct rls_draft_filter *out_filter,
+                             struct rls_problem *out_problem)
+{
+    static const char shape[] = "must have a list of objects {expression, filter}";
+    const struct json_value *source = json_find(entry, span_lit("expression"));
+    const struct json_value *filter = json_find(entry, span_lit("filter"));
+    if (source == NULL || filter == NULL || filter->type != JSON_OBJECT || entry->as.object.count != 2 ||
+        !source_of(source, &out_filter->source)) {
+        return rls_refuse(out_problem, "rowFilters", SPAN_NONE, shape);
     }
     return ERR_OK;
 }
+
+static enum err parse_filters(const struct json_value *filters, struct rls_draft *draft,
+                              struct rls_problem *out_problem)
+{
+    if (is_null(filters)) {
+        return ERR_OK;
+    }
+    if (filters->type != JSON_ARRAY) {
+        return rls_refuse(out_problem, "rowFilters", SPAN_NONE, "must be a list or null");
+    }
+    if (filters->as.array.count > RLS_FILTERS_MAX) {
+        return rls_refuse(out_problem, "rowFilters", SPAN_NONE, "has more than 20 filters");
+    }
+    for (size_t i = 0; i < filters->as.array.count; i++) {
+        TRY(parse_filter(&filters->as.array.items[i], &draft->filters[i], out_problem));
+    }
+    draft->filter_count = filters->as.array.count;
+    draft->head.filters_given = true;
+    return ERR_OK;
+}
+
+static enum err check_tests(const struct json_value *tests, struct rls_problem *out_problem)
+{
+    if (is_null(tests)) {
+        return ERR_OK;
+    }
+    if (tests->type != JSON_ARRAY || tests->as.array.count > RLS_TESTS_MAX) {
+        return rls_refuse(out_problem, "tests", SPAN_NONE, "must be a list of at most 50 tests or null");
+    }
+    return ERR_OK;
+}
+
+/* Writes one value behind the others. */
+static enum err put_text(rls_text_writer *write, const struct json_value *value, struct buf *texts, struct span *out_text,
+                         struct rls_problem *out_problem)
+{
+    const size_t before = buf_len(texts);
+    const enum err err = write(texts, value);
+    if (err == ERR_RANGE) {
+        return rls_refuse(out_problem, "policy", SPAN_NONE, "is larger than 64 KiB");
+    }
+    TRY(err);
+    *out_text = span_of(NULL, buf_len(texts) - before);
+    return ERR_OK;
+}
+
+/* The filters and the tests as texts. The buffer may move while it grows, so the draft gets lengths first. */
+static enum err put_texts(const struct json_value *policy, rls_text_writer *write, struct buf *texts,
+                          struct rls_draft *draft, struct rls_problem *out_problem)
+{
+    const struct json_value *filters = json_find(policy, span_lit("rowFilters"));
+    const struct json_value *tests = json_find(policy, span_lit("tests"));
+    size_t at = 0;
+    for (size_t i = 0; i < draft->filter_count; i++) {
+        const struct json_value *filter = json_find(&filters->as.array.items[i], span_lit("filter"));
+        TRY(put_text(write, filter, texts, &draft->filters[i].text, out_problem));
+    }
+    if (!is_null(tests)) {
+        TRY(put_text(write, tests, texts, &draft->tests, out_problem));
+    }
+    for (size_t i = 0; i < draft->filter_count; i++) {
+        draft->filters[i].text.data = buf_all(texts).data + at;
+        at += draft->filters[i].text.len;
+    }
+    draft->tests = span_of(draft->tests.len == 0 ? NULL : buf_all(texts).data + at, draft->tests.len);
+    return ERR_OK;
+}
+
+/* --- the whole --- */
 
 static enum err check_members(const struct json_value *policy, struct rls_problem *out_problem)
 {
     static const char *const members[] = {"permissions", "expressionPermissions", "columnPermissions", "rowFilters",
-                                          "security"};
-    for (size_t i = 0; i < policy->as.object.count; i++) {
+                                          "security",    "tests"};
+    if (!is_null(policy) && policy->type != JSON_OBJECT) {
+        return rls_refuse(out_problem, "policy", SPAN_NONE, "must be an object");
+    }
+    for (size_t i = 0; !is_null(policy) && i < policy->as.object.count; i++) {
         const struct span name = policy->as.object.members[i].name;
-        if (name_index(members, ARRAY_LENGTH(members), name) == ARRAY_LENGTH(members)) {
+        bool known = false;
+        for (size_t m = 0; m < ARRAY_LENGTH(members); m++) {
+            known = known || span_equal(span_str(members[m]), name);
+        }
+        if (!known) {
             return rls_refuse(out_problem, "policy", name, "is not a member of a policy");
         }
     }
-    return refuse_unknown_rules(policy, out_problem);
-}
-
-static enum err policy_publish(const struct rls_policy *policy, struct rls_policy **out_policy)
-{
-    void *memory = NULL;
-    TRY(mem_alloc(sizeof(*policy), &memory));
-    memcpy(memory, policy, sizeof(*policy));
-    *out_policy = memory;
     return ERR_OK;
 }
 
-enum err rls_compile(const struct json_value *policy, struct rls_policy **out_policy, struct rls_problem *out_problem)
+static enum err parse_policy(const struct json_value *policy, struct rls_draft *draft, struct rls_problem *out_problem)
 {
-    struct rls_policy built = {.configured = false};
-    struct rls_problem problem = {.why = NULL};
-    enum err err = ERR_OK;
+    TRY(check_members(policy, out_problem));
+    TRY(parse_permissions(json_find(policy, span_lit("permissions")), &draft->head, out_problem));
+    TRY(parse_expressions(json_find(policy, span_lit("expressionPermissions")), draft, out_problem));
+    TRY(parse_columns(json_find(policy, span_lit("columnPermissions")), draft, out_problem));
+    TRY(parse_filters(json_find(policy, span_lit("rowFilters")), draft, out_problem));
+    TRY(check_tests(json_find(policy, span_lit("tests")), out_problem));
+    return rls_settings_parse(json_find(policy, span_lit("security")), &draft->head, out_problem);
+}
 
-    if (!is_null(policy) && policy->type != JSON_OBJECT) {
-        err = rls_refuse(&problem, "policy", SPAN_NONE, "must be an object");
-    }
-    if (err == ERR_OK && !is_null(policy)) {
-        err = check_members(policy, &problem);
-    }
-    if (err == ERR_OK) {
-        err = parse_permissions(json_find(policy, span_lit("permissions")), &built, &problem);
-    }
-    if (err == ERR_OK) {
-        err = rls_settings_parse(json_find(policy, span_lit("security")), &built, &problem);
-    }
-    if (err != ERR_OK) {
-        *out_problem = problem;
-        FAIL(err, "the policy is not valid", 0);
-    }
-    return policy_publish(&built, out_policy);
+enum err rls_compile(const struct json_value *policy, rls_text_writer *write, struct rls_policy **out_policy,
+                     struct rls_problem *out_problem)
+{
+    SCOPED_RLS_DRAFT struct rls_draft *draft = NULL;
+    SCOPED_BUF struct buf *texts = NULL;
+    TRY(rls_draft_new(&draft));
+    TRY(parse_policy(policy, draft, out_problem));
+    TRY(buf_new(RLS_POLICY_BYTES, &texts));
+    TRY(put_texts(policy, write, texts, draft, out_problem));
+    return rls_draft_publish(draft, out_policy, out_problem);
 }
 
 enum err rls_policy_with_permissions(const struct rls_policy *policy, const struct json_value *permissions,
                                      struct rls_policy **out_policy, struct rls_problem *out_problem)
 {
-    struct rls_policy built = {.configured = false};
-    struct rls_problem problem = {.why = NULL};
-    if (policy != NULL) {
-        built = *policy;
+    SCOPED_RLS_DRAFT struct rls_draft *draft = NULL;
+    TRY(rls_draft_new(&draft));
+    rls_draft_copy(policy, draft);
+    TRY(parse_permissions(permissions, &draft->head, out_problem));
+    return rls_draft_publish(draft, out_policy, out_problem);
+}
+
+enum err rls_policy_without_columns(const struct rls_policy *policy, const struct span *fields, size_t count,
+                                    struct rls_policy **out_policy)
+{
+    SCOPED_RLS_DRAFT struct rls_draft *draft = NULL;
+    struct rls_problem problem;
+    size_t kept = 0;
+    TRY(rls_draft_new(&draft));
+    rls_draft_copy(policy, draft);
+    for (size_t i = 0; i < draft->column_count; i++) {
+        bool goes = false;
+        for (size_t f = 0; f < count; f++) {
+            goes = goes || span_equal(draft->columns[i].name, fields[f]);
+        }
+        if (!goes) {
+            draft->columns[kept] = draft->columns[i];
+            kept++;
+        }
     }
-    const enum err err = parse_permissions(permissions, &built, &problem);
-    if (err != ERR_OK) {
-        *out_problem = problem;
-        FAIL(err, "the permissions are not valid", 0);
-    }
-    return policy_publish(&built, out_policy);
-}
-
-void rls_policy_free(struct rls_policy *policy)
-{
-    mem_free(policy);
-}
-
-/* --- stored form --- */
-
-#define SETTING_BYTES 9
-
-/* The one-byte settings in stored order, and the largest value of each. */
-static const uint8_t setting_max[SETTING_BYTES] = {RLS_FILTER_ALL, 1, 1, 1, 1, RLS_FIELDS_ALLOW, 1, 1, 1};
-
-static void settings_to_bytes(const struct rls_settings *settings, uint8_t out_bytes[SETTING_BYTES])
-{
-    const uint8_t bytes[SETTING_BYTES] = {(uint8_t)settings->row_filter_scope,
-                                          settings->no_match_allows,
-                                          settings->forbidden_is_absent,
-                                          settings->require_explicit,
-                                          settings->guest_off,
-                                          (uint8_t)settings->fields,
-                                          settings->write_minimal,
-                                          settings->policy_in_spec,
-                                          settings->audit_reads};
-    memcpy(out_bytes, bytes, sizeof(bytes));
-}
-
-static struct rls_settings settings_from_bytes(const uint8_t bytes[SETTING_BYTES], uint32_t max_rows)
-{
-    return (struct rls_settings){.row_filter_scope = (enum rls_filter_scope)bytes[0],
-                                 .no_match_allows = bytes[1] == 1,
-                                 .forbidden_is_absent = bytes[2] == 1,
-                                 .require_explicit = bytes[3] == 1,
-                                 .guest_off = bytes[4] == 1,
-                                 .fields = (enum rls_additional)bytes[5],
-                                 .write_minimal = bytes[6] == 1,
-                                 .policy_in_spec = bytes[7] == 1,
-                                 .audit_reads = bytes[8] == 1,
-                                 .max_rows_per_owner = max_rows};
-}
-
-enum err rls_policy_encode(const struct rls_policy *policy, struct buf *out)
-{
-    uint8_t settings[SETTING_BYTES];
-    settings_to_bytes(&policy->settings, settings);
-    TRY(buf_put_u8(out, POLICY_VERSION));
-    TRY(buf_put_u8(out, policy->configured ? 1 : 0));
-    for (size_t i = 0; i < RLS_SUBJECTS; i++) {
-        TRY(buf_put_u16be(out, policy->subjects[i]));
-    }
-    TRY(buf_put_u32be(out, policy->settings_set));
-    TRY(buf_put(out, span_array(settings)));
-    TRY(buf_put_u32be(out, policy->settings.max_rows_per_owner));
-    return ERR_OK;
-}
-
-/* A subject's word holds three values a right, and rights only beside SUBJECT_PRESENT of a configured policy. */
-static bool subject_valid(uint32_t word, bool configured)
-{
-    if (word == 0) {
-        return true;
-    }
-    bool valid = configured && (word & SUBJECT_PRESENT) != 0 && (word & ~(SUBJECT_PRESENT | 0x3ffu)) == 0;
-    for (unsigned int op = 0; op < RLS_OPS; op++) {
-        valid = valid && ((word >> (2 * op)) & 3u) <= RLS_YES;
-    }
-    return valid;
-}
-
-static enum err read_settings(struct reader *reader, struct rls_policy *policy)
-{
-    struct span bytes;
-    uint32_t max_rows = 0;
-    TRY(reader_get_u32be(reader, &policy->settings_set));
-    TRY(reader_get(reader, SETTING_BYTES, &bytes));
-    TRY(reader_get_u32be(reader, &max_rows));
-    ENSURE(policy->settings_set < (RLS_SET_MAX_ROWS_PER_OWNER << 1), ERR_MALFORMED, "unknown setting");
-    for (size_t i = 0; i < SETTING_BYTES; i++) {
-        ENSURE(bytes.data[i] <= setting_max[i], ERR_MALFORMED, "setting has an unknown value");
-    }
-    policy->settings = settings_from_bytes(bytes.data, max_rows);
-    return ERR_OK;
-}
-
-static enum err read_policy(struct reader *reader, struct rls_policy *policy)
-{
-    uint8_t configured = 0;
-    TRY(reader_get_u8(reader, &configured));
-    ENSURE(configured <= 1, ERR_MALFORMED, "flag is neither 0 nor 1");
-    policy->configured = configured == 1;
-    for (size_t i = 0; i < RLS_SUBJECTS; i++) {
-        TRY(reader_get_u16be(reader, &policy->subjects[i]));
-        ENSURE(subject_valid(policy->subjects[i], policy->configured), ERR_MALFORMED, "rights are damaged");
-    }
-    TRY(read_settings(reader, policy));
-    ENSURE(reader->rest.len == 0, ERR_MALFORMED, "bytes after the policy");
-    return ERR_OK;
-}
-
-enum err rls_policy_decode(struct span bytes, struct rls_policy **out_policy)
-{
-    struct rls_policy built = {.configured = false};
-    struct reader reader = reader_of(bytes);
-    uint8_t version = 0;
-    ENSURE(reader_get_u8(&reader, &version) == ERR_OK, ERR_DAMAGED, "empty policy");
-    ENSURE(version == POLICY_VERSION, ERR_VERSION, "policy of another version");
-    ENSURE(read_policy(&reader, &built) == ERR_OK, ERR_DAMAGED, "policy is damaged");
-    return policy_publish(&built, out_policy);
+    draft->column_count = kept;
+    return rls_draft_publish(draft, out_policy, &problem);
 }

@@ -90,25 +90,25 @@ static void setting_store(struct rls_settings *settings, uint32_t bit, unsigned 
     }
 }
 
-static enum err parse_max_rows(const struct json_value *value, struct rls_policy *policy,
+static enum err parse_max_rows(const struct json_value *value, struct rls_head *head,
                                struct rls_problem *out_problem)
 {
     if (value->type == JSON_NULL) {
-        policy->settings.max_rows_per_owner = 0;
+        head->settings.max_rows_per_owner = 0;
     } else if (value->type == JSON_INT && value->as.integer >= 1 && value->as.integer <= (int64_t)UINT32_MAX) {
-        policy->settings.max_rows_per_owner = (uint32_t)value->as.integer;
+        head->settings.max_rows_per_owner = (uint32_t)value->as.integer;
     } else {
         return rls_refuse(out_problem, "security", span_lit("maxRowsPerOwner"), "must be null or a number from 1");
     }
-    policy->settings_set |= RLS_SET_MAX_ROWS_PER_OWNER;
+    head->settings_set |= RLS_SET_MAX_ROWS_PER_OWNER;
     return ERR_OK;
 }
 
-static enum err parse_setting(const struct json_member *member, struct rls_policy *policy,
+static enum err parse_setting(const struct json_member *member, struct rls_head *head,
                               struct rls_problem *out_problem)
 {
     if (span_equal(member->name, span_lit("maxRowsPerOwner"))) {
-        return parse_max_rows(&member->value, policy, out_problem);
+        return parse_max_rows(&member->value, head, out_problem);
     }
     for (size_t i = 0; i < ARRAY_LENGTH(settings_table); i++) {
         const struct setting *setting = &settings_table[i];
@@ -118,8 +118,8 @@ static enum err parse_setting(const struct json_member *member, struct rls_polic
         const struct span word = word_of(&member->value);
         for (unsigned int value = 0; value < WORDS_MAX && setting->words[value] != NULL; value++) {
             if (span_equal(span_str(setting->words[value]), word)) {
-                setting_store(&policy->settings, setting->bit, value);
-                policy->settings_set |= setting->bit;
+                setting_store(&head->settings, setting->bit, value);
+                head->settings_set |= setting->bit;
                 return ERR_OK;
             }
         }
@@ -128,11 +128,11 @@ static enum err parse_setting(const struct json_member *member, struct rls_polic
     return rls_refuse(out_problem, "security", member->name, "is not a setting");
 }
 
-enum err rls_settings_parse(const struct json_value *security, struct rls_policy *policy,
+enum err rls_settings_parse(const struct json_value *security, struct rls_head *head,
                             struct rls_problem *out_problem)
 {
-    policy->settings = preset_compat;
-    policy->settings_set = 0;
+    head->settings = preset_compat;
+    head->settings_set = 0;
     if (security == NULL || security->type == JSON_NULL) {
         return ERR_OK;
     }
@@ -140,7 +140,7 @@ enum err rls_settings_parse(const struct json_value *security, struct rls_policy
         return rls_refuse(out_problem, "security", SPAN_NONE, "must be an object");
     }
     for (size_t i = 0; i < security->as.object.count; i++) {
-        const enum err err = parse_setting(&security->as.object.members[i], policy, out_problem);
+        const enum err err = parse_setting(&security->as.object.members[i], head, out_problem);
         if (err != ERR_OK) {
             return err;
         }
@@ -152,9 +152,11 @@ struct rls_settings rls_policy_settings(const struct rls_policy *policy, enum rl
 {
     const struct rls_settings *rest = preset == RLS_COMPAT ? &preset_compat : &preset_hardened;
     const uint32_t set = rls_policy_settings_set(policy);
-    const struct rls_settings *own = policy == NULL ? rest : &policy->settings;
     struct rls_settings settings = *rest;
-
+    if (set == 0) {
+        return settings;
+    }
+    const struct rls_settings *own = &policy->head.settings;
     settings.row_filter_scope = (set & RLS_SET_ROW_FILTER_SCOPE ? own : rest)->row_filter_scope;
     settings.no_match_allows = (set & RLS_SET_NO_MATCH ? own : rest)->no_match_allows;
     settings.forbidden_is_absent = (set & RLS_SET_FORBIDDEN_ROWS ? own : rest)->forbidden_is_absent;
@@ -170,5 +172,5 @@ struct rls_settings rls_policy_settings(const struct rls_policy *policy, enum rl
 
 uint32_t rls_policy_settings_set(const struct rls_policy *policy)
 {
-    return policy == NULL ? 0 : policy->settings_set;
+    return policy == NULL ? 0 : policy->head.settings_set;
 }

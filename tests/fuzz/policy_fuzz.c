@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* firmware/rls/rls.h: any JSON as a policy, and any bytes as a stored one. What is accepted is stored and read back the
  * same, and the evaluator answers nothing but its three verdicts. The first byte chooses. */
+#include "firmware/data/schema_json.h"
 #include "firmware/rls/rls.h"
 #include "net/json.h"
 #include "tests/fuzz/fuzz.h"
@@ -21,9 +22,11 @@ static void decide_all(const struct rls_policy *policy)
 
     for (size_t i = 0; i < ARRAY_LENGTH(groups); i++) {
         const struct rls_who who = {.group = groups[i], .id = span_lit("someone")};
+        struct rls_bound bound;
 
+        rls_bind(&table, &who, &bound);
         for (int op = 0; op < RLS_OPS; op++) {
-            const enum rls_verdict verdict = rls_decide(&table, (enum rls_op)op, &who).verdict;
+            const enum rls_verdict verdict = rls_decide(&bound, (enum rls_op)op).verdict;
 
             FUZZ_CHECK(verdict == RLS_ALLOW || verdict == RLS_OWNER || verdict == RLS_DENY);
         }
@@ -61,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             FUZZ_CHECK(span_equal(buf_all(same), rest));
         }
     } else if (json_parse(rest, arena, &value) == ERR_OK) {
-        (void)!rls_compile(value, &policy, &problem); /* what is refused leaves NULL */
+        (void)!rls_compile(value, policy_json_text, &policy, &problem); /* what is refused leaves NULL */
     }
     if (policy != NULL) {
         check_policy(policy);

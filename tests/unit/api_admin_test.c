@@ -185,8 +185,8 @@ static void a_table_that_cannot_be_is_refused(void **state)
         {"{\"tableName\":\"t\",\"schema\":{\"id\":{\"type\":\"string\"}}}", 400, "data/validation-error"},
         {"{\"tableName\":\"t\",\"permissions\":{\"nosuch\":{}}}", 400, "data/validation-error"},
         {"{\"tableName\":\"t\",\"permissions\":{\"user\":{\"read\":1}}}", 400, "data/validation-error"},
-        {"{\"tableName\":\"t\",\"expressionPermissions\":{\"read\":\"user\"}}", 400, "data/validation-error"},
-        {"{\"tableName\":\"t\",\"columnPermissions\":{\"a\":{\"read\":\"admin\"}}}", 400, "data/validation-error"},
+        {"{\"tableName\":\"t\",\"expressionPermissions\":{\"read\":\"owner\"}}", 400, "data/validation-error"},
+        {"{\"tableName\":\"t\",\"columnPermissions\":{\"id\":{\"read\":\"admin\"}}}", 400, "data/validation-error"},
         {"{\"tableName\":\"t\",\"rowFilters\":[{\"expression\":\"user\",\"filter\":{}}]}", 400,
          "data/validation-error"},
         {"{\"tableName\":\"t\",\"security\":{\"nosuch\":true}}", 400, "data/validation-error"},
@@ -229,6 +229,46 @@ static void putting_a_policy_replaces_it_whole(void **state)
     done(api_box_get(box, box->publishable, "/v1/data/posts"), 200); /* unset: the default matrix */
     assert_refused(api_box_send(box, "PUT", box->secret, at("tables", id, "/policy"), "{\"rowFilters\":[{}]}"), 400,
             "data/validation-error");
+}
+
+static void a_policy_with_expressions_and_columns_is_echoed_and_applied(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    api_box_table(box, "{\"tableName\":\"posts\"}", id);
+    done(post(box, "/v1/data/posts", "{\"title\":\"t\",\"notes\":\"n\"}"), 201);
+
+    const struct api_answer *set =
+        done(api_box_send(box, "PUT", box->secret, at("tables", id, "/policy"),
+                          "{\"expressionPermissions\":{\"read\":\"public\",\"create\":\"guest\"},"
+                          "\"columnPermissions\":{\"notes\":{\"read\":\"role:a | admin\",\"write\":\"self\"}}}"),
+             200);
+
+    assert_string_equal(api_answer_text(set, "expressionPermissions.read"), "public");
+    assert_string_equal(api_answer_text(set, "columnPermissions.notes.read"), "role:a | admin");
+    const struct api_answer *list = done(api_box_get(box, box->publishable, "/v1/data/posts"), 200);
+    assert_non_null(strstr(list->body, "title"));
+    assert_null(strstr(list->body, "notes"));
+    assert_refused(api_box_get(box, box->publishable, "/v1/data/posts?sortBy=notes"), 403, "data/permission-denied");
+    assert_refused(api_box_send(box, "POST", box->publishable, "/v1/data/posts", "{\"notes\":null}"), 403,
+                   "data/permission-denied");
+    done(api_box_send(box, "POST", box->publishable, "/v1/data/posts", "{\"title\":\"u\"}"), 201);
+}
+
+static void a_field_that_is_removed_takes_its_column_rule_with_it(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    api_box_table(box,
+                  "{\"tableName\":\"posts\",\"schema\":{\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"string\"}},"
+                  "\"columnPermissions\":{\"a\":{\"read\":\"admin\"},\"b\":{\"read\":\"admin\"}}}",
+                  id);
+
+    done(post(box, at("tables", id, "/fields"), "{\"fieldsToRemove\":[\"a\"]}"), 200);
+
+    const struct api_answer *table = done(api_box_get(box, box->secret, at("tables", id, "")), 200);
+    assert_non_null(strstr(api_answer_text(table, "columnPermissions.a"), "missing"));
+    assert_string_equal(api_answer_text(table, "columnPermissions.b.read"), "admin");
 }
 
 /* --- fields, versions, indexes --- */
@@ -461,6 +501,8 @@ int main(void)
         T(a_table_is_made_shown_changed_and_dropped),
         T(a_table_that_cannot_be_is_refused),
         T(putting_a_policy_replaces_it_whole),
+        T(a_policy_with_expressions_and_columns_is_echoed_and_applied),
+        T(a_field_that_is_removed_takes_its_column_rule_with_it),
         T(a_removed_field_takes_its_data_along),
         T(indexes_are_added_enforced_and_removed),
         T(a_unique_flag_makes_and_drops_its_index),

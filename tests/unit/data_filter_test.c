@@ -29,8 +29,7 @@ struct fixture {
     struct arena *arena;
     struct schema *schema;
     struct buf *buf;
-    struct rls_table table;
-    struct rls_who who;
+    struct rls_bound rls;
     struct filter_scope scope;
     struct filter_problem problem;
 };
@@ -52,9 +51,10 @@ static int setup(void **state)
     assert_int_equal(arena_new(1 << 16, 1 << 26, &f.arena), ERR_OK);
     assert_int_equal(buf_new(ROW_BYTES_MAX, &f.buf), ERR_OK);
     assert_int_equal(schema_new(json(&f, SCHEMA), SPAN_NONE, &schema_json_matcher, &f.schema, &problem), ERR_OK);
-    f.table = (struct rls_table){.name = span_lit("t")};
-    f.who = (struct rls_who){.group = RLS_USER, .id = span_lit("uA")};
-    f.scope = (struct filter_scope){.arena = f.arena, .schema = f.schema, .table = &f.table, .who = &f.who};
+    const struct rls_table table = {.name = span_lit("t")};
+    const struct rls_who who = {.group = RLS_USER, .id = span_lit("uA")};
+    rls_bind(&table, &who, &f.rls);
+    f.scope = (struct filter_scope){.arena = f.arena, .schema = f.schema, .rls = &f.rls};
     assert_int_equal(regex_work_new(f.arena, STEPS, &f.scope.work), ERR_OK);
     *state = &f;
     return 0;

@@ -34,8 +34,7 @@ struct fixture {
     struct arena *arena;
     struct schema *schema;
     struct buf *out;
-    struct rls_table table;
-    struct rls_who who;
+    struct rls_bound rls;
     enum rls_verdict verdict;
     struct filter_problem problem;
     struct known rows[ROWS];
@@ -58,8 +57,9 @@ static void open_plain(struct fixture *f, const char *definition)
     assert_int_equal(buf_new(1 << 22, &f->out), ERR_OK);
     assert_int_equal(schema_new(json(f, span_str(definition)), SPAN_NONE, &schema_json_matcher, &f->schema, &problem),
                      ERR_OK);
-    f->table = (struct rls_table){.name = span_lit("t")};
-    f->who = (struct rls_who){.group = RLS_USER, .id = span_lit("uA")};
+    const struct rls_table table = {.name = span_lit("t")};
+    const struct rls_who who = {.group = RLS_USER, .id = span_lit("uA")};
+    rls_bind(&table, &who, &f->rls);
     f->verdict = RLS_ALLOW;
 }
 
@@ -114,8 +114,7 @@ static enum err plan_of(struct fixture *f, const char *query, const struct plan 
 {
     const struct plan_input input = {.arena = f->arena,
                                      .schema = f->schema,
-                                     .table = &f->table,
-                                     .who = &f->who,
+                                     .rls = &f->rls,
                                      .verdict = f->verdict,
                                      .query = span_str(query)};
     return plan_new(&input, out_plan, &f->problem);

@@ -20,8 +20,7 @@ struct fixture {
     struct arena *arena;
     struct schema *schema;
     struct buf *out, *other;
-    struct rls_table table;
-    struct rls_who who;
+    struct rls_bound rls;
 };
 
 static const struct row_id row_id = {{0x65, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}};
@@ -50,8 +49,9 @@ static int setup(void **state)
     assert_int_equal(arena_new(1 << 16, 1 << 24, &f.arena), ERR_OK);
     assert_int_equal(buf_new(ROW_BYTES_MAX, &f.out), ERR_OK);
     assert_int_equal(buf_new(ROW_BYTES_MAX, &f.other), ERR_OK);
-    f.table = (struct rls_table){.name = span_lit("t")};
-    f.who = (struct rls_who){.group = RLS_USER, .id = span_lit("uA")};
+    const struct rls_table table = {.name = span_lit("t")};
+    const struct rls_who who = {.group = RLS_USER, .id = span_lit("uA")};
+    rls_bind(&table, &who, &f.rls);
     use_schema(&f, "{\"b\":{\"type\":\"int\"},\"a\":{\"type\":\"string\"},\"d\":{\"type\":\"date\"}}");
     *state = &f;
     return 0;
@@ -107,7 +107,7 @@ static struct span shown(struct fixture *f, const struct row *row, const struct 
     SCOPED_BUF struct buf *text = NULL;
     struct json_out out;
     struct span copy;
-    const struct row_view view = {.schema = f->schema, .table = &f->table, .who = &f->who, .select = select};
+    const struct row_view view = {.schema = f->schema, .rls = &f->rls, .select = select};
     assert_int_equal(buf_new(1 << 22, &text), ERR_OK);
     json_out_init(&out, text);
     assert_int_equal(row_json_write(&out, &view, row), ERR_OK);
@@ -239,7 +239,7 @@ static void row_json_write_says_when_a_row_is_damaged_and_leaves_whole_json(void
 {
     struct fixture *f = *state;
     struct row row = create(f, "{\"x\":{\"q\":[1,2,{\"r\":\"a long text at the end\"}]}}");
-    const struct row_view view = {.schema = f->schema, .table = &f->table, .who = &f->who};
+    const struct row_view view = {.schema = f->schema, .rls = &f->rls};
     const size_t whole = row.columns.len;
     for (size_t len = 1; len < whole; len++) {
         SCOPED_BUF struct buf *text = NULL;
@@ -335,7 +335,7 @@ static void policy_and_scopes_are_printed_as_they_were_written(void **state)
     struct json_out out;
     char whole[512];
     (void)snprintf(whole, sizeof(whole), "{\"permissions\":%s,\"security\":%s}", policy_text, security_text);
-    assert_int_equal(rls_compile(json(f, whole), &policy, &problem), ERR_OK);
+    assert_int_equal(rls_compile(json(f, whole), policy_json_text, &policy, &problem), ERR_OK);
     assert_int_equal(buf_new(4096, &text), ERR_OK);
     assert_int_equal(buf_new(4096, &scopes), ERR_OK);
     assert_int_equal(scope_compile(json(f, "[\"a:read\",\"*:*\"]"), scopes), ERR_OK);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Names: of operations and subjects, and what may be a table, a field or a role at all. Only exact bytes count; nothing is
+ * folded, trimmed or decoded here. */
+#include "firmware/rls/rls.h"
+
+#include "firmware/rls/rls_int.h"
+
+#define TABLE_NAME_MAX 64
+#define FIELD_NAME_MAX 64
+#define ROLE_NAME_MAX  32
+
+static const char *const op_names[RLS_OPS] = {"create", "read", "update", "delete", "list"};
+static const char *const subject_names[RLS_SUBJECTS] = {"admin", "user", "guest", "self"};
+
+const char *rls_op_name(enum rls_op op)
+{
+    return (size_t)op < RLS_OPS ? op_names[op] : "";
+}
+
+const char *rls_subject_name(enum rls_subject subject)
+{
+    return (size_t)subject < RLS_SUBJECTS ? subject_names[subject] : "";
+}
+
+static bool is_one_of(const char *const *names, size_t count, struct span name)
+{
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        found = found || span_equal(span_str(names[i]), name);
+    }
+    return found;
+}
+
+bool rls_table_is_built_in(struct span name)
+{
+    static const char *const names[] = {"users", "accounts", "sessions", "files"};
+    return is_one_of(names, ARRAY_LENGTH(names), name);
+}
+
+bool rls_field_is_system(struct span field)
+{
+    static const char *const names[] = {"id", "createdBy", "createdAt", "updatedAt"};
+    return is_one_of(names, ARRAY_LENGTH(names), field);
+}
+
+bool rls_role_is_built_in(struct span name)
+{
+    static const char *const names[] = {"admin", "user", "guest", "self", "public"};
+    return is_one_of(names, ARRAY_LENGTH(names), name);
+}
+
+static bool is_lower(uint8_t byte)
+{
+    return byte >= 'a' && byte <= 'z';
+}
+
+static bool is_letter(uint8_t byte)
+{
+    return is_lower(byte) || (byte >= 'A' && byte <= 'Z');
+}
+
+static bool is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+bool rls_table_name_valid(struct span name)
+{
+    if (name.len == 0 || name.len > TABLE_NAME_MAX || !(is_letter(name.data[0]) || name.data[0] == '_')) {
+        return false;
+    }
+    for (size_t i = 1; i < name.len; i++) {
+        const uint8_t byte = name.data[i];
+        if (!is_letter(byte) && !is_digit(byte) && byte != '_' && byte != '-') {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rls_field_name_valid(struct span field)
+{
+    if (field.len == 0 || field.len > FIELD_NAME_MAX || !is_letter(field.data[0]) || rls_field_is_system(field)) {
+        return false;
+    }
+    for (size_t i = 1; i < field.len; i++) {
+        const uint8_t byte = field.data[i];
+        if (!is_letter(byte) && !is_digit(byte) && byte != '_') {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rls_role_name_valid(struct span name)
+{
+    if (name.len == 0 || name.len > ROLE_NAME_MAX || !is_lower(name.data[0]) || rls_role_is_built_in(name)) {
+        return false;
+    }
+    for (size_t i = 1; i < name.len; i++) {
+        const uint8_t byte = name.data[i];
+        if (!is_lower(byte) && !is_digit(byte) && byte != '_' && byte != '-') {
+            return false;
+        }
+    }
+    return true;
+}
