@@ -64,7 +64,8 @@ void engine_cursor_free(struct engine_cursor *cursor); /* NULL is fine */
 enum engine_step { ENGINE_FIRST, ENGINE_LAST, ENGINE_NEXT, ENGINE_PREV };
 
 /* To the first entry at or behind key, or a step from where it stands (NEXT of a fresh cursor is FIRST).
- * ERR_NOT_FOUND when there is none. out_value may be NULL. */
+ * ERR_NOT_FOUND when there is none; ERR_DAMAGED also after more steps than the file has room for entries. out_value may
+ * be NULL. */
 enum err engine_cursor_seek(struct engine_cursor *cursor, struct span key, struct span *out_key, struct span *out_value)
     MUST_USE;
 enum err engine_cursor_step(struct engine_cursor *cursor, enum engine_step step, struct span *out_key,

@@ -10,7 +10,11 @@
  * leaves that page alone, so nothing has changed. A write cut short for want of room is reported as EIO by LMDB; asking
  * the system for room behind the end of the file tells it from a real failure.
  *
- * LMDB trusts its pages. A hostile file can stop this process; it cannot make it accept a value that was not sealed. */
+ * LMDB trusts its pages. A hostile file can stop this process; it cannot make it accept a value that was not sealed. Nor
+ * can it keep a walk for ever: where two pages point to one, and so on down the tree, a walk meets the same entries
+ * again and again, so a cursor takes no more steps than the file has room for entries. One thing is LMDB's own and only
+ * met by a write: a page that says it is the first of hundreds of millions is freed number by number, which takes
+ * gigabytes and seconds, but ends. */
 #include "storage/engine_int.h"
 
 #include <errno.h>
@@ -26,6 +30,10 @@
 
 #define FILE_MODE  0600
 #define PATH_BYTES 512
+/* A node has a header of 8 bytes, and each of ours a key and a sealed value, far more than 8 in all: room enough for
+ * what a transaction adds before the file grows. The rest is for a file of a few pages. */
+#define ENTRY_BYTES_MIN 8
+#define STEPS_MORE      65536
 
 struct engine {
     MDB_env *env;
@@ -39,6 +47,8 @@ struct engine_txn {
 
 struct engine_cursor {
     MDB_cursor *cursor;
+    uint64_t steps_max; /* as many as the file has room for, and some */
+    uint64_t steps;     /* since the cursor was placed */
 };
 
 static const char *const map_names[ENGINE_MAP_COUNT] = {
@@ -350,12 +360,29 @@ enum err engine_delete(struct engine_txn *txn, enum engine_map map, struct span 
     return ERR_OK;
 }
 
+static enum err count_steps(const struct engine *engine, struct engine_cursor *cursor)
+{
+    mdb_filehandle_t file = -1;
+    struct stat state = {0};
+
+    TRY(check(mdb_env_get_fd(engine->env, &file)));
+    ENSURE(fstat(file, &state) == 0, ERR_IO, "size of the database");
+    cursor->steps_max = (uint64_t)state.st_size / ENTRY_BYTES_MIN + STEPS_MORE;
+    cursor->steps = 0;
+    return ERR_OK;
+}
+
 enum err engine_cursor_new(struct engine_txn *txn, enum engine_map map, struct engine_cursor **out_cursor)
 {
     void *memory = NULL;
 
     TRY(mem_alloc(sizeof(struct engine_cursor), &memory));
     struct engine_cursor *cursor = memory;
+    const enum err err = count_steps(txn->engine, cursor);
+    if (err != ERR_OK) {
+        mem_free(cursor);
+        return err;
+    }
     const int code = mdb_cursor_open(txn->txn, txn->engine->maps[map], &cursor->cursor);
     if (code != MDB_SUCCESS) {
         mem_free(cursor);
@@ -368,6 +395,7 @@ enum err engine_cursor_new(struct engine_txn *txn, enum engine_map map, struct e
 enum err engine_cursor_renew(struct engine_cursor *cursor, struct engine_txn *txn)
 {
     TRY(check(mdb_cursor_renew(txn->txn, cursor->cursor)));
+    TRY(count_steps(txn->engine, cursor));
     return ERR_OK;
 }
 
@@ -399,6 +427,7 @@ static enum err move(struct engine_cursor *cursor, MDB_val key, MDB_cursor_op op
 
 enum err engine_cursor_seek(struct engine_cursor *cursor, struct span key, struct span *out_key, struct span *out_value)
 {
+    cursor->steps = 0;
     return move(cursor, val_of(key), MDB_SET_RANGE, out_key, out_value);
 }
 
@@ -408,6 +437,8 @@ enum err engine_cursor_step(struct engine_cursor *cursor, enum engine_step step,
     static const MDB_cursor_op ops[] = {
         [ENGINE_FIRST] = MDB_FIRST, [ENGINE_LAST] = MDB_LAST, [ENGINE_NEXT] = MDB_NEXT, [ENGINE_PREV] = MDB_PREV};
 
+    cursor->steps = step == ENGINE_FIRST || step == ENGINE_LAST ? 0 : cursor->steps + 1;
+    ENSURE(cursor->steps <= cursor->steps_max, ERR_DAMAGED, "more entries than the file has room for");
     return move(cursor, (MDB_val){0, NULL}, ops[step], out_key, out_value);
 }
 

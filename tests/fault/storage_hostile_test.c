@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A database file that somebody changed. LMDB trusts its pages, so the process that reads them may be stopped by a signal;
  * it must never hand out a row that was not written, and never step outside memory in our code (the address sanitizer has
- * the exit status 99 for that). Rarely LMDB itself goes round for ever on such a file; a watchdog stops that on a box, a
- * limit here. Each change is looked at in a child of its own. The choice of changes
+ * the exit status 99 for that). Rarely LMDB takes long over such a file (see storage/engine_lmdb.c); the supervisor
+ * stops that on a box, a limit here. Each change is looked at in a child of its own. The choice of changes
  * follows from a fixed seed. */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -246,9 +246,88 @@ static void a_hostile_file_gives_at_worst_a_stopped_process(void **state UNUSED)
     free(copy);
 }
 
+/* --- a tree without end --- */
+
+#define LEVELS      12 /* three ways at each: half a million times the same leaf */
+#define FLAGS_AT    10
+#define BOUNDS_AT   12
+#define HEADER      16u
+#define BRANCH      1u
+#define LEAF        2u
+
+static uint32_t get_u16(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8;
+}
+
+static bool has_flags(const uint8_t *page, uint32_t flags)
+{
+    return get_u16(page + FLAGS_AT) == flags;
+}
+
+/* Every way down from this branch page leads to that page. */
+static void lead_to(uint8_t *page, uint64_t number)
+{
+    const size_t nodes = (get_u16(page + BOUNDS_AT) - HEADER) / 2u;
+
+    for (size_t at = 0; at < nodes; at++) {
+        uint8_t *node = page + get_u16(page + HEADER + at * 2);
+        for (size_t byte = 0; byte < 6; byte++) { /* the low 48 bits, in three words */
+            node[byte] = (uint8_t)(number >> (8 * byte));
+        }
+    }
+}
+
+/* Branch pages lead to a chain of copies of one of them, each of which leads to the next by every way, and the last to a
+ * leaf. Gives the number of pages that were changed. */
+static size_t tie(uint8_t *bytes)
+{
+    const size_t pages = file.size / PAGE;
+    const uint8_t *widest = NULL;
+    size_t chain[LEVELS + 1] = {0};
+    size_t levels = 0;
+
+    for (size_t at = 2; at < pages; at++) {
+        const uint8_t *page = file.bytes + at * PAGE;
+        if (has_flags(page, BRANCH) && (widest == NULL || get_u16(page + BOUNDS_AT) > get_u16(widest + BOUNDS_AT))) {
+            widest = page;
+        }
+        if (has_flags(page, LEAF) && levels <= LEVELS && get_u16(page + BOUNDS_AT) > HEADER + 8) {
+            chain[levels++] = at;
+        }
+    }
+    assert_true(widest != NULL && get_u16(widest + BOUNDS_AT) >= HEADER + 6 && levels == LEVELS + 1);
+    for (size_t at = 2; at < pages; at++) {
+        if (has_flags(bytes + at * PAGE, BRANCH)) {
+            lead_to(bytes + at * PAGE, chain[0]);
+        }
+    }
+    for (size_t level = 0; level < LEVELS; level++) {
+        uint8_t *page = bytes + chain[level] * PAGE;
+        memcpy(page + 8, widest + 8, PAGE - 8);
+        lead_to(page, chain[level + 1]);
+    }
+    return levels;
+}
+
+static void a_tree_that_leads_to_one_leaf_in_countless_ways_is_refused_in_time(void **state UNUSED)
+{
+    uint8_t *copy = malloc(file.size);
+    memcpy(copy, file.bytes, file.size);
+    assert_int_equal(tie(copy), LEVELS + 1);
+    put_file(copy, file.size);
+
+    const int status = child_run(CHILD_SILENT, look, NULL);
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+    free(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_tree_that_leads_to_one_leaf_in_countless_ways_is_refused_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hostile_file_gives_at_worst_a_stopped_process, setup, teardown),
     };
 
