@@ -245,6 +245,8 @@ static void on_end(struct supervisor *supervisor, struct child *child)
     if (child == &supervisor->keeper) {
         on_keeper_end(supervisor, how);
     } else if (supervisor->mode == MSG_MODE_CHECK && !supervisor->ending) {
+        (void)fputs("rowlock: what checks the database was stopped before the end, as a damaged file may do; "
+                    "not all of it was looked at\n", stderr); /* the exit status says it, too */
         begin_end(supervisor, 2);
     } else if (how == CHILD_CRASHED) {
         on_worker_crash(supervisor);

@@ -153,6 +153,21 @@ def test_attack_20_without_its_database_a_box_is_failed_until_the_file_is_back_a
     assert box.state()["state"] == "operational" and read_all(box, rows) == {200}
 
 
+def test_attack_20_a_database_that_stops_its_reader_ends_fsck_with_a_message_and_the_box_is_failed(make_box):
+    box = make_box()
+    box.make_table("kept", SCHEMA)
+    assert box.stop() == 0
+    content = stored(box)
+    put_database(box, content[:2 * PAGE])  # its first pages point behind its end: SIGBUS
+
+    status, output, errors = box.fsck()
+    box.start()
+
+    assert status == 2 and "checked:" not in output, (output, errors)
+    assert "rowlock: what checks the database was stopped before the end" in errors
+    assert box.state()["state"] == "failed" and box.get(PATH, key="sk").status == 503
+
+
 # --- old values put back ---
 
 KEYS_TABLE = 5    # where API keys are stored
