@@ -443,7 +443,8 @@ run: deps build
 install: build
 	install -D -m 0755 $(OUT)/release/rowlock $(DESTDIR)$(PREFIX)/bin/rowlock
 
+# Not the box that `make run` keeps there.
 clean:
-	rm -rf $(OUT)
+	@[ ! -d $(OUT) ] || find $(OUT) -mindepth 1 -maxdepth 1 ! -name data ! -name data.tpm -exec rm -rf {} +
 
 FORCE:

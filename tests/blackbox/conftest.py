@@ -298,11 +298,11 @@ class Box:
             shutil.rmtree(runtime, ignore_errors=True)
 
     def fsck(self):
-        """`rowlock fsck` on the box that is stopped: exit status, standard output, standard error."""
-        with self.tpm_alone() as tcti:
-            done = subprocess.run([PROGRAM, "fsck", "--data", str(self.data), "--tcti", tcti], capture_output=True,
-                                  text=True, timeout=WAIT_S, check=False)
-            return done.returncode, done.stdout, done.stderr
+        """`board/host/run fsck` on the box that is stopped: exit status, standard output, standard error."""
+        assert self.process is None
+        done = subprocess.run([RUN, "fsck", "--data", str(self.data), "--tpm-state", str(self.tpm)], capture_output=True,
+                              text=True, timeout=WAIT_S, check=False, env=dict(os.environ, ROWLOCK=PROGRAM))
+        return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
