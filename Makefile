@@ -154,7 +154,7 @@ help:
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
 	@echo '  check-all    hours: other sanitizers, compilers, configurations, proofs'
 	@echo '  lint  analyze  cover  proof  fuzz TIME=60  bench  format'
-	@echo '  install PREFIX=$(PREFIX);  clean'
+	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
 # --- configuration ---------------------------------------------------------------------------------------------------
 
@@ -323,7 +323,7 @@ lint:
 	@$(RUN) --programs tests/lint/run.sh
 
 # The program under test is the one with the sanitizers, found by the tests in the environment.
-BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
+BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_DEPS=$(abspath $(DEPS)) ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
 	ROWLOCK=$(abspath $(OUT)/asan/rowlock) ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock)
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
 
@@ -441,7 +441,9 @@ run: deps build
 	@exec board/$(BOARD)/run
 
 install: build
-	install -D -m 0755 $(OUT)/release/rowlock $(DESTDIR)$(PREFIX)/bin/rowlock
+	install -D -s -m 0755 $(OUT)/release/rowlock $(DESTDIR)$(PREFIX)/bin/rowlock
+	install -D -m 0755 board/$(BOARD)/run $(DESTDIR)$(PREFIX)/bin/rowlock-$(BOARD)
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/rowlock LICENSE README.md
 
 # Not the box that `make run` keeps there.
 clean:

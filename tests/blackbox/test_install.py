@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make install` installs, and that it starts from there without the tree, as an ordinary user."""
+
+import json
+import os
+import pathlib
+import shutil
+import ssl
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import ROOT, SERVICE_USER, WAIT_S, Connection
+
+BUILD = pathlib.Path(os.environ.get("ROWLOCK_BUILD", ROOT / "build/host"))
+DEPS = os.environ.get("ROWLOCK_DEPS", str(ROOT / "build/deps"))
+
+
+@pytest.fixture
+def directory():
+    """One that every user can enter, unlike pytest's own."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="rowlock-install-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def test_what_is_installed_starts_without_the_tree_as_an_ordinary_user(directory):
+    subprocess.run(["make", "-C", str(ROOT), "install", f"O={BUILD.parent}", f"BOARD={BUILD.name}", f"DEPS={DEPS}",
+                    f"DESTDIR={directory}/to", "PREFIX=/usr"], stdout=subprocess.DEVNULL, timeout=600, check=True)
+
+    installed = {str(path.relative_to(directory / "to")): path.stat().st_mode & 0o777
+                 for path in (directory / "to").rglob("*") if not path.is_dir()}
+    assert installed == {"usr/bin/rowlock": 0o755, "usr/bin/rowlock-host": 0o755,
+                         "usr/share/doc/rowlock/LICENSE": 0o644, "usr/share/doc/rowlock/README.md": 0o644}
+    programs = directory / "to/usr/bin"
+    version = subprocess.run([programs / "rowlock", "version"], capture_output=True, text=True, timeout=WAIT_S, check=True)
+    assert version.stdout.startswith("rowlock ")
+
+    home = directory / "home"
+    home.mkdir()
+    user = []
+    if os.geteuid() == 0:
+        os.chown(home, SERVICE_USER, SERVICE_USER)
+        user = ["setpriv", f"--reuid={SERVICE_USER}", f"--regid={SERVICE_USER}", "--clear-groups"]
+    with subprocess.Popen([*user, programs / "rowlock-host", "--port", "0", "--json"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, cwd="/", env={"HOME": str(home), "PATH": os.environ["PATH"]}) as box:
+        try:
+            report = json.loads(box.stdout.readline())
+            assert report["caFile"] == str(home / ".local/share/rowlock/data/ca.pem")
+            connection = Connection("localhost", int(report["url"].rsplit(":", 1)[1]), timeout=WAIT_S,
+                                    context=ssl.create_default_context(cafile=report["caFile"]))
+            connection.request("GET", "/v1/system/state")
+            assert json.loads(connection.getresponse().read())["state"] == "operational"
+            connection.close()
+        finally:
+            box.terminate()
+    assert box.returncode == 0
