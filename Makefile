@@ -327,8 +327,9 @@ BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_DEPS=$(abspath $(D
 	ROWLOCK=$(abspath $(OUT)/asan/rowlock) ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock)
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
 
+BLACKBOX_LIMIT ?= 1500
 blackbox: $(BLACKBOX_PROGRAMS) $(PROGRAM_release)
-	@$(BLACKBOX_ENV) $(RUN) --pytest tests/blackbox -k '$(K)'
+	@$(BLACKBOX_ENV) $(RUN) --pytest-limit $(BLACKBOX_LIMIT) --pytest tests/blackbox -k '$(K)'
 
 # What CI runs. deps comes first and alone: it may install the compiler.
 check: deps
@@ -343,7 +344,8 @@ check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
 
 # Hours. Stops at the first step that fails.
 check-all: check
-	@echo '1,000 kills, 6,000 power cuts'; ROWLOCK_KILL_BOXES=50 ROWLOCK_CUTS=1500 $(MAKE) blackbox K=durability
+	@echo '1,000 kills, 6,000 power cuts'; ROWLOCK_KILL_BOXES=50 ROWLOCK_KILLS=20 ROWLOCK_CUTS=1500 \
+		$(MAKE) BLACKBOX_LIMIT=10800 blackbox K=durability
 	@echo 'thread sanitizer'; $(MAKE) test-tsan
 	@echo 'valgrind'; $(MAKE) test-valgrind
 	@echo 'analyzers'; $(MAKE) analyze
@@ -352,13 +354,18 @@ check-all: check
 	@echo 'a random configuration'; $(MAKE) random-config
 	@for board in $(patsubst board/%/defconfig,%,$(wildcard board/*/defconfig)); do \
 		echo "board $$board"; $(MAKE) BOARD=$$board build || exit 1; done
-	@echo 'proofs and fuzzers'; $(MAKE) proof; $(MAKE) fuzz
+	@echo 'proofs'; $(MAKE) proof
+	@echo 'fuzzers'; $(MAKE) fuzz
+	@echo 'coverage'; $(MAKE) cover
+
+# Ten and more times as slow, and longer beside something else.
+SLOW_LIMIT := 1800
 
 test-tsan: $(TESTS_tsan)
-	@TSAN_OPTIONS=halt_on_error=1 $(RUN) --programs $(TESTS_tsan)
+	@TSAN_OPTIONS=halt_on_error=1 $(RUN) --limit $(SLOW_LIMIT) --programs $(TESTS_tsan)
 
 test-valgrind: $(TESTS_debug)
-	@$(CHECK_ENV) $(RUN) --programs "tests/lint/sanitizers.sh $(OUT)/planted valgrind" \
+	@$(CHECK_ENV) $(RUN) --limit $(SLOW_LIMIT) --programs "tests/lint/sanitizers.sh $(OUT)/planted valgrind" \
 		$(foreach t,$(TESTS_debug),"valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $t")
 
 reproducible: build

@@ -20,17 +20,31 @@ LIMIT_S = 300
 PYTEST_LIMIT_S = 1500
 
 
+def run_alone(command, limit_s, **how):
+    """In a session of its own, so that one that hangs is ended with all that it started, and holds up nobody. Gives the
+    output, if it is piped, and the exit status or None."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **how) as running:
+        try:
+            output, _ = running.communicate(timeout=limit_s)
+            return output, running.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            output, _ = running.communicate()
+            return output, None
+        except BaseException:
+            os.killpg(running.pid, signal.SIGKILL)
+            raise
+
+
 def run_program(command, limit_s):
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
     # A test that asks for more memory than there is wants the refusal, not a stop.
     environment.setdefault("ASAN_OPTIONS", "allocator_may_return_null=1")
     began = time.monotonic()
-    try:
-        done = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=limit_s, env=environment, check=False)
-        output, status = done.stdout.decode("utf-8", "replace"), done.returncode
-    except subprocess.TimeoutExpired as stopped:
-        output, status = (stopped.stdout or b"").decode("utf-8", "replace"), f"stopped after {limit_s} s"
+    output, status = run_alone(shlex.split(command), limit_s, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    output = output.decode("utf-8", "replace")
+    if status is None:
+        status = f"stopped after {limit_s} s"
     passed = len(re.findall(r"^ok \d+(?!.*# SKIP)", output, re.M))
     # cmocka 1.1 writes "not ok 7 # SKIP name" for a test that skipped itself.
     skipped = len(re.findall(r"^(?:not )?ok \d+.*# SKIP", output, re.M))
@@ -58,7 +72,7 @@ def run_programs(commands, jobs, limit_s, tell):
     return passed, failed
 
 
-def run_pytest(folder, jobs, expression, results):
+def run_pytest(folder, jobs, expression, results, limit_s):
     """All black-box tests, `jobs` at a time. A run that collects nothing or breaks off is a failure."""
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "-rfEs", "-n", str(jobs),
                "--junit-xml", results, folder]
@@ -67,14 +81,9 @@ def run_pytest(folder, jobs, expression, results):
     print(f"black-box tests in {folder}, {jobs} at a time", flush=True)
     if os.path.exists(results):
         os.remove(results)
-    # In a session of its own, so that a run that hangs is ended with all that it started.
-    running = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
-        status = running.wait(PYTEST_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(running.pid, signal.SIGKILL)
-        status = running.wait()
-        print(f"FAILED black-box tests: stopped after {PYTEST_LIMIT_S} s", flush=True)
+    _, status = run_alone(command, limit_s)
+    if status is None:
+        print(f"FAILED black-box tests: stopped after {limit_s} s", flush=True)
     try:
         suite = xml.etree.ElementTree.parse(results).getroot().find("testsuite")
     except (FileNotFoundError, xml.etree.ElementTree.ParseError):
@@ -95,12 +104,14 @@ def main():
     parser.add_argument("--results", default="results.xml")
     parser.add_argument("--tell", action="store_true", help="print the line of every test that passed")
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds for one program")
+    parser.add_argument("--pytest-limit", type=int, default=PYTEST_LIMIT_S, help="seconds for all black-box tests")
     options = parser.parse_args()
 
     passed, failed = run_programs(options.programs, options.jobs, options.limit, options.tell)
     if options.pytest:
         print(f"so far {passed} passed, {failed} failed", flush=True)
-        good, bad = run_pytest(options.pytest, options.jobs, options.expression, options.results)
+        good, bad = run_pytest(options.pytest, options.jobs, options.expression, options.results,
+                               options.pytest_limit)
         passed += good
         failed += bad
     print(f"{passed} passed, {failed} failed")

@@ -34,7 +34,7 @@ def look_at(box, commands, planted=False):
     keeper.chmod(0o700)
     with box.tpm_alone() as tcti:
         done = subprocess.run([TOOL, str(keeper), tcti], input="\n".join(commands) + "\n", capture_output=True,
-                              text=True, timeout=600, check=False)
+                              text=True, timeout=600 + 2 * CUTS, check=False)
     assert planted or "Sanitizer" not in done.stderr, done.stdout + done.stderr
     return done.stdout.splitlines() + done.stderr.splitlines(), done.returncode == 0
 
