@@ -138,7 +138,7 @@ sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
 support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
-	check-all test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
+	check-all unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
 	install clean help FORCE
 
 all: build
@@ -337,8 +337,7 @@ check: deps
 
 check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
-		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
-		"tests/lint/unused.sh $(OUT)/release/librowlock.a '$(MAIN:%.c=$(OUT)/release/obj/%.o)' $(OUT)/unused"
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
@@ -348,6 +347,7 @@ check-all: check
 		$(MAKE) BLACKBOX_LIMIT=10800 blackbox K=durability
 	@echo 'thread sanitizer'; $(MAKE) test-tsan
 	@echo 'valgrind'; $(MAKE) test-valgrind
+	@echo 'functions that only tests call'; $(MAKE) unused
 	@echo 'analyzers'; $(MAKE) analyze
 	@echo 'the second compiler'; $(MAKE) O=$(O)/clang DEPS=$(abspath $(DEPS)) CC=$(CLANG) build test
 	@echo 'two builds of one tree are the same bytes'; $(MAKE) reproducible
@@ -360,6 +360,11 @@ check-all: check
 
 # Ten and more times as slow, and longer beside something else.
 SLOW_LIMIT := 1800
+
+# Not in check: a module may come before the one that calls it.
+unused: build
+	@CC='$(CC)' $(RUN) --programs \
+		"tests/lint/unused.sh $(OUT)/release/librowlock.a '$(MAIN:%.c=$(OUT)/release/obj/%.o)' $(OUT)/unused"
 
 test-tsan: $(TESTS_tsan)
 	@TSAN_OPTIONS=halt_on_error=1 $(RUN) --limit $(SLOW_LIMIT) --programs $(TESTS_tsan)
