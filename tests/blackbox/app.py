@@ -20,6 +20,7 @@ NO_TABLE = (404, "data/table-not-found")
 NOT_FOUND = (404, "common/not-found")
 FORBIDDEN = (403, "auth/forbidden")
 CONFLICT = (409, "common/conflict")
+DUPLICATE = (409, "data/duplicate-value")
 
 
 class Answer:

@@ -2,9 +2,8 @@
 """Indexes and uniqueness: contract 4.6."""
 
 import pytest
-from app import error
+from app import DUPLICATE, error
 
-DUPLICATE = (409, "data/duplicate-value")
 SECRET = "valueThatMustNotLeak"
 
 

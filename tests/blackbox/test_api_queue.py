@@ -6,12 +6,11 @@ import threading
 import time
 
 import pytest
-from app import Client, Unexpected, error
+from app import Client, DUPLICATE, error, Unexpected
 from wire import Wire, write_request
 
 WRITERS = 16
 PIPELINED = 3
-DUPLICATE = (409, "data/duplicate-value")
 ROUNDS = 5  # what waits at the moment of a revocation is chance; refusals of a box stay below the limit of its address
 
 

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "net/json_out.h"
 
 #define FILE_MAX    65536
 #define REGEX_STEPS 1000000
@@ -80,4 +81,49 @@ struct schema *json_box_schema(struct json_box *box, const char *definition)
         fail_msg("%s: %.*s %s", definition, (int)box->problem.where_len, box->problem.where, box->problem.why);
     }
     return schema;
+}
+
+/* Begins a JSON text; kept_text ends it and keeps it in the arena. */
+static struct buf *new_text(struct json_out *out)
+{
+    struct buf *buf = NULL;
+
+    assert_int_equal(buf_new(1 << 20, &buf), ERR_OK);
+    json_out_init(out, buf);
+    return buf;
+}
+
+static struct span kept_text(struct json_box *box, struct json_out *out, struct buf *take_buf)
+{
+    SCOPED_BUF struct buf *buf = take_buf;
+    struct span text = SPAN_NONE;
+
+    assert_int_equal(json_out_finish(out), ERR_OK);
+    assert_int_equal(arena_copy(box->arena, buf_all(buf), &text), ERR_OK);
+    return text;
+}
+
+struct span json_box_shown(struct json_box *box, const struct json_value *value)
+{
+    struct json_out out;
+    struct buf *const buf = new_text(&out);
+
+    json_out_value(&out, value);
+    return kept_text(box, &out, buf);
+}
+
+struct span json_box_shown_schema(struct json_box *box, const struct schema *schema)
+{
+    struct json_out out;
+    struct buf *const buf = new_text(&out);
+
+    schema_json_write(&out, schema, NULL);
+    return kept_text(box, &out, buf);
+}
+
+void json_box_assert_text(struct span got, const char *expected)
+{
+    if (!span_equal(got, span_str(expected))) {
+        fail_msg("got %.*s\nexpected %s", (int)got.len, (const char *)got.data, expected);
+    }
 }

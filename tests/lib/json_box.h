@@ -32,4 +32,10 @@ const struct json_value *json_box_many(struct json_box *box, size_t count, const
 /* The schema that a definition makes. */
 struct schema *json_box_schema(struct json_box *box, const char *definition);
 
+/* What a value and a schema look like as JSON; lives as long as the box. */
+struct span json_box_shown(struct json_box *box, const struct json_value *value);
+struct span json_box_shown_schema(struct json_box *box, const struct schema *schema);
+/* Stops the test unless the text is that one, and prints both. */
+void json_box_assert_text(struct span got, const char *expected);
+
 #endif

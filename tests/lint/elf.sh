@@ -13,13 +13,8 @@ archive=$2
 trials=$3
 lint=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cc=${CC:-gcc}
-count=0
-failures=0
-
-verdict() { # status, name
-    count=$((count + 1))
-    if [ "$1" = 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=$((failures + 1)); fi
-}
+# shellcheck source=tests/lint/tap.sh
+. "$lint/tap.sh"
 
 headers() { readelf -lW "$1"; }
 dynamic() { readelf -dW "$1"; }
@@ -130,5 +125,4 @@ if [ -n "$program" ]; then
         verdict $? "rowlock: $check"
     done
 fi
-echo "1..$count"
-[ "$failures" = 0 ]
+verdicts_end

@@ -6,18 +6,8 @@
 set -u
 
 lint=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-count=0
-failures=0
-
-verdict() { # status, name
-    count=$((count + 1))
-    if [ "$1" = 0 ]; then
-        echo "ok $count - $2"
-    else
-        echo "not ok $count - $2"
-        failures=$((failures + 1))
-    fi
-}
+# shellcheck source=tests/lint/tap.sh
+. "$lint/tap.sh"
 
 rules=$(sed -n 's/^\([a-z][a-z0-9-]*\)+\{0,1\} *|.*/\1/p' "$lint/rules.txt")
 rules="$rules layers file-length function-length parameters ifdef reveal todo spdx kconfig"
@@ -49,5 +39,4 @@ for rule in $rules; do
     [ $status = 0 ] || printf '# %s: %s findings of %s, %s others\n%s\n' "$rule" "$found" "$wanted" "$others" "$planted"
     verdict $status "the defect planted for $rule is found"
 done
-echo "1..$count"
-[ "$failures" = 0 ]
+verdicts_end

@@ -7,13 +7,8 @@ set -u
 
 work=$1
 mkdir -p "$work"
-count=0
-failures=0
-
-verdict() { # status, name
-    count=$((count + 1))
-    if [ "$1" = 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=$((failures + 1)); fi
-}
+# shellcheck source=tests/lint/tap.sh
+. "$(dirname -- "$0")/tap.sh"
 
 stops() { # name, compiler and flags, message
     cat >"$work/$1.c"
@@ -48,5 +43,4 @@ if [ "${2:-}" = valgrind ]; then
 int main(void) { char *p = malloc(8); if (p[3] == 1) puts("one"); free(p); return 0; }
 EOF
 fi
-echo "1..$count"
-[ "$failures" = 0 ]
+verdicts_end

@@ -13,13 +13,8 @@ main=$2
 trials=$3
 lint=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cc=${CC:-gcc}
-count=0
-failures=0
-
-verdict() { # status, name
-    count=$((count + 1))
-    if [ "$1" = 0 ]; then echo "ok $count - $2"; else echo "not ok $count - $2"; failures=$((failures + 1)); fi
-}
+# shellcheck source=tests/lint/tap.sh
+. "$lint/tap.sh"
 
 defined() { nm -g --defined-only "$@" 2>/dev/null | awk 'NF == 3 && $2 == "T" { print $3 }' | sort -u; }
 wanted() { nm -u "$@" 2>/dev/null | awk '$1 == "U" { print $2 }' | sort -u; }
@@ -71,5 +66,4 @@ verdict $? "every function of the product is called by the product, or listed wi
 comm -13 "$trials/found" "$trials/known" | sed 's/^/# in unused.txt and not unused: /' | tee "$trials/old"
 [ ! -s "$trials/old" ]
 verdict $? "the list names only functions that are unused"
-echo "1..$count"
-[ "$failures" = 0 ]
+verdicts_end

@@ -198,42 +198,60 @@ static struct auth_principal principal_of(const struct catalog *catalog, const c
     return (struct auth_principal){.who = {.group = RLS_GUEST}, .key = &key->key};
 }
 
+/* What reads with a catalogue that is older than what is stored. */
+struct look_back {
+    struct data_reader *reader;
+    struct catalog *old;
+    struct arena *arena;
+    struct buf *out;
+    char table[64]; /* "posts", which the old catalogue knows */
+};
+
+static void look_back_init(struct look_back *back, struct api_box *box)
+{
+    assert_int_equal(data_reader_new(box->data, 1, &back->reader), ERR_OK);
+    assert_int_equal(arena_new(4096, 1 << 20, &back->arena), ERR_OK);
+    assert_int_equal(buf_new(1 << 16, &back->out), ERR_OK);
+    api_box_table(box, "{\"tableName\":\"posts\"}", back->table);
+    back->old = catalog_ref(data_catalog(back->reader));
+}
+
+static void look_back_done(struct look_back *back)
+{
+    catalog_unref(back->old);
+    buf_free(back->out);
+    arena_free(back->arena);
+    data_reader_free(back->reader);
+}
+
 static void attack_03_a_read_with_an_old_policy_is_asked_again(void **state)
 {
     struct api_box *box = *state;
-    SCOPED_CATALOG struct catalog *old = NULL;
-    SCOPED_ARENA struct arena *arena = NULL;
-    SCOPED_BUF struct buf *out = NULL;
-    struct data_reader *reader = NULL;
+    struct look_back back;
     struct refusal refusal = {0};
     struct data_access access;
-    char table[64];
     char target[128];
-    assert_int_equal(data_reader_new(box->data, 1, &reader), ERR_OK);
-    assert_int_equal(arena_new(4096, 1 << 20, &arena), ERR_OK);
-    assert_int_equal(buf_new(1 << 16, &out), ERR_OK);
-    api_box_table(box, "{\"tableName\":\"posts\"}", table);
-    old = catalog_ref(data_catalog(reader));
-    const struct auth_principal principal = principal_of(old, box->publishable);
-    assert_int_equal(data_access_open(old, &principal, span_lit("posts"), RLS_LIST, &access, &refusal), ERR_OK);
+    look_back_init(&back, box);
+    const struct auth_principal principal = principal_of(back.old, box->publishable);
+    assert_int_equal(data_access_open(back.old, &principal, span_lit("posts"), RLS_LIST, &access, &refusal), ERR_OK);
     struct data_request request = {
-        .reader = reader, .catalog = old, .access = &access, .arena = arena, .out = out, .refusal = &refusal};
+        .reader = back.reader, .catalog = back.old, .access = &access, .arena = back.arena, .out = back.out, .refusal = &refusal};
     struct data_list *list = NULL;
     assert_int_equal(data_list_new(&request, &list), ERR_OK);
     data_list_free(list);
 
-    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s/policy", table);
+    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s/policy", back.table);
     assert_int_equal(api_box_send(box, "PUT", box->secret, target, "{\"permissions\":{}}")->status, 200);
 
     list = NULL;
     assert_int_equal(data_list_new(&request, &list), ERR_CONFLICT);
     assert_null(list);
-    request.catalog = data_catalog(reader);
+    request.catalog = data_catalog(back.reader);
     const struct auth_principal now = principal_of(request.catalog, box->publishable);
     assert_int_equal(data_access_open(request.catalog, &now, span_lit("posts"), RLS_LIST, &access, &refusal),
                      ERR_DENIED);
     assert_int_equal(refusal.code, REFUSAL_DATA_PERMISSION_DENIED);
-    data_reader_free(reader);
+    look_back_done(&back);
 }
 
 /* The number of a version that the answer in out names; 0: there is none. */
@@ -249,41 +267,33 @@ static long answered_version(const struct buf *out)
 static void management_reads_stand_a_catalogue_older_than_their_snapshot(void **state)
 {
     struct api_box *box = *state;
-    SCOPED_CATALOG struct catalog *old = NULL;
-    SCOPED_ARENA struct arena *arena = NULL;
-    SCOPED_BUF struct buf *out = NULL;
-    struct data_reader *reader = NULL;
+    struct look_back back;
     struct refusal refusal = {0};
-    char table[64];
     char target[128];
-    assert_int_equal(data_reader_new(box->data, 1, &reader), ERR_OK);
-    assert_int_equal(arena_new(4096, 1 << 20, &arena), ERR_OK);
-    assert_int_equal(buf_new(1 << 16, &out), ERR_OK);
-    api_box_table(box, "{\"tableName\":\"posts\"}", table);
-    old = catalog_ref(data_catalog(reader));
-    const struct data_admin admin = {.reader = reader,
-                                     .catalog = old,
-                                     .key = principal_of(old, box->secret).key,
-                                     .arena = arena,
-                                     .out = out,
+    look_back_init(&back, box);
+    const struct data_admin admin = {.reader = back.reader,
+                                     .catalog = back.old,
+                                     .key = principal_of(back.old, box->secret).key,
+                                     .arena = back.arena,
+                                     .out = back.out,
                                      .refusal = &refusal};
-    const struct span id = span_of(table, DATA_UUID_BYTES);
+    const struct span id = span_of(back.table, DATA_UUID_BYTES);
 
-    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s/fields", table);
+    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s/fields", back.table);
     assert_int_equal(
         api_box_send(box, "POST", box->secret, target, "{\"fieldsToAddOrUpdate\":{\"a\":{\"type\":\"int\"}}}")->status,
         200);
     assert_int_equal(data_get_schema_version(&admin, id, span_lit("1")), ERR_OK);
-    assert_int_equal(answered_version(out), 1);
-    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s", table);
+    assert_int_equal(answered_version(back.out), 1);
+    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s", back.table);
     assert_int_equal(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"posts\"}")->status, 200);
 
-    buf_reset(out);
+    buf_reset(back.out);
     assert_int_equal(data_get_table(&admin, id), ERR_OK);
     assert_int_equal(data_list_tables(&admin), ERR_OK);
     assert_int_equal(data_get_schema_version(&admin, id, span_lit("1")), ERR_DENIED);
     assert_int_equal(refusal.code, REFUSAL_COMMON_NOT_FOUND);
-    data_reader_free(reader);
+    look_back_done(&back);
 }
 
 struct drop {

@@ -20,27 +20,6 @@ static enum err check(struct json_box *f, const struct schema *schema, enum sche
     return schema_check(&check, json_box_value(f, body), out_row, &f->report);
 }
 
-/* What a value looks like as JSON; in the arena. */
-static struct span shown(struct json_box *f, const struct json_value *value)
-{
-    SCOPED_BUF struct buf *buf = NULL;
-    struct json_out out;
-    struct span text;
-    assert_int_equal(buf_new(1 << 20, &buf), ERR_OK);
-    json_out_init(&out, buf);
-    json_out_value(&out, value);
-    assert_int_equal(json_out_finish(&out), ERR_OK);
-    assert_int_equal(arena_copy(f->arena, buf_all(buf), &text), ERR_OK);
-    return text;
-}
-
-static void assert_text(struct span got, const char *expected)
-{
-    if (!span_equal(got, span_str(expected))) {
-        fail_msg("got %.*s\nexpected %s", (int)got.len, (const char *)got.data, expected);
-    }
-}
-
 static void schema_check_stores_what_the_types_mean(void **state)
 {
     struct json_box *f = *state;
@@ -70,7 +49,7 @@ static void schema_check_stores_what_the_types_mean(void **state)
 
         assert_int_equal(check(f, schema, SCHEMA_CREATE, cases[i].body, &row), ERR_OK);
 
-        assert_text(shown(f, &row), cases[i].row);
+        json_box_assert_text(json_box_shown(f, &row), cases[i].row);
     }
 }
 
@@ -146,7 +125,7 @@ static void schema_check_names_field_and_rule_of_each_violation(void **state)
         }
         const size_t len = schema_violation_message(&f->report.items[0], message);
         if (violations[i].message != NULL) {
-            assert_text(span_of(message, len), violations[i].message);
+            json_box_assert_text(span_of(message, len), violations[i].message);
         }
         assert_int_equal(f->report.count, 1);
         assert_int_equal(row.type, JSON_BOOL);
@@ -163,7 +142,7 @@ static void schema_check_lets_optional_texts_be_empty_and_optional_fields_be_nul
         check(f, schema, SCHEMA_CREATE, "{\"title\":\"abc\",\"opt\":\"\",\"n\":null,\"tags\":null,\"o\":null}", &row),
         ERR_OK);
 
-    assert_text(shown(f, &row), "{\"title\":\"abc\",\"opt\":\"\",\"n\":null,\"tags\":null,\"o\":null}");
+    json_box_assert_text(json_box_shown(f, &row), "{\"title\":\"abc\",\"opt\":\"\",\"n\":null,\"tags\":null,\"o\":null}");
 }
 
 static void schema_check_counts_lengths_in_code_points(void **state)
@@ -184,9 +163,9 @@ static void schema_check_of_a_patch_looks_at_supplied_fields_only(void **state)
     struct json_value row;
 
     assert_int_equal(check(f, schema, SCHEMA_PATCH, "{}", &row), ERR_OK);
-    assert_text(shown(f, &row), "{}");
+    json_box_assert_text(json_box_shown(f, &row), "{}");
     assert_int_equal(check(f, schema, SCHEMA_PATCH, "{\"n\":5}", &row), ERR_OK);
-    assert_text(shown(f, &row), "{\"n\":5}");
+    json_box_assert_text(json_box_shown(f, &row), "{\"n\":5}");
     assert_int_equal(check(f, schema, SCHEMA_PATCH, "{\"title\":null}", &row), ERR_MALFORMED);
     assert_int_equal(check(f, schema, SCHEMA_PATCH, "{\"o\":{}}", &row), ERR_MALFORMED);
     assert_int_equal(f->report.items[0].rule, SCHEMA_RULE_REQUIRED);
@@ -239,7 +218,7 @@ static void attack_07_system_fields_are_dropped_and_undeclared_ones_follow_the_s
 
         assert_int_equal(got, cases[i].row == NULL ? ERR_MALFORMED : ERR_OK);
         if (cases[i].row != NULL) {
-            assert_text(shown(f, &row), cases[i].row);
+            json_box_assert_text(json_box_shown(f, &row), cases[i].row);
         }
     }
 }

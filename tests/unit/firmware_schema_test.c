@@ -12,26 +12,6 @@
 #include "hal/base/fault.h"
 #include "tests/lib/json_box.h"
 
-static struct span shown_schema(struct json_box *f, const struct schema *schema)
-{
-    SCOPED_BUF struct buf *buf = NULL;
-    struct json_out out;
-    struct span text;
-    assert_int_equal(buf_new(1 << 20, &buf), ERR_OK);
-    json_out_init(&out, buf);
-    schema_json_write(&out, schema, NULL);
-    assert_int_equal(json_out_finish(&out), ERR_OK);
-    assert_int_equal(arena_copy(f->arena, buf_all(buf), &text), ERR_OK);
-    return text;
-}
-
-static void assert_text(struct span got, const char *expected)
-{
-    if (!span_equal(got, span_str(expected))) {
-        fail_msg("got %.*s\nexpected %s", (int)got.len, (const char *)got.data, expected);
-    }
-}
-
 /* --- definitions --- */
 
 static void schema_takes_flat_and_full_forms_and_prints_the_canonical_one(void **state)
@@ -75,8 +55,8 @@ static void schema_takes_flat_and_full_forms_and_prints_the_canonical_one(void *
         SCOPED_SCHEMA struct schema *schema = json_box_schema(f, cases[i].definition);
         SCOPED_SCHEMA struct schema *again = json_box_schema(f, cases[i].canonical);
 
-        assert_text(shown_schema(f, schema), cases[i].canonical);
-        assert_text(shown_schema(f, again), cases[i].canonical);
+        json_box_assert_text(json_box_shown_schema(f, schema), cases[i].canonical);
+        json_box_assert_text(json_box_shown_schema(f, again), cases[i].canonical);
     }
 }
 
@@ -306,7 +286,7 @@ static void schema_change_adds_updates_removes_and_requires(void **state)
               &next),
         ERR_OK);
 
-    assert_text(shown_schema(f, next),
+    json_box_assert_text(json_box_shown_schema(f, next),
                 "{\"bsonType\":\"object\",\"required\":[\"d\"],\"properties\":{\"a\":{\"bsonType\":"
                 "\"int\"},\"b\":{\"bsonType\":\"string\"},\"d\":{\"bsonType\":\"bool\"}}}");
     assert_int_equal(column(next, "a"), 1);
