@@ -6,7 +6,8 @@
  * There is no nesting, so there is no stack: atoms are written as they come, "&" writes nothing (atoms of a term are
  * ANDed anyway), "|" ends a term. Blanks, which are spaces and tabs, may stand between tokens; everything that is not in
  * the grammar is refused, so a text has one meaning or none.
- * Spec: contract 3.4; a built-in name behind "role:" could never match and is refused. */
+ * Spec: contract 3.4. A built-in name behind "role:" is an expression like any other that never matches, because no
+ * requester has such a custom role: rls_bind does not look at it. */
 #include "firmware/rls/rls_int.h"
 
 static const char not_grammar[] = "is not an expression of user, guest, admin, self, public, role:name, role:*, & and |";
@@ -70,9 +71,6 @@ static struct span take_word(struct scanner *scanner)
 static const char *role_code(struct rls_roles *roles, struct span name, uint8_t *out_code)
 {
     size_t role = 0;
-    if (rls_role_is_built_in(name)) {
-        return "names a built-in role after role:, which no custom role can be";
-    }
     while (role < roles->count && !span_equal(roles->names[role], name)) {
         role++;
     }

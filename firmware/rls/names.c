@@ -43,7 +43,7 @@ bool rls_field_is_system(struct span field)
     return is_one_of(names, ARRAY_LENGTH(names), field);
 }
 
-bool rls_role_is_built_in(struct span name)
+static bool role_is_built_in(struct span name)
 {
     static const char *const names[] = {"admin", "user", "guest", "self", "public"};
     return is_one_of(names, ARRAY_LENGTH(names), name);
@@ -94,7 +94,7 @@ bool rls_field_name_valid(struct span field)
 
 bool rls_role_name_valid(struct span name)
 {
-    if (name.len == 0 || name.len > ROLE_NAME_MAX || !is_lower(name.data[0]) || rls_role_is_built_in(name)) {
+    if (name.len == 0 || name.len > ROLE_NAME_MAX || !is_lower(name.data[0]) || role_is_built_in(name)) {
         return false;
     }
     for (size_t i = 1; i < name.len; i++) {

@@ -160,7 +160,4 @@ bool rls_field_is_system(struct span field);
 /* ^[a-zA-Z][a-zA-Z0-9_]{0,63}$, and no system field: can it have a column rule? */
 bool rls_field_name_valid(struct span field);
 
-/* admin, user, guest, self, public. */
-bool rls_role_is_built_in(struct span name);
-
 #endif
