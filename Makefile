@@ -138,7 +138,7 @@ sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
 support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
-	check-all unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
+	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
 	install clean help FORCE
 
 all: build
@@ -286,7 +286,13 @@ $(OUT)/asan/tests/fault/box_tool: $(BOX_TOOL) $(OUT)/asan/libsupport.a $(OUT)/as
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a -lcmocka $(LIBS)
 
--include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d)
+# The evaluator for tests/reference/compare.py.
+RLS_TOOL := $(OUT)/asan/tests/reference/rls_tool
+$(RLS_TOOL): $(OUT)/asan/obj/tests/reference/rls_tool.o $(OUT)/asan/librowlock.a
+	@mkdir -p $(@D)
+	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
+
+-include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(OUT)/asan/obj/tests/reference/rls_tool.d
 BLACKBOX_PROGRAMS := $(PROGRAM_asan) \
 	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched tests/fault/box_tool))
 
@@ -311,12 +317,13 @@ TEST_PROGRAMS := $(TESTS_asan) $(NOASM_TESTS) $(SMALL_PROOFS)
 
 # Checks of the checks: each must find what is planted for it. Their environment is the build's own flags.
 CHECKS := tests/lint/run.sh "tests/lint/sanitizers.sh $(OUT)/planted" \
-	"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)"
+	"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)" \
+	"tests/reference/compare.py $(RLS_TOOL)"
 CHECK_ENV = CC='$(CC)' ASAN='$(CC) $(BASE) $(FLAGS_asan)' TSAN='$(CC) $(BASE) $(FLAGS_tsan)' \
 	COMPILE='$(CC) $(CFLAGS_asan) $(FLAGS_TEST) -D_GNU_SOURCE' LINK='$(LINK) $(LINK_asan) $(WRAP_ALLOC)' \
 	LIBS='$(WOLFSSL)/lib/libwolfssl.a $(LIBS)'
 
-test: $(TEST_PROGRAMS) $(ENGINE_asan)
+test: $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL)
 	@$(CHECK_ENV) $(RUN) --programs $(TEST_PROGRAMS) $(CHECKS)
 
 lint:
@@ -335,7 +342,7 @@ blackbox: $(BLACKBOX_PROGRAMS) $(PROGRAM_release)
 check: deps
 	@$(MAKE) check-built
 
-check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
+check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
 		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
 
@@ -345,6 +352,7 @@ check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(BLACKBOX_PROGRAMS)
 check-all: check
 	@echo '1,000 kills, 6,000 power cuts'; ROWLOCK_KILL_BOXES=50 ROWLOCK_KILLS=20 ROWLOCK_CUTS=1500 \
 		$(MAKE) BLACKBOX_LIMIT=10800 blackbox K=durability
+	@echo 'the evaluator and its reference'; $(MAKE) oracle
 	@echo 'thread sanitizer'; $(MAKE) test-tsan
 	@echo 'valgrind'; $(MAKE) test-valgrind
 	@echo 'functions that only tests call'; $(MAKE) unused
@@ -365,6 +373,11 @@ SLOW_LIMIT := 1800
 unused: build
 	@CC='$(CC)' $(RUN) --programs \
 		"tests/lint/unused.sh $(OUT)/release/librowlock.a '$(MAIN:%.c=$(OUT)/release/obj/%.o)' $(OUT)/unused"
+
+# SEED is printed, so that a run can be repeated.
+oracle: $(RLS_TOOL)
+	@ROWLOCK_ORACLE=full ROWLOCK_ORACLE_TUPLES=1000000 ROWLOCK_SEED=$(SEED) $(RUN) --tell --limit 3600 \
+		--programs "tests/reference/compare.py $(RLS_TOOL)"
 
 test-tsan: $(TESTS_tsan)
 	@TSAN_OPTIONS=halt_on_error=1 $(RUN) --limit $(SLOW_LIMIT) --programs $(TESTS_tsan)
