@@ -7,6 +7,7 @@ make_box   makes appliances of a test's own, for those that stop, kill, lock or 
 
 import contextlib
 import http.client
+import importlib
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -26,10 +28,18 @@ from app import Answer, App
 ROOT = pathlib.Path(os.environ.get("ROWLOCK_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAM = os.environ.get("ROWLOCK", str(ROOT / "build/host/release/rowlock"))
 RUN = str(ROOT / "board/host/run")
+REFERENCE = ROOT / "tests/reference"
 SERVICE_USER = 65534  # of board/host, for a box that root starts
 KEYS = {"publishableKey", "secretKey", "recoveryKey"}  # of the report, at the first start only
 BASIC = {"url", "caFile", "projectId", "environment"}
 WAIT_S = 60  # a loaded machine and a program with sanitizers: generous, and only ever waited for in full by a failure
+
+
+def reference(module):
+    """A module of tests/reference, which reads the contract a second time."""
+    if str(REFERENCE) not in sys.path:
+        sys.path.append(str(REFERENCE))
+    return importlib.import_module(module)
 
 
 def wait_until(condition, what, seconds=WAIT_S):
