@@ -133,6 +133,13 @@ void child_condemn(struct child *child, const char *why)
     }
 }
 
+void child_answered(struct child *child)
+{
+    if (!health_answered(&child->health)) {
+        child_condemn(child, "it answered unasked");
+    }
+}
+
 static void ask(struct child *child, enum msg_type question)
 {
     const struct msg msg = MSG_NEW(question);
@@ -144,12 +151,11 @@ static void ask(struct child *child, enum msg_type question)
 
 void child_look_at(struct child *child, enum msg_type question, struct mono_time now)
 {
-    const enum health_verdict verdict = health_look(&child->health, now);
-    const bool silent = verdict != HEALTH_WELL && verdict != HEALTH_ASK;
-
     if (!child->runs || child->stopping) {
         return; /* its end is awaited already */
     }
+    const enum health_verdict verdict = health_look(&child->health, now);
+    const bool silent = verdict != HEALTH_WELL && verdict != HEALTH_ASK;
     if (silent && !child->silent) {
         LOG(LOG_WARN, "child_silent", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", child->process.pid));
     }

@@ -59,6 +59,9 @@ enum child_end child_reap(struct child *child, struct poller *poller, struct mon
 /* Kills it for what it did or did not do; why is a literal for the log. */
 void child_condemn(struct child *child, const char *why);
 
+/* It sent an answer: unasked, it is condemned. */
+void child_answered(struct child *child);
+
 /* At each tick: asks it for a sign of life when it is time, and kills one that does not get ready or does not answer. */
 void child_look_at(struct child *child, enum msg_type question, struct mono_time now);
 

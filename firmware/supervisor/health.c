@@ -31,12 +31,14 @@ void health_ready(struct health *health, struct mono_time now)
     enter(health, HEALTH_READY, now);
 }
 
-void health_answered(struct health *health)
+bool health_answered(struct health *health)
 {
-    if (health->asked) {
-        health->asked = false;
-        health->waited_ms = 0;
+    if (!health->asked) {
+        return false;
     }
+    health->asked = false;
+    health->waited_ms = 0;
+    return true;
 }
 
 void health_ended(struct health *health)

@@ -56,11 +56,13 @@ struct health {
 /* limits is borrowed. No child has run yet. */
 void health_init(struct health *health, const struct health_limits *limits);
 
-/* What happens to the child. An answer that nobody asked for is none. */
+/* What happens to the child. */
 void health_started(struct health *health, struct mono_time now);
 void health_ready(struct health *health, struct mono_time now);
-void health_answered(struct health *health);
 void health_ended(struct health *health);
+
+/* It answered; false: it was not asked. */
+bool health_answered(struct health *health);
 
 /* To be asked about once a second. */
 enum health_verdict health_look(struct health *health, struct mono_time now);

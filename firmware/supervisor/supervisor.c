@@ -139,7 +139,7 @@ static void on_keeper(struct supervisor *supervisor)
     } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
         child_condemn(&supervisor->worker, "it sent the keeper what it may not");
     } else if (supervisor->in.type == MSG_KEEPER_ANSWER) {
-        health_answered(&supervisor->keeper.health);
+        child_answered(&supervisor->keeper);
     }
 }
 
@@ -162,7 +162,7 @@ static enum err on_worker(struct supervisor *supervisor)
         health_ready(&supervisor->worker.health, hal_clock_mono(supervisor->clock));
         TRY(supervisor_report(supervisor));
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
-        health_answered(&supervisor->worker.health);
+        child_answered(&supervisor->worker);
     }
     return ERR_OK;
 }

@@ -81,8 +81,10 @@ def test_a_process_that_hangs_is_replaced_and_the_watchdog_is_not_fed_until_then
     assert box.stop() == 0
 
 
-def test_a_worker_that_does_not_get_ready_is_killed_and_tried_again(make_watched):
+def test_a_worker_that_does_not_get_ready_is_killed_which_counts_as_a_crash(make_watched):
     box = make_watched()
+    for _ in range(2):
+        crash(box)
     supervisor = box.pid("supervisor")
     with open(box.data / "db" / "lock.mdb", "r+b") as lock:
         os.kill(supervisor, signal.SIGSTOP)
@@ -91,9 +93,11 @@ def test_a_worker_that_does_not_get_ready_is_killed_and_tried_again(make_watched
         fcntl.lockf(lock, fcntl.LOCK_EX)  # the next one waits for it while it opens the database
         os.kill(supervisor, signal.SIGCONT)
         late = box.wait_for_event("child_condemned")
+        assert (late["child"], late["why"]) == ("worker", "not ready in time")
+        box.wait_for_new("worker", late["pid"])  # the third crash: this one opens no rows
 
-    assert (late["child"], late["why"]) == ("worker", "not ready in time")
-    box.wait_for_new("worker", late["pid"])
+    assert box.state() == {"state": "failed", "reason": "worker-failed", "version": box.state()["version"]}
+    box.restart()
     assert box.state()["state"] == "operational"
     assert box.stop() == 0
 

@@ -343,12 +343,28 @@ static void the_certificate_of_the_locked_box_is_another_than_the_operational_on
     stop(f);
 }
 
+static void a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked(void **state)
+{
+    struct fixture *const f = *state;
+    const struct msg question = MSG_NEW(MSG_KEEPER_ASK);
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(msg_send(f->control, &question), ERR_OK);
+        assert_int_equal(hear(f), ERR_OK);
+        assert_int_equal(f->in.type, MSG_KEEPER_ANSWER);
+    }
+
+    stop(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_signature_is_of_the_content_that_the_keeper_built, setup, teardown),
         cmocka_unit_test_setup_teardown(a_worker_that_sends_nonsense_loses_every_channel, setup, teardown),
         cmocka_unit_test_setup_teardown(the_worker_that_unlocked_the_box_gets_no_key_of_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(the_certificate_of_the_locked_box_is_another_than_the_operational_one, setup,
                                         teardown),
     };

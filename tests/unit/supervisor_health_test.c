@@ -62,7 +62,7 @@ static void a_ready_child_is_asked_once_and_again_after_its_answer(void **state)
     assert_int_equal(look_until(&health, 10, 11), HEALTH_WELL);
     assert_int_equal(look_until(&health, 11, 12), HEALTH_ASK);
     assert_int_equal(look_until(&health, 12, 13), HEALTH_WELL);
-    health_answered(&health);
+    assert_true(health_answered(&health));
     assert_int_equal(look_until(&health, 13, 14), HEALTH_WELL);
     assert_int_equal(look_until(&health, 14, 15), HEALTH_ASK);
 }
@@ -88,20 +88,20 @@ static void an_answer_ends_the_silence(void **state)
     health_ready(&health, at(0));
     assert_int_equal(look_until(&health, 0, 12), HEALTH_SILENT);
 
-    health_answered(&health);
+    assert_true(health_answered(&health));
 
     assert_int_equal(look_until(&health, 12, 13), HEALTH_WELL);
     assert_int_equal(look_until(&health, 13, 14), HEALTH_ASK);
 }
 
-static void an_answer_that_nobody_asked_for_puts_no_question_off(void **state)
+static void an_answer_that_nobody_asked_for_is_told_and_puts_no_question_off(void **state)
 {
     struct health health;
     health_init(&health, &limits);
     health_ready(&health, at(0));
     assert_int_equal(look_until(&health, 0, 1), HEALTH_WELL);
 
-    health_answered(&health);
+    assert_false(health_answered(&health));
 
     assert_int_equal(look_until(&health, 1, 2), HEALTH_ASK);
 }
@@ -202,7 +202,7 @@ int main(void)
         cmocka_unit_test(a_ready_child_is_asked_once_and_again_after_its_answer),
         cmocka_unit_test(a_child_that_does_not_answer_is_silent_and_then_hung),
         cmocka_unit_test(an_answer_ends_the_silence),
-        cmocka_unit_test(an_answer_that_nobody_asked_for_puts_no_question_off),
+        cmocka_unit_test(an_answer_that_nobody_asked_for_is_told_and_puts_no_question_off),
         cmocka_unit_test(a_supervisor_that_stood_still_blames_no_child),
         cmocka_unit_test(one_that_has_ended_is_neither_late_nor_hung),
         cmocka_unit_test(a_new_child_does_not_inherit_the_wait_of_the_old_one),
