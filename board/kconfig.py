@@ -42,12 +42,23 @@ def write_if_changed(path, text):
         file.write(text)
 
 
+def bounds(symbol):
+    """Of an int that has a range: as Kconfig limits it in this configuration."""
+    return next(((int(low.str_value), int(high.str_value)) for low, high, condition in symbol.ranges
+                 if kconfiglib.expr_value(condition)), None)
+
+
 def randomise(config, seed):
-    """Sets every bool that has a prompt by a coin: any combination must build."""
-    coin = random.Random(seed)
+    """Sets whatever has a prompt by dice, a number often to one of its ends: any combination must build."""
+    dice = random.Random(seed)
     for symbol in config.unique_defined_syms:
-        if symbol.orig_type == kconfiglib.BOOL and any(node.prompt for node in symbol.nodes):
-            symbol.set_value(coin.choice(("n", "y")))
+        if not any(node.prompt for node in symbol.nodes):
+            continue
+        if symbol.orig_type == kconfiglib.BOOL:
+            symbol.set_value(dice.choice(("n", "y")))
+        elif symbol.orig_type == kconfiglib.INT and bounds(symbol):
+            low, high = bounds(symbol)
+            symbol.set_value(str(dice.choice((low, high, dice.randint(low, high)))))
 
 
 def main():
