@@ -98,6 +98,9 @@ static enum err record_opens(struct fsck *fsck, const struct table *table, struc
         return opens_as(fsck, table, SEAL_OWNER, key, value);
     case META_IDS:
         return opens_as(fsck, table, SEAL_IDS, key, value);
+    case META_CLEAR:
+        ENSURE(clear_is_sound(fsck->tables, key), ERR_DAMAGED, "a clear record of what is in use");
+        return opens_as(fsck, table, SEAL_CLEAR, key, value);
     }
     FAIL(ERR_DAMAGED, "record of no kind", key.data[0]);
 }
@@ -105,12 +108,30 @@ static enum err record_opens(struct fsck *fsck, const struct table *table, struc
 static const struct table *table_of_record(const struct fsck *fsck, struct span key)
 {
     const uint8_t kind = key.len == 0 ? 0 : key.data[0];
-    const bool own = kind == META_FORMAT || kind == META_IDS;
+    const bool own = kind == META_FORMAT || kind == META_IDS || kind == META_CLEAR;
 
     if (own) {
         return table_set_find(fsck->tables, (struct table_id){STORE_OWN_TABLE});
     }
     return key.len < 5 ? NULL : table_set_find(fsck->tables, (struct table_id){get_u32be(key.data + 1)});
+}
+
+/* Was it dropped, and noted as to be deleted? Then it is counted. */
+static bool is_leftover(struct fsck *fsck, struct table_id table, struct index_id index)
+{
+    const bool left = clear_noted(&fsck->opener, fsck->tables, table, index) == ERR_OK;
+
+    fault_clear(); /* whatever it was: if not a leftover it is reported as an orphan */
+    fsck->report.leftovers += left;
+    return left;
+}
+
+/* A salt or an owner's counter of a dropped table. */
+static bool is_left_record(struct fsck *fsck, struct span key)
+{
+    const bool of_table = key.len >= 5 && (key.data[0] == META_EPOCH || key.data[0] == META_OWNER);
+
+    return of_table && is_leftover(fsck, (struct table_id){get_u32be(key.data + 1)}, (struct index_id){0});
 }
 
 static enum err walk_records(struct fsck *fsck)
@@ -122,7 +143,9 @@ static enum err walk_records(struct fsck *fsck)
     while (err == ERR_OK) {
         const struct table *table = table_of_record(fsck, key);
         if (table == NULL) {
-            report(fsck, FSCK_ORPHAN, (struct table_id){0}, (struct index_id){0}, NULL);
+            if (!is_left_record(fsck, key)) {
+                report(fsck, FSCK_ORPHAN, (struct table_id){0}, (struct index_id){0}, NULL);
+            }
         } else if (record_opens(fsck, table, key, value) != ERR_OK) {
             report(fsck, FSCK_META, table->id, (struct index_id){0}, NULL);
         }
@@ -291,9 +314,10 @@ static enum err walk_entries(struct fsck *fsck)
             TRY(start_index(fsck, next, &run));
             id = next;
         }
-        if (run.checked == NULL) {
+        if (run.checked == NULL && !is_leftover(fsck, (struct table_id){0}, (struct index_id){next})) {
             report(fsck, FSCK_ORPHAN, (struct table_id){0}, (struct index_id){next}, NULL);
-        } else {
+        }
+        if (run.checked != NULL) {
             TRY(check_entry(fsck, &run, key));
         }
         err = engine_cursor_step(fsck->cursor, ENGINE_NEXT, &key, NULL);
@@ -433,7 +457,8 @@ static enum err walk_orphans(struct fsck *fsck)
     enum err err = engine_cursor_step(fsck->cursor, ENGINE_FIRST, &key, NULL);
     while (err == ERR_OK) {
         const struct table_id id = {key.len < 4 ? STORE_OWN_TABLE : get_u32be(key.data)};
-        if (id.value == STORE_OWN_TABLE || table_set_find(fsck->tables, id) == NULL) {
+        const bool known = id.value != STORE_OWN_TABLE && table_set_find(fsck->tables, id) != NULL;
+        if (!known && !is_leftover(fsck, id, (struct index_id){0})) {
             report(fsck, FSCK_ORPHAN, id, (struct index_id){0}, NULL);
         }
         err = engine_cursor_step(fsck->cursor, ENGINE_NEXT, &key, NULL);

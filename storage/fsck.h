@@ -3,7 +3,8 @@
  *
  * Verified: every tag; every row decodes; every index entry belongs to a row and says what the row says, each row has
  * its entries, entries are in order, unique ones are unique; counters of tables and owners; the freshness hash of each
- * table; nothing lies in the database that belongs to no table. */
+ * table; nothing lies in the database that belongs to no table, but what a drop noted as to be deleted (and nobody can
+ * open any more: it is only counted). */
 #ifndef STORAGE_FSCK_H
 #define STORAGE_FSCK_H
 
@@ -41,6 +42,7 @@ struct fsck_report {
     uint64_t tables;
     uint64_t rows;
     uint64_t entries;
+    uint64_t leftovers; /* rows, entries and records of what was dropped */
     uint64_t damaged;
 };
 

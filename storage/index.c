@@ -278,6 +278,12 @@ static bool is_search(struct span key)
     return key.len > 0 && key.data[0] == INDEX_TUPLE_ABOVE;
 }
 
+/* The place before all entries of an index. */
+static bool is_start(struct span key)
+{
+    return is_search(key) && key.len == 1 + INDEX_ID_BYTES + 1;
+}
+
 static uint32_t index_of(struct span key)
 {
     if (is_search(key)) {
@@ -331,7 +337,10 @@ int index_compare_keys(struct span a, struct span b)
     if (same_bytes(a, b)) {
         return 0;
     }
-    if (entered == NULL || entered->index.value != index_a || !side_of(entered, a, plain_a, &side_a) ||
+    if (is_start(a) || is_start(b)) {
+        return is_start(a) ? -1 : 1; /* opens nothing: there may be no key any more */
+    }
+    if (entered == NULL || entered->table == NULL || entered->index.value != index_a || !side_of(entered, a, plain_a, &side_a) ||
         !side_of(entered, b, plain_b, &side_b)) {
         if (entered != NULL) {
             entered->poisoned = true;

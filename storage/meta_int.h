@@ -7,7 +7,8 @@
  *   'D' table(4)             sealed: definition (table.c)
  *   'C' table(4)             sealed: rows(8) | freshness hash(32)
  *   'O' table(4) owner(16)   sealed: rows of that owner(8); owner = HMAC of created_by, cut
- *   'N'                      sealed under table 0: next table id(4) | next index id(4) | tables(4) */
+ *   'N'                      sealed under table 0: next table id(4) | next index id(4) | tables(4)
+ *   'X' index(4) table(4)    sealed under table 0: what a drop left is to be deleted (txn_clear.c) */
 #ifndef STORAGE_META_INT_H
 #define STORAGE_META_INT_H
 
@@ -22,6 +23,7 @@
 #define META_OWNER_BYTES    16
 #define META_COUNT_BYTES    40
 #define META_IDS_BYTES      12
+#define META_CLEAR_BYTES    9                      /* of the name */
 #define META_REST_MAX       (4 + META_OWNER_BYTES) /* of a name: table and owner */
 
 enum meta_kind {
@@ -31,7 +33,8 @@ enum meta_kind {
     META_TABLE = 'D',
     META_COUNT = 'C',
     META_OWNER = 'O',
-    META_IDS = 'N'
+    META_IDS = 'N',
+    META_CLEAR = 'X'
 };
 
 struct meta_name {
@@ -70,6 +73,15 @@ static inline struct meta_name meta_name_epoch(struct table_id table, uint32_t e
     put_u32be(rest, table.value);
     put_u32be(rest + 4, epoch);
     return meta_name_of(META_EPOCH, span_array(rest));
+}
+
+static inline struct meta_name meta_name_clear(struct table_id table, struct index_id index)
+{
+    uint8_t rest[META_CLEAR_BYTES - 1] = {0};
+
+    put_u32be(rest, index.value);
+    put_u32be(rest + 4, table.value);
+    return meta_name_of(META_CLEAR, span_array(rest));
 }
 
 static inline struct meta_name meta_name_owner(struct table_id table, const uint8_t owner[META_OWNER_BYTES])

@@ -39,7 +39,7 @@
 
 struct table;
 
-enum seal_kind { SEAL_ROW = 1, SEAL_INDEX, SEAL_COUNT, SEAL_OWNER, SEAL_TABLE, SEAL_IDS };
+enum seal_kind { SEAL_ROW = 1, SEAL_INDEX, SEAL_COUNT, SEAL_OWNER, SEAL_TABLE, SEAL_IDS, SEAL_CLEAR };
 
 /* What a value is and where it belongs. */
 struct seal_name {

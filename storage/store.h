@@ -211,20 +211,31 @@ enum err store_replace(struct store_txn *txn, struct table_id table, struct row_
 enum err store_delete(struct store_txn *txn, struct table_id table, struct row_id id) MUST_USE;
 
 /* Tables. Creating asks the keeper for a key and makes the created_by index; an id below STORE_TABLE_FIRST is the
- * caller's choice (ERR_EXISTS if taken), otherwise the store gives one: store_table_new. Dropping deletes the rows and
- * destroys the key when the transaction commits; what old pages still hold can then be opened by nobody.
+ * caller's choice (ERR_EXISTS if taken), otherwise the store gives one: store_table_new. Dropping takes the same time
+ * however large the table is. It destroys the key when the transaction commits; what there still is of the rows, in old
+ * pages or because store_clear_some has not come to it, can then be opened by nobody.
  * ERR_NOT_FOUND, ERR_EXISTS, ERR_LIMIT (slab or ids used up), ERR_FULL, ERR_CONFLICT (dropping: the wrapping key of an
- * earlier drop is not destroyed yet), and the keeper's errors. */
+ * earlier drop is not destroyed yet; creating: rows of a dropped table of this id are not deleted yet), and the keeper's
+ * errors. */
 enum err store_table_create(struct store_txn *txn, struct table_id table) MUST_USE;
 enum err store_table_new(struct store_txn *txn, struct table_id *out_table) MUST_USE;
 enum err store_table_drop(struct store_txn *txn, struct table_id table) MUST_USE;
 
 /* Indexes. Creating reads every row of the table and writes its entry. def is copied.
  * ERR_EXISTS: unique, and two rows have the same tuple; nothing was changed. ERR_RANGE (fields, or
- * INDEX_PER_TABLE_MAX), ERR_NOT_FOUND, ERR_FULL, ERR_DAMAGED. Dropping the created_by index: ERR_REFUSED. */
+ * INDEX_PER_TABLE_MAX), ERR_NOT_FOUND, ERR_FULL, ERR_DAMAGED. Dropping takes the same time however large the index is; its
+ * entries are left to store_clear_some. Dropping the created_by index: ERR_REFUSED. */
 enum err store_index_create(struct store_txn *txn, struct table_id table, const struct index_def *def,
                             struct index_id *out_index) MUST_USE;
 enum err store_index_drop(struct store_txn *txn, struct table_id table, struct index_id index) MUST_USE;
+
+/* Deletes up to max_entries rows, index entries and records that dropped tables and indexes have left. The writer thread
+ * does this between writes, until out_done. Safe to give up at any moment: it goes on with what is there. ERR_FULL, ERR_IO,
+ * ERR_DAMAGED. */
+enum err store_clear_some(struct store_txn *txn, uint32_t max_entries, bool *out_done) MUST_USE;
+
+/* Is there, or may there be, something for it to do? For the thread that writes. */
+bool store_has_leftovers(const struct store *store);
 
 /* Goes over up to max_rows rows, entries and records of a table (0: the appliance's own records) and seals anew those
  * under epochs older than the newest 16; after a whole pass the salts of those epochs are deleted. out_more: call again,

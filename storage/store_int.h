@@ -26,6 +26,7 @@ struct store {
     struct snapshot_cell *cell;     /* of struct table_set, for readers */
     struct table_set *current;      /* the newest; belongs to whoever holds the write transaction */
     bool rotation_open;             /* a new wrapping key was begun and not ended; likewise */
+    bool clearing;                  /* clear records are there, or may be; likewise */
     atomic_bool slots[STORE_READERS];
 };
 
@@ -121,6 +122,18 @@ void fresh_write(const struct fresh *fresh, uint8_t out_bytes[META_COUNT_BYTES])
 /* Sums the rows up anew. Does not open them. ERR_DAMAGED, ERR_LIMIT. */
 enum err fresh_recount(const struct seal_reader *opener, const struct table *table, struct fresh *out_fresh) MUST_USE;
 bool fresh_equal(const struct fresh *a, const struct fresh *b);
+
+/* --- txn_clear.c --- */
+
+/* Notes that the rows of a table (index 0), or the entries of an index (table 0), are to be deleted. */
+enum err txn_clear_later(struct store_txn *txn, struct table_id table, struct index_id index) MUST_USE;
+
+/* Are they? ERR_NOT_FOUND, ERR_DAMAGED. */
+enum err clear_noted(const struct seal_reader *opener, const struct table_set *tables, struct table_id table,
+                     struct index_id index) MUST_USE;
+
+/* Does the name of a clear record mean something that is in no table of the set? */
+bool clear_is_sound(const struct table_set *tables, struct span key);
 
 /* --- txn.c --- */
 

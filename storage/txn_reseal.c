@@ -124,8 +124,8 @@ static bool record_kind(const struct table *table, struct span key, enum seal_ki
         enum seal_kind seal;
         bool own;
     } kinds[] = {
-        {META_COUNT, SEAL_COUNT, false}, {META_TABLE, SEAL_TABLE, false},  {META_IDS, SEAL_IDS, true},
-        {META_OWNER, SEAL_OWNER, false},
+        {META_COUNT, SEAL_COUNT, false}, {META_TABLE, SEAL_TABLE, false}, {META_IDS, SEAL_IDS, true},
+        {META_OWNER, SEAL_OWNER, false}, {META_CLEAR, SEAL_CLEAR, true},
     };
     const bool own = table->id.value == STORE_OWN_TABLE;
 

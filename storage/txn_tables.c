@@ -4,7 +4,8 @@
  * Dropping a table. Copy-on-write leaves old pages behind, so deleting its rows does not erase them; destroying every
  * way to its key does:
  * 1. rotate_begin: the keeper makes a new wrapping key;
- * 2. rows, entries and records of the table are deleted, its wrapped key among them;
+ * 2. its wrapped key, its definition and its counters are deleted, and what else there is of it is noted as to be cleared
+ *    later (txn_clear.c): however large the table, this transaction is short;
  * 3. before the commit every remaining table key is wrapped anew (txn_rewrap);
  * 4. commit;
  * 5. rotate_end: the keeper destroys the old wrapping key, and with it the only way to what old pages hold. */
@@ -90,6 +91,11 @@ enum err store_table_create(struct store_txn *txn, struct table_id table)
     if (table_set_find(txn_tables(txn), table) != NULL) {
         return ERR_EXISTS;
     }
+    const enum err noted = clear_noted(&txn->snap.opener, txn_tables(txn), table, (struct index_id){0});
+    ENSURE(noted != ERR_OK, ERR_CONFLICT, "rows of a table of this id are not deleted yet");
+    if (noted != ERR_NOT_FOUND) {
+        TRY(noted);
+    }
     return add_user_table(txn, table);
 }
 
@@ -109,58 +115,17 @@ enum err store_table_new(struct store_txn *txn, struct table_id *out_table)
 
 /* --- dropping --- */
 
-/* Deletes entries from the cursor's place on while they begin with prefix. */
-static enum err delete_run(struct engine_cursor *cursor, enum err sought, struct span first, struct span prefix)
-{
-    struct span key = first;
-    enum err err = sought;
-
-    while (err == ERR_OK && span_starts_with(key, prefix)) {
-        TRY(engine_cursor_delete(cursor));
-        err = engine_cursor_step(cursor, ENGINE_NEXT, &key, NULL);
-    }
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-static enum err delete_prefix(struct store_txn *txn, enum engine_map map, struct span prefix)
-{
-    struct engine_cursor *cursor = NULL;
-    struct span key = SPAN_NONE;
-
-    txn_touch(txn);
-    TRY(engine_cursor_new(txn->engine, map, &cursor));
-    enum err err = engine_cursor_seek(cursor, prefix, &key, NULL);
-    err = delete_run(cursor, err, key, prefix);
-    engine_cursor_free(cursor);
-    return err;
-}
-
-static enum err delete_entries(struct store_txn *txn, const struct table *table, struct index_id index)
-{
-    struct index_context context = {.reader = &txn->snap.opener, .table = table, .index = index};
-    uint8_t search[INDEX_SEARCH_MAX] = {0};
-    uint8_t prefix[INDEX_ID_BYTES] = {0};
-    struct engine_cursor *cursor = NULL;
-    struct span key = SPAN_NONE;
-
-    txn_touch(txn);
-    put_u32be(prefix, index.value);
-    TRY(engine_cursor_new(txn->engine, ENGINE_INDEX, &cursor));
-    const size_t len = index_search_key(index, SPAN_NONE, NULL, search);
-    index_enter(&context);
-    enum err err = engine_cursor_seek(cursor, span_of(search, len), &key, NULL);
-    err = delete_run(cursor, err, key, span_array(prefix));
-    engine_cursor_free(cursor);
-    return index_leave(&context, err);
-}
-
+/* What makes it a table; the rest is left to txn_clear.c. */
 static enum err delete_metas(struct store_txn *txn, struct table_id table)
 {
-    static const enum meta_kind kinds[] = {META_KEY, META_EPOCH, META_TABLE, META_COUNT, META_OWNER};
+    static const enum meta_kind kinds[] = {META_KEY, META_TABLE, META_COUNT};
 
+    txn_touch(txn);
     for (size_t at = 0; at < ARRAY_LENGTH(kinds); at++) {
-        const struct meta_name prefix = meta_name_table(kinds[at], table);
-        TRY(delete_prefix(txn, ENGINE_META, meta_span(&prefix)));
+        const struct meta_name name = meta_name_table(kinds[at], table);
+        const enum err err = engine_delete(txn->engine, ENGINE_META, meta_span(&name));
+        ENSURE(err != ERR_NOT_FOUND, ERR_DAMAGED, "a record of a table is gone");
+        TRY(err);
     }
     return ERR_OK;
 }
@@ -171,7 +136,6 @@ enum err store_table_drop(struct store_txn *txn, struct table_id table)
     const struct table *found = NULL;
     struct table_set *set = NULL;
     struct txn_ids *ids = NULL;
-    uint8_t prefix[4] = {0};
 
     if (txn_table(txn, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
@@ -185,10 +149,9 @@ enum err store_table_drop(struct store_txn *txn, struct table_id table)
     TRY(txn_table(txn, table, &found)); /* in the working set now */
 
     for (size_t at = 0; at < found->index_count; at++) {
-        TRY(delete_entries(txn, found, found->indexes[at].id));
+        TRY(txn_clear_later(txn, (struct table_id){0}, found->indexes[at].id));
     }
-    put_u32be(prefix, table.value);
-    TRY(delete_prefix(txn, ENGINE_ROWS, span_array(prefix)));
+    TRY(txn_clear_later(txn, table, (struct index_id){0}));
     TRY(delete_metas(txn, table));
     txn_forget_counts(txn, table);
     sealer_forget_table(txn->sealer->sealer, table);
@@ -332,6 +295,6 @@ enum err store_index_drop(struct store_txn *txn, struct table_id table, struct i
         return ERR_NOT_FOUND;
     }
     ENSURE(found->indexes[0].id.value != index.value, ERR_REFUSED, "the created_by index stays");
-    TRY(delete_entries(txn, found, index));
+    TRY(txn_clear_later(txn, (struct table_id){0}, index));
     return redefine(txn, found, NULL, index);
 }

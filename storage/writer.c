@@ -2,7 +2,10 @@
 /* The writer thread. The rules stand in writer.h; the order of a group is:
  *   begin -> apply each -> before_commit -> commit (fsync) -> after_commit -> complete each
  * and of a group that fails:
- *   abort -> after_abort -> each operation alone, by the same rules. */
+ *   abort -> after_abort -> each operation alone, by the same rules.
+ *
+ * Between groups it deletes what dropped tables and indexes have left, and seals anew what lies under old epochs: in
+ * transactions of its own, each so short that a write hardly waits for it. */
 #include "storage/writer.h"
 
 #include <pthread.h>
@@ -15,6 +18,12 @@
 
 #define WAIT_MS     100 /* without a write; then it reseals a little. A push wakes it at once */
 #define RESEAL_ROWS 64  /* some 2 ms, which a write that comes now has to wait */
+
+/* What drops have left is deleted at once while no write waits, and between writes otherwise. */
+#define CLEAR_ENTRIES 512 /* some 2 ms and an fsync */
+#define CLEAR_GROUPS  8   /* commits of others between two steps */
+#define CLEAR_FEW     16  /* entries of a step after one that failed: a full disk has room for few changed pages */
+#define CLEAR_REST    100 /* waits of WAIT_MS before it is tried again */
 
 struct group {
     struct write_op *ops[CONFIG_STORAGE_GROUP_MAX];
@@ -29,6 +38,10 @@ struct writer {
     pthread_t thread;
     bool running;
     bool resealed; /* nothing is left to do before the next start, or it failed */
+    struct store *store;
+    uint32_t clear_entries;    /* of the next step */
+    unsigned int clear_rest;   /* waits to go before the next step, after one that failed */
+    unsigned int clear_groups; /* commits since the last step */
     struct group group;
 };
 
@@ -112,6 +125,39 @@ static void fill_group(struct writer *writer, void *first)
     } while (group->count < CONFIG_STORAGE_GROUP_MAX && queue_pop(writer->queue, &item) == ERR_OK);
 }
 
+static enum err clear(struct writer *writer)
+{
+    struct store_txn *txn = NULL;
+    bool done = false;
+
+    TRY(store_txn_begin(writer->sealer, &txn));
+    const enum err err = store_clear_some(txn, writer->clear_entries, &done);
+    if (err != ERR_OK) {
+        store_txn_abort(txn);
+        return err;
+    }
+    return store_txn_commit(txn);
+}
+
+/* Nobody waits for this either. After a failure it takes smaller steps, and after the failure of one a rest. */
+static void clear_step(struct writer *writer)
+{
+    writer->clear_groups = 0;
+    if (clear(writer) == ERR_OK) {
+        writer->clear_entries = CLEAR_ENTRIES;
+    } else if (writer->clear_entries != CLEAR_FEW) {
+        writer->clear_entries = CLEAR_FEW;
+    } else {
+        writer->clear_rest = CLEAR_REST;
+    }
+    fault_clear();
+}
+
+static bool has_to_clear(const struct writer *writer)
+{
+    return writer->clear_rest == 0 && store_has_leftovers(writer->store);
+}
+
 static enum err reseal(struct writer *writer)
 {
     struct store_txn *txn = NULL;
@@ -128,6 +174,11 @@ static enum err reseal(struct writer *writer)
 /* Nobody waits for it, so a failure only ends it until the next start: a write will meet the same disk and say so. */
 static void use_idle_time(struct writer *writer)
 {
+    if (has_to_clear(writer)) {
+        clear_step(writer);
+        return;
+    }
+    writer->clear_rest -= writer->clear_rest > 0;
     if (!writer->resealed && reseal(writer) != ERR_OK) {
         writer->resealed = true;
     }
@@ -141,11 +192,15 @@ static void *run(void *context)
 
     while (err != ERR_CLOSED) {
         void *first = NULL;
-        err = queue_wait(writer->queue, WAIT_MS, &first);
+        err = queue_wait(writer->queue, has_to_clear(writer) ? 0 : WAIT_MS, &first);
         if (err == ERR_OK) {
             fill_group(writer, first);
             run_group(writer);
             fault_clear(); /* each operation's fate was told to its owner */
+            writer->clear_groups++;
+            if (writer->clear_groups >= CLEAR_GROUPS && has_to_clear(writer)) {
+                clear_step(writer);
+            }
         } else if (err == ERR_TIMEOUT) {
             use_idle_time(writer);
         }
@@ -169,6 +224,8 @@ static enum err start_thread(struct writer *writer)
 
 static enum err init(struct writer *writer, struct store *store, struct random *random)
 {
+    writer->store = store;
+    writer->clear_entries = CLEAR_ENTRIES;
     TRY(queue_new(CONFIG_STORAGE_WRITE_QUEUE, &writer->queue));
     TRY(store_sealer_new(store, random, &writer->sealer));
     return start_thread(writer);

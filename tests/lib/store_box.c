@@ -172,6 +172,11 @@ enum err store_box_open(struct store_box *box)
 
 enum err store_box_try(const char *folder, struct store_box **out_box)
 {
+    return store_box_try_cut(folder, 1, out_box);
+}
+
+enum err store_box_try_cut(const char *folder, uint32_t newest, struct store_box **out_box)
+{
     struct store_box *box = calloc(1, sizeof(*box));
 
     if (box == NULL) {
@@ -182,6 +187,7 @@ enum err store_box_try(const char *folder, struct store_box **out_box)
     must(random_new(SPAN_NONE, &box->random), "random");
     must(buf_new(ROW_BYTES_MAX, &box->buf), "buf");
     memory_keeper_init(&box->keeper, box->slab, box->random, 1);
+    box->keeper.newest = newest;
     *out_box = box;
     return store_box_open(box);
 }
@@ -373,6 +379,27 @@ uint64_t store_box_fsck(struct store_box *box, bool loud)
 
     must(fsck_run(box->store, print_damage, &print, &report), "fsck");
     return report.damaged;
+}
+
+uint64_t store_box_leftovers(struct store_box *box)
+{
+    struct fsck_report report = {.rows = 0};
+    bool print = true;
+
+    must(fsck_run(box->store, print_damage, &print, &report), "fsck");
+    return report.leftovers;
+}
+
+void store_box_clear(struct store_box *box, uint32_t entries)
+{
+    bool done = false;
+
+    while (!done) {
+        struct store_txn *txn = NULL;
+        must(store_txn_begin(box->sealer, &txn), "begin");
+        must(store_clear_some(txn, entries, &done), "clear");
+        must(store_txn_commit(txn), "commit");
+    }
 }
 
 int store_box_set_up(void **state)

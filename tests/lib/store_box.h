@@ -51,6 +51,8 @@ struct store_box *store_box_new(void);
 struct store_box *store_box_at(const char *folder);
 /* store_box_at of a folder that may hold anything: the store's answer. Nothing is freed on failure. */
 enum err store_box_try(const char *folder, struct store_box **out_box);
+/* The same with a keeper that was cut off in a rotation: it has the first wrapping key and those up to newest. */
+enum err store_box_try_cut(const char *folder, uint32_t newest, struct store_box **out_box);
 /* Closes and removes the folder, if the box made it. */
 void store_box_free(struct store_box *box);
 
@@ -87,6 +89,12 @@ int64_t store_box_number(const struct row *row);
 #define STORE_BOX_TEXT_MAX 64
 enum err store_box_read(struct store_box *box, struct table_id table, struct row_id id, char text[STORE_BOX_TEXT_MAX],
                         int64_t *out_number);
+
+/* Carries store_clear_some to its end, so many entries in each transaction. */
+void store_box_clear(struct store_box *box, uint32_t entries);
+
+/* How many rows, entries and records of what was dropped fsck counts. */
+uint64_t store_box_leftovers(struct store_box *box);
 
 /* fsck of the whole store: the number of damages; prints each when `loud`. */
 uint64_t store_box_fsck(struct store_box *box, bool loud);

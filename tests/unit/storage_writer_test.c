@@ -273,6 +273,92 @@ static void an_idle_writer_empties_old_epochs(void **state)
     assert_int_equal(store_box_epochs(bench->box, bench->table), 16);
 }
 
+#define LEFT_ROWS 700 /* and as many entries: more than one step deletes */
+#define CHAIN_MAX 1000
+
+static struct table_id filled_table(struct store_box *box)
+{
+    const struct table_id table = store_box_table(box);
+    struct store_txn *txn = NULL;
+
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    for (uint32_t at = 0; at < LEFT_ROWS; at++) {
+        struct row_id id = {{0}};
+        put_u32be(id.bytes, at);
+        assert_int_equal(store_insert(txn, table, id, store_box_row(box, "ann", "x", at), NULL), ERR_OK);
+    }
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    return table;
+}
+
+static void an_idle_writer_deletes_what_a_drop_left(void **state)
+{
+    struct bench *bench = *state;
+    const struct timespec long_enough = {time(NULL) + 20, 0};
+    struct store_txn *txn = NULL;
+    writer_stop(TAKE(bench->writer));
+    const struct table_id table = filled_table(bench->box);
+    assert_int_equal(store_txn_begin(bench->box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_table_drop(txn, table), ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    assert_true(store_box_leftovers(bench->box) > 2 * LEFT_ROWS);
+
+    assert_int_equal(writer_start(bench->box->store, bench->random, NULL, &bench->writer), ERR_OK);
+    while (store_box_leftovers(bench->box) > 0 && time(NULL) < long_enough.tv_sec) {
+        sched_yield();
+    }
+
+    assert_int_equal(store_box_leftovers(bench->box), 0);
+}
+
+/* An operation that drops a table and then puts itself into the queue again, before the writer could find it empty. */
+struct chain {
+    struct write_op op;
+    struct bench *bench;
+    struct table_id table;
+    unsigned int runs;
+    unsigned int steps; /* commits after which less was left than before */
+    uint64_t left;
+    sem_t done;
+};
+
+static enum err apply_link(struct store_txn *txn, void *context)
+{
+    const struct chain *chain = context;
+
+    return chain->runs == 0 ? store_table_drop(txn, chain->table) : ERR_OK;
+}
+
+static void complete_link(void *context, enum err err)
+{
+    struct chain *chain = context;
+    struct bench *bench = chain->bench;
+    const uint64_t before = chain->left;
+
+    chain->left = err == ERR_OK ? store_box_leftovers(bench->box) : 0;
+    chain->steps += chain->left < before;
+    chain->runs++;
+    if (chain->left == 0 || chain->runs == CHAIN_MAX || writer_submit(bench->writer, &chain->op) != ERR_OK) {
+        sem_post(&chain->done);
+    }
+}
+
+static void a_busy_writer_deletes_what_a_drop_left_now_and_then(void **state)
+{
+    struct bench *bench = *state;
+    struct chain chain = {
+        .op = {apply_link, complete_link, &chain}, .bench = bench, .table = filled_table(bench->box), .left = 0};
+    sem_init(&chain.done, 0, 0);
+
+    assert_int_equal(writer_submit(bench->writer, &chain.op), ERR_OK);
+    sem_wait(&chain.done);
+
+    assert_int_equal(chain.left, 0);
+    assert_true(chain.steps > 2 * LEFT_ROWS / 512);
+    assert_true(chain.runs > 4 * chain.steps); /* most commits are of writes */
+    sem_destroy(&chain.done);
+}
+
 static void stopping_carries_out_what_is_queued(void **state)
 {
     struct bench *bench = *state;
@@ -303,6 +389,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hook_that_refuses_the_commit_fails_every_write, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_queue_refuses_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(an_idle_writer_empties_old_epochs, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_idle_writer_deletes_what_a_drop_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_busy_writer_deletes_what_a_drop_left_now_and_then, setup, teardown),
         cmocka_unit_test_setup_teardown(stopping_carries_out_what_is_queued, setup, teardown),
     };
 
