@@ -86,6 +86,14 @@ void conn_drop(struct conn *conn)
     loop_slice_start(conn->group->options.loop, &conn->farewell);
 }
 
+/* For a client that does not take its answer: the kernel would go on keeping what is left, and no cap of ours would count
+ * that. */
+static void abandon(struct conn *conn)
+{
+    conn->group->options.stack->ops->abandon(conn->socket);
+    conn_drop(conn);
+}
+
 void conn_release(struct conn *conn)
 {
     INVARIANT(conn->state == CONN_GONE);
@@ -262,6 +270,11 @@ enum err conn_send(struct conn *conn, struct span head, struct span body)
     conn->write_end = write_end(conn, head.len + body.len);
     const enum err err = after_output(conn, pump_output(conn));
 
+    if (err == ERR_AGAIN && conn_holds(conn, head.len + body.len) != ERR_OK) {
+        fault_clear();
+        abandon(conn);
+        return ERR_CLOSED;
+    }
     conn->sending = err == ERR_AGAIN;
     return err;
 }
@@ -351,6 +364,7 @@ static void take_bytes(struct conn *conn, struct span bytes)
 
     if (err == ERR_OK) {
         err = conn->tls == NULL ? buf_put(conn->memory->in, bytes) : tls_read(conn->tls, &io, conn->memory->in);
+        err = err != ERR_OK ? err : conn_holds(conn, 0);
     }
     if (err != ERR_OK && err != ERR_CLOSED) {
         fail_input(conn);
@@ -498,14 +512,15 @@ static void on_deadline(struct loop_timer *timer)
 
 static void on_write_deadline(struct loop_timer *timer)
 {
-    struct conn *const conn = conn_of(timer, offsetof(struct conn, write_deadline));
-
-    /* Else the kernel would go on keeping what the client does not take, and no cap of ours would count it. */
-    conn->group->options.stack->ops->abandon(conn->socket);
-    conn_drop(conn);
+    abandon(conn_of(timer, offsetof(struct conn, write_deadline)));
 }
 
 /* --- what the handler may do --- */
+
+enum err conn_holds(struct conn *conn, size_t bytes)
+{
+    return conn_memory_charge(conn, buf_len(conn->memory->in) + bytes);
+}
 
 void conn_pause(struct conn *conn)
 {

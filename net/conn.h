@@ -74,6 +74,11 @@ void conn_group_each(struct conn_group *group, void (*visit)(void *state, struct
 bool conn_is_busy(const struct conn *conn);
 struct buf *conn_in(struct conn *conn);
 
+/* What the handler holds of the request elsewhere than in conn_in, in bytes. ERR_LIMIT: all connections together hold as
+ * much as they may (CONFIG_NET_BUFFERS_MIB). What arrives and what waits to be sent is counted here: beyond the limit the
+ * connection is dropped. */
+enum err conn_holds(struct conn *conn, size_t bytes) MUST_USE;
+
 /* Where an answer's head and body are built, and the arena of a request. Only while busy. */
 #define CONN_HEAD_MAX ((size_t)49152) /* a redirect repeats the whole target */
 struct buf *conn_head(struct conn *conn);

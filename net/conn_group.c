@@ -8,6 +8,7 @@
 #include "hal/base/num.h"
 
 #define KEEP_BYTES ((size_t)65536)           /* of each buffer, while it waits in the pool */
+#define BUFFERS_MAX ((size_t)CONFIG_NET_BUFFERS_MIB << 20)
 #define POOL_MAX 64                          /* idle sets of buffers; more are given back to the system */
 #define ACCEPTS_MAX 32                       /* in one turn: the open connections want theirs */
 #define ACCEPT_PAUSE_MS 100                  /* when the system has no descriptor left */
@@ -62,11 +63,26 @@ enum err conn_memory_borrow(struct conn *conn)
     return ERR_OK;
 }
 
+/* What is small is not refused: the pool keeps as much anyway, and a full house still serves short requests. */
+enum err conn_memory_charge(struct conn *conn, size_t bytes)
+{
+    struct conn_group *const group = conn->group;
+    const size_t others = group->charged - conn->charged;
+
+    ENSURE(bytes <= conn->charged || bytes <= KEEP_BYTES || bytes <= BUFFERS_MAX - num_min(others, BUFFERS_MAX),
+           ERR_LIMIT, "no memory left for long requests and answers");
+    group->charged = others + bytes;
+    conn->charged = bytes;
+    return ERR_OK;
+}
+
 void conn_memory_return(struct conn *conn)
 {
     struct conn_group *const group = conn->group;
     struct conn_memory *const memory = conn->memory;
 
+    group->charged -= conn->charged;
+    conn->charged = 0;
     if (memory == NULL) {
         return;
     }

@@ -40,6 +40,7 @@ struct conn {
     void *state_of_handler;
     struct span send_head; /* what is left to encrypt */
     struct span send_body;
+    size_t charged; /* its part of the group's memory */
     size_t dropped; /* bytes, while closing */
     enum conn_state state;
     unsigned int interest;
@@ -59,6 +60,7 @@ struct conn_group {
     size_t count;
     struct conn_memory *pool;
     size_t pooled;
+    size_t charged; /* bytes that the connections hold, of CONFIG_NET_BUFFERS_MIB */
     struct buf *wire;
     uint8_t record[TLS_RECORD_PLAIN];
     uint8_t scratch[CONN_SCRATCH_BYTES];
@@ -67,6 +69,9 @@ struct conn_group {
 /* Lends buffers and arena if the connection has none. ERR_NO_MEMORY. */
 enum err conn_memory_borrow(struct conn *conn) MUST_USE;
 void conn_memory_return(struct conn *conn);
+
+/* How many bytes of input and output the connection holds now. ERR_LIMIT: the group has no room for so many more. */
+enum err conn_memory_charge(struct conn *conn, size_t bytes) MUST_USE;
 
 /* Begins the life of a connection whose socket is watched: sets its callbacks; a plain one is open at once. */
 void conn_init(struct conn *conn, struct conn_group *group, struct stack_socket *take_socket,

@@ -247,7 +247,7 @@ static void refuse(struct http_conn *http, unsigned int status, enum http_refusa
 
 static unsigned int status_of(enum err err)
 {
-    return err == ERR_RANGE ? 413 : err == ERR_NO_MEMORY ? 503 : 400;
+    return err == ERR_RANGE ? 413 : err == ERR_NO_MEMORY || err == ERR_LIMIT ? 503 : 400;
 }
 
 static struct http_head_rules rules_of(const struct http_server *server)
@@ -322,7 +322,7 @@ static enum err take_body(struct http_conn *http)
         const enum err err = http_chunks_take(&http->chunks, http->server->options.body_max, in, http->unchunked);
 
         buf_compact(in);
-        return err;
+        return err == ERR_AGAIN && conn_holds(http->conn, buf_len(http->unchunked)) != ERR_OK ? ERR_LIMIT : err;
     }
     return buf_unread(in).len >= http->head_bytes + http->body_bytes ? ERR_OK : ERR_AGAIN;
 }

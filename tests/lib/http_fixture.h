@@ -16,7 +16,7 @@
 #include "tests/lib/tls_peer.h"
 
 #define HTTP_FIXTURE_TURNS_MAX 20000
-#define HTTP_FIXTURE_BODY_MAX 4096
+#define HTTP_FIXTURE_BODY_MAX ((size_t)4 << 20)
 #define HTTP_FIXTURE_RESPONSE_MAX ((size_t)4 << 20)
 #define HTTP_FIXTURE_CLIENTS_MAX 300
 
