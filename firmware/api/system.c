@@ -8,6 +8,7 @@
 
 #define PIN_MAX             64
 #define RECOVERY_MAX        160
+#define UNLOCK_BODY_MAX     1024 /* room for either, escaped; who has no key makes us parse no more */
 #define TPM_RECOVERY_S      600 /* the TPM gives one try back in this time: architecture, Unsealing */
 #define UNAVAILABLE_RETRY_S 5
 
@@ -102,9 +103,12 @@ static void on_unlocked(struct api_unlock_job *job, enum err err)
 
 static enum err read_unlock(struct api_request *request)
 {
-    const struct json_value *body = request_body(request);
     struct api_unlock_job *job = &request->unlock;
 
+    if (request->exchange->body.len > UNLOCK_BODY_MAX) {
+        return refuse(&request->refusal, REFUSAL_COMMON_PAYLOAD_TOO_LARGE, NULL);
+    }
+    const struct json_value *body = request_body(request);
     if (request->body_refusal.code != REFUSAL_NONE) {
         request->refusal = request->body_refusal;
         return ERR_DENIED;

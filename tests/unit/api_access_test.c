@@ -497,6 +497,21 @@ static void a_locked_box_answers_health_and_state_alone(void **state)
     api_free(locked);
 }
 
+static void attack_13_unlocking_reads_a_small_body_only(void **state)
+{
+    struct api_box *box = *state;
+    struct api *locked = api_box_in_state(box, BOARD_LOCKED, LIFE_REASON_NO_TPM);
+    char body[1025 + 1] = "{\"pin\":\"1234\"}";
+    const size_t len = strlen(body);
+    memset(body + len, ' ', 1025 - len);
+    const struct api_ask ask = {.method = "POST", .target = "/v1/system/unlock", .body = body, .api = locked};
+
+    assert_refused(api_box_ask(box, &ask), 413, "common/payload-too-large");
+    body[1024] = '\0';
+    assert_refused(api_box_ask(box, &ask), 503, "common/unavailable"); /* read, and nobody here to ask */
+    api_free(locked);
+}
+
 static void an_operational_box_does_not_unlock(void **state)
 {
     struct api_box *box = *state;
@@ -533,6 +548,7 @@ int main(void)
         T(origins_follow_the_projects_list),
         T(origins_that_are_none_are_refused),
         T(a_locked_box_answers_health_and_state_alone),
+        T(attack_13_unlocking_reads_a_small_body_only),
         T(an_operational_box_does_not_unlock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
