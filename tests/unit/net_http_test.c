@@ -2,7 +2,6 @@
 /* net/http.h as its clients see it: order, time limits, floods, vanished clients, late answers, caps, 308, draining. */
 #include "net/http.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -255,103 +254,6 @@ static void http_a_client_gone_while_its_signature_is_made_cancels_it(void **sta
 
     assert_int_equal(f->keeper.cancelled, 1);
     assert_int_equal(http_server_connections(f->server), 0);
-}
-
-static void http_a_client_that_does_not_read_is_closed_and_costs_no_more_than_its_answer(void **state)
-{
-    struct http_fixture *const f = *state;
-    struct http_client *const client = http_client_open(f);
-    struct http_client *const other = http_client_open(f);
-
-    client->reads = false;
-    http_client_send(client, span_lit("GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /big HTTP/1.1\r\nHost: h\r\n\r\n"));
-    http_turns(f, 50);
-    assert_int_equal(f->requests, 1); /* the next one waits for this answer to go */
-    http_client_send(other, span_lit("GET /fine HTTP/1.1\r\nHost: h\r\n\r\n"));
-    http_await(f, other, "fine", 1);
-    http_advance(f, CONFIG_NET_WRITE_MS + 50);
-    assert_int_equal(http_server_connections(f->server), 1);
-
-    char bytes[4096];
-    ssize_t got = 0;
-    do {
-        got = recv(client->descriptor, bytes, sizeof(bytes), 0);
-    } while (got > 0);
-    assert_int_equal(got, -1);
-    assert_int_equal(errno, ECONNRESET); /* the kernel did not keep the rest for a client that may come back */
-}
-
-static void http_attack_12_a_client_that_reads_little_by_little_does_not_keep_its_answer_for_ever(void **state)
-{
-    const uint64_t most_ms = CONFIG_NET_WRITE_MS + (uint64_t)HTTP_FIXTURE_RESPONSE_MAX * 1000 / CONFIG_NET_WRITE_RATE;
-    const uint64_t step_ms = CONFIG_NET_WRITE_MS / 4;
-    struct http_fixture *const f = *state;
-    struct http_client *const client = http_client_open(f);
-    uint64_t waited_ms = 0;
-
-    client->reads = false;
-    http_client_send(client, span_lit("GET /big HTTP/1.1\r\nHost: h\r\n\r\n"));
-    http_turns(f, 20);
-    while (http_server_connections(f->server) == 1 && waited_ms < 2 * most_ms) {
-        client->reads = true;
-        http_turn(f); /* 64 KiB at most */
-        (void)tls_peer_read(client->tls, client->got);
-        client->reads = false;
-        http_advance(f, step_ms);
-        waited_ms += step_ms;
-    }
-
-    assert_in_range(waited_ms, 4 * CONFIG_NET_WRITE_MS, most_ms + step_ms);
-}
-
-static void http_attack_13_answers_that_nobody_takes_have_a_bound_and_short_requests_are_served_beyond_it(void **state)
-{
-    const size_t room = ((size_t)CONFIG_NET_BUFFERS_MIB << 20) / HTTP_FIXTURE_RESPONSE_MAX - 1; /* and their heads */
-    struct http_fixture *const f = *state;
-
-    for (size_t i = 0; i < room + 3; i++) {
-        struct http_client *const client = http_client_open(f);
-
-        client->reads = false;
-        http_client_send(client, span_lit("GET /big HTTP/1.1\r\nHost: h\r\n\r\n"));
-        http_turns(f, 4);
-    }
-    struct http_client *const other = http_client_open(f);
-    http_client_send(other, span_lit("GET /fine HTTP/1.1\r\nHost: h\r\n\r\n"));
-    http_await(f, other, "fine", 1);
-
-    assert_int_equal(http_server_connections(f->server), room + 1);
-    http_advance(f, CONFIG_NET_WRITE_MS + 50); /* they are gone, and there is room again */
-    struct http_client *const late = http_client_open(f);
-    late->reads = false;
-    http_client_send(late, span_lit("GET /big HTTP/1.1\r\nHost: h\r\n\r\n"));
-    http_turns(f, 4);
-    assert_int_equal(http_server_connections(f->server), 2);
-}
-
-static void http_attack_13_bodies_that_do_not_end_have_a_bound(void **state)
-{
-    static const char *const heads[] = {
-        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n400000\r\n",
-    };
-    static const uint8_t piece[65536];
-    const size_t pieces = 56; /* of 64 */
-    const size_t room = ((size_t)CONFIG_NET_BUFFERS_MIB << 20) / (pieces * sizeof(piece));
-    struct http_fixture *const f = *state;
-
-    for (size_t i = 0; i < room + 3; i++) {
-        struct http_client *const client = http_client_open(f);
-
-        http_client_send(client, span_str(heads[i % ARRAY_LENGTH(heads)]));
-        for (size_t sent = 0; sent < pieces; sent++) {
-            http_client_send(client, span_array(piece));
-            http_turns(f, 4);
-        }
-    }
-
-    assert_in_range(http_server_connections(f->server), room - 1, room);
-    assert_int_equal(f->requests, 0);
 }
 
 static void http_sends_a_large_answer_as_the_client_reads(void **state)
@@ -609,10 +511,6 @@ int main(void)
         FIXTURE_TEST(attack_13_a_slow_handshake_is_closed),
         FIXTURE_TEST(http_serves_others_while_a_handshake_waits_for_its_signature),
         FIXTURE_TEST(http_a_client_gone_while_its_signature_is_made_cancels_it),
-        FIXTURE_TEST(http_a_client_that_does_not_read_is_closed_and_costs_no_more_than_its_answer),
-        FIXTURE_TEST(http_attack_12_a_client_that_reads_little_by_little_does_not_keep_its_answer_for_ever),
-        FIXTURE_TEST(http_attack_13_answers_that_nobody_takes_have_a_bound_and_short_requests_are_served_beyond_it),
-        FIXTURE_TEST(http_attack_13_bodies_that_do_not_end_have_a_bound),
         FIXTURE_TEST(http_sends_a_large_answer_as_the_client_reads),
         FIXTURE_TEST(http_reads_bodies_with_length_and_in_chunks_split_anywhere),
         FIXTURE_TEST(http_invites_a_body_that_was_announced),
