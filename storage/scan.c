@@ -139,6 +139,40 @@ static enum err step_before(struct engine_cursor *cursor, enum err sought, struc
     return engine_cursor_step(cursor, sought == ERR_OK ? ENGINE_PREV : ENGINE_LAST, out_key, out_value);
 }
 
+static bool is_row_of(const struct table *table, struct span key)
+{
+    return key.len == ROW_KEY_BYTES && get_u32be(key.data) == table->id.value;
+}
+
+enum err store_get_near(struct store_snap *snap, struct table_id table, struct row_id id, struct row *out_row)
+{
+    const struct table *found = table.value == STORE_OWN_TABLE ? NULL : table_set_find(snap->tables, table);
+    uint8_t wanted[ROW_KEY_BYTES] = {0};
+    struct row_id there = {{0}};
+    struct span key = SPAN_NONE;
+    struct span sealed = SPAN_NONE;
+
+    snap->scan.state = SCAN_NONE;
+    if (found == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    TRY(cursor_for(snap, ENGINE_ROWS, &snap->rows));
+    row_key_write(found->id, id, wanted);
+    enum err err = engine_cursor_seek(snap->rows, span_array(wanted), &key, &sealed);
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && !is_row_of(found, key))) {
+        err = step_before(snap->rows, err, &key, &sealed);
+    }
+    if (err == ERR_NOT_FOUND) {
+        return err;
+    }
+    TRY(err);
+    if (!is_row_of(found, key)) {
+        return ERR_NOT_FOUND;
+    }
+    memcpy(there.bytes, key.data + 4, ROW_ID_BYTES);
+    return row_open(&snap->opener, found, there, sealed, snap->got, out_row);
+}
+
 static enum err first_row(struct store_snap *snap, struct span *out_key, struct span *out_sealed)
 {
     const struct scan *scan = &snap->scan;

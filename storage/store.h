@@ -107,6 +107,11 @@ static inline void store_snap_end_scoped(struct store_snap **snap)
  * ERR_NOT_FOUND (no such row or table), ERR_DAMAGED. */
 enum err store_get(struct store_snap *snap, struct table_id table, struct row_id id, struct row *out_row) MUST_USE;
 
+/* The row of that id or, if there is none, the one behind it, or the table's last: out_row->id tells. For a caller whose
+ * answer about a row that is absent must cost what it costs for one that is there: one row is opened in either case. Ends
+ * the snapshot's scan. The view lives as store_get's. ERR_NOT_FOUND (no row at all, no such table), ERR_DAMAGED. */
+enum err store_get_near(struct store_snap *snap, struct table_id table, struct row_id id, struct row *out_row) MUST_USE;
+
 /* Exact numbers of rows: of a table, and of one created_by in it. ERR_NOT_FOUND (no such table), ERR_DAMAGED. */
 enum err store_count(struct store_snap *snap, struct table_id table, uint64_t *out_rows) MUST_USE;
 enum err store_count_owned(struct store_snap *snap, struct table_id table, struct span created_by, uint64_t *out_rows)

@@ -79,6 +79,52 @@ static void what_is_not_there_is_not_found(void **state)
     assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = table, .index = {9999}}), ERR_NOT_FOUND);
 }
 
+static void attack_10_in_place_of_a_row_that_is_absent_its_neighbour_is_opened(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id before = store_box_table(box);
+    const struct table_id table = store_box_table(box);
+    const struct table_id after = store_box_table(box);
+    const struct row_id past = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct row row;
+    (void)store_box_insert(box, before, "ann", "before", 1);
+    const struct row_id first = store_box_insert(box, table, "ann", "first", 1);
+    const struct row_id second = store_box_insert(box, table, "ann", "second", 2);
+    (void)store_box_insert(box, after, "ann", "after", 1);
+    struct row_id between = first;
+    between.bytes[ROW_ID_BYTES - 1]++;
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+
+    assert_int_equal(store_get_near(snap, table, first, &row), ERR_OK);
+    assert_true(row_id_equal(row.id, first));
+    assert_true(span_equal(store_box_text(&row), span_lit("first")));
+    assert_int_equal(store_get_near(snap, table, between, &row), ERR_OK);
+    assert_true(row_id_equal(row.id, second));
+    assert_int_equal(store_get_near(snap, table, past, &row), ERR_OK);
+    assert_true(row_id_equal(row.id, second));
+    assert_true(span_equal(store_box_text(&row), span_lit("second")));
+    assert_int_equal(store_get_near(snap, table, (struct row_id){{0}}, &row), ERR_OK);
+    assert_true(row_id_equal(row.id, first));
+}
+
+static void a_table_without_rows_has_no_neighbours(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id before = store_box_table(box);
+    const struct table_id table = store_box_table(box);
+    const struct table_id after = store_box_table(box);
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct row row;
+    const struct row_id id = store_box_insert(box, before, "ann", "before", 1);
+    (void)store_box_insert(box, after, "ann", "after", 1);
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+
+    assert_int_equal(store_get_near(snap, table, id, &row), ERR_NOT_FOUND);
+    assert_int_equal(store_get_near(snap, (struct table_id){9999}, id, &row), ERR_NOT_FOUND);
+    assert_int_equal(store_get_near(snap, (struct table_id){0}, id, &row), ERR_NOT_FOUND);
+}
+
 static void a_snapshot_stays_as_it_was(void **state)
 {
     struct store_box *box = *state;
@@ -354,6 +400,8 @@ int main(void)
         BOX_TEST(rows_are_there_after_a_restart),
         BOX_TEST(a_database_that_was_there_and_is_gone_is_damage_and_not_made_anew),
         BOX_TEST(what_is_not_there_is_not_found),
+        BOX_TEST(attack_10_in_place_of_a_row_that_is_absent_its_neighbour_is_opened),
+        BOX_TEST(a_table_without_rows_has_no_neighbours),
         BOX_TEST(a_snapshot_stays_as_it_was),
         BOX_TEST(a_reader_has_so_many_snapshots_and_no_more),
         BOX_TEST(a_scan_stops_when_its_budget_is_used_up_and_goes_on),
