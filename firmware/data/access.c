@@ -119,16 +119,31 @@ static enum err refuse_foreign(const struct data_access *access, struct refusal 
                                                     : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
 }
 
-enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id, struct row *out_row,
-                         struct refusal *refusal)
+struct row_gate data_access_gate(const struct data_access *access, struct regex_work *work)
 {
+    return (struct row_gate){.bound = &access->rls,
+                             .filters = access->table == NULL ? NULL : access->table->filters,
+                             .op = access->op,
+                             .verdict = access->verdict,
+                             .work = work};
+}
+
+/* Where a hidden row must look absent, one that is absent costs what a hidden one does: another row is opened in its
+ * place, and asked the same. */
+enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
+                         struct regex_work *work, struct row *out_row, struct refusal *refusal)
+{
+    const struct row_gate gate = data_access_gate(access, work);
+    const bool alike = access->rls.settings.forbidden_is_absent && row_gate_may_hide(&gate);
     struct row_id row_id;
+    bool passes = false;
 
     if (access->table == NULL || row_id_parse(id, &row_id) != ERR_OK) {
         fault_clear();
         return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
     }
-    const enum err err = store_get(snap, access->table->store, row_id, out_row);
+    const enum err err = alike ? store_get_near(snap, access->table->store, row_id, out_row)
+                               : store_get(snap, access->table->store, row_id, out_row);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
         return refuse(refusal,
@@ -136,11 +151,11 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
                       NULL);
     }
     TRY(err);
-    if (access->verdict != RLS_ALLOW &&
-        !(access->verdict == RLS_OWNER && rls_owns(&access->rls.who, out_row->created_by))) {
-        return refuse_foreign(access, refusal);
+    TRY(row_gate_passes(&gate, out_row, &passes));
+    if (!row_id_equal(out_row->id, row_id)) {
+        return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
     }
-    return ERR_OK;
+    return passes ? ERR_OK : refuse_foreign(access, refusal);
 }
 
 static enum err refuse_parameters(const struct filter_problem *problem, enum refusal_code code, struct refusal *refusal)
@@ -173,14 +188,17 @@ enum err data_read(const struct data_request *request, struct span id)
 
     INVARIANT(access->op == RLS_READ);
     TRY(begin_snapshot(request, &snap));
-    TRY(data_access_row(access, snap, id, &row, request->refusal));
+    TRY(data_access_row(access, snap, id, request->reader->policy_work, &row, request->refusal));
     if (request->query.len != 0) {
         const enum err err = plan_select(request->arena, request->query, &select, &problem);
         if (err != ERR_OK) {
             return refuse_plan(err, &problem, request->refusal);
         }
     }
-    const struct row_view view = {.schema = access->table->schema, .rls = &access->rls, .select = &select};
+    const struct row_view view = {.schema = access->table->schema,
+                                  .column_rules = access->table->column_rules,
+                                  .rls = &access->rls,
+                                  .select = &select};
     json_out_init(&out, request->out);
     TRY(row_json_write(&out, &view, &row));
     return json_out_finish(&out);
@@ -216,12 +234,17 @@ void data_list_free(struct data_list *list)
 static enum err make_plan(const struct data_request *request, const struct plan **out_plan)
 {
     const struct data_access *access = request->access;
+    struct filter_problem problem = {0};
+    void *memory = NULL;
+
+    TRY(arena_alloc(request->arena, sizeof(struct row_gate), &memory));
+    struct row_gate *gate = memory;
+    *gate = data_access_gate(access, request->reader->policy_work);
     const struct plan_input input = {.arena = request->arena,
                                      .schema = access->table->schema,
-                                     .rls = &access->rls,
-                                     .verdict = access->verdict,
+                                     .column_rules = access->table->column_rules,
+                                     .gate = gate,
                                      .query = request->query};
-    struct filter_problem problem = {0};
 
     const enum err err = plan_new(&input, out_plan, &problem);
     return err == ERR_OK ? ERR_OK : refuse_plan(err, &problem, request->refusal);

@@ -12,6 +12,7 @@
 #include "firmware/auth/verify.h"
 #include "firmware/data/catalog.h"
 #include "firmware/data/data.h"
+#include "firmware/data/row_gate.h"
 #include "firmware/rls/rls.h"
 #include "hal/base/attr.h"
 #include "hal/base/buf.h"
@@ -25,10 +26,13 @@ const struct catalog *data_catalog(struct data_reader *reader);
 
 struct data_access {
     const struct catalog_table *table; /* NULL: a built-in table, which has no rows yet */
-    struct rls_bound rls; /* the requester, bound to the table's policy */
+    struct rls_bound rls;              /* the requester, bound to the table's policy */
     enum rls_op op;
     enum rls_verdict verdict; /* RLS_ALLOW or RLS_OWNER */
 };
+
+/* Which rows the access is for; borrows access and work (for row filters alone, refilled for each row). */
+struct row_gate data_access_gate(const struct data_access *access, struct regex_work *work);
 
 /* ERR_DENIED. The access borrows from the catalogue and lives as long as it. */
 enum err data_access_open(const struct catalog *catalog, const struct auth_principal *principal, struct span table,

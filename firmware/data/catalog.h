@@ -78,6 +78,8 @@ struct catalog_index {
     bool of_column;                       /* made by `unique` of a field, named uniq_<field> */
 };
 
+struct policy_filters;
+
 struct catalog_table {
     struct catalog_record record; /* parent: environment; name: tableName */
     struct table_id store;
@@ -85,7 +87,9 @@ struct catalog_table {
     uint32_t schema_version;
     uint32_t index_version;
     struct schema *schema;
-    struct rls_policy *policy; /* NULL: nothing configured */
+    struct rls_policy *policy;      /* NULL: nothing configured */
+    struct policy_filters *filters; /* its row filters, compiled against the schema; NULL: none */
+    size_t *column_rules;           /* rls_column_rule() of each of schema_fields(); NULL: no column is restricted */
     struct catalog_index *indexes;
     size_t index_count;
 };

@@ -17,6 +17,7 @@
 
 #define USE_FLUSH_MS     60000 /* contract: lastUsedAt at most once a minute */
 #define WRITER_ARENA_MAX ((size_t)1 << 20)
+#define READER_ARENA_MAX ((size_t)1 << 18)
 
 /* --- transactions --- */
 
@@ -420,6 +421,7 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     TRY(buf_new(DATA_DOC_MAX, &data->text));
     TRY(arena_new(0, WRITER_ARENA_MAX, &data->writer_arena));
     TRY(regex_work_new(data->writer_arena, CONFIG_DATA_REGEX_STEPS, &data->regex));
+    TRY(regex_work_new(data->writer_arena, CONFIG_DATA_POLICY_STEPS, &data->policy_work));
     TRY(open_store(data, config));
     TRY(make_tables(data, config->random));
     TRY(load_catalog(data));
@@ -449,20 +451,24 @@ void data_close(struct data *data)
 
 /* --- readers --- */
 
+static void data_reader_free_scoped(struct data_reader **reader)
+{
+    data_reader_free(*reader);
+}
+
 enum err data_reader_new(struct data *data, size_t slot, struct data_reader **out_reader)
 {
+    SCOPED(data_reader_free_scoped) struct data_reader *reader = NULL;
     void *memory = NULL;
 
-    TRY(mem_alloc(sizeof(struct data_reader), &memory));
-    struct data_reader *reader = memory;
+    TRY(mem_alloc(sizeof *reader, &memory));
+    reader = memory;
     reader->data = data;
     reader->slot = slot;
-    const enum err err = store_reader_new(data->store, &reader->store);
-    if (err != ERR_OK) {
-        mem_free(reader);
-        FAIL(err, "no reader of the store", 0);
-    }
-    *out_reader = reader;
+    TRY(arena_new(0, READER_ARENA_MAX, &reader->arena));
+    TRY(regex_work_new(reader->arena, CONFIG_DATA_POLICY_STEPS, &reader->policy_work));
+    TRY(store_reader_new(data->store, &reader->store));
+    *out_reader = TAKE(reader);
     return ERR_OK;
 }
 
@@ -473,5 +479,6 @@ void data_reader_free(struct data_reader *reader)
     }
     snapshot_unref(reader->held);
     store_reader_free(reader->store);
+    arena_free(reader->arena);
     mem_free(reader);
 }

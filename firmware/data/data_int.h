@@ -41,8 +41,9 @@ struct data {
     struct mono_time next_use_flush;
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;
-    struct buf *row;  /* an encoded row in the making */
-    struct buf *text; /* a document in the making */
+    struct regex_work *policy_work; /* of row filters, refilled for each row */
+    struct buf *row;                /* an encoded row in the making */
+    struct buf *text;               /* a document in the making */
 };
 
 struct data_reader {
@@ -50,7 +51,9 @@ struct data_reader {
     size_t slot;
     struct snapshot *held;
     struct store_reader *store;
-    size_t lists; /* under way, each with a snapshot of its own */
+    size_t lists;                   /* under way, each with a snapshot of its own */
+    struct arena *arena;            /* holds policy_work */
+    struct regex_work *policy_work; /* of row filters, refilled for each row */
 };
 
 /* Lists of one reader at a time: the snapshots that are left are for reads that are answered at once. */
@@ -167,9 +170,9 @@ enum err refuse_schema(enum err err, const struct schema_problem *problem, struc
 /* GET of a table's data after a change of it. */
 enum err table_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
 
-/* One row, with the verdict of the access applied to it. The view lives as store_get says. ERR_DENIED. */
-enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id, struct row *out_row,
-                         struct refusal *refusal) MUST_USE;
+/* One row, with the gate of the access applied to it; work is for row filters, see data_access_gate(). The view lives as store_get says. ERR_DENIED. */
+enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
+                         struct regex_work *work, struct row *out_row, struct refusal *refusal) MUST_USE;
 
 /* --- management --- */
 
@@ -197,6 +200,9 @@ struct text_rule {
 };
 enum err admin_text(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
                     struct refusal *refusal) MUST_USE;
+
+/* 400 data/validation-error with the first violation as its message and all as details. */
+enum err refuse_report(struct refusal *refusal, const struct schema_report *report) MUST_USE;
 
 /* 400 common/invalid-parameters or data/validation-error, for what a check reports as place and reason. */
 enum err refuse_at(struct refusal *refusal, enum refusal_code code, struct span where, const char *why) MUST_USE;
@@ -236,9 +242,30 @@ enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span 
 /* Forgets the keys of the transaction's project that ended first, until as many are left as are remembered. */
 enum err apikeys_forget_ended(struct data_txn *txn) MUST_USE;
 
-/* Compiles the policy members of a body. out_policy is NULL when nothing is configured. ERR_DENIED. */
-enum err policy_read(const struct json_value *body, struct arena *arena, struct rls_policy **out_policy,
-                     struct refusal *refusal) MUST_USE;
+/* The members of a table, without the braces: some answers add to them. */
+enum err table_write_members(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
+                             enum table_detail detail) MUST_USE;
+
+/* Compiles the policy of a body: alone (then another member is refused: a misspelt restriction must not be passed over)
+ * or among others. out_policy is NULL when nothing is configured. ERR_DENIED. */
+enum policy_body { POLICY_ALONE, POLICY_AMONG_OTHERS };
+enum err policy_read(const struct json_value *body, enum policy_body kind, struct arena *arena,
+                     struct rls_policy **out_policy, struct refusal *refusal) MUST_USE;
+
+/* Does the policy fit the schema of the table of that name, and do its tests hold? policy may be NULL. ERR_DENIED. */
+enum err policy_check(struct data_txn *txn, struct data_call *call, struct span name, const struct schema *schema,
+                      const struct rls_policy *policy) MUST_USE;
+
+/* The policy under the next schema of the table: without the rules of columns that go; NULL: unchanged. Checked as above.
+ * ERR_DENIED also when a row filter or a test names a field that goes. */
+enum err policy_follow_schema(struct data_txn *txn, struct data_call *call, const struct catalog_table *table,
+                              const struct schema *next, struct rls_policy **out_policy) MUST_USE;
+
+/* What a policy that is not valid answers: ERR_DENIED, or err if it is no such answer. */
+enum err policy_refuse(enum err err, const struct rls_problem *problem, struct refusal *refusal) MUST_USE;
+
+/* The table and the warnings about its policy, as the answer. */
+enum err policy_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
 
 /* Forgets a table: rows, key, versions, record. */
 enum err table_forget(struct data_txn *txn, const struct catalog_table *table) MUST_USE;

@@ -124,29 +124,6 @@ enum err fields_erase(struct data_txn *txn, struct table_id store, const struct 
 
 /* --- operations --- */
 
-/* The policy without the rules of columns that go; out_policy stays NULL when there are none. */
-static enum err policy_follow_schema(const struct catalog_table *table, const struct schema *next, struct arena *arena,
-                                     struct rls_policy **out_policy)
-{
-    size_t count = 0;
-    size_t gone = 0;
-    void *memory = NULL;
-    const struct schema_field *fields = schema_fields(table->schema, &count);
-
-    if (!rls_columns_any(table->policy)) {
-        return ERR_OK;
-    }
-    TRY(arena_alloc_array(arena, count, sizeof(struct span), &memory));
-    struct span *names = memory;
-    for (size_t i = 0; i < count; i++) {
-        if (schema_find_column(next, fields[i].column) == NULL) {
-            names[gone] = fields[i].name;
-            gone++;
-        }
-    }
-    return rls_policy_without_columns(table->policy, names, gone, out_policy);
-}
-
 /* Makes `next` the schema of the table: indexes, rows, record, version. Indexes that lose a field are dropped before the
  * rows change, and new ones are made after, so that they see what is there then. */
 static enum err store_schema(struct data_txn *txn, struct data_call *call, const struct catalog_table *table,
@@ -165,10 +142,10 @@ static enum err store_schema(struct data_txn *txn, struct data_call *call, const
     table_edit_of(table, from, &edit);
     *to = *from;
     TRY(index_follow_schema(next, to, call->arena, &call->refusal));
+    TRY(policy_follow_schema(txn, call, table, next, &policy));
     TRY(index_drop_gone(txn, table->store, from, to));
     TRY(fields_erase(txn, table->store, table->schema, next));
     TRY(index_make_new(txn, table->store, from, to, &call->refusal));
-    TRY(policy_follow_schema(table, next, call->arena, &policy));
     edit.schema = next;
     edit.policy = policy == NULL ? edit.policy : policy;
     edit.schema_version++;

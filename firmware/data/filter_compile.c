@@ -461,7 +461,7 @@ static bool is_shallow(const struct json_value *value)
 
 static enum err check_shape(struct compiler *c, const struct json_value *value, const char *name, bool list)
 {
-    c->name = span_str(name);
+    c->name = c->scope->kind == FILTER_OF_POLICY ? SPAN_NONE : span_str(name);
     if (value->type != JSON_OBJECT && !(list && value->type == JSON_ARRAY)) {
         return refuse(c, "must be an object");
     }

@@ -36,14 +36,16 @@ struct list_query {
     struct row_value owner;
 };
 
-/* The one predicate of the list: owner AND filter AND search. The scan of an owner's list is over their index entries
- * already; asking the row as well means that no entry, however it came there, can show another's row. */
+/* The one predicate of the list: the requester's gate (owner, row filters) AND filter AND search. The scan of an owner's
+ * list is over their index entries already; asking the row as well means that no entry, however it came there, can show
+ * another's row. */
 static enum err condition(void *context, const struct row *row, bool *out_take)
 {
     const struct list_query *query = context;
     const struct plan *plan = query->input.plan;
     const bool owns = rls_owns(&plan->rls->who, row->created_by);
-    bool take = !plan->owner_only || owns;
+    bool take = false;
+    TRY(row_gate_passes(plan->gate, row, &take));
     if (take && plan->filter != NULL) {
         const struct filter_subject subject = {.row = row, .owns = owns, .work = plan->work};
         TRY(filter_match(plan->filter, &subject, &take));
@@ -67,7 +69,7 @@ static enum err begin_scan(struct list_query *query)
                               .backward = plan->descending && !is_sorted(plan),
                               .filter = condition,
                               .filter_context = query};
-    if (plan->owner_only) {
+    if (plan->by_owner) {
         scan.index = query->owner_index;
         scan.equal = &query->owner;
         scan.equal_count = 1;
@@ -76,15 +78,19 @@ static enum err begin_scan(struct list_query *query)
     return store_scan_begin(query->input.snap, &scan);
 }
 
-/* The exact counters, where the plan has no condition but the owner. */
+/* The exact counters, where the plan has no condition but the owner: they know nothing of row filters. */
 static enum err find_total(struct list_query *query)
 {
     const struct list_input *input = &query->input;
-    if (input->plan->filter != NULL || input->plan->search != NULL) {
+    if (input->plan->no_rows) {
+        query->total_known = true;
+        return ERR_OK;
+    }
+    if (input->plan->filter != NULL || input->plan->search != NULL || row_gate_filters(input->plan->gate)) {
         return ERR_OK;
     }
     query->total_known = true;
-    if (input->plan->owner_only) {
+    if (input->plan->by_owner) {
         return store_count_owned(input->snap, input->table, input->plan->rls->who.id, &query->total);
     }
     return store_count(input->snap, input->table, &query->total);
@@ -104,7 +110,7 @@ static enum err find_owner_index(struct list_query *query)
 static enum err prepare(struct list_query *query)
 {
     const struct plan *plan = query->input.plan;
-    ENSURE(!plan->owner_only || plan->rls->who.id.len > 0, ERR_BUG, "an owner's list without an owner");
+    ENSURE(!plan->by_owner || plan->rls->who.id.len > 0, ERR_BUG, "an owner's list without an owner");
     TRY(find_owner_index(query));
     TRY(find_total(query));
     if (query->total_known && plan->skip >= query->total) {
@@ -145,7 +151,8 @@ void list_query_free(struct list_query *query)
 static enum err write_row(struct list_query *query, const struct row *row)
 {
     const struct plan *plan = query->input.plan;
-    const struct row_view view = {.schema = plan->schema, .rls = plan->rls, .select = &plan->select};
+    const struct row_view view = {
+        .schema = plan->schema, .column_rules = plan->column_rules, .rls = plan->rls, .select = &plan->select};
     TRY(row_json_write(&query->json, &view, row));
     ENSURE(query->json.err == ERR_OK, query->json.err, "the list does not fit the response");
     query->written++;

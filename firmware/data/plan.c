@@ -264,7 +264,7 @@ static enum err plan_sort(struct planner *p)
         return ERR_OK;
     }
     TRY(plan_field(p, PARAM_SORT_BY, &plan->sort));
-    const enum rls_verdict verdict = rls_column(p->input->rls, plan->sort.name, RLS_COLUMN_QUERY);
+    const enum rls_verdict verdict = rls_column(p->plan->rls, plan->sort.name, RLS_COLUMN_QUERY);
     if (verdict != RLS_ALLOW) {
         return refuse_name(&p->problem, plan->sort.name, "may not be used in a query", ERR_DENIED);
     }
@@ -284,10 +284,8 @@ static enum err need_scope(struct planner *p)
     p->plan->work = p->work;
     TRY(arena_alloc(p->input->arena, sizeof(struct filter_scope), &memory));
     p->scope = memory;
-    *p->scope = (struct filter_scope){.arena = p->input->arena,
-                                      .schema = p->input->schema,
-                                      .rls = p->input->rls,
-                                      .work = p->work};
+    *p->scope = (struct filter_scope){
+        .arena = p->input->arena, .schema = p->input->schema, .rls = p->plan->rls, .work = p->work};
     return ERR_OK;
 }
 
@@ -337,10 +335,13 @@ static enum err plan_search(struct planner *p)
 
 static enum err plan_all(struct planner *p)
 {
-    if (p->input->verdict != RLS_ALLOW && p->input->verdict != RLS_OWNER) {
+    const struct row_gate *gate = p->input->gate;
+    if (gate->verdict != RLS_ALLOW && gate->verdict != RLS_OWNER) {
         return refuse_name(&p->problem, SPAN_NONE, "may not be listed", ERR_DENIED);
     }
-    p->plan->owner_only = p->input->verdict != RLS_ALLOW;
+    const enum policy_reach reach = policy_filters_reach(gate->bound);
+    p->plan->by_owner = gate->verdict == RLS_OWNER || reach == POLICY_REACH_OWNED;
+    p->plan->no_rows = reach == POLICY_REACH_NONE;
     TRY(collect(p->input->arena, p->input->query, &p->params, &p->plan->select, &p->problem));
     TRY(plan_page(p));
     TRY(plan_sort(p));
@@ -354,7 +355,8 @@ enum err plan_new(const struct plan_input *input, const struct plan **out_plan, 
     struct planner p = {.input = input};
     TRY(arena_alloc(input->arena, sizeof(struct plan), &memory));
     p.plan = memory;
-    *p.plan = (struct plan){.rls = input->rls, .schema = input->schema};
+    *p.plan = (struct plan){
+        .gate = input->gate, .rls = input->gate->bound, .schema = input->schema, .column_rules = input->column_rules};
     const enum err err = plan_all(&p);
     if (err == ERR_MALFORMED || err == ERR_DENIED) {
         *out_problem = p.problem;

@@ -2,8 +2,8 @@
 /* From the query string of a list request to a plan: which rows, in which order, which page, which fields. Everything a
  * client can write there is checked here; a plan can be carried out as it is.
  *
- * A plan is made for one requester and one decision and lives in the arena of its request. The owner's condition is part
- * of the plan, so counting, sorting and paging see only rows that the requester may see.
+ * A plan is made for one requester and one decision and lives in the arena of its request. The requester's own conditions
+ * are part of it, so counting, sorting and paging see only rows that they may see.
  * Spec: contract 3.6 (list), 4.3. */
 #ifndef FIRMWARE_DATA_PLAN_H
 #define FIRMWARE_DATA_PLAN_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "firmware/data/filter.h"
+#include "firmware/data/row_gate.h"
 #include "firmware/rls/rls.h"
 #include "firmware/schema/schema.h"
 #include "hal/base/attr.h"
@@ -44,19 +45,22 @@ struct plan {
     const struct filter *filter; /* or NULL */
     const struct search *search; /* or NULL */
     struct regex_work *work;     /* the steps of filter and search; NULL without either */
-    bool owner_only;             /* only rows that the requester owns */
+    const struct row_gate *gate; /* which rows the requester may have at all; before everything else */
+    bool by_owner;               /* those are rows that they own, and no others */
+    bool no_rows;                /* or none */
     struct row_select select;
     const struct rls_bound *rls;
     const struct schema *schema;
+    const size_t *column_rules; /* as in struct catalog_table */
 };
 
 /* What a plan is made from; all borrowed for the life of the plan. */
 struct plan_input {
     struct arena *arena;
     const struct schema *schema;
-    const struct rls_bound *rls;
-    enum rls_verdict verdict; /* of rls_decide(rls, RLS_LIST) */
-    struct span query;        /* what follows "?", not decoded */
+    const size_t *column_rules;  /* as in struct catalog_table */
+    const struct row_gate *gate; /* of RLS_LIST */
+    struct span query;           /* what follows "?", not decoded */
 };
 
 /* Makes a plan.

@@ -12,6 +12,7 @@
 
 #include "firmware/data/doc.h"
 #include "firmware/data/filter.h"
+#include "firmware/data/policy_filters.h"
 #include "firmware/data/schema_json.h"
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
@@ -27,6 +28,7 @@ static void free_record(struct snapshot *snapshot)
     if (record->kind == CATALOG_TABLE) {
         struct catalog_table *table = (struct catalog_table *)record;
         schema_free(table->schema);
+        policy_filters_free(table->filters);
         rls_policy_free(table->policy);
     }
     arena_free(record->arena);
@@ -195,13 +197,46 @@ static enum err read_indexes(struct catalog_table *table)
     return ERR_OK;
 }
 
+/* Which column rule is whose, so that writing a row asks for none by name. */
+static enum err map_columns(struct catalog_table *table)
+{
+    size_t count = 0;
+    const struct schema_field *fields = schema_fields(table->schema, &count);
+    void *memory = NULL;
+
+    if (!rls_columns_any(table->policy)) {
+        return ERR_OK;
+    }
+    TRY(arena_alloc_array(table->record.arena, count, sizeof *table->column_rules, &memory));
+    table->column_rules = memory;
+    for (size_t i = 0; i < count; i++) {
+        table->column_rules[i] = rls_column_rule(table->policy, fields[i].name);
+    }
+    return ERR_OK;
+}
+
+static enum err read_policy(struct catalog_table *table)
+{
+    struct rls_problem problem = {.why = NULL};
+    struct span policy = SPAN_NONE;
+
+    TRY(read_hex(&table->record, span_lit("policy"), &policy));
+    if (policy.len == 0) {
+        return ERR_OK;
+    }
+    TRY(rls_policy_decode(policy, &table->policy));
+    const enum err err = policy_filters_new(table->policy, table->schema, &table->filters, &problem);
+    ENSURE(err != ERR_MALFORMED, ERR_DAMAGED, "row filters that do not compile");
+    TRY(err);
+    return map_columns(table);
+}
+
 static enum err read_table(struct catalog_record *record)
 {
     struct catalog_table *table = (struct catalog_table *)record;
     const int64_t store = doc_int(record->doc, span_lit("store"), 0);
     struct schema_problem problem = {0};
     struct span ids = SPAN_NONE;
-    struct span policy = SPAN_NONE;
 
     record->parent = doc_text(record->doc, span_lit("environmentId"));
     record->name = doc_text(record->doc, span_lit("tableName"));
@@ -215,10 +250,7 @@ static enum err read_table(struct catalog_record *record)
         schema_new(json_find(record->doc, span_lit("schema")), ids, &schema_json_matcher, &table->schema, &problem);
     ENSURE(err != ERR_MALFORMED && err != ERR_RANGE, ERR_DAMAGED, "a schema that does not compile");
     TRY(err);
-    TRY(read_hex(record, span_lit("policy"), &policy));
-    if (policy.len != 0) {
-        TRY(rls_policy_decode(policy, &table->policy));
-    }
+    TRY(read_policy(table));
     return read_indexes(table);
 }
 

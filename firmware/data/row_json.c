@@ -148,8 +148,13 @@ enum err row_json_create(const struct row_write *write, const struct json_value 
     return row_build_end(&builder, out_encoded);
 }
 
-/* The name a stored member goes by today; empty for a column that was removed. */
-static struct span name_of(const struct schema *schema, const struct row_member *member)
+static const struct schema_field *field_of(const struct schema *schema, const struct row_member *member)
+{
+    return member->column == ROW_COLUMN_EXTRA ? schema_find(schema, member->name)
+                                              : schema_find_column(schema, member->column);
+}
+
+struct span row_json_name(const struct schema *schema, const struct row_member *member)
 {
     if (member->column == ROW_COLUMN_EXTRA) {
         return member->name;
@@ -192,7 +197,7 @@ static enum err keep_stored(const struct schema *schema, const struct row *store
     struct row_member member;
     enum err err = ERR_OK;
     while ((err = row_iter_next(&iter, &member)) == ERR_OK) {
-        const struct span name = name_of(schema, &member);
+        const struct span name = row_json_name(schema, &member);
         if (name.len == 0 || json_find(patch, name) != NULL || is_shadowed(schema, stored, &member)) {
             continue;
         }
@@ -330,13 +335,27 @@ static void write_rest_of_system(struct json_out *out, const struct row *row)
     json_out_member_time(out, span_lit("updatedAt"), row->updated_at);
 }
 
-/* Is the member wanted and readable? */
-static bool is_shown(const struct row_view *view, struct span name, bool owns)
+/* May the column be read? What every row asks of every column takes no search among the rules. */
+static enum rls_verdict verdict_of(const struct row_view *view, const struct row_member *member, struct span name)
 {
+    size_t count = 0;
+
+    if (view->column_rules == NULL) {
+        return rls_column(view->rls, name, RLS_COLUMN_READ);
+    }
+    const struct schema_field *fields = schema_fields(view->schema, &count);
+    const struct schema_field *field = field_of(view->schema, member);
+    return field == NULL ? rls_column(view->rls, name, RLS_COLUMN_READ)
+                         : rls_column_at(view->rls, view->column_rules[field - fields], RLS_COLUMN_READ);
+}
+
+bool row_json_shows(const struct row_view *view, const struct row_member *member, bool owns)
+{
+    const struct span name = row_json_name(view->schema, member);
     if (name.len == 0 || (view->select != NULL && !row_selects(view->select, name))) {
         return false;
     }
-    const enum rls_verdict verdict = rls_column(view->rls, name, RLS_COLUMN_READ);
+    const enum rls_verdict verdict = verdict_of(view, member, name);
     return verdict == RLS_ALLOW || (verdict == RLS_OWNER && owns);
 }
 
@@ -347,9 +366,8 @@ static enum err write_columns(struct json_out *out, const struct row_view *view,
     struct row_member member;
     enum err err = ERR_OK;
     while ((err = row_iter_next(&iter, &member)) == ERR_OK) {
-        const struct span name = name_of(view->schema, &member);
-        if (is_shown(view, name, owns) && !is_shadowed(view->schema, row, &member)) {
-            json_out_name(out, name);
+        if (row_json_shows(view, &member, owns) && !is_shadowed(view->schema, row, &member)) {
+            json_out_name(out, row_json_name(view->schema, &member));
             TRY(row_json_write_value(out, &member.value));
         }
     }

@@ -45,9 +45,16 @@ enum err row_json_update(const struct row_write *write, const struct row *stored
 /* Who looks, and at what. */
 struct row_view {
     const struct schema *schema;
+    const size_t *column_rules; /* as in struct catalog_table; NULL: asked for by name */
     const struct rls_bound *rls;
     const struct row_select *select; /* NULL: everything */
 };
+
+/* The name that a stored column of a row goes by today; empty for a column that was removed. */
+struct span row_json_name(const struct schema *schema, const struct row_member *member);
+
+/* Is this column of a row wanted and readable? owns: rls_owns() of the row. */
+bool row_json_shows(const struct row_view *view, const struct row_member *member, bool owns);
 
 /* Writes one row as an object: id, then the stored fields that are wanted and readable, then createdBy, createdAt,
  * updatedAt. ERR_DAMAGED; what the buffer refuses shows in json_out_finish. */

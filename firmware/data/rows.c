@@ -5,6 +5,7 @@
 #include "firmware/data/access.h"
 #include "firmware/data/call.h"
 #include "firmware/data/data_int.h"
+#include "firmware/data/row_gate.h"
 #include "firmware/data/row_json.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -28,20 +29,10 @@ static enum schema_additional additional_of(enum rls_additional fields)
 static enum err check_columns(const struct data_access *access, const struct json_value *body, bool owns,
                               struct refusal *refusal)
 {
-    for (size_t i = 0; i < body->as.object.count; i++) {
-        const struct span name = body->as.object.members[i].name;
-        if (schema_is_system_field(name)) {
-            continue; /* dropped, not refused: contract 4.2 */
-        }
-        const enum rls_verdict verdict = rls_column(&access->rls, name, RLS_COLUMN_WRITE);
-        if (verdict != RLS_ALLOW && !(verdict == RLS_OWNER && owns)) {
-            return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
-        }
-    }
-    return ERR_OK;
+    return row_gate_writable(&access->rls, body, owns) ? ERR_OK : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
 }
 
-static enum err refuse_report(struct refusal *refusal, const struct schema_report *report)
+enum err refuse_report(struct refusal *refusal, const struct schema_report *report)
 {
     char text[SCHEMA_MESSAGE_MAX];
     const size_t len = report->count == 0 ? 0 : schema_violation_message(&report->items[0], text);
@@ -74,22 +65,28 @@ static enum err check_body(struct data_txn *txn, struct data_call *call, const s
     return err;
 }
 
-/* Names the fields of the index, never values or ids: contract 4.6. */
-static enum err refuse_duplicate(const struct catalog_table *table, struct index_id id, struct refusal *refusal)
+static bool may_read(const struct data_access *access, struct span field)
 {
-    struct span parts[2 * INDEX_FIELDS_MAX] = {span_lit("A row with the same value already exists: ")};
+    const enum rls_verdict verdict =
+        rls_column(&access->rls, span_of(field.data, span_find(field, '.')), RLS_COLUMN_READ);
+
+    return verdict == RLS_ALLOW || verdict == RLS_OWNER;
+}
+
+/* Names the fields of the index, never values or ids (contract 4.6), and none that the writer may not read. */
+static enum err refuse_duplicate(const struct data_access *access, struct index_id id, struct refusal *refusal)
+{
+    struct span parts[1 + 2 * INDEX_FIELDS_MAX] = {span_lit("A row with the same value already exists")};
     size_t count = 1;
 
-    for (size_t i = 0; i < table->index_count; i++) {
-        const struct catalog_index *index = &table->indexes[i];
-        if (index->id.value != id.value) {
-            continue;
-        }
-        for (size_t field = 0; field < index->def.field_count; field++) {
-            if (field > 0) {
-                parts[count++] = span_lit(", ");
+    for (size_t i = 0; i < access->table->index_count; i++) {
+        const struct catalog_index *index = &access->table->indexes[i];
+        for (size_t at = 0; index->id.value == id.value && at < index->def.field_count; at++) {
+            if (may_read(access, index->fields[at])) {
+                parts[count] = count == 1 ? span_lit(": ") : span_lit(", ");
+                parts[count + 1] = index->fields[at];
+                count += 2;
             }
-            parts[count++] = index->fields[field];
         }
     }
     return refuse_parts(refusal, REFUSAL_DATA_DUPLICATE_VALUE, parts, count);
@@ -99,7 +96,7 @@ static enum err refuse_store(enum err err, const struct data_access *access, str
                              struct refusal *refusal)
 {
     if (err == ERR_EXISTS && index.value != 0) {
-        return refuse_duplicate(access->table, index, refusal);
+        return refuse_duplicate(access, index, refusal);
     }
     return err;
 }
@@ -113,23 +110,40 @@ static enum err refuse_large(enum err err, struct refusal *refusal)
     return err;
 }
 
-/* The answer to a write: the row, or with writeResponse "minimal" only its system fields if it may not be read. */
-static enum err write_answer(struct data_call *call, const struct data_access *access, struct row_id id,
-                             struct span encoded)
+/* May whoever wrote the row read it, as it is now? */
+static enum err is_readable(struct data_txn *txn, const struct data_access *access, const struct row *row,
+                            bool *out_may)
 {
-    const struct row_view view = {.schema = access->table->schema, .rls = &access->rls, .select = NULL};
+    const struct row_gate gate = {.bound = &access->rls,
+                                  .filters = access->table->filters,
+                                  .op = RLS_READ,
+                                  .verdict = rls_decide(&access->rls, RLS_READ).verdict,
+                                  .work = txn->data->policy_work};
+
+    return row_gate_passes(&gate, row, out_may);
+}
+
+/* The answer to a write: the row, or with writeResponse "minimal" only its system fields if it may not be read. */
+static enum err write_answer(struct data_txn *txn, struct data_call *call, const struct data_access *access,
+                             struct row_id id, struct span encoded)
+{
+    const struct row_view view = {.schema = access->table->schema,
+                                  .column_rules = access->table->column_rules,
+                                  .rls = &access->rls,
+                                  .select = NULL};
     struct json_out out;
     struct row row;
+    bool readable = true;
 
     TRY(row_read(id, encoded, &row));
     json_out_init(&out, call->out);
-    const struct rls_decision read = rls_decide(&access->rls, RLS_READ);
-    const bool readable =
-        read.verdict == RLS_ALLOW || (read.verdict == RLS_OWNER && rls_owns(&access->rls.who, row.created_by));
-    if (access->rls.settings.write_minimal && !readable) {
-        row_json_write_system(&out, &row);
-    } else {
+    if (access->rls.settings.write_minimal) {
+        TRY(is_readable(txn, access, &row, &readable));
+    }
+    if (readable) {
         TRY(row_json_write(&out, &view, &row));
+    } else {
+        row_json_write_system(&out, &row);
     }
     return json_out_finish(&out);
 }
@@ -168,7 +182,7 @@ enum err data_row_create(struct data_txn *txn, struct data_call *call)
         return refuse_large(coded, &call->refusal);
     }
     const struct row_id id = store_txn_row_id(txn->store, txn->now);
-    const enum err written = write_answer(call, &access, id, encoded);
+    const enum err written = write_answer(txn, call, &access, id, encoded);
     if (written != ERR_OK) {
         return refuse_large(written, &call->refusal);
     }
@@ -190,7 +204,8 @@ enum err data_row_update(struct data_txn *txn, struct data_call *call)
     struct row stored;
 
     TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_UPDATE, &access, &call->refusal));
-    TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, &stored, &call->refusal));
+    TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, txn->data->policy_work, &stored,
+                        &call->refusal));
     TRY(data_txn_body(call, REFUSAL_DATA_VALIDATION_ERROR, &body));
     TRY(check_columns(&access, body, rls_owns(&access.rls.who, stored.created_by), &call->refusal));
     TRY(check_body(txn, call, &access, SCHEMA_PATCH, &patch));
@@ -200,7 +215,7 @@ enum err data_row_update(struct data_txn *txn, struct data_call *call)
     if (coded != ERR_OK) {
         return refuse_large(coded, &call->refusal);
     }
-    const enum err written = write_answer(call, &access, stored.id, encoded);
+    const enum err written = write_answer(txn, call, &access, stored.id, encoded);
     if (written != ERR_OK) {
         return refuse_large(written, &call->refusal);
     }
@@ -215,7 +230,8 @@ enum err data_row_delete(struct data_txn *txn, struct data_call *call)
     struct row stored;
 
     TRY(data_access_open(data_txn_catalog(txn), &txn->principal, call->table, RLS_DELETE, &access, &call->refusal));
-    TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, &stored, &call->refusal));
+    TRY(data_access_row(&access, store_txn_snap(txn->store), call->id, txn->data->policy_work, &stored,
+                        &call->refusal));
     json_out_init(&out, call->out);
     json_out_object(&out);
     json_out_member_bool(&out, span_lit("success"), true);

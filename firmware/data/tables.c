@@ -34,11 +34,16 @@ static void write_policy(struct json_out *out, const struct catalog_table *table
     policy_json_write_rules(out, table->policy);
     json_out_name(out, span_lit("security"));
     policy_json_write_security(out, table->policy);
+    json_out_name(out, span_lit("tests"));
+    if (rls_policy_tests(table->policy).len > 0) {
+        json_out_raw(out, rls_policy_tests(table->policy));
+    } else {
+        json_out_null(out);
+    }
 }
 
-/* The members of a table, without the braces: some answers add to them. */
-static enum err write_members(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
-                              enum table_detail detail)
+enum err table_write_members(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
+                             enum table_detail detail)
 {
     const struct json_value *doc = table->record.doc;
     uint64_t rows = 0;
@@ -72,7 +77,7 @@ enum err table_write(struct json_out *out, struct store_snap *snap, const struct
                      enum table_detail detail)
 {
     json_out_object(out);
-    TRY(write_members(out, snap, table, detail));
+    TRY(table_write_members(out, snap, table, detail));
     json_out_object_end(out);
     return ERR_OK;
 }
@@ -217,96 +222,6 @@ enum err table_answer(struct data_txn *txn, struct data_call *call, const struct
     return json_out_finish(&out);
 }
 
-/* --- policies --- */
-
-static const struct span policy_members[] = {
-    {(const uint8_t *)"permissions", 11},       {(const uint8_t *)"expressionPermissions", 21},
-    {(const uint8_t *)"columnPermissions", 17}, {(const uint8_t *)"rowFilters", 10},
-    {(const uint8_t *)"security", 8},           {(const uint8_t *)"tests", 5},
-};
-
-static enum err refuse_policy(enum err err, const struct rls_problem *problem, struct refusal *refusal)
-{
-    const struct span where = span_of(problem->where, problem->where_len);
-
-    if (err == ERR_MALFORMED) {
-        return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, where,
-                         problem->why == NULL ? "is not valid" : problem->why);
-    }
-    return err;
-}
-
-/* What is compiled but applied nowhere is refused: to ignore a restriction would open the table. */
-static enum err refuse_unknown_rules(const struct rls_policy *policy, struct refusal *refusal)
-{
-    if (rls_filter_count(policy) > 0) {
-        return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, span_lit("rowFilters"),
-                         "is not available in this version");
-    }
-    if (rls_policy_tests(policy).len > 0) {
-        return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, span_lit("tests"), "is not available in this version");
-    }
-    return ERR_OK;
-}
-
-enum err policy_read(const struct json_value *body, struct arena *arena, struct rls_policy **out_policy,
-                     struct refusal *refusal)
-{
-    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
-    struct rls_problem problem = {0};
-    struct json_member *members = NULL;
-    size_t count = 0;
-    void *memory = NULL;
-
-    TRY(arena_alloc(arena, ARRAY_LENGTH(policy_members) * sizeof *members, &memory));
-    members = memory;
-    for (size_t i = 0; i < ARRAY_LENGTH(policy_members); i++) {
-        const struct json_value *value = json_find(body, policy_members[i]);
-        if (value != NULL) {
-            members[count++] = (struct json_member){policy_members[i], *value};
-        }
-    }
-    const struct json_value object = {.type = JSON_OBJECT, .as.object = {members, count}};
-    const enum err err = rls_compile(&object, policy_json_text, &policy, &problem);
-    if (err != ERR_OK) {
-        return refuse_policy(err, &problem, refusal);
-    }
-    TRY(refuse_unknown_rules(policy, refusal));
-    *out_policy = TAKE(policy);
-    return ERR_OK;
-}
-
-static void write_warnings(struct json_out *out, const struct data_txn *txn, const struct catalog_table *table)
-{
-    const uint32_t warnings = rls_policy_warnings(table->policy, txn->project->preset);
-
-    json_out_name(out, span_lit("warnings"));
-    json_out_array(out);
-    for (uint32_t bit = 1; bit != 0; bit <<= 1) {
-        if ((warnings & bit) != 0) {
-            json_out_text(out, span_str(rls_warning_text(bit)));
-        }
-    }
-    /* Web clients read a body with both members as an envelope: contract 8.1. */
-    if (schema_find(table->schema, span_lit("success")) != NULL &&
-        schema_find(table->schema, span_lit("data")) != NULL) {
-        json_out_text(out, span_lit("columns named success and data together are misread by web clients"));
-    }
-    json_out_array_end(out);
-}
-
-static enum err answer_with_warnings(struct data_txn *txn, struct data_call *call, const struct catalog_table *table)
-{
-    struct json_out out;
-
-    json_out_init(&out, call->out);
-    json_out_object(&out);
-    TRY(write_members(&out, store_txn_snap(txn->store), table, TABLE_WHOLE));
-    write_warnings(&out, txn, table);
-    json_out_object_end(&out);
-    return json_out_finish(&out);
-}
-
 /* --- operations --- */
 
 struct new_table {
@@ -365,7 +280,6 @@ static enum err read_new(const struct json_value *body, struct arena *arena, str
         return refuse_at(refusal, REFUSAL_DATA_VALIDATION_ERROR, name.name, "is not a name that a table may have");
     }
     TRY(read_schema(json_find(body, span_lit("schema")), &out->schema, refusal));
-    TRY(policy_read(body, arena, &out->policy, refusal));
     TRY(index_read_list(json_find(body, span_lit("indexes")), out->schema, &out->indexes, refusal));
     return index_follow_schema(out->schema, &out->indexes, arena, refusal);
 }
@@ -408,12 +322,14 @@ enum err data_table_create(struct data_txn *txn, struct data_call *call)
     TRY(mem_alloc(sizeof *new_table, &memory));
     new_table = memory;
     TRY(read_new(body, call->arena, new_table, &call->refusal));
+    TRY(policy_read(body, POLICY_AMONG_OTHERS, call->arena, &new_table->policy, &call->refusal));
+    TRY(policy_check(txn, call, new_table->name, new_table->schema, new_table->policy));
     if (catalog_table(data_txn_catalog(txn), txn->environment->record.id, new_table->name) != NULL) {
         return refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "The environment has a table of this name");
     }
     TRY(store_new(txn, call, new_table, &table));
     call->status = CREATED;
-    return answer_with_warnings(txn, call, table);
+    return policy_answer(txn, call, table);
 }
 
 enum err data_table_update(struct data_txn *txn, struct data_call *call)
@@ -438,31 +354,13 @@ enum err data_table_update(struct data_txn *txn, struct data_call *call)
     if (permissions != NULL) {
         const enum err err = rls_policy_with_permissions(table->policy, permissions, &policy, &problem);
         if (err != ERR_OK) {
-            return refuse_policy(err, &problem, &call->refusal);
+            return policy_refuse(err, &problem, &call->refusal);
         }
+        TRY(policy_check(txn, call, table->record.name, table->schema, policy));
         edit.policy = policy;
     }
     TRY(table_edit_store(txn, &edit, &table));
     return table_answer(txn, call, table);
-}
-
-enum err data_table_set_policy(struct data_txn *txn, struct data_call *call)
-{
-    SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
-    const struct catalog_table *table = NULL;
-    const struct json_value *body = NULL;
-    struct data_table_edit edit;
-    void *memory = NULL;
-
-    TRY(data_txn_admin(txn, call));
-    TRY(data_txn_table(txn, call, &table));
-    TRY(data_txn_body(call, REFUSAL_DATA_VALIDATION_ERROR, &body));
-    TRY(policy_read(body, call->arena, &policy, &call->refusal));
-    TRY(arena_alloc(call->arena, sizeof(struct data_index_list), &memory));
-    table_edit_of(table, memory, &edit);
-    edit.policy = policy;
-    TRY(table_edit_store(txn, &edit, &table));
-    return answer_with_warnings(txn, call, table);
 }
 
 enum err table_forget(struct data_txn *txn, const struct catalog_table *table)

@@ -35,9 +35,9 @@ struct walk {
     size_t where_len;
 };
 
-static const char *const rule_names[] = {"required", "type", "pattern", "minLength", "maxLength", "minimum",
-                                         "maximum",  "enum", "items",   "unknown",   "name",      "json"};
-_Static_assert(ARRAY_LENGTH(rule_names) == SCHEMA_RULE_JSON + 1, "every rule has a name");
+static const char *const rule_names[] = {"required", "type",  "pattern", "minLength", "maxLength", "minimum", "maximum",
+                                         "enum",     "items", "unknown", "name",      "json",      "test"};
+_Static_assert(ARRAY_LENGTH(rule_names) == SCHEMA_RULE_TEST + 1, "every rule has a name");
 
 const char *schema_rule_name(enum schema_rule rule)
 {

@@ -21,14 +21,14 @@
 #include "hal/base/mem.h"
 #include "hal/base/span.h"
 
-#define SCHEMA_FIELDS_MAX     200        /* top-level fields: each costs a comparison per member of a body */
+#define SCHEMA_FIELDS_MAX     200  /* top-level fields: each costs a comparison per member of a body */
 #define SCHEMA_MEMBERS_MAX    2000 /* of a checked object: each is looked for among the fields, and the other way */
-#define SCHEMA_NODES_MAX      1000       /* fields of all levels, and items */
-#define SCHEMA_DEPTH_MAX      8          /* levels of properties and items below a field */
-#define SCHEMA_ENUM_MAX       256        /* values of one enum: compared one by one */
-#define SCHEMA_NAME_MAX       64         /* bytes of a field name */
-#define SCHEMA_PATTERN_MAX    256        /* bytes of a pattern, as in a filter */
-#define SCHEMA_TEXT_MAX       1024       /* bytes of a description */
+#define SCHEMA_NODES_MAX      1000 /* fields of all levels, and items */
+#define SCHEMA_DEPTH_MAX      8    /* levels of properties and items below a field */
+#define SCHEMA_ENUM_MAX       256  /* values of one enum: compared one by one */
+#define SCHEMA_NAME_MAX       64   /* bytes of a field name */
+#define SCHEMA_PATTERN_MAX    256  /* bytes of a pattern, as in a filter */
+#define SCHEMA_TEXT_MAX       1024 /* bytes of a description */
 #define SCHEMA_BYTES_MAX      (4u << 20) /* memory of one compiled schema */
 #define SCHEMA_COLUMN_MAX     0xFEFFu    /* largest column id */
 #define SCHEMA_VIOLATIONS_MAX 20         /* contract 1.4: details */
@@ -149,6 +149,7 @@ enum schema_rule {
     SCHEMA_RULE_UNKNOWN,
     SCHEMA_RULE_NAME,
     SCHEMA_RULE_JSON,
+    SCHEMA_RULE_TEST, /* of a policy, which reports the same way; no row breaks it */
 };
 
 /* "required", "minLength" ...: as it stands in `details`. A static string. */

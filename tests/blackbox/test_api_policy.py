@@ -193,9 +193,7 @@ BAD_POLICIES = {
     "expressions_empty": {"expressionPermissions": {}},
     "expressions_bad": {"expressionPermissions": {"read": "user || self"}},
     "columns_bad": {"columnPermissions": {"createdBy": {"read": "admin"}}},
-    # row filters belong to a later feature: whatever is written is refused, and never ignored
-    "rows": {"rowFilters": [{"expression": "guest", "filter": {}}]},
-    "rows_bad": {"rowFilters": {}},
+    "rows": {"rowFilters": {}},
 }
 
 
@@ -213,17 +211,8 @@ def test_a_policy_that_would_not_be_enforced_as_written_is_refused(app, name):
     assert error(table.read(row_id, app.pk)) == (200, None)
 
 
-@pytest.mark.parametrize("member", ["rows"])
-def test_a_member_of_a_later_feature_is_refused_in_these_words(app, member):
-    name = next(iter(BAD_POLICIES[member]))
-
-    message = app.table().policy(**BAD_POLICIES[member]).json["message"]
-
-    assert name in message and "not available" in message
-
-
 @pytest.mark.parametrize("member,value", [("expressionPermissions", None), ("columnPermissions", None),
-                                          ("rowFilters", None), ("rowFilters", [])], ids=str)
+                                          ("rowFilters", None), ("rowFilters", []), ("tests", None), ("tests", [])], ids=str)
 def test_members_that_restrict_nothing_are_accepted(app, member, value):
     table = app.table()
 

@@ -187,7 +187,7 @@ static void a_table_that_cannot_be_is_refused(void **state)
         {"{\"tableName\":\"t\",\"permissions\":{\"user\":{\"read\":1}}}", 400, "data/validation-error"},
         {"{\"tableName\":\"t\",\"expressionPermissions\":{\"read\":\"owner\"}}", 400, "data/validation-error"},
         {"{\"tableName\":\"t\",\"columnPermissions\":{\"id\":{\"read\":\"admin\"}}}", 400, "data/validation-error"},
-        {"{\"tableName\":\"t\",\"rowFilters\":[{\"expression\":\"user\",\"filter\":{}}]}", 400,
+        {"{\"tableName\":\"t\",\"rowFilters\":[{\"expression\":\"user\",\"filter\":{\"a\":{\"$no\":1}}}]}", 400,
          "data/validation-error"},
         {"{\"tableName\":\"t\",\"security\":{\"nosuch\":true}}", 400, "data/validation-error"},
         {"{\"tableName\":\"t\",\"environment\":\"prod\"}", 403, "auth/forbidden"},

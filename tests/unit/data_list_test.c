@@ -35,6 +35,7 @@ struct fixture {
     struct schema *schema;
     struct buf *out;
     struct rls_bound rls;
+    struct row_gate gate;
     enum rls_verdict verdict;
     struct filter_problem problem;
     struct known rows[ROWS];
@@ -112,11 +113,9 @@ static int teardown(void **state)
 
 static enum err plan_of(struct fixture *f, const char *query, const struct plan **out_plan)
 {
-    const struct plan_input input = {.arena = f->arena,
-                                     .schema = f->schema,
-                                     .rls = &f->rls,
-                                     .verdict = f->verdict,
-                                     .query = span_str(query)};
+    f->gate = (struct row_gate){.bound = &f->rls, .op = RLS_LIST, .verdict = f->verdict};
+    const struct plan_input input = {
+        .arena = f->arena, .schema = f->schema, .gate = &f->gate, .query = span_str(query)};
     return plan_new(&input, out_plan, &f->problem);
 }
 
@@ -262,7 +261,7 @@ static void plan_new_denies_without_an_allowing_verdict(void **state)
     }
     f->verdict = RLS_OWNER;
     assert_int_equal(plan_of(f, "", &plan), ERR_OK);
-    assert_true(plan->owner_only);
+    assert_true(plan->by_owner);
 }
 
 static void plan_new_reports_an_arena_that_is_used_up(void **state)
