@@ -330,8 +330,9 @@ lint:
 	@$(RUN) --programs tests/lint/run.sh
 
 # The program under test is the one with the sanitizers, found by the tests in the environment.
-BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_DEPS=$(abspath $(DEPS)) ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
-	ROWLOCK=$(abspath $(OUT)/asan/rowlock) ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock)
+BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
+	ROWLOCK=$(abspath $(OUT)/asan/rowlock) ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock) \
+	ROWLOCK_INSTALL='make O=$(O) DEPS=$(DEPS) BOARD=$(BOARD) CC=$(CC) install'
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
 
 BLACKBOX_LIMIT ?= 1500
