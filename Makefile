@@ -419,7 +419,7 @@ proof: $(SMALL_PROOFS) $(ENGINE_asan)
 		"tests/proof/cbmc.sh $(CBMC) $(INCLUDE)"
 
 # Processes of the black box end by signal inside a sandbox and write no counts, so this is the coverage of unit and
-# fault tests.
+# fault tests. The policy evaluator has to be covered whole.
 cover: $(TESTS_cov)
 	@find $(OUT)/cov -name '*.gcda' -delete
 	@$(RUN) --programs $(TESTS_cov)
@@ -429,6 +429,7 @@ cover: $(TESTS_cov)
 		--output-file $(OUT)/cov/ours.info
 	@genhtml --quiet --branch-coverage --output-directory $(OUT)/cov/html $(OUT)/cov/ours.info
 	@lcov --list $(OUT)/cov/ours.info --rc lcov_branch_coverage=1
+	@tests/lint/covered.sh $(OUT)/cov/ours.info firmware/rls
 	@echo 'in detail: $(OUT)/cov/html/index.html'
 
 ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))

@@ -16,10 +16,8 @@
 static void where_put(struct rls_problem *problem, struct span text)
 {
     const size_t len = num_min(text.len, sizeof(problem->where) - problem->where_len);
-    if (len > 0) {
-        memcpy(problem->where + problem->where_len, text.data, len);
-        problem->where_len += len;
-    }
+    memcpy(problem->where + problem->where_len, text.data, len);
+    problem->where_len += len;
 }
 
 enum err rls_refuse_member(struct rls_problem *out_problem, const char *prefix, struct span name, const char *member,
@@ -161,7 +159,8 @@ static enum err parse_column(const struct json_member *field, struct rls_draft_c
     struct rls_draft_column column = {.name = field->name};
     if (!rls_field_name_valid(field->name)) {
         return rls_refuse(out_problem, member_name, field->name,
-                          rls_field_is_system(field->name) ? "is a system field" : "is not a name that a field may have");
+                          rls_field_is_system(field->name) ? "is a system field"
+                                                           : "is not a name that a field may have");
     }
     if (field->value.type != JSON_OBJECT) {
         return rls_refuse(out_problem, member_name, field->name, "must be an object of read and write");
@@ -249,8 +248,8 @@ static enum err check_tests(const struct json_value *tests, struct rls_problem *
 }
 
 /* Writes one value behind the others. */
-static enum err put_text(rls_text_writer *write, const struct json_value *value, struct buf *texts, struct span *out_text,
-                         struct rls_problem *out_problem)
+static enum err put_text(rls_text_writer *write, const struct json_value *value, struct buf *texts,
+                         struct span *out_text, struct rls_problem *out_problem)
 {
     const size_t before = buf_len(texts);
     const enum err err = write(texts, value);
@@ -288,8 +287,8 @@ static enum err put_texts(const struct json_value *policy, rls_text_writer *writ
 
 static enum err check_members(const struct json_value *policy, struct rls_problem *out_problem)
 {
-    static const char *const members[] = {"permissions", "expressionPermissions", "columnPermissions", "rowFilters",
-                                          "security",    "tests"};
+    static const char *const members[] = {
+        "permissions", "expressionPermissions", "columnPermissions", "rowFilters", "security", "tests"};
     if (!is_null(policy) && policy->type != JSON_OBJECT) {
         return rls_refuse(out_problem, "policy", SPAN_NONE, "must be an object");
     }

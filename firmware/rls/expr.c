@@ -10,7 +10,8 @@
  * requester has such a custom role: rls_bind does not look at it. */
 #include "firmware/rls/rls_int.h"
 
-static const char not_grammar[] = "is not an expression of user, guest, admin, self, public, role:name, role:*, & and |";
+static const char not_grammar[] =
+    "is not an expression of user, guest, admin, self, public, role:name, role:*, & and |";
 
 struct scanner {
     struct span rest;
@@ -104,8 +105,11 @@ static const char *scan_atom(struct scanner *scanner, struct rls_roles *roles, u
     static const struct {
         const char *word;
         uint8_t code;
-    } atoms[] = {{"public", RLS_CODE_ANYBODY}, {"guest", RLS_CODE_ANYBODY}, {"user", RLS_CODE_USER},
-                 {"admin", RLS_CODE_ADMIN},    {"self", RLS_CODE_SELF}};
+    } atoms[] = {{"public", RLS_CODE_ANYBODY},
+                 {"guest", RLS_CODE_ANYBODY},
+                 {"user", RLS_CODE_USER},
+                 {"admin", RLS_CODE_ADMIN},
+                 {"self", RLS_CODE_SELF}};
     const struct span word = take_word(scanner);
     if (span_equal(word, span_lit("role"))) {
         return scan_role(scanner, roles, out_code);

@@ -167,8 +167,8 @@ void rls_draft_copy(const struct rls_policy *policy, struct rls_draft *draft)
                                                       .write = rls_column_source(policy, i, RLS_COLUMN_WRITE)};
     }
     for (size_t i = 0; i < policy->filter_count; i++) {
-        draft->filters[i] = (struct rls_draft_filter){.source = rls_filter_source(policy, i),
-                                                      .text = rls_filter_text(policy, i)};
+        draft->filters[i] =
+            (struct rls_draft_filter){.source = rls_filter_source(policy, i), .text = rls_filter_text(policy, i)};
     }
     draft->column_count = policy->column_count;
     draft->filter_count = policy->filter_count;

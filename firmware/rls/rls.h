@@ -222,8 +222,8 @@ struct rls_facts {
     bool user; /* group user or admin */
     bool admin;
     bool any_role;
-    size_t role_count;                   /* roles that the policy names */
-    uint64_t roles[RLS_ROLES_MAX / 64];  /* those of them that the requester has */
+    size_t role_count;                  /* roles that the policy names */
+    uint64_t roles[RLS_ROLES_MAX / 64]; /* those of them that the requester has */
 };
 
 #define RLS_BOUND 0x69969669u

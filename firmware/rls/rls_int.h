@@ -147,6 +147,11 @@ enum err rls_draft_publish(struct rls_draft *draft, struct rls_policy **out_poli
 enum err rls_settings_parse(const struct json_value *security, struct rls_head *head, struct rls_problem *out_problem)
     MUST_USE;
 
+/* The settings but for the number of rows, a byte each in their order; from_bytes takes bytes that are in range. */
+#define RLS_SETTING_BYTES 9
+void rls_settings_to_bytes(const struct rls_settings *settings, uint8_t out_bytes[RLS_SETTING_BYTES]);
+struct rls_settings rls_settings_from_bytes(const uint8_t bytes[RLS_SETTING_BYTES], uint32_t max_rows);
+
 /* Sets out_problem to "prefix", "prefix.name" or "prefix.name.member" (empty ones are left out) and why, and answers
  * ERR_MALFORMED. */
 enum err rls_refuse(struct rls_problem *out_problem, const char *prefix, struct span name, const char *why) MUST_USE;

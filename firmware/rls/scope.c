@@ -14,7 +14,8 @@
 #define SCOPE_LIST   0x3C
 #define SCOPE_ANY_OP 0xFF
 
-#define TABLE_MAX 64
+#define TABLE_MAX  64
+#define ENTRY_HEAD 2 /* operation and length */
 
 struct entry {
     uint8_t op;
@@ -83,14 +84,15 @@ enum err scope_compile(const struct json_value *scopes, struct buf *out)
 /* Reads the entry at the reader's place; false at the end and on damage. */
 static bool next_entry(struct reader *reader, struct entry *out_entry)
 {
-    uint8_t op = 0;
-    uint8_t len = 0;
-    struct span table;
-    if (reader->rest.len == 0 || reader_get_u8(reader, &op) != ERR_OK || reader_get_u8(reader, &len) != ERR_OK ||
-        reader_get(reader, len, &table) != ERR_OK) {
+    const struct span rest = reader->rest;
+    if (rest.len < ENTRY_HEAD || rest.len - ENTRY_HEAD < rest.data[1]) {
         return false;
     }
-    *out_entry = (struct entry){op, table};
+    const uint8_t op = rest.data[0];
+    const size_t len = rest.data[1];
+    const size_t taken = ENTRY_HEAD + len;
+    *out_entry = (struct entry){op, span_of(rest.data + ENTRY_HEAD, len)};
+    reader->rest = span_of(rest.data + taken, rest.len - taken);
     return (op < RLS_OPS || op == SCOPE_ANY_OP) && len > 0 && len <= TABLE_MAX;
 }
 

@@ -4,6 +4,8 @@
  * of the preset. */
 #include "firmware/rls/rls.h"
 
+#include <string.h>
+
 #include "firmware/rls/rls_int.h"
 
 static const struct rls_settings preset_compat = {
@@ -19,23 +21,25 @@ static const struct rls_settings preset_hardened = {.row_filter_scope = RLS_FILT
 /* A setting that is one of a few words. 403 and 404 may be written as numbers, true and false as booleans. */
 #define WORDS_MAX 3
 struct setting {
-    uint32_t bit;
     const char *name;
     const char *words[WORDS_MAX]; /* by value; "false", "true" stand for the JSON booleans */
     const char *why;
 };
 
-static const struct setting settings_table[] = {
-    {RLS_SET_ROW_FILTER_SCOPE, "rowFilterScope", {"list", "read", "all"}, "must be list, read or all"},
-    {RLS_SET_NO_MATCH, "rowFilterNoMatch", {"deny", "allow", NULL}, "must be deny or allow"},
-    {RLS_SET_FORBIDDEN_ROWS, "forbiddenRows", {"403", "404", NULL}, "must be 403 or 404"},
-    {RLS_SET_REQUIRE_EXPLICIT, "requireExplicitPolicy", {"false", "true", NULL}, "must be true or false"},
-    {RLS_SET_GUEST_ACCESS, "guestAccess", {"policy", "off", NULL}, "must be policy or off"},
-    {RLS_SET_ADDITIONAL_FIELDS, "additionalFields", {"reject", "strip", "allow"}, "must be allow, strip or reject"},
-    {RLS_SET_WRITE_RESPONSE, "writeResponse", {"full", "minimal", NULL}, "must be full or minimal"},
-    {RLS_SET_POLICY_IN_SPEC, "policyInSpec", {"false", "true", NULL}, "must be true or false"},
-    {RLS_SET_AUDIT_READS, "auditReads", {"false", "true", NULL}, "must be true or false"},
+/* In the order of struct rls_settings and of the RLS_SET_ bits. */
+static const struct setting settings_table[RLS_SETTING_BYTES] = {
+    {"rowFilterScope", {"list", "read", "all"}, "must be list, read or all"},
+    {"rowFilterNoMatch", {"deny", "allow", NULL}, "must be deny or allow"},
+    {"forbiddenRows", {"403", "404", NULL}, "must be 403 or 404"},
+    {"requireExplicitPolicy", {"false", "true", NULL}, "must be true or false"},
+    {"guestAccess", {"policy", "off", NULL}, "must be policy or off"},
+    {"additionalFields", {"reject", "strip", "allow"}, "must be allow, strip or reject"},
+    {"writeResponse", {"full", "minimal", NULL}, "must be full or minimal"},
+    {"policyInSpec", {"false", "true", NULL}, "must be true or false"},
+    {"auditReads", {"false", "true", NULL}, "must be true or false"},
 };
+
+_Static_assert(RLS_SET_AUDIT_READS == 1u << (RLS_SETTING_BYTES - 1), "each of them has its bit");
 
 static struct span word_of(const struct json_value *value)
 {
@@ -57,41 +61,44 @@ static struct span word_of(const struct json_value *value)
     return SPAN_NONE;
 }
 
-static void setting_store(struct rls_settings *settings, uint32_t bit, unsigned int value)
+void rls_settings_to_bytes(const struct rls_settings *settings, uint8_t out_bytes[RLS_SETTING_BYTES])
 {
-    switch (bit) {
-    case RLS_SET_ROW_FILTER_SCOPE:
-        settings->row_filter_scope = (enum rls_filter_scope)value;
-        return;
-    case RLS_SET_NO_MATCH:
-        settings->no_match_allows = value == 1;
-        return;
-    case RLS_SET_FORBIDDEN_ROWS:
-        settings->forbidden_is_absent = value == 1;
-        return;
-    case RLS_SET_REQUIRE_EXPLICIT:
-        settings->require_explicit = value == 1;
-        return;
-    case RLS_SET_GUEST_ACCESS:
-        settings->guest_off = value == 1;
-        return;
-    case RLS_SET_ADDITIONAL_FIELDS:
-        settings->fields = (enum rls_additional)value;
-        return;
-    case RLS_SET_WRITE_RESPONSE:
-        settings->write_minimal = value == 1;
-        return;
-    case RLS_SET_POLICY_IN_SPEC:
-        settings->policy_in_spec = value == 1;
-        return;
-    case RLS_SET_AUDIT_READS:
-        settings->audit_reads = value == 1;
-        return;
-    }
+    const uint8_t bytes[RLS_SETTING_BYTES] = {(uint8_t)settings->row_filter_scope,
+                                              settings->no_match_allows,
+                                              settings->forbidden_is_absent,
+                                              settings->require_explicit,
+                                              settings->guest_off,
+                                              (uint8_t)settings->fields,
+                                              settings->write_minimal,
+                                              settings->policy_in_spec,
+                                              settings->audit_reads};
+    memcpy(out_bytes, bytes, sizeof(bytes));
 }
 
-static enum err parse_max_rows(const struct json_value *value, struct rls_head *head,
-                               struct rls_problem *out_problem)
+struct rls_settings rls_settings_from_bytes(const uint8_t bytes[RLS_SETTING_BYTES], uint32_t max_rows)
+{
+    return (struct rls_settings){.row_filter_scope = (enum rls_filter_scope)bytes[0],
+                                 .no_match_allows = bytes[1] == 1,
+                                 .forbidden_is_absent = bytes[2] == 1,
+                                 .require_explicit = bytes[3] == 1,
+                                 .guest_off = bytes[4] == 1,
+                                 .fields = (enum rls_additional)bytes[5],
+                                 .write_minimal = bytes[6] == 1,
+                                 .policy_in_spec = bytes[7] == 1,
+                                 .audit_reads = bytes[8] == 1,
+                                 .max_rows_per_owner = max_rows};
+}
+
+static void setting_store(struct rls_head *head, size_t setting, uint8_t value)
+{
+    uint8_t bytes[RLS_SETTING_BYTES];
+    rls_settings_to_bytes(&head->settings, bytes);
+    bytes[setting] = value;
+    head->settings = rls_settings_from_bytes(bytes, head->settings.max_rows_per_owner);
+    head->settings_set |= 1u << setting;
+}
+
+static enum err parse_max_rows(const struct json_value *value, struct rls_head *head, struct rls_problem *out_problem)
 {
     if (value->type == JSON_NULL) {
         head->settings.max_rows_per_owner = 0;
@@ -104,8 +111,7 @@ static enum err parse_max_rows(const struct json_value *value, struct rls_head *
     return ERR_OK;
 }
 
-static enum err parse_setting(const struct json_member *member, struct rls_head *head,
-                              struct rls_problem *out_problem)
+static enum err parse_setting(const struct json_member *member, struct rls_head *head, struct rls_problem *out_problem)
 {
     if (span_equal(member->name, span_lit("maxRowsPerOwner"))) {
         return parse_max_rows(&member->value, head, out_problem);
@@ -118,8 +124,7 @@ static enum err parse_setting(const struct json_member *member, struct rls_head 
         const struct span word = word_of(&member->value);
         for (unsigned int value = 0; value < WORDS_MAX && setting->words[value] != NULL; value++) {
             if (span_equal(span_str(setting->words[value]), word)) {
-                setting_store(&head->settings, setting->bit, value);
-                head->settings_set |= setting->bit;
+                setting_store(head, i, (uint8_t)value);
                 return ERR_OK;
             }
         }
@@ -128,8 +133,7 @@ static enum err parse_setting(const struct json_member *member, struct rls_head 
     return rls_refuse(out_problem, "security", member->name, "is not a setting");
 }
 
-enum err rls_settings_parse(const struct json_value *security, struct rls_head *head,
-                            struct rls_problem *out_problem)
+enum err rls_settings_parse(const struct json_value *security, struct rls_head *head, struct rls_problem *out_problem)
 {
     head->settings = preset_compat;
     head->settings_set = 0;

@@ -24,44 +24,15 @@
 #define GIVEN_FILTERS     0x8u
 #define GIVEN_ALL         0xfu
 
-#define SETTING_BYTES 9
-#define HEAD_BYTES    (1 + 1 + 2 * RLS_SUBJECTS + 4 + SETTING_BYTES + 4)
-#define RULE_LENGTHS  4
+#define HEAD_BYTES   (1 + 1 + 2 * RLS_SUBJECTS + 4 + RLS_SETTING_BYTES + 4)
+#define RULE_LENGTHS 4
 _Static_assert(HEAD_BYTES + RLS_OPS * RULE_LENGTHS + 1 + RLS_COLUMNS_MAX * (1 + 2 * RULE_LENGTHS) + 1 +
                        RLS_FILTERS_MAX * (RULE_LENGTHS + 4) + 4 <=
                    RLS_STORED_OVERHEAD,
                "a policy that can be made can be stored");
 
 /* The one-byte settings in stored order, and the largest value of each. */
-static const uint8_t setting_max[SETTING_BYTES] = {RLS_FILTER_ALL, 1, 1, 1, 1, RLS_FIELDS_ALLOW, 1, 1, 1};
-
-static void settings_to_bytes(const struct rls_settings *settings, uint8_t out_bytes[SETTING_BYTES])
-{
-    const uint8_t bytes[SETTING_BYTES] = {(uint8_t)settings->row_filter_scope,
-                                          settings->no_match_allows,
-                                          settings->forbidden_is_absent,
-                                          settings->require_explicit,
-                                          settings->guest_off,
-                                          (uint8_t)settings->fields,
-                                          settings->write_minimal,
-                                          settings->policy_in_spec,
-                                          settings->audit_reads};
-    memcpy(out_bytes, bytes, sizeof(bytes));
-}
-
-static struct rls_settings settings_from_bytes(const uint8_t bytes[SETTING_BYTES], uint32_t max_rows)
-{
-    return (struct rls_settings){.row_filter_scope = (enum rls_filter_scope)bytes[0],
-                                 .no_match_allows = bytes[1] == 1,
-                                 .forbidden_is_absent = bytes[2] == 1,
-                                 .require_explicit = bytes[3] == 1,
-                                 .guest_off = bytes[4] == 1,
-                                 .fields = (enum rls_additional)bytes[5],
-                                 .write_minimal = bytes[6] == 1,
-                                 .policy_in_spec = bytes[7] == 1,
-                                 .audit_reads = bytes[8] == 1,
-                                 .max_rows_per_owner = max_rows};
-}
+static const uint8_t setting_max[RLS_SETTING_BYTES] = {RLS_FILTER_ALL, 1, 1, 1, 1, RLS_FIELDS_ALLOW, 1, 1, 1};
 
 /* --- writing --- */
 
@@ -85,11 +56,11 @@ static enum err put_rule(const struct rls_policy *policy, const struct rls_rule 
 
 static enum err put_head(const struct rls_head *head, struct buf *out)
 {
-    uint8_t settings[SETTING_BYTES];
-    const unsigned int given =
-        (head->configured ? GIVEN_PERMISSIONS : 0) | (head->expressions ? GIVEN_EXPRESSIONS : 0) |
-        (head->columns_given ? GIVEN_COLUMNS : 0) | (head->filters_given ? GIVEN_FILTERS : 0);
-    settings_to_bytes(&head->settings, settings);
+    uint8_t settings[RLS_SETTING_BYTES];
+    const unsigned int given = (head->configured ? GIVEN_PERMISSIONS : 0) |
+                               (head->expressions ? GIVEN_EXPRESSIONS : 0) | (head->columns_given ? GIVEN_COLUMNS : 0) |
+                               (head->filters_given ? GIVEN_FILTERS : 0);
+    rls_settings_to_bytes(&head->settings, settings);
     TRY(buf_put_u8(out, POLICY_VERSION));
     TRY(buf_put_u8(out, (uint8_t)given));
     for (size_t i = 0; i < RLS_SUBJECTS; i++) {
@@ -173,13 +144,13 @@ static enum err get_settings(struct reader *reader, struct rls_head *head)
     struct span bytes;
     uint32_t max_rows = 0;
     TRY(reader_get_u32be(reader, &head->settings_set));
-    TRY(reader_get(reader, SETTING_BYTES, &bytes));
+    TRY(reader_get(reader, RLS_SETTING_BYTES, &bytes));
     TRY(reader_get_u32be(reader, &max_rows));
     ENSURE(head->settings_set < (RLS_SET_MAX_ROWS_PER_OWNER << 1), ERR_MALFORMED, "unknown setting");
-    for (size_t i = 0; i < SETTING_BYTES; i++) {
+    for (size_t i = 0; i < RLS_SETTING_BYTES; i++) {
         ENSURE(bytes.data[i] <= setting_max[i], ERR_MALFORMED, "setting has an unknown value");
     }
-    head->settings = settings_from_bytes(bytes.data, max_rows);
+    head->settings = rls_settings_from_bytes(bytes.data, max_rows);
     return ERR_OK;
 }
 
@@ -212,6 +183,8 @@ static enum err get_columns(struct reader *reader, struct rls_draft *draft)
         TRY(reader_get_u8(reader, &len));
         TRY(reader_get(reader, len, &column->name));
         ENSURE(rls_field_name_valid(column->name), ERR_MALFORMED, "a rule for no column");
+        ENSURE(i == 0 || span_compare(draft->columns[i - 1].name, column->name) < 0, ERR_MALFORMED,
+               "column rules are not in order");
         TRY(get_rule(reader, &column->read));
         TRY(get_rule(reader, &column->write));
     }

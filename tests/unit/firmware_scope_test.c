@@ -69,6 +69,10 @@ static void scope_check_allows_nothing_without_bytes_or_with_damaged_ones(void *
     assert_int_equal(scope_compile(json_box_value(f, "[\"posts:read\"]"), out), ERR_OK);
     const struct span good = buf_all(out);
     uint8_t copy[16];
+    SCOPED_BUF struct buf *unrestricted = NULL;
+    assert_int_equal(buf_new(SCOPE_BYTES_MAX, &unrestricted), ERR_OK);
+    assert_int_equal(scope_compile(NULL, unrestricted), ERR_OK);
+    assert_true(scope_is_null(buf_all(unrestricted)));
     assert_int_equal(scope_check(good, span_lit("posts"), RLS_READ), RLS_ALLOW);
 
     assert_int_equal(scope_check(SPAN_NONE, span_lit("posts"), RLS_READ), RLS_DENY);
@@ -122,6 +126,85 @@ static void scope_next_prints_what_was_compiled(void **state)
     assert_int_equal(count, ARRAY_LENGTH(expected));
 }
 
+static void scope_compile_reports_a_buffer_that_is_full_and_leaves_it_as_it_was(void **state)
+{
+    struct json_box *f = *state;
+    static const char *const cases[] = {"null", "[\"posts:read\"]"};
+    static const size_t lens[] = {1, 8};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        for (size_t room = 0; room <= lens[i]; room++) {
+            SCOPED_BUF struct buf *out = NULL;
+            assert_int_equal(buf_new(room, &out), ERR_OK);
+
+            const enum err err = scope_compile(json_box_value(f, cases[i]), out);
+
+            assert_int_equal(err, room == lens[i] ? ERR_OK : ERR_RANGE);
+            assert_int_equal(buf_len(out), room == lens[i] ? room : 0);
+            fault_clear();
+        }
+    }
+}
+
+static void damaged_scopes_allow_nothing_behind_the_damage_and_are_not_printed(void **state)
+{
+    (void)state;
+    /* operation | length | name; the first byte says that a list follows. */
+    static const uint8_t bad_op[] = {0x3c, 5, 1, 'a', 0xff, 1, '*'};
+    static const uint8_t no_name[] = {0x3c, 1, 0, 0xff, 1, '*'};
+    static const uint8_t cut_name[] = {0x3c, 1, 5, 'a'};
+    static const uint8_t cut_length[] = {0x3c, 1};
+    static const uint8_t no_kind[] = {0x3d, 0xff, 1, '*'};
+    static const uint8_t all_and_more[] = {0xa5, 0xff, 1, '*'};
+    uint8_t long_name[3 + 65] = {0x3c, 1, 65};
+    memset(long_name + 3, 'a', 65);
+    const struct span cases[] = {span_array(bad_op),     span_array(no_name), span_array(cut_name),
+                                 span_array(cut_length), span_array(no_kind), span_array(all_and_more),
+                                 span_array(long_name)};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char text[SCOPE_TEXT_MAX];
+        size_t cursor = 0;
+        size_t len = 0;
+        assert_int_equal(scope_check(cases[i], span_lit("a"), RLS_READ), RLS_DENY);
+        assert_int_equal(scope_check(cases[i], span_of(long_name + 3, 65), RLS_READ), RLS_DENY);
+        assert_int_equal(scope_check_all(cases[i]), RLS_DENY);
+        assert_false(scope_is_null(cases[i]));
+        assert_false(scope_next(cases[i], &cursor, text, &len));
+        fault_clear();
+    }
+    long_name[2] = 64;
+    assert_int_equal(scope_check(span_of(long_name, 3 + 64), span_of(long_name + 3, 64), RLS_READ), RLS_ALLOW);
+}
+
+static void scope_check_allows_the_operation_and_the_table_that_were_named(void **state)
+{
+    struct json_box *f = *state;
+    static const struct {
+        const char *scopes, *table;
+        enum rls_op op;
+        enum rls_verdict verdict;
+    } cases[] = {
+        {"[\"a:read\"]", "a", RLS_READ, RLS_ALLOW},
+        {"[\"a:read\"]", "a", RLS_LIST, RLS_ALLOW},
+        {"[\"a:read\"]", "a", RLS_CREATE, RLS_DENY},
+        {"[\"a:read\"]", "b", RLS_READ, RLS_DENY},
+        {"[\"a:read\"]", "ab", RLS_READ, RLS_DENY},
+        {"[\"a:list\"]", "a", RLS_READ, RLS_DENY},
+        {"[\"a:create\"]", "a", RLS_LIST, RLS_DENY},
+        {"[\"a:list\"]", "a", RLS_LIST, RLS_ALLOW},
+        {"[\"*:delete\"]", "b", RLS_DELETE, RLS_ALLOW},
+        {"[\"*:delete\"]", "b", RLS_UPDATE, RLS_DENY},
+        {"[\"a:*\"]", "a", RLS_DELETE, RLS_ALLOW},
+        {"[\"a:*\"]", "*", RLS_DELETE, RLS_DENY},
+        {"[\"b:*\",\"a:update\"]", "a", RLS_UPDATE, RLS_ALLOW},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        SCOPED_BUF struct buf *out = NULL;
+        assert_int_equal(buf_new(SCOPE_BYTES_MAX, &out), ERR_OK);
+        assert_int_equal(scope_compile(json_box_value(f, cases[i].scopes), out), ERR_OK);
+        assert_int_equal(scope_check(buf_all(out), span_str(cases[i].table), cases[i].op), cases[i].verdict);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, json_box_set_up, json_box_tear_down)
 
 int main(void)
@@ -132,6 +215,9 @@ int main(void)
         TEST(scope_check_allows_nothing_without_bytes_or_with_damaged_ones),
         TEST(scope_check_all_asks_for_everything),
         TEST(scope_next_prints_what_was_compiled),
+        TEST(scope_compile_reports_a_buffer_that_is_full_and_leaves_it_as_it_was),
+        TEST(damaged_scopes_allow_nothing_behind_the_damage_and_are_not_printed),
+        TEST(scope_check_allows_the_operation_and_the_table_that_were_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
