@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "hal/base/fault.h"
@@ -495,6 +496,10 @@ static void nothing_of_a_secret_stays_in_memory_after_sealing_and_unsealing(void
     uint8_t flipped[32];
     uint8_t clear[32];
     struct hal_tpm_sealed sealed;
+    const char *preloaded = getenv("LD_PRELOAD");
+    if (preloaded != NULL && strstr(preloaded, "vgpreload") != NULL) {
+        skip(); /* valgrind's heap and stack are others than the kernel knows */
+    }
     sandbox_wipe_freed_memory();
     assert_int_equal(hal_tpm_random(f->tpm, flipped, sizeof(flipped)), ERR_OK);
     for (size_t i = 0; i < sizeof(clear); i++) {
