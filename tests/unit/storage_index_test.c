@@ -9,6 +9,7 @@
 
 #include "hal/base/fault.h"
 #include "storage/index_int.h"
+#include "storage/table_int.h"
 
 #define INT(value_)                                                                                                    \
     {                                                                                                                  \
@@ -192,7 +193,8 @@ static void a_search_key_lies_before_the_entries_of_its_tuple(void **state UNUSE
     const struct row_id first = {{0}};
     uint8_t tuple[INDEX_SEARCH_MAX];
     uint8_t entry[INDEX_SEARCH_MAX];
-    struct index_context context = {.index = {9}};
+    const struct table table = {.id = {300}};
+    struct index_context context = {.table = &table, .index = {9}};
     const size_t tuple_len = index_search_key(context.index, span_lit("tuple"), NULL, tuple);
     const size_t entry_len = index_search_key(context.index, span_lit("tuple"), &first, entry);
 
