@@ -24,8 +24,9 @@ from policy import ALLOW, DENY, OPS, OWNER
 FULL = os.environ.get("ROWLOCK_ORACLE") == "full"
 TUPLES = int(os.environ.get("ROWLOCK_ORACLE_TUPLES", "50000"))
 SEED = os.environ.get("ROWLOCK_SEED", "1")
+SYSTEM = {"id": "0" * 24, "createdAt": "2026-01-02T03:04:05.678Z", "updatedAt": "2026-01-02T03:04:05.678Z"}
 LETTER = {ALLOW: "A", OWNER: "O", DENY: "D"}
-BATCH = 500  # cases written before their answers are read: less than what a pipe and the tool's buffer may hold together
+BATCH = 500  # cases asked at a time
 
 
 class Tool:
@@ -36,11 +37,13 @@ class Tool:
         self.writer = concurrent.futures.ThreadPoolExecutor(1)
 
     def ask(self, asked):
+        """The answers of the tool and those of the reference, each worked out while the other is."""
         text = "".join(json.dumps(case, separators=(",", ":")) + "\n" for case in asked)
         written = self.writer.submit(self._write, text)
+        wanted = [expected(case) for case in asked]
         answers = [self.process.stdout.readline().rstrip("\n") for _ in asked]
         written.result()
-        return answers
+        return list(zip(answers, wanted))
 
     def _write(self, text):
         self.process.stdin.write(text)
@@ -53,15 +56,33 @@ class Tool:
         return status
 
 
-def answer_of(table, who, columns, rows):
-    """What the tool has to print for one requester: operations, columns, row filters, rows."""
+def seen_of(table, who, row, decided, columns):
+    """Of one row: whose it is, who reaches it, whether it may be written, which columns an answer has."""
+    owner = reference.owns(who, row)
+    writable = reference.outcome(reference.check_writes, table, who, row, owner)[0] == 200
+    shown = reference.project(table, who, {**SYSTEM, **row})
+    return "".join("01"[each] for each in (owner, *(reference.reachable(table, who, op, row, decided[op][0]) for op in OPS[1:]),
+                                           writable, *(name in shown for name in columns)))
+
+
+def asked_of(table, who, rows, members):
+    """Of a filter that the requester asks: for which rows it holds."""
+    if reference.outcome(reference.check_question, table, who, {"andFilters": members})[0] != 200:
+        return "D"
+    holds = reference.client_member_holds(table, who)
+    return "".join("01"[reference.filters.every(row, members, holds)] for row in rows)
+
+
+def answer_of(table, who, columns, rows, asked):
+    """What the tool has to print for one requester."""
     decided = {op: reference.decide(table, op, who) for op in OPS}
     ops = "".join(("s" if code == reference.SYSTEM else LETTER[verdict]) + str(step) for verdict, code, step in decided.values())
     fields = "".join(LETTER[reference.column(table, who, name, access)] for name in columns for access in ("read", "write"))
     entries = table["policy"].get("rowFilters") or []
     kinds = "".join("-" if who["group"] == "admin" else LETTER[reference.contribution(who, entry)] for entry in entries)
-    seen = "".join("01"[reference.owns(who, row)] for row in rows)
-    return f"{ops}/{fields}/{kinds}/{seen}"
+    seen = "".join(seen_of(table, who, row, decided, columns) for row in rows)
+    held = "".join(asked_of(table, who, rows, members) for members in asked)
+    return f"{ops}/{fields}/{kinds}/{seen}/{held}"
 
 
 def expected(case):
@@ -70,7 +91,7 @@ def expected(case):
         reference.check_policy(case["policy"])
     except reference.Malformed:
         return "refused"
-    return " ".join(answer_of(table, who, case["columns"], case["rows"]) for who in case["who"])
+    return " ".join(answer_of(table, who, case["columns"], case["rows"], case["asked"]) for who in case["who"])
 
 
 # --- shrinking ---
@@ -80,15 +101,15 @@ def smaller_texts(text):
         parts = text.split(joint)
         if len(parts) > 1:
             yield from (joint.join(parts[:at] + parts[at + 1:]) for at in range(len(parts)))
-    if text != text.replace(" ", ""):
-        yield text.replace(" ", "")
+    if "".join(text.split()) != text:
+        yield "".join(text.split())
 
 
 def smaller(value):
     """Values with one thing less; what has to be there is not taken away: a requester's members, a row's createdBy."""
     if isinstance(value, dict):
         for name in value:
-            if name not in ("table", "preset", "policy", "who", "columns", "rows", "group", "id", "roles", "createdBy"):
+            if name not in ("table", "preset", "policy", "who", "columns", "rows", "asked", "group", "id", "roles", "createdBy"):
                 yield {each: member for each, member in value.items() if each != name}
         for name, member in value.items():
             yield from ({**value, name: less} for less in smaller(member))
@@ -104,7 +125,8 @@ def shrink(tool, case):
     """A case that differs still, and none that is smaller by one thing does."""
     while True:
         for less in smaller(case):
-            if tool.ask([less])[0] != expected(less):
+            (got, wanted), = tool.ask([less])
+            if got != wanted:
                 case = less
                 break
         else:
@@ -126,11 +148,11 @@ def compare(tool, source):
     count = tuples = 0
     source = iter(source)
     while batch := list(itertools.islice(source, BATCH)):
-        for case, got in zip(batch, tool.ask(batch)):
-            if got != expected(case):
+        for case, (got, wanted) in zip(batch, tool.ask(batch)):
+            if got != wanted:
                 least = shrink(tool, case)
-                raise Difference("\n".join((f"case {count}, shrunk: {json.dumps(least)}", f"  reference: {expected(least)}",
-                                            f"  firmware:  {tool.ask([least])[0]}")))
+                (got, wanted), = tool.ask([least])
+                raise Difference(f"case {count}, shrunk: {json.dumps(least)}\n  reference: {wanted}\n  firmware:  {got}")
             count += 1
             tuples += tuples_in(case)
     return count, tuples

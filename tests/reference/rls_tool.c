@@ -2,34 +2,48 @@
 /* The firmware's evaluator for tests/reference/compare.py: one case in a line of JSON, one line of answers.
  *
  *   {"table":name,"preset":"compat"|"hardened","policy":{...},"who":[{"group","id","roles"}...],"columns":[name...],
- *    "rows":[{"createdBy",...}...]}
+ *    "rows":[{"createdBy",...}...],"asked":[andFilters...]}
  *
- * answers `refused` for a policy that does not compile, else for each requester, with a blank between them,
+ * answers `refused` for a policy that cannot be saved, else for each requester, with a blank between them,
  *
- *   <operations>/<columns>/<row filters>/<rows>
+ *   <operations>/<columns>/<row filters>/<rows>/<filters>
  *
  * operations  for create, read, update, delete, list: the verdict and the number of the step that decided
  * columns     for each column the verdict for reading and for writing
  * row filters the verdict for each, "-" if row filters do not apply
- * rows        for each row: is it the requester's, and is it there for read, update, delete, list
+ * rows        for each row: is it the requester's; is it there for read, update, delete, list; may it be written as it is;
+ *             and for each column, does an answer with the row have it
+ * filters     for each the rows for which it holds, or D where it may not be asked
  *
- * Verdicts: A allow, O own rows, D deny, s deny because it is a system table. --plant <defect> answers as an evaluator
- * would that is wrong in one rule, so that the comparison can be seen to find it. */
+ * Verdicts: A allow, O own rows, D deny, s deny because it is a system table. Everything is asked of the functions that a
+ * request meets, on rows as they are stored, under a policy that was stored and read back. --plant <defect> answers as an
+ * evaluator would that is wrong in one rule, so that the comparison can be seen to find it. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "firmware/data/filter.h"
+#include "firmware/data/policy_filters.h"
+#include "firmware/data/regex.h"
+#include "firmware/data/row_gate.h"
+#include "firmware/data/row_json.h"
+#include "firmware/data/schema_json.h"
 #include "firmware/rls/rls.h"
+#include "firmware/schema/schema.h"
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "net/json.h"
 #include "net/json_out.h"
+#include "storage/row.h"
 
 #define ARENA_KEPT_BYTES (1u << 18)
 #define ARENA_BYTES      (1u << 26)
 #define ROLES_MAX        16
+#define ROWS_MAX         8
+#define ROW_BYTES        4096
+#define REGEX_STEPS      1000000
 
 enum plant { PLANT_NONE, PLANT_LIST_IS_READ, PLANT_FIRST_ROLE_LOST, PLANT_OWN_COLUMN_FOR_ALL, PLANT_NOBODY_OWNS_EMPTY };
 
@@ -38,9 +52,24 @@ static const char *const plant_names[] = {"", "list-is-read", "first-role-lost",
 static const enum rls_op ops[RLS_OPS] = {RLS_CREATE, RLS_READ, RLS_UPDATE, RLS_DELETE, RLS_LIST};
 
 static struct {
-    struct arena *arena;
     enum plant plant;
+    struct arena *arena;      /* of one case */
+    struct arena *kept;       /* of the run */
+    struct schema *schema;    /* declares nothing */
+    struct regex_work *work;  /* for row filters */
+    struct regex_work *spent; /* for what clients ask */
+    struct buf *encoded[ROWS_MAX];
+    struct row rows[ROWS_MAX]; /* views of them */
+    size_t row_count;
+    struct buf *text;
 } tool;
+
+/* What one requester meets. */
+struct meeting {
+    const struct rls_bound *bound;
+    const struct policy_filters *filters;
+    const struct json_value *asked; /* the case */
+};
 
 static void must(enum err err, const char *what)
 {
@@ -131,23 +160,113 @@ static void print_filters(const struct rls_bound *bound)
     }
 }
 
-static void print_rows(const struct rls_bound *bound, const struct json_value *rows)
-{
-    for (size_t at = 0; at < rows->as.array.count; at++) {
-        const struct span created_by = text_of(member(&rows->as.array.items[at], "createdBy"));
-        const bool wrongly = tool.plant == PLANT_NOBODY_OWNS_EMPTY && span_equal(bound->who.id, created_by);
+/* --- rows --- */
 
-        putchar(rls_owns(&bound->who, created_by) || wrongly ? '1' : '0');
+static void encode_row(const struct json_value *row)
+{
+    const size_t at = tool.row_count++;
+    const struct row_id id = {{(uint8_t)at}};
+    const struct row_write write = {.arena = tool.arena, .schema = tool.schema, .now = {1767323045678}, .out = tool.encoded[at]};
+    struct span encoded = SPAN_NONE;
+    struct json_member *members = NULL;
+    struct json_value body = {.type = JSON_OBJECT};
+
+    must(arena_alloc_array(tool.arena, row->as.object.count, sizeof(*members), (void **)&members), "memory");
+    for (size_t i = 0; i < row->as.object.count; i++) {
+        if (!span_equal(row->as.object.members[i].name, span_lit("createdBy"))) {
+            members[body.as.object.count++] = row->as.object.members[i];
+        }
+    }
+    body.as.object.members = members;
+    must(row_json_create(&write, &body, text_of(member(row, "createdBy")), &encoded), "a row");
+    must(row_read(id, encoded, &tool.rows[at]), "a stored row");
+}
+
+static void print_reach(const struct meeting *meeting, const struct row *row)
+{
+    for (size_t at = 1; at < RLS_OPS; at++) {
+        struct row_gate gate = {.bound = meeting->bound, .filters = meeting->filters, .op = ops[at], .work = tool.work};
+        bool passes = false;
+
+        gate.verdict = rls_decide(meeting->bound, ops[at]).verdict;
+        if (gate.verdict != RLS_DENY) {
+            must(row_gate_passes(&gate, row, &passes), "a gate");
+        }
+        putchar(passes ? '1' : '0');
+    }
+}
+
+static void print_shown(const struct meeting *meeting, const struct row *row)
+{
+    const struct row_view view = {.schema = tool.schema, .rls = meeting->bound};
+    const struct json_value *columns = member(meeting->asked, "columns");
+    const struct json_value *shown = NULL;
+    struct json_out out;
+
+    buf_reset(tool.text);
+    json_out_init(&out, tool.text);
+    must(row_json_write(&out, &view, row), "a row as JSON");
+    must(json_out_finish(&out), "room");
+    must(json_parse(buf_all(tool.text), tool.arena, &shown), "JSON of a row");
+    for (size_t at = 0; at < columns->as.array.count; at++) {
+        putchar(json_find(shown, text_of(&columns->as.array.items[at])) != NULL ? '1' : '0');
+    }
+}
+
+static void print_rows(const struct meeting *meeting)
+{
+    const struct json_value *rows = member(meeting->asked, "rows");
+
+    for (size_t at = 0; at < tool.row_count; at++) {
+        const struct row *row = &tool.rows[at];
+        const bool wrongly = tool.plant == PLANT_NOBODY_OWNS_EMPTY && span_equal(meeting->bound->who.id, row->created_by);
+        const bool owns = rls_owns(&meeting->bound->who, row->created_by) || wrongly;
+
+        putchar(owns ? '1' : '0');
+        print_reach(meeting, row);
+        putchar(row_gate_writable(meeting->bound, &rows->as.array.items[at], owns) ? '1' : '0');
+        print_shown(meeting, row);
+    }
+}
+
+/* --- what clients ask --- */
+
+static void print_asked(const struct meeting *meeting)
+{
+    const struct json_value *asked = member(meeting->asked, "asked");
+    const struct filter_scope scope = {.kind = FILTER_OF_CLIENT, .arena = tool.arena, .schema = tool.schema, .rls = meeting->bound, .work = tool.spent};
+
+    for (size_t at = 0; at < asked->as.array.count; at++) {
+        const struct filter *filter = NULL;
+        struct filter_problem problem;
+        const enum err made = filter_new(&scope, &asked->as.array.items[at], NULL, &filter, &problem);
+
+        must(made == ERR_OK || made == ERR_DENIED ? ERR_OK : made, "a filter that is asked");
+        fault_clear();
+        if (made == ERR_DENIED) {
+            putchar('D');
+            continue;
+        }
+        for (size_t i = 0; i < tool.row_count; i++) {
+            const struct filter_subject subject = {
+                .row = &tool.rows[i], .owns = rls_owns(&meeting->bound->who, tool.rows[i].created_by), .work = tool.spent};
+            bool match = false;
+
+            must(filter_match(filter, &subject, &match), "a filter on a row");
+            putchar(match ? '1' : '0');
+        }
     }
 }
 
 /* --- one case --- */
 
-static void answer_for(const struct rls_table *table, const struct json_value *requester, const struct json_value *asked)
+static void answer_for(const struct rls_table *table, const struct policy_filters *filters, const struct json_value *requester,
+                       const struct json_value *asked)
 {
     static struct rls_bound bound;
     struct span roles[ROLES_MAX];
     const struct rls_who who = read_who(requester, roles);
+    const struct meeting meeting = {.bound = &bound, .filters = filters, .asked = asked};
 
     rls_bind(table, &who, &bound);
     print_ops(&bound);
@@ -156,7 +275,9 @@ static void answer_for(const struct rls_table *table, const struct json_value *r
     putchar('/');
     print_filters(&bound);
     putchar('/');
-    print_rows(&bound, member(asked, "rows"));
+    print_rows(&meeting);
+    putchar('/');
+    print_asked(&meeting);
 }
 
 /* The policy as it would be after a restart: compiled, stored, read back. NULL: it does not compile. */
@@ -180,22 +301,59 @@ static struct rls_policy *policy_of(const struct json_value *source)
 static void answer(const struct json_value *asked)
 {
     const struct json_value *who = member(asked, "who");
+    const struct json_value *rows = member(asked, "rows");
     SCOPED_RLS_POLICY struct rls_policy *policy = policy_of(member(asked, "policy"));
+    SCOPED_POLICY_FILTERS struct policy_filters *filters = NULL;
     const bool hardened = span_equal(text_of(member(asked, "preset")), span_lit("hardened"));
     const struct rls_table table = {
         .name = text_of(member(asked, "table")), .policy = policy, .preset = hardened ? RLS_HARDENED : RLS_COMPAT};
+    struct rls_problem problem;
 
-    if (policy == NULL) {
+    if (policy == NULL || policy_filters_new(policy, tool.schema, &filters, &problem) != ERR_OK) {
+        fault_clear();
         puts("refused");
         return;
+    }
+    regex_work_refill(tool.spent, REGEX_STEPS);
+    must(rows->as.array.count <= ROWS_MAX ? ERR_OK : ERR_RANGE, "rows of a case");
+    tool.row_count = 0;
+    for (size_t at = 0; at < rows->as.array.count; at++) {
+        encode_row(&rows->as.array.items[at]);
     }
     for (size_t at = 0; at < who->as.array.count; at++) {
         if (at > 0) {
             putchar(' ');
         }
-        answer_for(&table, &who->as.array.items[at], asked);
+        answer_for(&table, filters, &who->as.array.items[at], asked);
     }
     putchar('\n');
+}
+
+static void set_up(void)
+{
+    struct schema_problem problem;
+
+    json_seed(1);
+    must(arena_new(ARENA_KEPT_BYTES, ARENA_BYTES, &tool.arena), "memory");
+    must(arena_new(ARENA_KEPT_BYTES, ARENA_BYTES, &tool.kept), "memory");
+    must(regex_work_new(tool.kept, REGEX_STEPS, &tool.work), "memory");
+    must(regex_work_new(tool.kept, REGEX_STEPS, &tool.spent), "memory");
+    must(schema_new(NULL, SPAN_NONE, &schema_json_matcher, &tool.schema, &problem), "a schema");
+    must(buf_new(ROW_BYTES, &tool.text), "memory");
+    for (size_t at = 0; at < ROWS_MAX; at++) {
+        must(buf_new(ROW_BYTES_MAX, &tool.encoded[at]), "memory");
+    }
+}
+
+static void tear_down(void)
+{
+    for (size_t at = 0; at < ROWS_MAX; at++) {
+        buf_free(tool.encoded[at]);
+    }
+    buf_free(tool.text);
+    schema_free(tool.schema);
+    arena_free(tool.kept);
+    arena_free(tool.arena);
 }
 
 int main(int argc, char **argv)
@@ -213,8 +371,7 @@ int main(int argc, char **argv)
         fputs("rls_tool [--plant <defect>]\n", stderr);
         return 2;
     }
-    json_seed(1);
-    must(arena_new(ARENA_KEPT_BYTES, ARENA_BYTES, &tool.arena), "memory");
+    set_up();
     while ((len = getline(&line, &room, stdin)) > 0) {
         const struct json_value *asked = NULL;
 
@@ -224,6 +381,6 @@ int main(int argc, char **argv)
         arena_reset(tool.arena);
     }
     free(line);
-    arena_free(tool.arena);
+    tear_down();
     return 0;
 }
