@@ -22,6 +22,21 @@ static enum err pay_bytes(struct regex_work *work, size_t bytes, size_t bytes_a_
     return regex_work_spend(work, 1 + bytes / bytes_a_step);
 }
 
+/* Every object on a dotted way is walked through. What is paid follows the size of the column that the name begins with,
+ * never that of the row: a client must not feel in its steps what it may not read. */
+static enum err find(const struct row *row, const struct row_field *field, struct regex_work *work,
+                     char id_text[ROW_ID_TEXT_BYTES], struct row_value *out_value)
+{
+    const struct row_field column = {.column = field->column, .name = field->name};
+    struct row_value value;
+
+    TRY(row_find(row, &column, id_text, &value));
+    if (field->path.len > 0) {
+        TRY(pay_bytes(work, value.bytes.len, PATH_BYTES_A_STEP));
+    }
+    return row_find_in(&value, field->path, out_value);
+}
+
 static bool in_sorted(const struct filter_clause *clause, const struct row_value *value)
 {
     size_t low = 0;
@@ -133,8 +148,7 @@ static enum err holds_for_element(const struct filter_clause *clause, const stru
     return ERR_OK;
 }
 
-static enum err clause_match(const struct filter_clause *clause, const struct filter_subject *subject,
-                             bool *out_match)
+static enum err clause_match(const struct filter_clause *clause, const struct filter_subject *subject, bool *out_match)
 {
     char id_text[ROW_ID_TEXT_BYTES];
     struct row_value value;
@@ -144,10 +158,7 @@ static enum err clause_match(const struct filter_clause *clause, const struct fi
     if ((clause->owner_only && !subject->owns) || (clause->of_user && subject->user.len == 0)) {
         return ERR_OK;
     }
-    if (clause->field.path.len > 0) { /* every object on the way is walked through */
-        TRY(pay_bytes(subject->work, subject->row->encoded.len, PATH_BYTES_A_STEP));
-    }
-    TRY(row_find(subject->row, &clause->field, id_text, &value));
+    TRY(find(subject->row, &clause->field, subject->work, id_text, &value));
     TRY(holds_for_one(clause, subject, &value, &holds));
     if (!holds && value.type == ROW_ARRAY && clause->op != FILTER_EXISTS) {
         TRY(holds_for_element(clause, subject, &value, &holds));
@@ -274,9 +285,6 @@ enum err search_match(const struct search *search, const struct row *row, bool o
         *out_match = false;
         return ERR_OK;
     }
-    if (search->field.path.len > 0) {
-        TRY(pay_bytes(search->scope->work, row->encoded.len, PATH_BYTES_A_STEP));
-    }
-    TRY(row_find(row, &search->field, id_text, &value));
+    TRY(find(row, &search->field, search->scope->work, id_text, &value));
     return value_contains(search, &value, out_match);
 }

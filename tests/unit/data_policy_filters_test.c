@@ -130,6 +130,37 @@ static void attack_01_the_requesters_id_in_a_policy_is_a_value_and_nobody_equals
     }
 }
 
+static void attack_08_the_requesters_id_is_a_plain_text_in_a_clients_filter(void **state)
+{
+    static const struct user_case cases[] = {
+        {"{\"s\":\"$userId\"}", "{\"s\":\"$userId\"}", "uA", true},
+        {"{\"s\":{\"$in\":[\"$userId\"]}}", "{\"s\":\"$userId\"}", "uA", true},
+        {"{\"s\":{\"$ne\":\"$userId\"}}", "{\"s\":\"uA\"}", "uA", true},
+        {"{\"s\":{\"$contains\":\"$userId\"}}", "{\"s\":\"x$userIdx\"}", "", true},
+        {"{\"s\":\"$userId\"}", "{\"s\":\"uA\"}", "uA", false},
+        {"{\"createdBy\":\"$userId\"}", "{}", "uA", false},
+    };
+    struct fixture *f = *state;
+    const struct rls_table table = {.name = span_lit("t")};
+    const struct rls_who who = {.group = RLS_USER, .id = span_lit("uA")};
+    struct rls_bound rls;
+    rls_bind(&table, &who, &rls);
+    const struct filter_scope scope = {
+        .kind = FILTER_OF_CLIENT, .arena = f->box->arena, .schema = f->schema, .rls = &rls, .work = f->box->work};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const struct filter *filter = NULL;
+        const struct row row = row_of(f, cases[i].row);
+        const struct filter_subject subject = {.row = &row, .user = span_str(cases[i].user), .work = f->box->work};
+        bool match = !cases[i].match;
+
+        assert_int_equal(filter_new(&scope, json_box_value(f->box, cases[i].filter), NULL, &filter, &f->problem),
+                         ERR_OK);
+        assert_int_equal(filter_match(filter, &subject, &match), ERR_OK);
+
+        assert_int_equal(match, cases[i].match);
+    }
+}
+
 static void filter_new_refuses_the_requesters_id_where_it_cannot_be_compared(void **state)
 {
     static const char *const filters[] = {"{\"s\":{\"$regex\":\"$userId\"}}",
@@ -392,6 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(attack_01_the_requesters_id_in_a_policy_is_a_value_and_nobody_equals_nothing),
+        TEST(attack_08_the_requesters_id_is_a_plain_text_in_a_clients_filter),
         TEST(filter_new_refuses_the_requesters_id_where_it_cannot_be_compared),
         TEST(the_filters_that_contribute_are_joined_and_an_owners_is_for_own_rows),
         TEST(the_reach_says_which_rows_can_pass),
