@@ -28,7 +28,7 @@ struct field {
     uint32_t max; /* of U32 */
 };
 
-#define FIELDS_MAX 6
+#define FIELDS_MAX 8
 
 #define U32(member, max_)   {FIELD_U32, offsetof(struct msg, as.member), 4, (max_)}
 #define U64(member)         {FIELD_U64, offsetof(struct msg, as.member), 8, 0}
@@ -103,10 +103,21 @@ static const struct row table[] = {
     [MSG_UNLOCK] = {MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 4,
         {U64(unlock.request), U32(unlock.kind, MSG_UNLOCK_KINDS - 1), U32(unlock.accept_rollback, 1),
          TEXT(unlock.text)}},
+    [MSG_TOKEN_SIGN] = {MSG_REACTOR, MSG_UPPER, IN_OPERATIONAL, false, 8,
+        {U64(token_sign.request), TEXT(token_sign.environment_id), TEXT(token_sign.project),
+         TEXT(token_sign.environment), TEXT(token_sign.user), TEXT(token_sign.session),
+         U32(token_sign.access_s, MSG_ACCESS_S_MAX), U32(token_sign.refresh_s, MSG_REFRESH_S_MAX)}},
+    [MSG_PEPPER] = {MSG_REACTOR, MSG_UPPER, IN_OPERATIONAL, false, 3,
+        {U64(pepper.request), U32(pepper.version, UINT32_MAX), BYTES(pepper.digest)}},
     [MSG_SIGNED] = {MSG_REACTOR, MSG_LOWER, IN_SERVING | IN_STOPPING, false, 3,
         {U64(signature.request), U32(signature.err, ERR_LAST), TEXT(signature.signature)}},
     [MSG_UNLOCKED] = {MSG_REACTOR, MSG_LOWER, IN_SERVING | IN_STOPPING, false, 2,
         {U64(unlocked.request), U32(unlocked.err, ERR_LAST)}},
+    [MSG_TOKEN_SIGNED] = {MSG_REACTOR, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 5,
+        {U64(token_signed.request), U32(token_signed.err, ERR_LAST), U64(token_signed.issued_s),
+         TEXT(token_signed.access), TEXT(token_signed.refresh)}},
+    [MSG_PEPPERED] = {MSG_REACTOR, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 4,
+        {U64(peppered.request), U32(peppered.err, ERR_LAST), U32(peppered.version, UINT32_MAX), BYTES(peppered.mac)}},
 
     [MSG_KEY_NEW] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 2,
         {U32(key_request.table, UINT32_MAX), TEXT(key_request.wrapped)}},
@@ -117,8 +128,13 @@ static const struct row table[] = {
     [MSG_ROTATE_BEGIN] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
     [MSG_ROTATE_END] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
     [MSG_ROTATE_PENDING] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_TOKEN_KEYS] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 1, {TEXT(token_environment)}},
+    [MSG_TOKEN_DROP] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 1, {TEXT(token_environment)}},
+    [MSG_TOKEN_NEXT] = {MSG_CALLS, MSG_UPPER, IN_OPERATIONAL, false, 1, {TEXT(token_environment)}},
     [MSG_KEY] = {MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
         {BYTES(key.key), TEXT(key.wrapped)}},
+    [MSG_TOKEN_PUBLIC] = {MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
+        {TEXT(token_public.environment), TEXT(token_public.points)}},
     [MSG_DONE] = {MSG_CALLS, MSG_LOWER, IN_STARTING | IN_OPERATIONAL | IN_STOPPING, false, 2,
         {U32(done.err, ERR_LAST), U32(done.pending, 1)}},
 

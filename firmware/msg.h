@@ -38,6 +38,12 @@
 #define MSG_API_KEY_MAX     96
 #define MSG_ENVIRONMENT_MAX 64
 #define MSG_REACTORS_MAX    64
+#define MSG_TOKEN_MAX       800  /* a signed token: AUTH_TOKEN_MAX */
+#define MSG_DIGEST_BYTES    32   /* SHA-256 */
+#define MSG_POINT_BYTES     65   /* P-256, uncompressed */
+#define MSG_TOKEN_KEYS_MAX  4    /* versions of one environment's token key at one time */
+#define MSG_ACCESS_S_MAX    3600     /* the longest life that the keeper gives a token: contract 5.4 */
+#define MSG_REFRESH_S_MAX   (7 * 24 * 3600)
 
 /* The kinds of channel. The upper end has the higher trust: supervisor, then keeper, then worker. */
 enum msg_channel_kind {
@@ -89,9 +95,13 @@ enum msg_type {
     MSG_SIGN_TLS13,
     MSG_SIGN_TLS12,
     MSG_UNLOCK,
+    MSG_TOKEN_SIGN, /* an access token and a refresh token for a session */
+    MSG_PEPPER,     /* what becomes of a password before it is hashed */
     /* keeper to reactor */
     MSG_SIGNED,
     MSG_UNLOCKED,
+    MSG_TOKEN_SIGNED,
+    MSG_PEPPERED,
     /* worker's store to keeper, and the answers */
     MSG_KEY_NEW,
     MSG_KEY_OPEN,
@@ -99,7 +109,11 @@ enum msg_type {
     MSG_ROTATE_BEGIN,
     MSG_ROTATE_END,
     MSG_ROTATE_PENDING,
+    MSG_TOKEN_KEYS, /* of an environment; the first is made if there is none */
+    MSG_TOKEN_DROP, /* the environment is gone */
+    MSG_TOKEN_NEXT, /* which environments have keys: the first after the one named */
     MSG_KEY,  /* answers new and open; rewrap without the plain key */
+    MSG_TOKEN_PUBLIC, /* answers token-keys, token-next */
     MSG_DONE, /* answers the rotation; and any of them with an error */
     /* keeper to the worker's main thread */
     MSG_CERT,
@@ -126,6 +140,8 @@ MSG_TEXT(msg_wrapped, MSG_WRAPPED_MAX);
 MSG_TEXT(msg_uuid, MSG_UUID_BYTES);
 MSG_TEXT(msg_api_key, MSG_API_KEY_MAX);
 MSG_TEXT(msg_environment, MSG_ENVIRONMENT_MAX);
+MSG_TEXT(msg_token, MSG_TOKEN_MAX);
+MSG_TEXT(msg_points, MSG_TOKEN_KEYS_MAX *MSG_POINT_BYTES);
 
 /* What a descriptor that travels with MSG_KEEPER_WORKER or MSG_WORKER_FD is. */
 enum msg_fd_kind {
@@ -203,6 +219,39 @@ struct msg {
             uint32_t accept_rollback;
             struct msg_recovery text;
         } unlock;
+        struct { /* the claims are built by the keeper, from its own clock */
+            uint64_t request;
+            struct msg_uuid environment_id; /* whose key signs */
+            struct msg_uuid project;
+            struct msg_environment environment;
+            struct msg_uuid user;
+            struct msg_uuid session;
+            uint32_t access_s; /* how long it lives, from now */
+            uint32_t refresh_s;
+        } token_sign;
+        struct {
+            uint64_t request;
+            uint32_t err; /* enum err */
+            uint64_t issued_s;
+            struct msg_token access;
+            struct msg_token refresh;
+        } token_signed;
+        struct {
+            uint64_t request;
+            uint32_t version; /* of the pepper; 0: the newest */
+            uint8_t digest[MSG_DIGEST_BYTES];
+        } pepper;
+        struct {
+            uint64_t request;
+            uint32_t err; /* enum err */
+            uint32_t version;
+            uint8_t mac[MSG_DIGEST_BYTES];
+        } peppered;
+        struct msg_uuid token_environment; /* MSG_TOKEN_KEYS, _DROP; _NEXT: empty for the first */
+        struct {
+            struct msg_uuid environment; /* empty: no more */
+            struct msg_points points;    /* public keys, the newest first */
+        } token_public;
         struct {
             uint64_t request;
             uint32_t err; /* enum err */

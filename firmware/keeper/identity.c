@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The rate is a bucket of one second's worth of signatures, filled by the clock. */
 #include "firmware/keeper/identity.h"
 
 #include "crypto/sign.h"
+#include "firmware/keeper/bucket.h"
 #include "firmware/keeper/tls_content.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
-#include "hal/base/log.h"
 #include "hal/base/mem.h"
-#include "hal/base/num.h"
 
 struct held {
     uint32_t number; /* 0: none */
@@ -23,10 +21,8 @@ struct identity {
     struct held before;
     uint32_t last_number;
     struct msg_leaf leaf;
-    struct mono_time filled;
-    uint64_t bucket; /* signatures that may be made at once */
+    struct bucket bucket;
     uint64_t count;
-    bool limiting; /* said so in the log */
 };
 
 enum err identity_new(const struct hal_clock *clock, struct identity **out_identity)
@@ -43,8 +39,7 @@ enum err identity_new(const struct hal_clock *clock, struct identity **out_ident
     struct identity *const identity = memory;
     identity->clock = clock;
     identity->random = random;
-    identity->filled = hal_clock_mono(clock);
-    identity->bucket = CONFIG_KEEPER_SIGNATURES_PER_S;
+    bucket_init(&identity->bucket, CONFIG_KEEPER_SIGNATURES_PER_S, "signatures", hal_clock_mono(clock));
     *out_identity = identity;
     return ERR_OK;
 }
@@ -91,28 +86,6 @@ enum err identity_cert(const struct identity *identity, struct msg *out_msg)
     return ERR_OK;
 }
 
-static enum err take_from_bucket(struct identity *identity)
-{
-    const struct mono_time now = hal_clock_mono(identity->clock);
-    const uint64_t earned = mono_ms_between(identity->filled, now) * CONFIG_KEEPER_SIGNATURES_PER_S / 1000;
-
-    if (earned != 0) {
-        identity->bucket = identity->bucket + earned < CONFIG_KEEPER_SIGNATURES_PER_S ? identity->bucket + earned
-                                                                                     : CONFIG_KEEPER_SIGNATURES_PER_S;
-        identity->filled = now;
-    }
-    if (identity->bucket == 0) {
-        if (!identity->limiting) {
-            LOG(LOG_WARN, "signatures_limited", LOG_NUMBER("per_s", CONFIG_KEEPER_SIGNATURES_PER_S));
-        }
-        identity->limiting = true;
-        return ERR_LIMIT;
-    }
-    identity->limiting = false;
-    identity->bucket--;
-    return ERR_OK;
-}
-
 static struct held *held_by_number(struct identity *identity, uint32_t number)
 {
     if (number != 0 && identity->now.number == number) {
@@ -138,7 +111,7 @@ enum err identity_sign(struct identity *identity, const struct msg *request, str
         held->state == BOARD_OPERATIONAL ? BOARD_SIGN_OPERATIONAL : BOARD_SIGN_LOCKED;
     ENSURE(board_permits(held->state, action) == BOARD_ALLOW, ERR_DENIED, "the board's policy");
     TRY(tls_content_digest(request, digest));
-    TRY(take_from_bucket(identity));
+    TRY(bucket_take(&identity->bucket, hal_clock_mono(identity->clock)));
     TRY(signer_sign_der(held->signer, span_array(digest), signature, &len));
     TRY(MSG_SET(out_signature, span_of(signature, len)));
     identity->count++;

@@ -311,6 +311,7 @@ static enum err find_state(struct keeper *keeper, const struct msg *start)
     }
     TRY(identity_new(keeper->clock, &keeper->identity));
     TRY(identity_load(keeper->identity, keeper->vault));
+    TRY(tokens_new(keeper->clock, &keeper->tokens));
     TRY(tpm_thread_start(keeper->tpm, keeper->vault, &keeper->tpm_thread));
     return ERR_OK;
 }
@@ -386,6 +387,7 @@ static void end(struct keeper *keeper)
         LOG(LOG_INFO, "keeper_ends", LOG_NUMBER("signatures", identity_count(keeper->identity)));
     }
     identity_free(keeper->identity);
+    tokens_free(keeper->tokens);
     vault_free(keeper->vault);
     datadir_close(keeper->dir);
     msg_channel_free(keeper->control);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "firmware/keeper/identity.h"
+#include "firmware/keeper/tokens.h"
 #include "firmware/keeper/tpm_thread.h"
 #include "firmware/keeper/vault.h"
 #include "firmware/msg.h"
@@ -33,6 +34,7 @@ struct keeper {
     struct datadir *dir;
     struct vault *vault;
     struct identity *identity;
+    struct tokens *tokens;
     struct tpm_thread *tpm_thread;
     bool tpm_gone; /* while operational */
     struct mono_time next_tick;

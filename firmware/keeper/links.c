@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The worker's channels: signatures and unlocking for reactors, keys of tables for the store, notices.
+/* The worker's channels: signatures, tokens and unlocking for reactors, keys for the store, notices.
  *
  * Everything that arrives here is hostile. A question is answered at once, with a result or an error; the answer always
  * fits, because a reactor has few signatures under way and the store waits for each answer. A channel that is full
@@ -230,6 +230,53 @@ static enum err table_key(struct keeper *keeper, const struct msg *request, stru
     return ERR_OK;
 }
 
+/* Tokens and peppers. Ids that are none are no accident. */
+static void serve_users(struct keeper *keeper, struct link *link, const struct msg *request)
+{
+    const bool tokens = request->type == MSG_TOKEN_SIGN;
+    SCOPED_MSG struct msg answer = MSG_NEW(tokens ? MSG_TOKEN_SIGNED : MSG_PEPPERED);
+
+    const enum err err = tokens ? tokens_sign(keeper->tokens, keeper->vault, request, &answer)
+                                : tokens_pepper(keeper->tokens, keeper->vault, request, &answer);
+    if (err == ERR_MALFORMED) {
+        offence(keeper);
+        return;
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_WARN, "users_not_served");
+        msg_wipe(&answer);
+        answer.type = tokens ? MSG_TOKEN_SIGNED : MSG_PEPPERED;
+    }
+    if (tokens) {
+        answer.as.token_signed.request = request->as.token_sign.request;
+        answer.as.token_signed.err = (uint32_t)err;
+    } else {
+        answer.as.peppered.request = request->as.pepper.request;
+        answer.as.peppered.err = (uint32_t)err;
+    }
+    send_or_offence(keeper, link, &answer);
+}
+
+/* The keys of an environment, and which have any; what is not answered with keys is answered MSG_DONE. */
+static enum err token_keys(struct keeper *keeper, const struct msg *request, struct msg *out_answer)
+{
+    if (request->type == MSG_TOKEN_DROP) {
+        return tokens_drop(keeper->tokens, keeper->vault, request);
+    }
+    if (request->type == MSG_TOKEN_NEXT) {
+        TRY(tokens_next(keeper->vault, request, out_answer));
+    } else {
+        TRY(tokens_keys(keeper->tokens, keeper->vault, request, out_answer));
+    }
+    out_answer->type = MSG_TOKEN_PUBLIC;
+    return ERR_OK;
+}
+
+static bool is_about_tokens(const struct msg *request)
+{
+    return request->type == MSG_TOKEN_KEYS || request->type == MSG_TOKEN_DROP || request->type == MSG_TOKEN_NEXT;
+}
+
 static void call(struct keeper *keeper, struct link *link, const struct msg *request)
 {
     SCOPED_MSG struct msg answer = MSG_NEW(MSG_DONE);
@@ -242,15 +289,17 @@ static void call(struct keeper *keeper, struct link *link, const struct msg *req
         err = vault_rotate_end(keeper->vault);
     } else if (request->type == MSG_ROTATE_PENDING) {
         err = vault_rotate_pending(keeper->vault, &pending);
+    } else if (is_about_tokens(request)) {
+        err = token_keys(keeper, request, &answer);
     } else {
         err = table_key(keeper, request, &answer);
     }
     if (err != ERR_OK) {
         log_fault(LOG_WARN, "call_failed");
         msg_wipe(&answer);
-    }
-    if (answer.type != MSG_KEY) {
         answer.type = MSG_DONE;
+    }
+    if (answer.type == MSG_DONE) {
         answer.as.done.err = (uint32_t)err;
         answer.as.done.pending = pending ? 1 : 0;
     }
@@ -263,6 +312,8 @@ static void answer_request(struct keeper *keeper, struct link *link)
         sign(keeper, link, &keeper->in);
     } else if (keeper->in.type == MSG_UNLOCK) {
         unlock(keeper, link, &keeper->in);
+    } else if (keeper->in.type == MSG_TOKEN_SIGN || keeper->in.type == MSG_PEPPER) {
+        serve_users(keeper, link, &keeper->in);
     } else {
         call(keeper, link, &keeper->in);
     }

@@ -103,4 +103,31 @@ enum err vault_rotate_begin(struct vault *vault) MUST_USE;
 enum err vault_rotate_end(struct vault *vault) MUST_USE;
 enum err vault_rotate_pending(const struct vault *vault, bool *out_pending) MUST_USE;
 
+/* --- keys that sign tokens, and the pepper: only while operational, otherwise ERR_STATE. An environment is named by its
+ * id, a UUID (ERR_MALFORMED otherwise). --- */
+
+/* Makes the first key of an environment, on disk when the call returns; ERR_OK also if it has one. ERR_LIMIT: as many
+ * keys as there may be; ERR_FULL, ERR_IO. */
+enum err vault_token_make(struct vault *vault, struct span environment) MUST_USE;
+/* ERR_NOT_FOUND: it has none. */
+enum err vault_token_versions(const struct vault *vault, struct span environment,
+                              struct keyring_versions *out_versions) MUST_USE;
+/* A key, borrowed until the next change. version KEYRING_NEWEST: the one that signs. ERR_NOT_FOUND, ERR_FULL, ERR_IO. */
+enum err vault_token_key(struct vault *vault, struct span environment, uint32_t version,
+                         const struct secret **out_key) MUST_USE;
+/* Destroys all its keys; ERR_OK also if it has none. ERR_FULL, ERR_IO. */
+enum err vault_token_drop(struct vault *vault, struct span environment) MUST_USE;
+/* The environment with a key that comes next after `after` (empty: the first), in the order of ids; the view lives until
+ * the next change. ERR_NOT_FOUND: no more. */
+enum err vault_token_next(const struct vault *vault, struct span after, struct span *out_environment) MUST_USE;
+
+/* HMAC-SHA-256 over the SHA-256 of a password, under a version of the pepper (KEYRING_NEWEST: the newest): what is
+ * hashed in place of the password, so that a stolen database alone cannot be guessed at. ERR_NOT_FOUND (no such version),
+ * ERR_MALFORMED (not a digest). */
+struct vault_pepper {
+    uint32_t version;
+    uint8_t mac[32];
+};
+enum err vault_pepper(struct vault *vault, uint32_t version, struct span digest, struct vault_pepper *out_pepper) MUST_USE;
+
 #endif

@@ -127,7 +127,8 @@ static void msg_recv_refuses_a_message_of_another_channel_or_direction(void **st
     make_pair(MSG_REACTOR, &pair);
 
     for (int type = 0; type < MSG_TYPE_COUNT; type++) {
-        if (type == MSG_SIGN_TLS13 || type == MSG_SIGN_TLS12 || type == MSG_UNLOCK) {
+        if (type == MSG_SIGN_TLS13 || type == MSG_SIGN_TLS12 || type == MSG_UNLOCK || type == MSG_TOKEN_SIGN ||
+            type == MSG_PEPPER) {
             continue;
         }
         put_u32be(bytes, (uint32_t)type);

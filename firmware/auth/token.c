@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Writing and reading are each one run down the form in token.h. */
+#include "firmware/auth/token.h"
+
+#include <string.h>
+
+#include "firmware/auth/key.h"
+#include "hal/base/fault.h"
+
+#define NUMBER_TEXT_MAX 20
+#define TOKEN_PARTS     3
+
+/* --- keys --- */
+
+static size_t put(char *text, size_t at, struct span part)
+{
+    memcpy(text + at, part.data, part.len);
+    return at + part.len;
+}
+
+/* SHA-256 of the key as JSON with its members in order: RFC 7638 section 3. */
+static void thumbprint(const uint8_t public_key[SIGN_PUBLIC_BYTES], char out_kid[AUTH_TOKEN_KID_BYTES])
+{
+    const struct span parts[] = {span_lit("{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\""), span_lit("\",\"y\":\""),
+                                 span_lit("\"}")};
+    char number[BASE64URL_CHARS(32)];
+    char text[160];
+    uint8_t digest[SHA256_BYTES];
+    size_t at = put(text, 0, parts[0]);
+
+    base64url_encode(span_of(public_key + 1, 32), number);
+    at = put(text, put(text, at, span_array(number)), parts[1]);
+    base64url_encode(span_of(public_key + 33, 32), number);
+    at = put(text, put(text, at, span_array(number)), parts[2]);
+    sha256(span_of(text, at), digest);
+    base64url_encode(span_array(digest), out_kid);
+}
+
+void auth_token_key_init(const uint8_t public_key[SIGN_PUBLIC_BYTES], struct auth_token_key *out_key)
+{
+    char json[AUTH_TOKEN_HEADER_JSON];
+
+    memcpy(out_key->public_key, public_key, SIGN_PUBLIC_BYTES);
+    thumbprint(public_key, out_key->kid);
+    size_t at = put(json, 0, span_lit("{\"alg\":\"ES256\",\"kid\":\""));
+    at = put(json, at, span_array(out_key->kid));
+    (void)put(json, at, span_lit("\",\"typ\":\"JWT\"}")); /* to its end */
+    base64url_encode(span_array(json), out_key->header);
+}
+
+/* --- writing --- */
+
+static bool is_environment_name(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const uint8_t byte = text.data[i];
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-')) {
+            return false;
+        }
+    }
+    return text.len > 0 && text.len <= AUTH_ENVIRONMENT_MAX;
+}
+
+static bool is_token_id(struct span text)
+{
+    uint8_t bytes[AUTH_TOKEN_ID_BYTES];
+    size_t len = 0;
+
+    const bool fits = base64url_decode(text, sizeof bytes, bytes, &len) == ERR_OK && len == sizeof bytes;
+    fault_clear();
+    return fits;
+}
+
+static bool claims_fit(const struct auth_claims *claims)
+{
+    return auth_uuid_is_well_formed(claims->user) && auth_uuid_is_well_formed(claims->session) &&
+           auth_uuid_is_well_formed(claims->project) && is_environment_name(claims->environment) &&
+           claims->issued_s >= 0 && claims->expires_s >= 0 && is_token_id(claims->id);
+}
+
+static struct span number_text(int64_t number, char text[NUMBER_TEXT_MAX])
+{
+    size_t at = NUMBER_TEXT_MAX;
+
+    do {
+        text[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    return span_of(text + at, NUMBER_TEXT_MAX - at);
+}
+
+static enum err put_payload(const struct auth_claims *claims, struct buf *out)
+{
+    char issued[NUMBER_TEXT_MAX];
+    char expires[NUMBER_TEXT_MAX];
+    const struct span parts[] = {
+        span_lit("{\"iss\":\"" AUTH_TOKEN_ISSUER "\",\"aud\":\""),
+        claims->project,
+        span_lit("\",\"sub\":\""),
+        claims->user,
+        span_lit("\",\"sid\":\""),
+        claims->session,
+        span_lit("\",\"pid\":\""),
+        claims->project,
+        span_lit("\",\"env\":\""),
+        claims->environment,
+        span_lit("\",\"typ\":\""),
+        claims->type == AUTH_TOKEN_REFRESH ? span_lit("refresh") : span_lit("access"),
+        span_lit("\",\"iat\":"),
+        number_text(claims->issued_s, issued),
+        span_lit(",\"exp\":"),
+        number_text(claims->expires_s, expires),
+        span_lit(",\"jti\":\""),
+        claims->id,
+        span_lit("\"}"),
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        TRY(buf_put(out, parts[i]));
+    }
+    return ERR_OK;
+}
+
+static enum err put_encoded(struct span bytes, struct buf *out)
+{
+    uint8_t *at = NULL;
+
+    TRY(buf_reserve(out, BASE64URL_CHARS(bytes.len), &at));
+    base64url_encode(bytes, (char *)at);
+    buf_commit(out, BASE64URL_CHARS(bytes.len));
+    return ERR_OK;
+}
+
+enum err auth_token_issue(const struct auth_token_key *key, struct signer *signer, const struct auth_claims *claims,
+                          struct buf *out_token)
+{
+    SCOPED_BUF struct buf *json = NULL;
+    const size_t before = buf_len(out_token);
+    uint8_t digest[SHA256_BYTES];
+    uint8_t signature[SIGN_RAW_BYTES];
+
+    ENSURE(claims_fit(claims), ERR_MALFORMED, "claims that are none of ours");
+    TRY(buf_new(AUTH_TOKEN_MAX, &json));
+    TRY(put_payload(claims, json));
+    TRY(buf_put(out_token, span_array(key->header)));
+    TRY(buf_put(out_token, span_lit(".")));
+    TRY(put_encoded(buf_all(json), out_token));
+    const struct span all = buf_all(out_token);
+    sha256(span_of(all.data + before, all.len - before), digest);
+    TRY(signer_sign_raw(signer, span_array(digest), signature));
+    TRY(buf_put(out_token, span_lit(".")));
+    return put_encoded(span_array(signature), out_token);
+}
+
+/* --- reading --- */
+
+static bool is_base64url(uint8_t byte)
+{
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+           byte == '-' || byte == '_';
+}
+
+enum err auth_token_split(struct span token, struct auth_token_parts *out_parts)
+{
+    size_t dots[TOKEN_PARTS - 1] = {0};
+    size_t count = 0;
+
+    ENSURE(token.len <= AUTH_TOKEN_MAX, ERR_MALFORMED, "longer than any token");
+    for (size_t i = 0; i < token.len; i++) {
+        if (token.data[i] == '.') {
+            ENSURE(count < ARRAY_LENGTH(dots), ERR_MALFORMED, "a token of too many parts");
+            dots[count++] = i;
+        } else {
+            ENSURE(is_base64url(token.data[i]), ERR_MALFORMED, "a token with other characters");
+        }
+    }
+    ENSURE(count == ARRAY_LENGTH(dots) && dots[0] > 0 && dots[1] > dots[0] + 1, ERR_MALFORMED,
+           "a token of other parts");
+    *out_parts = (struct auth_token_parts){
+        .header = span_of(token.data, dots[0]),
+        .payload = span_of(token.data + dots[0] + 1, dots[1] - dots[0] - 1),
+        .signature = span_of(token.data + dots[1] + 1, token.len - dots[1] - 1),
+        .signed_text = span_of(token.data, dots[1]),
+    };
+    return ERR_OK;
+}
+
+bool auth_token_is_of(const struct auth_token_parts *parts, const struct auth_token_key *key)
+{
+    return span_equal(parts->header, span_array(key->header));
+}
+
+enum err auth_token_verify(const struct auth_token_parts *parts, const struct auth_token_key *key)
+{
+    uint8_t digest[SHA256_BYTES];
+    uint8_t signature[SIGN_RAW_BYTES];
+    size_t len = 0;
+
+    const enum err err = base64url_decode(parts->signature, sizeof signature, signature, &len);
+    ENSURE(err == ERR_OK && len == sizeof signature, ERR_AUTH, "a signature of another form");
+    sha256(parts->signed_text, digest);
+    TRY(sign_verify_raw(key->public_key, span_array(digest), signature, SIGN_LOW_S));
+    return ERR_OK;
+}
+
+/* Exactly these bytes come next. */
+static enum err expect(struct reader *reader, struct span text)
+{
+    struct span next = SPAN_NONE;
+
+    TRY(reader_get(reader, text.len, &next));
+    ENSURE(span_equal(next, text), ERR_MALFORMED, "a payload of another form");
+    return ERR_OK;
+}
+
+/* What comes next up to a byte, and that byte. */
+static enum err until(struct reader *reader, uint8_t end, struct span *out_text)
+{
+    const size_t len = span_find(reader->rest, end);
+    struct span byte = SPAN_NONE;
+
+    TRY(reader_get(reader, len, out_text));
+    TRY(reader_get(reader, 1, &byte));
+    return ERR_OK;
+}
+
+static enum err take_text(struct reader *reader, struct span before, struct span *out_text)
+{
+    TRY(expect(reader, before));
+    return until(reader, '"', out_text);
+}
+
+static enum err take_number(struct reader *reader, struct span before, int64_t *out_number)
+{
+    struct span digits = SPAN_NONE;
+    uint64_t number = 0;
+
+    TRY(expect(reader, before));
+    TRY(until(reader, ',', &digits));
+    ENSURE(span_to_u64(digits, (uint64_t)INT64_MAX, &number) == ERR_OK, ERR_MALFORMED, "a time that is no number");
+    ENSURE(digits.len == 1 || digits.data[0] != '0', ERR_MALFORMED, "a number with a zero in front");
+    *out_number = (int64_t)number;
+    return ERR_OK;
+}
+
+static enum err take_type(struct reader *reader, enum auth_token_type *out_type)
+{
+    struct span type = SPAN_NONE;
+
+    TRY(take_text(reader, span_lit(",\"typ\":\""), &type));
+    const bool refresh = span_equal(type, span_lit("refresh"));
+    ENSURE(refresh || span_equal(type, span_lit("access")), ERR_MALFORMED, "a token of another type");
+    *out_type = refresh ? AUTH_TOKEN_REFRESH : AUTH_TOKEN_ACCESS;
+    return ERR_OK;
+}
+
+static enum err read_claims(struct reader *reader, struct auth_claims *out)
+{
+    struct span audience = SPAN_NONE;
+
+    TRY(take_text(reader, span_lit("{\"iss\":\"" AUTH_TOKEN_ISSUER "\",\"aud\":\""), &audience));
+    TRY(take_text(reader, span_lit(",\"sub\":\""), &out->user));
+    TRY(take_text(reader, span_lit(",\"sid\":\""), &out->session));
+    TRY(take_text(reader, span_lit(",\"pid\":\""), &out->project));
+    TRY(take_text(reader, span_lit(",\"env\":\""), &out->environment));
+    TRY(take_type(reader, &out->type));
+    TRY(take_number(reader, span_lit(",\"iat\":"), &out->issued_s));
+    TRY(take_number(reader, span_lit("\"exp\":"), &out->expires_s));
+    TRY(take_text(reader, span_lit("\"jti\":\""), &out->id));
+    TRY(expect(reader, span_lit("}")));
+    ENSURE(reader->rest.len == 0, ERR_MALFORMED, "bytes behind a payload");
+    ENSURE(claims_fit(out), ERR_MALFORMED, "claims that are none of ours");
+    ENSURE(span_equal(audience, out->project), ERR_MALFORMED, "a token for somebody else");
+    return ERR_OK;
+}
+
+enum err auth_token_read(const struct auth_token_parts *parts, struct auth_token_bytes *out_bytes,
+                         struct auth_claims *out_claims)
+{
+    struct auth_claims claims = {.type = AUTH_TOKEN_ACCESS};
+    size_t len = 0;
+
+    ENSURE(base64url_decode(parts->payload, sizeof out_bytes->bytes, out_bytes->bytes, &len) == ERR_OK, ERR_MALFORMED,
+           "a payload that is no base64url");
+    struct reader reader = reader_of(span_of(out_bytes->bytes, len));
+    TRY(read_claims(&reader, &claims));
+    *out_claims = claims;
+    return ERR_OK;
+}

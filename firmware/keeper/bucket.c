@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/keeper/bucket.h"
+
+#include "hal/base/log.h"
+#include "hal/base/num.h"
+
+#define MS_PER_S 1000u
+
+void bucket_init(struct bucket *bucket, uint64_t per_s, const char *what, struct mono_time now)
+{
+    *bucket = (struct bucket){.per_s = per_s, .left = per_s, .filled = now, .what = what};
+}
+
+enum err bucket_take(struct bucket *bucket, struct mono_time now)
+{
+    const uint64_t earned = mono_ms_between(bucket->filled, now) * bucket->per_s / MS_PER_S;
+
+    if (earned != 0) {
+        bucket->left = bucket->left + earned < bucket->per_s ? bucket->left + earned : bucket->per_s;
+        bucket->filled = now;
+    }
+    if (bucket->left == 0) {
+        if (!bucket->limiting) {
+            LOG(LOG_WARN, "keeper_limits", LOG_LITERAL("what", bucket->what), LOG_NUMBER("per_s", bucket->per_s));
+        }
+        bucket->limiting = true;
+        return ERR_LIMIT;
+    }
+    bucket->limiting = false;
+    bucket->left--;
+    return ERR_OK;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A private key made ready to sign costs as much as a signature or two, so the few that are used most are kept ready.
+ * Which version signs is asked of the vault each time: a rotation or a drop counts for the next token. */
+#include "firmware/keeper/tokens.h"
+
+#include <string.h>
+
+#include "crypto/random.h"
+#include "firmware/auth/token.h"
+#include "firmware/keeper/bucket.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/mem.h"
+
+#define READY_MAX 8 /* each takes a page of locked memory */
+#define MS_PER_S  1000
+
+_Static_assert(MSG_TOKEN_MAX == AUTH_TOKEN_MAX, "a token fits its message");
+_Static_assert(MSG_ACCESS_S_MAX == AUTH_TOKEN_ACCESS_S && MSG_REFRESH_S_MAX == AUTH_TOKEN_REFRESH_S, "lives of tokens");
+_Static_assert(MSG_POINT_BYTES == SIGN_PUBLIC_BYTES, "a public key fits its message");
+_Static_assert(MSG_UUID_BYTES == 36, "a UUID as text");
+
+struct ready {
+    struct signer *signer; /* NULL: free */
+    uint8_t environment[MSG_UUID_BYTES];
+    uint32_t version;
+    uint64_t used_at;
+    struct auth_token_key key;
+};
+
+struct tokens {
+    const struct hal_clock *clock;
+    struct random *random;
+    struct bucket signatures;
+    struct bucket peppers;
+    uint64_t uses;
+    struct ready ready[READY_MAX];
+};
+
+enum err tokens_new(const struct hal_clock *clock, struct tokens **out_tokens)
+{
+    struct random *random = NULL;
+    void *memory = NULL;
+
+    TRY(random_new(SPAN_NONE, &random));
+    const enum err err = mem_alloc(sizeof(struct tokens), &memory);
+    if (err != ERR_OK) {
+        random_free(random);
+        TRY(err);
+    }
+    struct tokens *const tokens = memory;
+    tokens->clock = clock;
+    tokens->random = random;
+    bucket_init(&tokens->signatures, CONFIG_KEEPER_TOKENS_PER_S, "tokens", hal_clock_mono(clock));
+    bucket_init(&tokens->peppers, CONFIG_KEEPER_PEPPERS_PER_S, "peppers", hal_clock_mono(clock));
+    *out_tokens = tokens;
+    return ERR_OK;
+}
+
+static void forget(struct ready *ready)
+{
+    signer_free(ready->signer);
+    *ready = (struct ready){.signer = NULL};
+}
+
+void tokens_free(struct tokens *tokens)
+{
+    if (tokens == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < READY_MAX; i++) {
+        forget(&tokens->ready[i]);
+    }
+    random_free(tokens->random);
+    mem_free(tokens);
+}
+
+static bool is_for(const struct ready *ready, struct span environment)
+{
+    return ready->signer != NULL && span_equal(span_array(ready->environment), environment);
+}
+
+static struct ready *least_used(struct tokens *tokens)
+{
+    struct ready *least = &tokens->ready[0];
+
+    for (size_t i = 1; i < READY_MAX; i++) {
+        if (tokens->ready[i].used_at < least->used_at) {
+            least = &tokens->ready[i];
+        }
+    }
+    return least;
+}
+
+/* The key of an environment, ready to sign. The vault is asked first: it knows whether the id is one. */
+static enum err get_ready(struct tokens *tokens, struct vault *vault, struct span environment, struct ready **out_ready)
+{
+    struct keyring_versions versions = {0};
+    const struct secret *key = NULL;
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+
+    TRY(vault_token_versions(vault, environment, &versions));
+    tokens->uses++;
+    for (size_t i = 0; i < READY_MAX; i++) {
+        struct ready *const ready = &tokens->ready[i];
+        if (is_for(ready, environment) && ready->version == versions.newest) {
+            ready->used_at = tokens->uses;
+            *out_ready = ready;
+            return ERR_OK;
+        }
+    }
+    TRY(vault_token_key(vault, environment, versions.newest, &key));
+    struct ready *const ready = least_used(tokens);
+    forget(ready);
+    TRY(signer_new(key, tokens->random, &ready->signer));
+    memcpy(ready->environment, environment.data, sizeof ready->environment);
+    ready->version = versions.newest;
+    ready->used_at = tokens->uses;
+    signer_public(ready->signer, public_key);
+    auth_token_key_init(public_key, &ready->key);
+    *out_ready = ready;
+    return ERR_OK;
+}
+
+static enum err issue(struct tokens *tokens, struct ready *ready, struct auth_claims *claims,
+                      struct msg_token *out_token)
+{
+    SCOPED_BUF struct buf *text = NULL;
+    uint8_t id[AUTH_TOKEN_ID_BYTES];
+    char id_text[BASE64URL_CHARS(AUTH_TOKEN_ID_BYTES)];
+
+    random_fill(tokens->random, id, sizeof id);
+    base64url_encode(span_array(id), id_text);
+    claims->id = span_array(id_text);
+    TRY(buf_new(AUTH_TOKEN_MAX, &text));
+    const enum err err = auth_token_issue(&ready->key, ready->signer, claims, text);
+    claims->id = SPAN_NONE;
+    TRY(err);
+    TRY(MSG_SET(out_token, buf_all(text)));
+    return ERR_OK;
+}
+
+enum err tokens_sign(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
+{
+    struct ready *ready = NULL;
+    const int64_t now_s = hal_clock_wall(tokens->clock).ms / MS_PER_S;
+    struct auth_claims claims = {.type = AUTH_TOKEN_ACCESS,
+                                 .user = MSG_VIEW(&request->as.token_sign.user),
+                                 .session = MSG_VIEW(&request->as.token_sign.session),
+                                 .project = MSG_VIEW(&request->as.token_sign.project),
+                                 .environment = MSG_VIEW(&request->as.token_sign.environment),
+                                 .issued_s = now_s,
+                                 .expires_s = now_s + (int64_t)request->as.token_sign.access_s};
+
+    TRY(bucket_take(&tokens->signatures, hal_clock_mono(tokens->clock)));
+    TRY(get_ready(tokens, vault, MSG_VIEW(&request->as.token_sign.environment_id), &ready));
+    TRY(issue(tokens, ready, &claims, &out_answer->as.token_signed.access));
+    claims.type = AUTH_TOKEN_REFRESH;
+    claims.expires_s = now_s + (int64_t)request->as.token_sign.refresh_s;
+    TRY(issue(tokens, ready, &claims, &out_answer->as.token_signed.refresh));
+    out_answer->as.token_signed.issued_s = (uint64_t)now_s;
+    return ERR_OK;
+}
+
+enum err tokens_pepper(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
+{
+    struct vault_pepper pepper = {0};
+
+    TRY(bucket_take(&tokens->peppers, hal_clock_mono(tokens->clock)));
+    TRY(vault_pepper(vault, request->as.pepper.version, span_array(request->as.pepper.digest), &pepper));
+    out_answer->as.peppered.version = pepper.version;
+    memcpy(out_answer->as.peppered.mac, pepper.mac, sizeof pepper.mac);
+    mem_wipe(&pepper, sizeof pepper);
+    return ERR_OK;
+}
+
+enum err tokens_keys(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
+{
+    const struct span environment = MSG_VIEW(&request->as.token_environment);
+    struct msg_points *const points = &out_answer->as.token_public.points;
+    struct keyring_versions versions = {0};
+    const struct secret *key = NULL;
+
+    (void)tokens; /* keys that are ready stay so */
+    TRY(vault_token_make(vault, environment));
+    TRY(vault_token_versions(vault, environment, &versions));
+    points->len = 0;
+    for (uint32_t version = versions.newest; version >= versions.oldest && version > 0; version--) {
+        const enum err err = vault_token_key(vault, environment, version, &key);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear(); /* versions in between may be gone */
+            continue;
+        }
+        TRY(err);
+        ENSURE(points->len < sizeof points->data, ERR_LIMIT, "more token keys than a message holds");
+        TRY(sign_public(key, points->data + points->len));
+        points->len += MSG_POINT_BYTES;
+    }
+    TRY(MSG_SET(&out_answer->as.token_public.environment, environment));
+    return ERR_OK;
+}
+
+enum err tokens_drop(struct tokens *tokens, struct vault *vault, const struct msg *request)
+{
+    const struct span environment = MSG_VIEW(&request->as.token_environment);
+
+    TRY(vault_token_drop(vault, environment));
+    for (size_t i = 0; i < READY_MAX; i++) {
+        if (is_for(&tokens->ready[i], environment)) {
+            forget(&tokens->ready[i]);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err tokens_next(struct vault *vault, const struct msg *request, struct msg *out_answer)
+{
+    struct span environment = SPAN_NONE;
+
+    const enum err err = vault_token_next(vault, MSG_VIEW(&request->as.token_environment), &environment);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+    } else {
+        TRY(err);
+    }
+    TRY(MSG_SET(&out_answer->as.token_public.environment, environment));
+    return ERR_OK;
+}
