@@ -7,6 +7,8 @@
 
 #include "firmware/api/error.h"
 #include "firmware/api/request_int.h"
+#include "firmware/auth/token_cache.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/num.h"
@@ -28,6 +30,7 @@ enum err api_new(const struct api_options *options, struct api **out_api)
     TRY(random_new(SPAN_NONE, &api->random));
     if (options->data != NULL) {
         TRY(data_reader_new(options->data, options->reactor, &api->reader));
+        TRY(token_cache_new(CONFIG_AUTH_TOKEN_CACHE, &api->tokens));
     }
     *out_api = TAKE(api);
     return ERR_OK;
@@ -38,6 +41,7 @@ void api_free(struct api *api)
     if (api == NULL) {
         return;
     }
+    token_cache_free(api->tokens);
     data_reader_free(api->reader);
     random_free(api->random);
     mem_free(api);
@@ -63,6 +67,7 @@ static const struct known_header known_headers[] = {
     KNOWN("Origin", origin),
     KNOWN("X-Request-Id", request_id),
     KNOWN("Content-Type", content_type),
+    KNOWN("User-Agent", user_agent),
 };
 
 static void collect_headers(const struct http_exchange *exchange, struct api_headers *out)
@@ -263,7 +268,7 @@ static void log_request(const struct api_request *request, unsigned int status)
 
 enum err request_begin_body(struct api_request *request)
 {
-    request->enveloped = request->project != NULL && request->project->wrapped;
+    request->enveloped = request->project != NULL && request->project->wrapped && !request->bare;
     return request->enveloped ? buf_put(http_body(request->exchange), span_lit("{\"success\":true,\"data\":")) : ERR_OK;
 }
 
@@ -357,11 +362,28 @@ static bool is_data_route(const struct api_request *request)
     return request->route->who == ROUTE_KEY;
 }
 
+/* What a body that cannot be read answers. */
+static enum refusal_code bad_body_code(enum route_who who)
+{
+    switch (who) {
+    case ROUTE_KEY:
+        return REFUSAL_DATA_VALIDATION_ERROR;
+    case ROUTE_OPEN:
+    case ROUTE_USER:
+        return REFUSAL_AUTH_INVALID_REQUEST;
+    case ROUTE_PEOPLE:
+        return REFUSAL_USER_INVALID_REQUEST;
+    case ROUTE_KEYLESS:
+    case ROUTE_ADMIN:
+        return REFUSAL_COMMON_INVALID_PARAMETERS;
+    }
+    return REFUSAL_COMMON_INVALID_PARAMETERS;
+}
+
 static enum err parse_body(struct api_request *request, const struct json_value **out_body)
 {
     const struct auth_header *type = &request->headers.content_type;
-    const enum refusal_code bad =
-        is_data_route(request) ? REFUSAL_DATA_VALIDATION_ERROR : REFUSAL_COMMON_INVALID_PARAMETERS;
+    const enum refusal_code bad = bad_body_code(request->route->who);
 
     if (type->count != 1 || !is_json_type(type->value)) {
         return refuse(&request->body_refusal,
@@ -431,41 +453,11 @@ static enum err check_state(struct api_request *request)
     return refuse_unavailable(request);
 }
 
-static enum err verify(struct api_request *request)
-{
-    const struct auth_directory directory = catalog_directory(request->catalog);
-    const enum err err = auth_verify(&request->headers.auth, &directory, request->api->options.limits, request->now,
-                                     &request->auth, &request->refusal);
-
-    if (request->auth.key != NULL) {
-        request->project = catalog_project(request->catalog, request->auth.key->project_id);
-    }
-    TRY(err);
-    return request->route->who == ROUTE_ADMIN ? auth_check_admin(request->auth.key, &request->refusal) : ERR_OK;
-}
-
-enum err request_verify_again(struct api_request *request)
-{
-    uint8_t hash[SHA256_BYTES];
-
-    memcpy(hash, request->auth.key->hash, sizeof hash);
-    catalog_unref(request->catalog);
-    request->catalog = catalog_ref(data_catalog(request->api->reader));
-    request->auth.key = NULL;
-    request->project = NULL;
-    buf_reset(http_body(request->exchange));
-    const struct auth_directory directory = catalog_directory(request->catalog);
-    TRY(auth_check_key(&directory, hash, request->now, &request->auth.key, &request->refusal));
-    request->auth.principal.key = request->auth.key;
-    request->project = catalog_project(request->catalog, request->auth.key->project_id);
-    return ERR_OK;
-}
-
 static enum err admit(struct api_request *request)
 {
     TRY(find_route(request));
     TRY(check_state(request));
-    return request->route->who == ROUTE_KEYLESS ? ERR_OK : verify(request);
+    return request->route->who == ROUTE_KEYLESS ? ERR_OK : request_verify(request);
 }
 
 static enum err start_request(struct api *api, struct http_exchange *exchange, struct api_request **out_request)

@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "crypto/hash.h"
+#include "firmware/auth/hash_pool.h"
+#include "firmware/auth/token.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
@@ -29,6 +32,35 @@ struct api_unlock_job {
     bool is_recovery_key; /* otherwise a PIN */
     bool accept_rollback;
     uint64_t tag; /* of whoever does it */
+};
+
+/* What the keeper does for a request besides: it signs the tokens of a session, and peppers a password. A job lies in the
+ * request's arena; its answer comes once, on the loop's thread, unless start answered an error at once (ERR_LIMIT: too
+ * many under way; ERR_CLOSED: the keeper is gone). */
+struct api_token_job {
+    void (*done)(struct api_token_job *job, enum err err);
+    struct span environment_id, project_id, environment; /* borrowed until done, as the next line */
+    struct span user, session;
+    uint32_t access_s, refresh_s; /* how long the tokens live */
+    int64_t issued_s;             /* the answer, as the rest */
+    size_t access_len, refresh_len;
+    char access[AUTH_TOKEN_MAX];
+    char refresh[AUTH_TOKEN_MAX];
+    uint64_t tag; /* of whoever does it */
+};
+
+struct api_pepper_job {
+    void (*done)(struct api_pepper_job *job, enum err err);
+    uint8_t digest[SHA256_BYTES]; /* of the password */
+    uint32_t version;             /* 0: the newest; the answer says which it was */
+    uint8_t mac[SHA256_BYTES];    /* the answer; whoever asked wipes it */
+    uint64_t tag;
+};
+
+struct api_keeper {
+    enum err (*sign_tokens)(void *context, struct api_token_job *job);
+    enum err (*pepper)(void *context, struct api_pepper_job *job);
+    void *context;
 };
 
 /* How the worker reaches the keeper. start may answer ERR_LIMIT (a try is under way, or the second is not over) or any
@@ -55,6 +87,8 @@ struct api_options {
     enum life_reason reason;
     const char *version;
     struct api_unlock unlock;
+    struct api_keeper keeper;
+    struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
 };
 
 /* Everything in options is borrowed for the life of the api. On the thread of the loop. ERR_NO_MEMORY, ERR_LIMIT. */

@@ -9,6 +9,7 @@
 #include "firmware/data/access.h"
 #include "firmware/data/call.h"
 #include "firmware/data/catalog.h"
+#include "firmware/data/people.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
@@ -27,12 +28,16 @@ struct api {
     struct random *random;                              /* for request ids */
     uint8_t ids[API_IDS_DRAWN][AUTH_UUID_RANDOM_BYTES]; /* drawn ahead; the first ids_left of them are unused */
     size_t ids_left;
+    struct auth_token_cache *tokens; /* NULL unless operational */
 };
 
 enum route_who {
     ROUTE_KEYLESS,
-    ROUTE_KEY,   /* any valid API key */
-    ROUTE_ADMIN, /* an unrestricted secret key */
+    ROUTE_KEY,    /* any valid API key, with or without an access token */
+    ROUTE_ADMIN,  /* an unrestricted secret key */
+    ROUTE_OPEN,   /* any valid API key; Authorization is ignored, whatever it holds: contract 1.2 */
+    ROUTE_USER,   /* an API key and an access token */
+    ROUTE_PEOPLE, /* /v1/users: an access token or a secret key, and the scope users:<op> */
 };
 
 #define ROUTE_IN(state) (1u << (unsigned int)(state))
@@ -61,6 +66,7 @@ struct api_headers {
     struct auth_header origin;
     struct auth_header request_id;
     struct auth_header content_type;
+    struct auth_header user_agent;
 };
 
 /* Lives in the arena of the exchange. */
@@ -73,6 +79,8 @@ struct api_request {
     struct catalog *catalog;               /* a reference; NULL unless operational */
     const struct catalog_project *project; /* of the key, once that is known */
     struct auth_outcome auth;
+    struct data_people people; /* what the directory of auth looks into */
+    const struct json_value *body;
     struct refusal refusal;
     struct refusal body_refusal;
     char id[API_REQUEST_ID_MAX];
@@ -80,6 +88,7 @@ struct api_request {
     struct wall_time now;
     unsigned int status; /* of a success */
     unsigned int allowed;
+    bool bare;      /* never in an envelope */
     bool enveloped; /* the opening of the envelope is written */
 
     /* A list or a write under way. */
@@ -98,6 +107,9 @@ struct api_request {
  * failure of ours. The request is gone afterwards. */
 void request_finish(struct api_request *request, enum err err);
 
+/* Credentials, rate, and what the route asks for besides a valid key. ERR_DENIED. */
+enum err request_verify(struct api_request *request) MUST_USE;
+
 /* Takes the newest catalogue and looks the key up in it. ERR_DENIED. */
 enum err request_verify_again(struct api_request *request) MUST_USE;
 
@@ -107,6 +119,10 @@ enum err request_begin_body(struct api_request *request) MUST_USE;
 /* Parses the body. What is wrong with it is left in request->body_refusal with code != REFUSAL_NONE: some routes come to
  * the body only after other refusals. NULL for an empty body. */
 const struct json_value *request_body(struct api_request *request);
+
+/* Hands the request to the writer, for its route's operation: sign is NULL unless that needs it, and then the body has been
+ * parsed already. ERR_LIMIT, ERR_NO_MEMORY: it was not taken. */
+enum err request_submit(struct api_request *request, const struct data_sign *sign) MUST_USE;
 
 /* --- cors.c --- */
 
@@ -130,6 +146,14 @@ void handle_read(struct api_request *request);
 void handle_spec(struct api_request *request);
 void handle_openapi(struct api_request *request);
 void handle_row_write(struct api_request *request);
+
+void handle_sign_up(struct api_request *request);
+void handle_sign_in(struct api_request *request);
+void handle_refresh(struct api_request *request);
+void handle_me(struct api_request *request);
+void handle_sessions(struct api_request *request);
+void handle_user(struct api_request *request);
+void handle_user_create(struct api_request *request);
 
 void handle_operator(struct api_request *request);
 void handle_manage(struct api_request *request);

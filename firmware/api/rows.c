@@ -181,16 +181,21 @@ static void on_written(struct data_call *call)
 {
     struct api_request *request = call->user;
 
+    enum err err = call->err == ERR_LIMIT ? ERR_FULL : call->err;
+
     request->status = call->status;
-    if (call->err == ERR_DENIED) {
+    if (err == ERR_OK && call->refusal.code != REFUSAL_NONE) {
+        err = ERR_DENIED; /* what it did is on disk; the answer refuses */
+    }
+    if (err == ERR_DENIED) {
         request->refusal = call->refusal;
     }
-    request_finish(request, call->err == ERR_LIMIT ? ERR_FULL : call->err);
+    request_finish(request, err);
 }
 
 /* Hands the request to the writer. An operation that meets a limit of the store or of the catalogue answers as a full
  * disk does: nothing was written, and there is no room for more. */
-static enum err submit(struct api_request *request)
+enum err request_submit(struct api_request *request, const struct data_sign *sign)
 {
     struct data_call *call = &request->call;
 
@@ -202,9 +207,12 @@ static enum err submit(struct api_request *request)
     call->done = on_written;
     call->user = request;
     memcpy(call->key_hash, request->auth.key->hash, sizeof call->key_hash);
+    call->bearer = request->auth.bearer;
+    call->on_behalf = request->auth.on_behalf;
+    call->sign = sign;
     call->table = request->params[0];
     call->id = request->params[1];
-    call->body = request_body(request);
+    call->body = sign != NULL ? request->body : request_body(request);
     call->body_refusal = request->body_refusal.code == REFUSAL_NONE ? NULL : &request->body_refusal;
     TRY(request_begin_body(request));
     return data_submit(call);
@@ -219,7 +227,7 @@ static enum rls_op op_of(enum http_method method)
 static enum err start_write(struct api_request *request)
 {
     TRY(open_access(request, op_of(request->exchange->method)));
-    return submit(request);
+    return request_submit(request, NULL);
 }
 
 void handle_row_write(struct api_request *request)
@@ -233,7 +241,7 @@ void handle_row_write(struct api_request *request)
 
 void handle_manage(struct api_request *request)
 {
-    const enum err err = submit(request);
+    const enum err err = request_submit(request, NULL);
 
     if (err != ERR_OK) {
         request_finish(request, err);

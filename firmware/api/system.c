@@ -52,10 +52,15 @@ void handle_state(struct api_request *request)
     request_finish(request, json_out_finish(&out));
 }
 
-/* Tokens are signed for users, and there are none yet: the set of keys is empty, which is a valid one. */
 void handle_jwks(struct api_request *request)
 {
-    answer_raw(request, span_lit("{\"keys\":[]}"));
+    struct json_out out;
+
+    json_out_init(&out, http_body(request->exchange));
+    const enum err err = data_write_token_keys(request->catalog, request->exchange->arena, request->exchange->query, &out);
+    request_finish(request, err == ERR_MALFORMED ? refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
+                                                          "The query string is not well-formed")
+                                                 : err);
 }
 
 /* --- unlocking --- */

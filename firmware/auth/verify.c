@@ -8,11 +8,20 @@
 
 #include <string.h>
 
+#include "firmware/auth/token_cache.h"
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
-#define JWT_PARTS   3
+#define MS_PER_S 1000
+
+/* A token on its way through the steps. */
+struct token_use {
+    struct auth_bearer bearer;
+    struct span environment_id;          /* whose key signed it */
+    uint8_t digest[SHA256_BYTES];        /* of the whole token */
+    struct token_remembered *remembered; /* NULL: it is new */
+};
 
 static uint32_t seconds_until(int64_t reset_s, struct wall_time now)
 {
@@ -105,60 +114,211 @@ static enum err check_binding(const struct auth_request *request, const struct a
     return ERR_OK;
 }
 
-static bool is_base64url(uint8_t byte)
-{
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
-           byte == '-' || byte == '_';
-}
+/* --- step 8: contract 1.2 Authorization, and 2.3 --- */
 
-/* "Bearer", exactly one space, then three non-empty base64url parts with dots between. */
-static bool is_bearer_jwt(struct span value)
+/* "Bearer" in any case and exactly one space before a token of the right shape. */
+static enum err read_bearer(struct span value, struct span *out_token, struct auth_token_parts *out_parts)
 {
     const struct span scheme = span_lit("Bearer ");
-    size_t parts = 1;
-    size_t part_len = 0;
 
-    if (value.len <= scheme.len || !span_equal_nocase(span_of(value.data, scheme.len), scheme)) {
-        return false;
-    }
-    for (size_t i = scheme.len; i < value.len; i++) {
-        if (value.data[i] == '.') {
-            if (part_len == 0) {
-                return false;
-            }
-            parts++;
-            part_len = 0;
-        } else if (is_base64url(value.data[i])) {
-            part_len++;
-        } else {
-            return false;
-        }
-    }
-    return parts == JWT_PARTS && part_len > 0;
+    ENSURE(value.len > scheme.len && span_equal_nocase(span_of(value.data, scheme.len), scheme), ERR_MALFORMED,
+           "no bearer");
+    *out_token = span_of(value.data + scheme.len, value.len - scheme.len);
+    return auth_token_split(*out_token, out_parts);
 }
 
-/* Step 8. Spec: contract 1.2 Authorization and 2.3, as far as users exist. */
-static enum err check_token(const struct auth_request *request, struct refusal *refusal)
+/* Verifies a token that is not remembered. */
+static enum err verify_token(const struct auth_token_parts *parts, const struct auth_token_key *key,
+                             const struct auth_place *place, struct auth_bearer *out_bearer)
 {
+    struct auth_token_bytes bytes;
+    struct auth_claims claims;
+
+    TRY(auth_token_verify(parts, key));
+    TRY(auth_token_read(parts, &bytes, &claims));
+    ENSURE(claims.type == AUTH_TOKEN_ACCESS, ERR_AUTH, "not an access token");
+    ENSURE(span_equal(claims.project, place->project_id) && span_equal(claims.environment, place->environment),
+           ERR_AUTH, "signed for another place than the key's");
+    out_bearer->present = true;
+    out_bearer->expires_s = claims.expires_s;
+    memcpy(out_bearer->user, claims.user.data, sizeof out_bearer->user);
+    memcpy(out_bearer->session, claims.session.data, sizeof out_bearer->session);
+    return ERR_OK;
+}
+
+/* What a token says, from memory or by its signature. ERR_AUTH, ERR_MALFORMED: it is not valid. */
+static enum err trust_token(const struct auth_directory *directory, const struct auth_key *key, struct span token,
+                            const struct auth_token_parts *parts, struct token_use *out_use)
+{
+    struct auth_place place = {SPAN_NONE, SPAN_NONE, SPAN_NONE};
+
+    const struct auth_token_key *signer = directory->find_token_key(directory->context, key, parts->header, &place);
+    ENSURE(signer != NULL, ERR_AUTH, "a token of no key of ours");
+    sha256(token, out_use->digest);
+    out_use->environment_id = place.environment_id;
+    out_use->remembered = token_cache_find(directory->cache, out_use->digest);
+    if (out_use->remembered != NULL) {
+        out_use->bearer = out_use->remembered->bearer;
+        return ERR_OK;
+    }
+    TRY(verify_token(parts, signer, &place, &out_use->bearer));
+    return ERR_OK;
+}
+
+static enum err refuse_state(enum auth_account_state state, struct refusal *refusal)
+{
+    switch (state) {
+    case AUTH_ALIVE:
+        return ERR_OK;
+    case AUTH_SESSION_ENDED:
+        return refuse(refusal, REFUSAL_AUTH_SESSION_EXPIRED, "The session of the access token has ended");
+    case AUTH_USER_GONE:
+        return refuse(refusal, REFUSAL_AUTH_UNAUTHORIZED, "The user of the access token does not exist any more");
+    case AUTH_BANNED:
+        return refuse(refusal, REFUSAL_AUTH_ACCOUNT_BANNED, "The account is banned");
+    }
+    return refuse(refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
+}
+
+/* Is it still time, and what do the records say? */
+static enum err check_account(const struct auth_account *account, const struct auth_bearer *bearer,
+                              struct wall_time now, struct refusal *refusal)
+{
+    if (now.ms / MS_PER_S >= bearer->expires_s) {
+        return refuse(refusal, REFUSAL_AUTH_TOKEN_EXPIRED, "The access token has expired");
+    }
+    if (account->state == AUTH_ALIVE && now.ms >= account->session_ends_ms) {
+        return refuse_state(AUTH_SESSION_ENDED, refusal);
+    }
+    return refuse_state(account->state, refusal);
+}
+
+/* The principal of a live account; an API key that is secret stays admin. */
+static enum err principal_of(const struct auth_asker *asker, const struct auth_account *account,
+                             struct auth_principal *out)
+{
+    struct span *roles = NULL;
+    void *memory = NULL;
+
+    TRY(arena_alloc_array(asker->arena, account->role_count, sizeof *roles, &memory));
+    roles = memory;
+    for (size_t i = 0; i < account->role_count; i++) {
+        roles[i] = account->roles[i];
+    }
+    out->user = span_array(asker->bearer->user);
+    out->session = span_array(asker->bearer->session);
+    out->who = (struct rls_who){
+        .group = asker->key->type == AUTH_KEY_SECRET ? RLS_ADMIN : account->group,
+        .id = out->user,
+        .roles = roles,
+        .role_count = account->role_count,
+    };
+    return ERR_OK;
+}
+
+static struct auth_principal principal_of_key(const struct auth_key *key)
+{
+    return (struct auth_principal){
+        .key = key,
+        .who = {.group = key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST, .id = SPAN_NONE},
+    };
+}
+
+/* Looks session and user up, unless nothing changed since they were remembered. */
+static enum err find_account(const struct auth_directory *directory, const struct auth_asker *asker,
+                             struct token_use *use, struct auth_account *out_account)
+{
+    const struct auth_people *people = &directory->people;
+    const uint64_t generation = people->generation(people->context);
+
+    if (use->remembered != NULL && token_cache_account(use->remembered, generation, asker->arena, out_account)) {
+        return ERR_OK;
+    }
+    TRY(people->find_account(people->context, asker->key, asker->bearer, asker->arena, out_account));
+    token_cache_put(directory->cache, use->digest, asker->bearer, generation, out_account);
+    return ERR_OK;
+}
+
+/* The checks that follow a signature that holds, in the order of contract 2.3. */
+static enum err check_bearer(const struct auth_directory *directory, const struct auth_asker *asker,
+                             struct token_use *use, struct wall_time now, struct auth_outcome *out,
+                             struct refusal *refusal)
+{
+    struct auth_account account = {.state = AUTH_SESSION_ENDED};
+
+    if (now.ms / MS_PER_S >= asker->bearer->expires_s) {
+        return refuse(refusal, REFUSAL_AUTH_TOKEN_EXPIRED, "The access token has expired");
+    }
+    if (!span_equal(use->environment_id, asker->key->environment_id)) {
+        return refuse(refusal, REFUSAL_DATA_PROJECT_ACCESS_DENIED,
+                      "The access token belongs to another project or environment than the API key");
+    }
+    TRY(find_account(directory, asker, use, &account));
+    TRY(check_account(&account, asker->bearer, now, refusal));
+    return principal_of(asker, &account, &out->principal);
+}
+
+static enum err check_token(const struct auth_request *request, const struct auth_directory *directory,
+                            struct wall_time now, struct auth_outcome *out, struct refusal *refusal)
+{
+    struct auth_token_parts parts;
+    struct token_use use = {.remembered = NULL};
+    struct span token = SPAN_NONE;
+
     if (request->authorization.count == 0) {
         return ERR_OK;
     }
-    if (request->authorization.count > 1 || !is_bearer_jwt(request->authorization.value)) {
+    if (request->authorization.count > 1 || read_bearer(request->authorization.value, &token, &parts) != ERR_OK) {
+        fault_clear();
         return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN_FORMAT, "Authorization must be: Bearer <access token>");
     }
-    return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN, "The access token is not valid");
+    const enum err err = trust_token(directory, out->key, token, &parts, &use);
+    if (err == ERR_AUTH || err == ERR_MALFORMED) {
+        fault_clear();
+        return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN, "The access token is not valid");
+    }
+    TRY(err);
+    out->bearer = use.bearer;
+    const struct auth_asker asker = {.key = out->key, .bearer = &out->bearer, .arena = request->arena};
+    return check_bearer(directory, &asker, &use, now, out, refusal);
 }
 
-/* Contract 1.2, X-On-Behalf-Of. There are no users yet, so whoever it names is unknown. */
-static enum err check_on_behalf(const struct auth_request *request, const struct auth_key *key, struct refusal *refusal)
+/* Contract 1.2, X-On-Behalf-Of: the user who becomes the requester's id. */
+static enum err check_on_behalf(const struct auth_directory *directory, const struct auth_key *key, struct span user,
+                                struct auth_principal *principal, struct refusal *refusal)
 {
-    if (request->on_behalf.count == 0) {
-        return ERR_OK;
-    }
+    bool found = false;
+
     if (key->type != AUTH_KEY_SECRET) {
         return refuse(refusal, REFUSAL_AUTH_FORBIDDEN, "X-On-Behalf-Of needs a secret key");
     }
-    return refuse(refusal, REFUSAL_USER_NOT_FOUND, "The user named by X-On-Behalf-Of does not exist");
+    if (auth_uuid_is_well_formed(user)) {
+        TRY(directory->people.has_user(directory->people.context, key, user, &found));
+    }
+    if (!found) {
+        return refuse(refusal, REFUSAL_USER_NOT_FOUND, "The user named by X-On-Behalf-Of does not exist");
+    }
+    principal->who.id = user;
+    return ERR_OK;
+}
+
+enum err auth_identify(const struct auth_directory *directory, const struct auth_asker *asker, struct wall_time now,
+                       struct auth_principal *out_principal, struct refusal *out_refusal)
+{
+    struct auth_account account = {.state = AUTH_SESSION_ENDED};
+    struct auth_principal principal = principal_of_key(asker->key);
+
+    if (asker->bearer->present) {
+        TRY(directory->people.find_account(directory->people.context, asker->key, asker->bearer, asker->arena,
+                                           &account));
+        TRY(check_account(&account, asker->bearer, now, out_refusal));
+        TRY(principal_of(asker, &account, &principal));
+    }
+    if (asker->on_behalf.len != 0) {
+        TRY(check_on_behalf(directory, asker->key, asker->on_behalf, &principal, out_refusal));
+    }
+    *out_principal = principal;
+    return ERR_OK;
 }
 
 struct span auth_bucket(const struct auth_key *key, struct span address, uint8_t bytes[AUTH_BUCKET_MAX])
@@ -208,17 +368,12 @@ static void look_at_rate(const struct auth_request *request, const struct auth_d
     out->rate = (struct auth_rate){true, rule.limit, state.remaining, state.reset_s};
 }
 
-static struct rls_who who_of(const struct auth_key *key)
-{
-    return (struct rls_who){
-        .group = key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST, .id = SPAN_NONE, .roles = NULL, .role_count = 0};
-}
-
 /* Steps 7 and 8. */
-static enum err check_rest(const struct auth_request *request, const struct auth_key *key, struct refusal *refusal)
+static enum err check_rest(const struct auth_request *request, const struct auth_directory *directory,
+                           struct wall_time now, struct auth_outcome *out, struct refusal *refusal)
 {
-    TRY(check_binding(request, key, refusal));
-    return check_token(request, refusal);
+    TRY(check_binding(request, out->key, refusal));
+    return check_token(request, directory, now, out, refusal);
 }
 
 enum err auth_verify(const struct auth_request *request, const struct auth_directory *directory, struct limits *limits,
@@ -226,19 +381,21 @@ enum err auth_verify(const struct auth_request *request, const struct auth_direc
 {
     struct auth_outcome *out = out_outcome;
 
-    out->key = NULL;
-    out->rate = (struct auth_rate){false, 0, 0, 0};
+    *out = (struct auth_outcome){.key = NULL};
     if (find_key(request, directory, now, out, out_refusal) != ERR_OK) {
         return count_failure(request, limits, now, out_refusal);
     }
-    if (check_rest(request, out->key, out_refusal) != ERR_OK) {
+    out->principal = principal_of_key(out->key);
+    const enum err err = check_rest(request, directory, now, out, out_refusal);
+    if (err != ERR_OK) {
         look_at_rate(request, directory, limits, now, out);
-        return count_failure(request, limits, now, out_refusal);
+        return err == ERR_DENIED ? count_failure(request, limits, now, out_refusal) : err;
     }
     TRY(take_rate(request, directory, limits, now, out, out_refusal));
-    TRY(check_on_behalf(request, out->key, out_refusal));
-    out->principal.key = out->key;
-    out->principal.who = who_of(out->key);
+    if (request->on_behalf.count > 0) {
+        out->on_behalf = request->on_behalf.value;
+        TRY(check_on_behalf(directory, out->key, out->on_behalf, &out->principal, out_refusal));
+    }
     auth_key_touch(out->key, now);
     return ERR_OK;
 }

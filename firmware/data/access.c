@@ -255,7 +255,7 @@ static enum err write_empty_list(const struct data_request *request)
     struct data_page page;
     struct json_out out;
 
-    TRY(data_page_read(request->arena, request->query, &page, request->refusal));
+    TRY(data_page_read(request->arena, request->query, PLAN_LIMIT_DEFAULT, &page, request->refusal));
     json_out_init(&out, request->out);
     json_out_object(&out);
     json_out_name(&out, span_lit("items"));

@@ -82,9 +82,9 @@ struct data_page {
     uint64_t page, limit;
 };
 
-/* `page` and `limit` of a query string. ERR_DENIED common/invalid-parameters. */
-enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page, struct refusal *out_refusal)
-    MUST_USE;
+/* `page` and `limit` of a query string; usual_limit when none is given. ERR_DENIED common/invalid-parameters. */
+enum err data_page_read(struct arena *arena, struct span query, uint64_t usual_limit, struct data_page *out_page,
+                        struct refusal *out_refusal) MUST_USE;
 
 struct data_admin {
     struct data_reader *reader;

@@ -4,6 +4,7 @@
 #include "firmware/data/data_int.h"
 
 #include "firmware/data/doc.h"
+#include "firmware/data/people.h"
 #include "firmware/data/plan.h"
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
@@ -79,6 +80,13 @@ static size_t code_points(struct span text)
     return count;
 }
 
+bool data_name_fits(struct span name)
+{
+    const size_t count = code_points(name);
+
+    return count >= 1 && count <= DATA_PERSON_NAME;
+}
+
 enum err admin_text(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
                     struct refusal *refusal)
 {
@@ -130,9 +138,10 @@ static enum err page_number(struct span name, struct span value, uint64_t *out_n
     return ERR_OK;
 }
 
-enum err data_page_read(struct arena *arena, struct span query, struct data_page *out_page, struct refusal *out_refusal)
+enum err data_page_read(struct arena *arena, struct span query, uint64_t usual_limit, struct data_page *out_page,
+                        struct refusal *out_refusal)
 {
-    struct data_page page = {1, PLAN_LIMIT_DEFAULT};
+    struct data_page page = {1, usual_limit};
     struct http_query walk = http_query_of(query);
     bool has_page = false;
     bool has_limit = false;
@@ -219,7 +228,7 @@ enum err admin_list(const struct data_admin *admin, const struct admin_lister *l
     size_t total = 0;
     void *memory = NULL;
 
-    TRY(data_page_read(admin->arena, admin->query, &page, admin->refusal));
+    TRY(data_page_read(admin->arena, admin->query, PLAN_LIMIT_DEFAULT, &page, admin->refusal));
     TRY(check_asked_place(admin, lister->kind));
     TRY(arena_alloc(admin->arena, (most + 1) * sizeof *found, &memory));
     found = memory;

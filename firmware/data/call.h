@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "firmware/auth/refusal.h"
+#include "firmware/auth/verify.h"
 #include "firmware/data/data.h"
 #include "hal/base/attr.h"
 #include "hal/base/buf.h"
@@ -26,6 +27,7 @@
 
 struct data_txn;
 struct data_call;
+struct data_sign; /* people.h */
 
 /* ERR_DENIED: call->refusal says why. */
 typedef enum err data_operation(struct data_txn *txn, struct data_call *call);
@@ -40,6 +42,9 @@ struct data_call {
     void (*done)(struct data_call *call); /* on the loop's thread */
     void *user;
     uint8_t key_hash[SHA256_BYTES];
+    struct auth_bearer bearer; /* the verified access token; looked up again */
+    struct span on_behalf;     /* X-On-Behalf-Of, or empty */
+    const struct data_sign *sign; /* of the operations on users that need it; else NULL */
     struct span table; /* rows: the table's name as in the path. Management: the id in the path, of whatever kind */
     struct span id;    /* rows: the row's id as in the path. Management: the second id or number in the path */
     const struct json_value *body;      /* NULL when there is none, or body_refusal is set */
@@ -48,7 +53,7 @@ struct data_call {
     /* The answer. */
     enum err err; /* ERR_OK, ERR_DENIED with refusal, or a failure: ERR_FULL, ERR_IO ... */
     unsigned int status;
-    struct refusal refusal;
+    struct refusal refusal; /* with ERR_OK and a code: what was done was done, and the answer refuses all the same */
 
     /* The data's. */
     size_t out_at;

@@ -408,9 +408,45 @@ static uint32_t requests_per_minute(const void *context, const struct auth_key *
     return project == NULL ? AUTH_REQUESTS_DEFAULT : project->requests_per_minute;
 }
 
+static const struct auth_token_key *key_with_header(const struct catalog_environment *environment, struct span header)
+{
+    for (size_t i = 0; i < environment->token_key_count; i++) {
+        if (span_equal(span_array(environment->token_keys[i].header), header)) {
+            return &environment->token_keys[i];
+        }
+    }
+    return NULL;
+}
+
+static struct auth_place place_of(const struct catalog_environment *environment)
+{
+    return (struct auth_place){.project_id = environment->record.parent,
+                               .environment_id = environment->record.id,
+                               .environment = environment->record.name};
+}
+
+static const struct auth_token_key *find_token_key(const void *context, const struct auth_key *key, struct span header,
+                                                   struct auth_place *out_place)
+{
+    const struct catalog_environment *environment = catalog_environment(context, key->environment_id);
+    const struct auth_token_key *found = environment == NULL ? NULL : key_with_header(environment, header);
+    size_t cursor = 0;
+
+    while (found == NULL) {
+        environment = (const struct catalog_environment *)catalog_next(context, CATALOG_ENVIRONMENT, &cursor);
+        if (environment == NULL) {
+            return NULL;
+        }
+        found = key_with_header(environment, header);
+    }
+    *out_place = place_of(environment);
+    return found;
+}
+
 struct auth_directory catalog_directory(const struct catalog *catalog)
 {
     return (struct auth_directory){.context = catalog,
+                                   .find_token_key = find_token_key,
                                    .find_key = find_auth_key,
                                    .has_project = has_project,
                                    .has_environment = has_environment,

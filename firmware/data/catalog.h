@@ -14,6 +14,7 @@
 
 #include "firmware/auth/key.h"
 #include "firmware/auth/verify.h"
+#include "firmware/data/keys.h"
 #include "firmware/rls/rls.h"
 #include "firmware/schema/schema.h"
 #include "hal/base/attr.h"
@@ -63,8 +64,16 @@ struct catalog_project {
     size_t origin_count;
 };
 
+/* Where the users of an environment are stored. */
+struct catalog_people {
+    struct table_id users, sessions, accounts; /* value 0: not made yet, which only an old database has */
+};
+
 struct catalog_environment {
     struct catalog_record record; /* parent: project */
+    struct catalog_people people;
+    struct auth_token_key token_keys[DATA_TOKEN_KEYS_MAX]; /* the newest first */
+    size_t token_key_count;
 };
 
 #define CATALOG_INDEXES_MAX     20 /* custom ones of one table, contract 4.6; unique columns come on top */
@@ -165,7 +174,7 @@ const struct catalog_key *catalog_key(const struct catalog *catalog, const uint8
 const struct catalog_record *catalog_next(const struct catalog *catalog, enum catalog_kind kind, size_t *cursor);
 size_t catalog_count(const struct catalog *catalog, enum catalog_kind kind);
 
-/* For firmware/auth. */
+/* For firmware/auth: all but people and cache. */
 struct auth_directory catalog_directory(const struct catalog *catalog);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "firmware/data/data_int.h"
+#include "firmware/data/people_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -87,12 +87,15 @@ static enum err run_call(struct store_txn *store, struct data_call *call)
 {
     struct data *data = call->data;
     struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
-    const struct auth_directory directory = catalog_directory(data_txn_catalog(&txn));
+    struct data_people people;
+    const struct auth_directory directory = data_directory_in(&txn, &people);
+    struct auth_asker asker = {.bearer = &call->bearer, .on_behalf = call->on_behalf, .arena = call->arena};
 
     buf_truncate(call->out, call->out_at);
     call->status = 200;
-    TRY(auth_check_key(&directory, call->key_hash, txn.now, &txn.principal.key, &call->refusal));
-    txn.principal.who.group = txn.principal.key->type == AUTH_KEY_SECRET ? RLS_ADMIN : RLS_GUEST;
+    call->refusal.code = REFUSAL_NONE;
+    TRY(auth_check_key(&directory, call->key_hash, txn.now, &asker.key, &call->refusal));
+    TRY(auth_identify(&directory, &asker, txn.now, &txn.principal, &call->refusal));
     txn.project = catalog_project(data_txn_catalog(&txn), txn.principal.key->project_id);
     txn.environment = catalog_environment(data_txn_catalog(&txn), txn.principal.key->environment_id);
     return call->operation(&txn, call);
@@ -224,10 +227,15 @@ static void after_commit(void *context)
 {
     struct data *data = context;
 
+    if (data->people_changed) {
+        atomic_fetch_add_explicit(&data->generation, 1, memory_order_release);
+        data->people_changed = false;
+    }
     if (data->working != NULL) {
-        catalog_unref(data->current);
+        SCOPED_CATALOG struct catalog *before = data->current;
         data->current = TAKE(data->working);
         snapshot_publish(data->cell, catalog_snapshot(catalog_ref(data->current)));
+        people_drop_keys(data, before, data->current);
     }
 }
 
@@ -235,6 +243,7 @@ static void after_abort(void *context)
 {
     struct data *data = context;
 
+    data->people_changed = false;
     catalog_unref(TAKE(data->working));
 }
 
@@ -309,8 +318,8 @@ struct store_keeper data_keeper_of(struct data_keys *keys)
 
 static enum err open_store(struct data *data, const struct data_config *config)
 {
-    /* The keys of the API decide who may do what, so an old version of one put back is looked for at every start. */
-    static const struct table_id verified[] = {{CATALOG_KEY}};
+    /* The keys of the API and those of tokens decide who may do what, so an old version of one put back is looked for at every start. */
+    static const struct table_id verified[] = {{CATALOG_KEY}, {CATALOG_ENVIRONMENT}};
     const struct store_config store = {.path = config->path,
                                        .map_bytes = config->map_bytes,
                                        .keeper = &data->keeper,
@@ -425,6 +434,8 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     TRY(open_store(data, config));
     TRY(make_tables(data, config->random));
     TRY(load_catalog(data));
+    TRY(people_prepare(data, config->random));
+    atomic_store(&data->generation, 1);
     TRY(snapshot_cell_new(config->readers, catalog_snapshot(catalog_ref(data->current)), &data->cell));
     const struct writer_hooks hooks = {
         .context = data, .before_commit = before_commit, .after_commit = after_commit, .after_abort = after_abort};

@@ -3,6 +3,8 @@
 #ifndef FIRMWARE_DATA_DATA_INT_H
 #define FIRMWARE_DATA_DATA_INT_H
 
+#include <stdatomic.h>
+
 #include "firmware/auth/verify.h"
 #include "firmware/data/access.h"
 #include "firmware/data/call.h"
@@ -38,6 +40,8 @@ struct data {
     struct catalog *current; /* what is published */
     struct catalog *working; /* what the transaction under way makes of it, or NULL */
     struct catalog *base;    /* what `working` was before the operation under way; not a reference */
+    bool people_changed; /* by the transaction under way: users or sessions */
+    atomic_ullong generation; /* of users and sessions, for all threads; see struct auth_people */
     struct mono_time next_use_flush;
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;

@@ -2,8 +2,9 @@
 /* Environments of a project: contract 6. A secret key sees those of its project, makes new ones, and may delete its
  * own; what lies in another is not its to destroy. */
 #include "firmware/data/access.h"
-#include "firmware/data/data_int.h"
+#include "firmware/data/people_int.h"
 #include "firmware/data/doc.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 
 #define CREATED              201
@@ -78,12 +79,21 @@ static bool is_type(struct span text)
 enum err environment_make(struct data_txn *txn, struct span name, struct span type,
                           const struct catalog_record **out_record)
 {
+    const struct catalog_people none = {.users = {0}};
+    char id[AUTH_UUID_BYTES];
     struct json_out out;
 
-    record_begin_new(txn->data, &out);
+    /* Before the keeper makes a key that nothing would name. */
+    ENSURE(catalog_count(data_txn_catalog(txn), CATALOG_ENVIRONMENT) < CONFIG_DATA_ENVIRONMENTS_MAX, ERR_LIMIT,
+           "as many environments as there may be");
+    auth_uuid_make(txn->data->random, id);
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    json_out_member_text(&out, span_lit("id"), span_array(id));
     json_out_member_text(&out, span_lit("projectId"), txn->project->record.id);
     json_out_member_text(&out, span_lit("environment"), name);
     json_out_member_text(&out, span_lit("environmentType"), type);
+    TRY(people_make(txn, span_array(id), &none, &out));
     json_out_object_end(&out);
     return record_insert(txn, CATALOG_ENVIRONMENT, &out, out_record);
 }
@@ -149,6 +159,7 @@ enum err data_environment_delete(struct data_txn *txn, struct data_call *call)
         return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key deletes its own environment only");
     }
     TRY(data_txn_confirm(call, environment->record.name));
+    const struct catalog_people people = environment->people;
     for (;;) { /* ends: each round forgets a table */
         const struct catalog_table *table = any_table(data_txn_catalog(txn), call->table);
         if (table == NULL) {
@@ -156,6 +167,7 @@ enum err data_environment_delete(struct data_txn *txn, struct data_call *call)
         }
         TRY(table_forget(txn, table));
     }
+    TRY(people_forget(txn, &people));
     TRY(record_delete(txn, catalog_find(data_txn_catalog(txn), CATALOG_ENVIRONMENT, call->table)));
     TRY(apikeys_forget_ended(txn)); /* its keys have ended with it */
     return data_txn_answer_success(call);

@@ -20,6 +20,16 @@ struct data_wrapped {
     size_t len;
 };
 
+/* The public keys of an environment's tokens, the newest first: points of P-256, uncompressed. */
+#define DATA_TOKEN_KEYS_MAX  4
+#define DATA_TOKEN_KEY_BYTES 65
+#define DATA_TOKEN_ID_BYTES  36 /* an environment's id, a UUID */
+
+struct data_token_keys {
+    size_t count;
+    uint8_t points[DATA_TOKEN_KEYS_MAX][DATA_TOKEN_KEY_BYTES];
+};
+
 /* Each call blocks for one exchange with the keeper. One thread at a time: the one that opens the store, later its
  * writer. Errors besides those named: ERR_CLOSED (the keeper is gone; it will be back with another worker), ERR_TIMEOUT,
  * ERR_IO (the keeper cannot write its files), ERR_FULL. */
@@ -37,6 +47,13 @@ struct data_keys {
     enum err (*rotate_end)(void *context);
     /* Was a rotation begun and not ended? */
     enum err (*rotate_pending)(void *context, bool *out_pending);
+    /* The keys that sign an environment's tokens; its first one is made if there is none. ERR_LIMIT: as many
+     * environments have keys as may. */
+    enum err (*token_keys)(void *context, struct span environment_id, struct data_token_keys *out_keys);
+    /* Destroys them. ERR_OK also when there are none. */
+    enum err (*token_drop)(void *context, struct span environment_id);
+    /* The next environment that has keys, after `after` (empty: the first). ERR_NOT_FOUND: no more. */
+    enum err (*token_next)(void *context, struct span after, char out_environment_id[DATA_TOKEN_ID_BYTES]);
 };
 
 #endif

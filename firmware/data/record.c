@@ -2,6 +2,7 @@
 /* Records of the catalogue from their stored documents.
  *
  * A document is one JSON object; its members are those of the API object, and in addition
+ *   environment  stores (numbers of the stored tables of its users), tokenKeys (public points, hex, the newest first)
  *   key    hash (hex), environmentId, revokedAt, deleted, scopes as the list, value only for pk_ keys that may be shown
  *   table  environmentId, store (number of the stored table), schemaIds (hex), policy (hex of rls_policy_encode), and
  *          for each index id (number) and column (made by a field's `unique`)
@@ -17,6 +18,7 @@
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
 #include "net/json.h"
+#include "storage/store.h"
 
 #define RECORD_ARENA_KEEP 1024
 #define RECORD_ARENA_MAX  ((size_t)16 << 20) /* a schema of 1 MiB as a tree */
@@ -105,11 +107,51 @@ static enum err read_project(struct catalog_record *record)
     return ERR_OK;
 }
 
+static enum err read_store(const struct json_value *stores, struct span name, struct table_id *out_table)
+{
+    const int64_t number = doc_int(stores, name, 0);
+
+    ENSURE(number >= STORE_TABLE_FIRST && number <= UINT32_MAX, ERR_DAMAGED, "a stored table of no possible number");
+    out_table->value = (uint32_t)number;
+    return ERR_OK;
+}
+
+static enum err read_people(const struct json_value *stores, struct catalog_people *out_people)
+{
+    if (stores == NULL) {
+        return ERR_OK; /* of a version without users: data_open makes what is missing */
+    }
+    TRY(read_store(stores, span_lit("users"), &out_people->users));
+    TRY(read_store(stores, span_lit("sessions"), &out_people->sessions));
+    return read_store(stores, span_lit("accounts"), &out_people->accounts);
+}
+
+static enum err read_token_keys(struct catalog_environment *environment)
+{
+    const struct json_value *keys = json_find(environment->record.doc, span_lit("tokenKeys"));
+    uint8_t point[SIGN_PUBLIC_BYTES];
+
+    if (keys == NULL || keys->type != JSON_ARRAY) {
+        return ERR_OK;
+    }
+    ENSURE(keys->as.array.count <= DATA_TOKEN_KEYS_MAX, ERR_DAMAGED, "too many token keys");
+    for (size_t i = 0; i < keys->as.array.count; i++) {
+        const struct json_value *key = &keys->as.array.items[i];
+        ENSURE(key->type == JSON_STRING && hex_decode(key->as.text, point, sizeof point) == ERR_OK, ERR_DAMAGED,
+               "a token key that is none");
+        auth_token_key_init(point, &environment->token_keys[environment->token_key_count++]);
+    }
+    return ERR_OK;
+}
+
 static enum err read_environment(struct catalog_record *record)
 {
+    struct catalog_environment *environment = (struct catalog_environment *)record;
+
     record->parent = doc_text(record->doc, span_lit("projectId"));
     record->name = doc_text(record->doc, span_lit("environment"));
-    return ERR_OK;
+    TRY(read_people(json_find(record->doc, span_lit("stores")), &environment->people));
+    return read_token_keys(environment);
 }
 
 static enum err read_key(struct catalog_record *record)

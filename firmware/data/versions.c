@@ -5,6 +5,7 @@
 #include "firmware/data/access.h"
 #include "firmware/data/data_int.h"
 #include "firmware/data/doc.h"
+#include "firmware/data/plan.h"
 #include "firmware/data/schema_json.h"
 #include "hal/base/fault.h"
 #include "net/json.h"
@@ -180,7 +181,7 @@ static enum err list_versions(const struct data_admin *admin, const struct catal
     struct json_out out;
     uint64_t total = 0;
 
-    TRY(data_page_read(admin->arena, admin->query, &page, admin->refusal));
+    TRY(data_page_read(admin->arena, admin->query, PLAN_LIMIT_DEFAULT, &page, admin->refusal));
     TRY(store_snap_begin(admin->reader->store, &snap));
     TRY(store_count_owned(snap, (struct table_id){versions}, table->record.id, &total));
     TRY(scan_versions(snap, versions, table->record.id));

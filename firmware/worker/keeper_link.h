@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A reactor's channel to the keeper: TLS signatures and unlocking, without waiting.
+/* A reactor's channel to the keeper: TLS signatures, tokens, peppers and unlocking, without waiting.
  *
  * At most LINK_SENT_MAX questions are with the keeper at once, so that its answers always fit into the channel; the
  * others wait here in order. Belongs to the reactor's thread. */
@@ -28,5 +28,6 @@ void keeper_link_free(struct keeper_link *link);
 /* For tls_server_options and api_options; the link is the context of both. */
 struct tls_signer keeper_link_signer(struct keeper_link *link);
 struct api_unlock keeper_link_unlock(struct keeper_link *link);
+struct api_keeper keeper_link_keeper(struct keeper_link *link);
 
 #endif

@@ -24,7 +24,8 @@ struct reactor_plan {
     struct limits *limits;
     struct secret_slab *slab;
     struct snapshot_cell *ticket_keys;
-    struct data *data; /* NULL unless operational */
+    struct data *data;             /* NULL unless operational */
+    struct auth_hash_pool *hashes; /* the same */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     enum board_state state;
     enum life_reason reason;

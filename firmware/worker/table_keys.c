@@ -2,8 +2,14 @@
 /* One question, one answer. An answer of another type than asked for can only be a defect of the keeper. */
 #include "firmware/worker/table_keys.h"
 
+#include <string.h>
+
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
+
+_Static_assert(MSG_POINT_BYTES == DATA_TOKEN_KEY_BYTES && MSG_TOKEN_KEYS_MAX == DATA_TOKEN_KEYS_MAX &&
+                   MSG_UUID_BYTES == DATA_TOKEN_ID_BYTES,
+               "token keys in messages and for firmware/data");
 
 struct table_keys {
     struct data_keys functions;
@@ -133,6 +139,50 @@ static enum err rotate_pending(void *context, bool *out_pending)
     return ERR_OK;
 }
 
+static enum err set_environment(struct table_keys *keys, enum msg_type type, struct span environment_id)
+{
+    keys->question = MSG_NEW(type);
+    TRY(MSG_SET(&keys->question.as.token_environment, environment_id));
+    return ERR_OK;
+}
+
+static enum err token_keys(void *context, struct span environment_id, struct data_token_keys *out_keys)
+{
+    struct table_keys *const keys = context;
+
+    TRY(set_environment(keys, MSG_TOKEN_KEYS, environment_id));
+    TRY(ask_for(keys, MSG_TOKEN_PUBLIC));
+    const struct span points = MSG_VIEW(&keys->answer.as.token_public.points);
+    ENSURE(points.len % DATA_TOKEN_KEY_BYTES == 0 && points.len != 0, ERR_BUG, "public keys of another length");
+    out_keys->count = points.len / DATA_TOKEN_KEY_BYTES;
+    memcpy(out_keys->points, points.data, points.len);
+    return ERR_OK;
+}
+
+static enum err token_drop(void *context, struct span environment_id)
+{
+    struct table_keys *const keys = context;
+
+    TRY(set_environment(keys, MSG_TOKEN_DROP, environment_id));
+    TRY(ask_for(keys, MSG_DONE));
+    return ERR_OK;
+}
+
+static enum err token_next(void *context, struct span after, char out_environment_id[DATA_TOKEN_ID_BYTES])
+{
+    struct table_keys *const keys = context;
+
+    TRY(set_environment(keys, MSG_TOKEN_NEXT, after));
+    TRY(ask_for(keys, MSG_TOKEN_PUBLIC));
+    const struct span id = MSG_VIEW(&keys->answer.as.token_public.environment);
+    if (id.len == 0) {
+        return ERR_NOT_FOUND;
+    }
+    ENSURE(id.len == DATA_TOKEN_ID_BYTES, ERR_BUG, "an environment's id of another length");
+    memcpy(out_environment_id, id.data, DATA_TOKEN_ID_BYTES);
+    return ERR_OK;
+}
+
 enum err table_keys_new(struct msg_channel *take_channel, struct table_keys **out_keys)
 {
     void *memory = NULL;
@@ -148,6 +198,9 @@ enum err table_keys_new(struct msg_channel *take_channel, struct table_keys **ou
         .rewrap = rewrap,
         .rotate_end = rotate_end,
         .rotate_pending = rotate_pending,
+        .token_keys = token_keys,
+        .token_drop = token_drop,
+        .token_next = token_next,
     };
     *out_keys = keys;
     return ERR_OK;

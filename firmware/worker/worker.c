@@ -254,6 +254,9 @@ static enum err open_rows_if_legal(struct worker *worker)
         TRY(msg_send(worker->control, &worker->out));
     }
     worker->plan.data = worker->data;
+    if (worker->data != NULL) {
+        TRY(auth_hash_pool_new(auth_hash_threads(), CONFIG_AUTH_HASH_QUEUE, &worker->plan.hashes));
+    }
     return ERR_OK;
 }
 
@@ -515,6 +518,7 @@ static void end(struct worker *worker)
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
         reactor_join(worker->reactors[i]);
     }
+    auth_hash_pool_free(worker->plan.hashes);
     data_close(worker->data);
     table_keys_free(worker->keys);
     random_free(worker->random);

@@ -5,6 +5,7 @@ about what is tested; what a test needs and does not get raises Unexpected."""
 import http.client
 import itertools
 import json
+import os
 import re
 import urllib.parse
 
@@ -70,8 +71,9 @@ def query(**parameters):
 class Client:
     """Requests with one key over one kept connection."""
 
-    def __init__(self, box, key=None):
-        self.box, self.key, self.connection = box, key, None
+    def __init__(self, box, key=None, user=None):
+        """user: a User, whose access token goes along with every request that brings no Authorization of its own."""
+        self.box, self.key, self.user, self.connection = box, key, user, None
 
     def request(self, method, path, body=None, headers=None):
         """headers: a dict or a list of pairs; a body of bytes is sent as it is, everything else as JSON."""
@@ -79,6 +81,8 @@ class Client:
         names = {name.lower() for name, _ in pairs}
         if self.key is not None and "x-api-key" not in names:
             pairs.append(("X-API-Key", self.key))
+        if self.user is not None and "authorization" not in names:
+            pairs.append(("Authorization", f"Bearer {self.user.token}"))
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if data is not None and "content-type" not in names:
             pairs.append(("Content-Type", "application/json"))
@@ -122,6 +126,42 @@ class Client:
 
     def delete(self, path, body=None, **how):
         return self.request("DELETE", path, body, **how)
+
+
+class User:
+    """A user who has signed up: id, email, password, token (the access token) and refresh. Requests as this user:
+    user.pk, user.sk, or user.client(key)."""
+
+    def __init__(self, app, email, password, pair):
+        self.app, self.email, self.password = app, email, password
+        self.id = pair["user"]["id"]
+        self.take(pair)
+        self.pk, self.sk = self.client(app.box.pk), self.client(app.box.sk)
+
+    def take(self, pair):
+        self.token, self.refresh = pair["accessToken"], pair["refreshToken"]
+
+    @property
+    def header(self):
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def client(self, key):
+        return Client(self.app.box, key, self)
+
+    def sign_in(self):
+        """A new session, whose tokens become the user's."""
+        answer = self.app.pk.post("/v1/auth/email/signin", {"email": self.email, "password": self.password})
+        if answer.status != 200:
+            raise Unexpected(answer)
+        self.take(answer.json)
+        return self
+
+    def set_role(self, role, roles=None):
+        body = {"role": role} if roles is None else {"role": role, "roles": list(roles)}
+        answer = self.app.sk.patch(f"/v1/users/{self.id}/role", body)
+        if answer.status != 200:
+            raise Unexpected(answer)
+        return answer.json
 
 
 class Table:
@@ -189,6 +229,17 @@ class App:
         if answer.status != 201:
             raise Unexpected(answer)
         return Table(self, answer.json)
+
+    def user(self, role="user", roles=(), email=None, password="abc123", name="A user"):
+        """A new User of the bootstrap environment, with a role and custom roles."""
+        email = email or f"{self.name('user')}-{os.getpid()}@example.com"
+        answer = self.pk.post("/v1/auth/email/signup", {"email": email, "password": password, "name": name})
+        if answer.status != 201:
+            raise Unexpected(answer)
+        made = User(self, email, password, answer.json)
+        if role != "user" or roles:
+            made.set_role(role, roles)
+        return made
 
     def make_key(self, kind="publishable", **members):
         """The answer's JSON, with the value."""

@@ -235,13 +235,15 @@ class Box:
         """A new connection: http.client with TLS and the CA file pinned, or with another context."""
         return Connection("localhost", self.port, context=context or self.context(verify), timeout=timeout)
 
-    def request(self, method, path, body=None, key=None, headers=None, connection=None, verify=True):
-        """One request; body is JSON unless it is bytes. key: "sk", "pk" or a key's value."""
+    def request(self, method, path, body=None, key=None, headers=None, connection=None, verify=True, user=None):
+        """One request; body is JSON unless it is bytes. key: "sk", "pk" or a key's value. user: of app.user()."""
         own = connection is None
         connection = connection or self.connect(verify)
         sent = dict(headers or {})
         if key is not None:
             sent["X-API-Key"] = {"sk": self.sk, "pk": self.pk}.get(key, key)
+        if user is not None:
+            sent["Authorization"] = f"Bearer {user.token}"
         data = body
         if body is not None and not isinstance(body, bytes):
             data = json.dumps(body).encode()

@@ -70,7 +70,7 @@ def test_attack_05_a_reserved_first_segment_is_never_a_table(app):
     for name in ("data", "auth", "users", "files", "admin", "mcp", "storage", "health", "system", "batch",
                  "openapi.json", "healthz"):
         assert app.sk.get(f"/v1/{name}/{NO_ROW}").status in (404, 403)
-        assert error(app.sk.post(f"/v1/{name}", {"a": 1}))[0] in (403, 404, 405)
+        assert error(app.sk.post(f"/v1/{name}", {"a": 1}))[0] in (400, 403, 404, 405)
 
 
 # --- 13: bombs ---
@@ -292,8 +292,8 @@ def test_attack_20_a_row_filled_with_noise_is_found_by_fsck_and_never_served(mak
     assert app.box.stop() == 0
     database = max(files_below(app.box.data / "db"), key=lambda path: path.stat().st_size)
     content = bytearray(database.read_bytes())
-    damaged = next(number for number in range(100, 150) if places_of_row(content, rows, number))
-    for place in places_of_row(content, rows, damaged):
+    damaged = range(100, 140)  # several: of the first row of a page only old copies may be found
+    for place in [place for number in damaged for place in places_of_row(content, rows, number)]:
         for at in range(place + 60, place + 80):  # inside the sealed value, which follows the key
             content[at] ^= 0x5A
     database.write_bytes(content)
@@ -303,7 +303,9 @@ def test_attack_20_a_row_filled_with_noise_is_found_by_fsck_and_never_served(mak
     assert status == 1, (output, errors)
     app.box.start()
     again = App(app.box)
-    answer = again.sk.get(f"{table.path}/{rows[damaged]['id']}")
-    assert error(answer) == (500, "common/internal-error")
-    assert b"xxx" not in answer.body
-    assert again.sk.get(f"{table.path}/{rows[damaged + 50]['id']}").json == rows[damaged + 50]
+    answers = {number: again.sk.get(f"{table.path}/{rows[number]['id']}") for number in damaged}
+    noise = [answer for answer in answers.values() if answer.status != 200]
+    assert noise and all(error(answer) == (500, "common/internal-error") for answer in noise)
+    assert all(b"xxx" not in answer.body for answer in noise)
+    assert all(answer.json == rows[number] for number, answer in answers.items() if answer.status == 200)
+    assert again.sk.get(f"{table.path}/{rows[190]['id']}").json == rows[190]

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "crypto/aead.h"
+#include "crypto/sign.h"
 #include "firmware/auth/verify.h"
 #include "hal/base/fault.h"
 #include "hal/base/json_value.h"
@@ -32,6 +33,11 @@ static void must(enum err err, const char *what)
 }
 
 /* --- keys: the memory keeper, as firmware/data asks it --- */
+
+static struct api_box *box_of(void *keeper)
+{
+    return (struct api_box *)(void *)((char *)keeper - offsetof(struct api_box, keeper));
+}
 
 static enum err new_key(void *context, uint32_t table, struct secret **out_key, struct data_wrapped *out_wrapped)
 {
@@ -83,6 +89,149 @@ static enum err rotate_pending(void *context, bool *out_pending)
     return keeper->table.rotate_pending(keeper, out_pending);
 }
 
+/* --- tokens and peppers: what the keeper does, with its own code for tokens and a pepper of the test's --- */
+
+static struct api_box_environment *environment_of(struct api_box *box, struct span id)
+{
+    size_t at = 0;
+
+    while (at < box->environment_count && !span_equal(span_array(box->environments[at].id), id)) {
+        at++;
+    }
+    return at < box->environment_count ? &box->environments[at] : NULL;
+}
+
+static enum err token_keys(void *context, struct span environment_id, struct data_token_keys *out_keys)
+{
+    struct api_box *box = box_of(context);
+    struct api_box_environment *environment = environment_of(box, environment_id);
+    SCOPED_SECRET struct secret *key = NULL;
+
+    if (environment == NULL) {
+        ENSURE(box->environment_count < API_BOX_ENVIRONMENTS_MAX, ERR_LIMIT, "environments of a test");
+        environment = &box->environments[box->environment_count++];
+        memcpy(environment->id, environment_id.data, sizeof environment->id);
+        TRY(sign_key_new(box->random, &key));
+        TRY(signer_new(key, box->random, &environment->signer));
+    }
+    out_keys->count = 1;
+    signer_public(environment->signer, out_keys->points[0]);
+    return ERR_OK;
+}
+
+static enum err token_drop(void *context, struct span environment_id)
+{
+    struct api_box *box = box_of(context);
+    struct api_box_environment *environment = environment_of(box, environment_id);
+
+    if (environment != NULL) {
+        signer_free(environment->signer);
+        *environment = box->environments[--box->environment_count];
+    }
+    return ERR_OK;
+}
+
+static enum err token_next(void *context, struct span after, char out_environment_id[DATA_TOKEN_ID_BYTES])
+{
+    struct api_box *box = box_of(context);
+    const struct api_box_environment *best = NULL;
+
+    for (size_t i = 0; i < box->environment_count; i++) {
+        const struct api_box_environment *each = &box->environments[i];
+        if (span_compare(span_array(each->id), after) > 0 &&
+            (best == NULL || span_compare(span_array(each->id), span_array(best->id)) < 0)) {
+            best = each;
+        }
+    }
+    if (best == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    memcpy(out_environment_id, best->id, sizeof best->id);
+    return ERR_OK;
+}
+
+struct api_box_reply {
+    struct loop_post post;
+    struct api_token_job *tokens;
+    struct api_pepper_job *pepper;
+};
+
+static void run_reply(struct loop_post *post)
+{
+    const struct api_box_reply reply = *(struct api_box_reply *)post;
+
+    free(post);
+    if (reply.tokens != NULL) {
+        reply.tokens->done(reply.tokens, ERR_OK);
+    } else {
+        reply.pepper->done(reply.pepper, ERR_OK);
+    }
+}
+
+static enum err reply_later(struct api_box *box, struct api_token_job *tokens, struct api_pepper_job *pepper)
+{
+    struct api_box_reply *reply = calloc(1, sizeof *reply);
+
+    *reply = (struct api_box_reply){.post = {.run = run_reply}, .tokens = tokens, .pepper = pepper};
+    return loop_post(box->loop, &reply->post);
+}
+
+void api_box_token(struct api_box *box, struct span environment_id, const struct auth_claims *claims,
+                   char out_token[AUTH_TOKEN_MAX + 1])
+{
+    struct api_box_environment *environment = environment_of(box, environment_id);
+    uint8_t point[SIGN_PUBLIC_BYTES];
+    struct auth_token_key key;
+    struct buf *text = NULL;
+
+    signer_public(environment->signer, point);
+    auth_token_key_init(point, &key);
+    must(buf_new(AUTH_TOKEN_MAX, &text), "buf");
+    must(auth_token_issue(&key, environment->signer, claims, text), "token");
+    memcpy(out_token, buf_all(text).data, buf_len(text));
+    out_token[buf_len(text)] = 0;
+    buf_free(text);
+}
+
+static void issue(struct api_box *box, const struct api_token_job *job, enum auth_token_type type, uint32_t life_s,
+                  char *out_token, size_t *out_len)
+{
+    uint8_t id[AUTH_TOKEN_ID_BYTES];
+    char id_text[BASE64URL_CHARS(AUTH_TOKEN_ID_BYTES)];
+    char token[AUTH_TOKEN_MAX + 1];
+
+    random_fill(box->random, id, sizeof id);
+    base64url_encode(span_array(id), id_text);
+    const struct auth_claims claims = {.type = type,
+                                       .user = job->user,
+                                       .session = job->session,
+                                       .project = job->project_id,
+                                       .environment = job->environment,
+                                       .issued_s = job->issued_s,
+                                       .expires_s = job->issued_s + life_s,
+                                       .id = span_array(id_text)};
+    api_box_token(box, job->environment_id, &claims, token);
+    *out_len = strlen(token);
+    memcpy(out_token, token, *out_len);
+}
+
+static enum err sign_tokens(void *context, struct api_token_job *job)
+{
+    struct api_box *box = context;
+
+    job->issued_s = hal_clock_wall(&box->clock.base).ms / 1000;
+    issue(box, job, AUTH_TOKEN_ACCESS, job->access_s, job->access, &job->access_len);
+    issue(box, job, AUTH_TOKEN_REFRESH, job->refresh_s, job->refresh, &job->refresh_len);
+    return reply_later(box, job, NULL);
+}
+
+static enum err pepper(void *context, struct api_pepper_job *job)
+{
+    job->version = 1;
+    hmac_sha256(span_lit("pepper of a test"), span_array(job->digest), job->mac);
+    return reply_later(context, NULL, job);
+}
+
 /* --- the box --- */
 
 static void open_data(struct api_box *box)
@@ -107,7 +256,9 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
                                         .data = state == BOARD_OPERATIONAL ? box->data : NULL,
                                         .state = state,
                                         .reason = reason,
-                                        .version = "test"};
+                                        .version = "test",
+                                        .keeper = {.sign_tokens = sign_tokens, .pepper = pepper, .context = box},
+                                        .hashes = box->hashes};
     struct api *api = NULL;
 
     must(api_new(&options, &api), "api_new");
@@ -130,7 +281,11 @@ struct api_box *api_box_new(void)
                                    .rotate_begin = rotate_begin,
                                    .rewrap = rewrap,
                                    .rotate_end = rotate_end,
-                                   .rotate_pending = rotate_pending};
+                                   .rotate_pending = rotate_pending,
+                                   .token_keys = token_keys,
+                                   .token_drop = token_drop,
+                                   .token_next = token_next};
+    must(auth_hash_pool_new(1, 8, &box->hashes), "hashes");
     sim_clock_init(&box->clock);
     must(loop_new(&box->clock.base, 256, &box->loop), "loop");
     must(limits_new(4096, seed, &box->limits), "limits");
@@ -155,7 +310,11 @@ void api_box_free(struct api_box *box)
     api_free(box->api);
     data_close(box->data);
     limits_free(box->limits);
+    auth_hash_pool_free(box->hashes);
     loop_free(box->loop);
+    while (box->environment_count > 0) {
+        signer_free(box->environments[--box->environment_count].signer);
+    }
     random_free(box->random);
     secret_slab_free(box->slab);
     temp_dir_remove(&box->dir);

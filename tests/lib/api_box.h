@@ -19,6 +19,14 @@
 #define API_BOX_TEXT_MAX    262144
 #define API_BOX_HEADERS_MAX 32
 
+#define API_BOX_ENVIRONMENTS_MAX 16
+
+/* The token key of an environment, as the keeper would hold it. */
+struct api_box_environment {
+    char id[DATA_TOKEN_ID_BYTES];
+    struct signer *signer;
+};
+
 struct api_box {
     struct temp_dir dir;
     struct secret_slab *slab;
@@ -28,6 +36,9 @@ struct api_box {
     struct sim_clock clock;
     struct loop *loop;
     struct limits *limits;
+    struct auth_hash_pool *hashes;
+    struct api_box_environment environments[API_BOX_ENVIRONMENTS_MAX];
+    size_t environment_count;
     struct data *data;
     struct api *api;
     void (*before)(void);        /* called right before the handler is, if set */
@@ -85,6 +96,10 @@ const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pend
 /* Has it been answered? And the client going away, as net tells it. */
 bool api_box_is_done(const struct api_box_pending *pending);
 void api_box_hang_up(struct api_box_pending *pending);
+
+/* A token signed with the key of an environment, saying whatever the test wants it to say. */
+void api_box_token(struct api_box *box, struct span environment_id, const struct auth_claims *claims,
+                   char out_token[AUTH_TOKEN_MAX + 1]);
 
 /* Is there such a member, a text or a number, at this path: "error.code", "items.0.id".
  * Copies it to out_text as text; false if it is not there. */

@@ -194,7 +194,7 @@ static void attack_09_no_token_is_valid_and_none_becomes_a_guest(void **state)
         {"Authorization: Bearer a.b", "auth/invalid-token-format"},
         {"Authorization: Bearer a..c", "auth/invalid-token-format"},
         {"Authorization: Bearer a.b.c.d", "auth/invalid-token-format"},
-        {"Authorization: Bearer a.b.", "auth/invalid-token-format"},
+        {"Authorization: Bearer a.b.", "auth/invalid-token"}, /* as the algorithm `none` has it */
         {"Authorization: Basic dXNlcjpwYXNz", "auth/invalid-token-format"},
         {"Authorization: Bearer sk_" HEX64, "auth/invalid-token-format"},
         {"Authorization: Bearer", "auth/invalid-token-format"},
@@ -320,7 +320,7 @@ static void attack_05_tricks_with_paths_find_nothing(void **state)
         "/V1/data/posts",
         "/v1/data/posts/a/b",
         "/v1/admin",
-        "/v1/users",
+        "/v1/users/a/b",
         "/v1/storage",
         "/v1/batch",
         "/v1/healthz",
@@ -329,7 +329,7 @@ static void attack_05_tricks_with_paths_find_nothing(void **state)
         "/",
         "/v1",
         "/v1/admin/projects/x/y",
-        "/v1/auth/me",
+        "/v1/auth/nothing",
     };
     struct api_box *box = *state;
 
@@ -519,7 +519,7 @@ static void an_operational_box_does_not_unlock(void **state)
     assert_refused(api_box_send(box, "POST", NULL, "/v1/system/unlock", "{\"pin\":\"1234\"}"), 503,
                    "common/unavailable");
     assert_string_equal(api_answer_text(api_box_get(box, NULL, "/v1/system/state"), "reason"), "null");
-    assert_string_equal(api_box_get(box, NULL, "/.well-known/jwks.json")->body, "{\"keys\":[]}");
+    assert_string_equal(api_answer_text(api_box_get(box, NULL, "/.well-known/jwks.json"), "keys.0.alg"), "ES256");
     assert_int_equal(api_box_get(box, NULL, "/readyz")->status, 200);
 }
 

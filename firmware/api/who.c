@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who asks, and whether the route is for them: credentials by firmware/auth, looked up in the catalogue and the users of
+ * the key's environment. */
+#include "firmware/api/request_int.h"
+
+#include <string.h>
+
+#include "hal/base/fault.h"
+
+#define PEOPLE_LIST_SEGMENTS 2 /* of /v1/users */
+
+/* The operation on users that a request of /v1/users stands for: contract 2.2. */
+static enum rls_op people_op(const struct http_exchange *exchange)
+{
+    switch (exchange->method) {
+    case HTTP_POST:
+        return RLS_CREATE;
+    case HTTP_PATCH:
+        return RLS_UPDATE;
+    case HTTP_DELETE:
+        return RLS_DELETE;
+    case HTTP_GET:
+    case HTTP_HEAD:
+    case HTTP_PUT:
+    case HTTP_OPTIONS:
+    case HTTP_OTHER:
+        break;
+    }
+    return exchange->segment_count == PEOPLE_LIST_SEGMENTS ? RLS_LIST : RLS_READ;
+}
+
+static enum err check_people(struct api_request *request)
+{
+    const struct auth_principal *principal = &request->auth.principal;
+
+    TRY(auth_check_scope(principal->key, span_lit("users"), people_op(request->exchange), &request->refusal));
+    if (principal->user.len == 0 && principal->key->type != AUTH_KEY_SECRET) {
+        return refuse(&request->refusal, REFUSAL_USER_UNAUTHORIZED, "An access token is required");
+    }
+    return ERR_OK;
+}
+
+/* What the route asks for besides a valid key. */
+static enum err check_who(struct api_request *request)
+{
+    switch (request->route->who) {
+    case ROUTE_ADMIN:
+        return auth_check_admin(request->auth.key, &request->refusal);
+    case ROUTE_USER:
+        return request->auth.principal.user.len != 0
+                   ? ERR_OK
+                   : refuse(&request->refusal, REFUSAL_AUTH_UNAUTHORIZED, "An access token is required");
+    case ROUTE_PEOPLE:
+        return check_people(request);
+    case ROUTE_KEYLESS:
+    case ROUTE_KEY:
+    case ROUTE_OPEN:
+        return ERR_OK;
+    }
+    return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, NULL);
+}
+
+enum err request_verify(struct api_request *request)
+{
+    const struct auth_directory directory =
+        data_directory(request->api->reader, request->catalog, request->api->tokens, &request->people);
+
+    request->headers.auth.arena = request->exchange->arena;
+    if (request->route->who == ROUTE_OPEN) {
+        request->headers.auth.authorization.count = 0;
+    }
+    const enum err err = auth_verify(&request->headers.auth, &directory, request->api->options.limits, request->now,
+                                     &request->auth, &request->refusal);
+
+    if (request->auth.key != NULL) {
+        request->project = catalog_project(request->catalog, request->auth.key->project_id);
+    }
+    TRY(err);
+    return check_who(request);
+}
+
+enum err request_verify_again(struct api_request *request)
+{
+    uint8_t hash[SHA256_BYTES];
+
+    memcpy(hash, request->auth.key->hash, sizeof hash);
+    catalog_unref(request->catalog);
+    request->catalog = catalog_ref(data_catalog(request->api->reader));
+    request->auth.key = NULL;
+    request->project = NULL;
+    buf_reset(http_body(request->exchange));
+    const struct auth_directory directory = catalog_directory(request->catalog);
+    TRY(auth_check_key(&directory, hash, request->now, &request->auth.key, &request->refusal));
+    request->auth.principal.key = request->auth.key;
+    request->project = catalog_project(request->catalog, request->auth.key->project_id);
+    return ERR_OK;
+}

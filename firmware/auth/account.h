@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What an address and a password have to look like. Pure. Spec: contract 5.1, 5.2. */
+#ifndef FIRMWARE_AUTH_ACCOUNT_H
+#define FIRMWARE_AUTH_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+
+#define ACCOUNT_EMAIL_MAX    254 /* bytes */
+#define ACCOUNT_PASSWORD_MIN 6   /* code points */
+#define ACCOUNT_PASSWORD_MAX 128
+
+/* An address in the one form in which it is stored and compared: white space around it dropped, letters lower case.
+ * Printable ASCII only, so no two addresses look alike and none can break a mail's header.
+ * ERR_MALFORMED: not an address. */
+struct account_email {
+    char text[ACCOUNT_EMAIL_MAX];
+    size_t len;
+};
+enum err account_email_read(struct span text, struct account_email *out_email) MUST_USE;
+
+/* Is the password long enough and not too long? The policy that holds unless a project has another. */
+bool account_password_fits(struct span password);
+
+#endif

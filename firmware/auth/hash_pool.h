@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Password hashes on threads of their own: few of them, with a bounded queue, so that a flood of sign-ins takes neither
+ * the reactors nor the memory. Each thread takes the memory of one hash while it works, and the configuration bounds the
+ * sum. */
+#ifndef FIRMWARE_AUTH_HASH_POOL_H
+#define FIRMWARE_AUTH_HASH_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/pwhash.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "net/loop.h"
+
+#define AUTH_HASH_INPUT_BYTES 32 /* a peppered password */
+
+/* One hash. The caller's memory, the pool's from submit to done. */
+struct auth_hash_job {
+    void (*done)(struct auth_hash_job *job); /* on the loop's thread, once */
+    struct loop *loop;
+    struct pwhash_cost cost;
+    uint8_t salt[PWHASH_SALT_BYTES];
+    uint8_t input[AUTH_HASH_INPUT_BYTES]; /* wiped when it was used */
+    uint8_t hash[PWHASH_BYTES];           /* if err is ERR_OK; the caller wipes it */
+    enum err err;                         /* of pwhash() */
+    struct loop_post post;                /* the pool's */
+};
+
+struct auth_hash_pool;
+
+/* How many threads the configuration allows: CONFIG_AUTH_HASH_THREADS, or as many as CONFIG_AUTH_HASH_MEMORY_MIB can be
+ * shared among; one in any case. */
+size_t auth_hash_threads(void);
+
+/* Starts the threads; they block every signal. ERR_NO_MEMORY, ERR_LIMIT (no thread), ERR_IO. */
+enum err auth_hash_pool_new(size_t threads, size_t queue, struct auth_hash_pool **out_pool) MUST_USE;
+
+/* After every job is done and before the loops are freed. NULL is fine. Blocks until the threads have ended. */
+void auth_hash_pool_free(struct auth_hash_pool *pool);
+
+/* Any thread; never blocks. ERR_LIMIT: as many wait as may; done is then not called. */
+enum err auth_hash_submit(struct auth_hash_pool *pool, struct auth_hash_job *job) MUST_USE;
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Users of an environment, their sessions, and what is needed to sign them up and in.
+ *
+ * They are rows of three stored tables of each environment, with keys of their own:
+ *   users     one row a user; createdBy is the user's id, so the index of owners finds it. Unique: the email
+ *   sessions  one row a session that is alive; createdBy is its user. Unique: the session's id. Of the refresh token only
+ *             the SHA-256 is kept
+ *   accounts  one row for each way to sign in; createdBy is its user. Password hashes are here and nowhere else
+ * Nothing is held in memory: any reactor looks them up in a snapshot.
+ *
+ * A user's row of another environment is in another table, so an id of one environment finds nothing in the next.
+ * Spec: contract 2.3, 5. */
+#ifndef FIRMWARE_DATA_PEOPLE_H
+#define FIRMWARE_DATA_PEOPLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/hash.h"
+#include "crypto/pwhash.h"
+#include "firmware/auth/refusal.h"
+#include "firmware/auth/verify.h"
+#include "firmware/data/access.h"
+#include "firmware/data/call.h"
+#include "firmware/data/catalog.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/span.h"
+#include "net/json_out.h"
+
+#define DATA_EMAIL_MAX      254                 /* bytes: contract 5.1 */
+#define DATA_PERSON_NAME    100                 /* code points */
+#define DATA_SESSION_MAX_MS INT64_C(2592000000) /* 30 days: contract 5.4 */
+#define DATA_SESSIONS_MAX   20                  /* of one user; the oldest end: contract 9.2 */
+
+/* A password as it is kept: the hash of the peppered password, and how it was made. */
+struct data_password {
+    uint32_t pepper_version;
+    struct pwhash_cost cost;
+    uint8_t salt[PWHASH_SALT_BYTES];
+    uint8_t hash[PWHASH_BYTES];
+};
+
+/* The look-ups of firmware/auth for one request; the directory points into it. */
+struct data_people {
+    struct data_reader *reader; /* of the reactor; or */
+    struct data_txn *txn;       /* of the writer */
+    const struct catalog *catalog;
+};
+
+/* Fills people and makes the directory of a request. */
+struct auth_directory data_directory(struct data_reader *reader, const struct catalog *catalog,
+                                     struct auth_token_cache *cache, struct data_people *out_people);
+
+/* The public keys of tokens as a JSON Web Key Set (RFC 7517): of the environments that `projectId` and `environment` of
+ * the query name, of all without them. ERR_MALFORMED: the query. */
+enum err data_write_token_keys(const struct catalog *catalog, struct arena *arena, struct span query,
+                               struct json_out *out) MUST_USE;
+
+/* --- reading, on a reactor; `environment_id` is that of the API key --- */
+
+/* Is the email taken? */
+enum err data_email_taken(const struct data_people *people, struct span environment_id, struct span email,
+                          bool *out_taken) MUST_USE;
+
+/* What signing in with an email begins with. found is false for an unknown one, and for one without a password. */
+struct data_login {
+    bool found;
+    char user[AUTH_UUID_BYTES];
+    struct data_password password;
+};
+enum err data_find_login(const struct data_people *people, struct span environment_id, struct span email,
+                         struct data_login *out_login) MUST_USE;
+
+/* What refreshing begins with: when the session began. ERR_NOT_FOUND: there is no such session of that user. */
+enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,
+                           struct span user, struct wall_time *out_began) MUST_USE;
+
+/* Who reads or writes users: the principal of the request, whom 5.10 lets in. */
+struct data_people_request {
+    struct data_people people;
+    const struct auth_principal *principal;
+    struct arena *arena;
+    struct span query;
+    struct buf *out;
+    struct refusal *refusal;
+};
+
+/* GET /auth/me, /users/:id, /auth/sessions. Appends the object or list. ERR_DENIED. */
+enum err data_write_me(const struct data_people_request *request) MUST_USE;
+enum err data_get_user(const struct data_people_request *request, struct span id) MUST_USE;
+enum err data_list_sessions(const struct data_people_request *request) MUST_USE;
+
+/* Is it 1 to 100 characters long? */
+bool data_name_fits(struct span name);
+
+/* --- writing --- */
+
+/* What an operation on users needs besides the body; everything is borrowed until the call is done. */
+struct data_sign {
+    struct span user_id;    /* signing up: a new id; signing in: whose password was right; refreshing: of the token */
+    struct span session_id; /* a new id; refreshing: of the token */
+    struct span email, name;
+    struct data_password password; /* signing up: to be kept; signing in: what was compared with */
+    struct data_password stronger; /* signing in: to be kept instead, if has_stronger */
+    bool has_stronger;
+    uint8_t presented[SHA256_BYTES]; /* refreshing: of the token that was presented */
+    uint8_t refresh[SHA256_BYTES];   /* of the refresh token that is given out */
+    struct span user_agent, address; /* of the client */
+    int64_t issued_s;                /* when the tokens were signed */
+    uint32_t access_s, refresh_s;    /* how long they live */
+    struct span access_token, refresh_token;
+};
+
+data_operation data_sign_up;
+data_operation data_sign_in;
+data_operation data_refresh;
+data_operation data_sign_out;
+data_operation data_session_delete;
+data_operation data_user_create;
+data_operation data_user_update;
+data_operation data_user_set_role;
+data_operation data_user_set_ban;
+data_operation data_user_delete;
+data_operation data_withdraw;
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Rows of users, sessions and accounts, for the files of this folder. */
+#ifndef FIRMWARE_DATA_PEOPLE_INT_H
+#define FIRMWARE_DATA_PEOPLE_INT_H
+
+#include "firmware/data/data_int.h"
+#include "firmware/data/people.h"
+
+/* Columns. A number is never given to another thing. */
+enum user_column {
+    USER_EMAIL = 1, /* missing once the user is deleted: the address is free again */
+    USER_NAME,
+    USER_ROLE,
+    USER_ROLES,
+    USER_IMAGE,
+    USER_VERIFIED_AT,
+    USER_NICKNAME,
+    USER_ONBOARDING,
+    USER_BANNED,
+    USER_MFA,
+    USER_DELETED_AT,
+    USER_COLUMN_END
+};
+
+enum session_column {
+    SESSION_ID = 1,
+    SESSION_USER_AGENT,
+    SESSION_ADDRESS,
+    SESSION_DEVICE,
+    SESSION_ACTIVE_AT,
+    SESSION_ENDS_AT,
+    SESSION_REFRESH, /* SHA-256 of the refresh token, hex */
+    SESSION_COLUMN_END
+};
+
+enum account_column {
+    ACCOUNT_ID = 1,
+    ACCOUNT_PROVIDER,
+    ACCOUNT_PROVIDER_ID,
+    ACCOUNT_PASSWORD, /* hex of password_encode */
+    ACCOUNT_COLUMN_END
+};
+
+#define ACCOUNT_PASSWORD_PROVIDER "credentials"
+
+/* A user as a row says; all spans are views into it. */
+struct person {
+    struct row row;
+    struct span id, email, name, image, nickname, onboarding, role;
+    struct span roles[AUTH_ROLES_MAX];
+    size_t role_count;
+    bool banned, mfa, verified, deleted;
+    struct wall_time verified_at;
+};
+enum err person_read(const struct row *row, struct person *out_person) MUST_USE;
+
+/* The group that a role stands for; an unknown one has the fewest rights. */
+enum rls_group person_group(struct span role);
+
+/* Encodes into data->row; out_encoded is a view of it. What the person points to may not lie there. */
+enum err person_encode(struct data *data, const struct person *person, struct wall_time updated,
+                       struct span *out_encoded) MUST_USE;
+
+struct session {
+    struct row row;
+    struct span id, user, user_agent, address, device;
+    struct wall_time active_at, ends_at;
+    uint8_t refresh[SHA256_BYTES];
+};
+enum err session_read(const struct row *row, struct session *out_session) MUST_USE;
+enum err session_encode(struct data *data, const struct session *session, struct wall_time updated,
+                        struct span *out_encoded) MUST_USE;
+
+/* Hex, as it is stored. */
+#define PASSWORD_TEXT_BYTES HEX_BYTES(13 + PWHASH_SALT_BYTES + PWHASH_BYTES)
+void password_encode(const struct data_password *password, char out_text[PASSWORD_TEXT_BYTES]);
+enum err password_decode(struct span text, struct data_password *out_password) MUST_USE;
+
+/* --- finding; a view of a row lives until the next look-up in the same snapshot. ERR_NOT_FOUND. --- */
+
+/* The rows whose index over a column (0: createdBy) holds the text, oldest first: a scan of the snapshot. text lives as
+ * long as this call. The second: of an owner, newest first. */
+enum err people_scan(struct store_snap *snap, struct table_id table, uint16_t column, const struct row_value *text)
+    MUST_USE;
+enum err people_scan_newest(struct store_snap *snap, struct table_id table, const struct row_value *owner) MUST_USE;
+enum err people_next(struct store_snap *snap, struct row *out_row) MUST_USE;
+
+/* The first row whose index over a column (0: createdBy) holds the text. */
+enum err people_find(struct store_snap *snap, struct table_id table, uint16_t column, struct span text,
+                     struct row *out_row) MUST_USE;
+
+/* A user that is not deleted. */
+enum err people_find_user(struct store_snap *snap, const struct catalog_people *where, struct span id,
+                          struct person *out_person) MUST_USE;
+enum err people_find_email(struct store_snap *snap, const struct catalog_people *where, struct span email,
+                           struct person *out_person) MUST_USE;
+enum err people_find_session(struct store_snap *snap, const struct catalog_people *where, struct span id,
+                             struct session *out_session) MUST_USE;
+/* The row of a user's password. */
+enum err people_find_password(struct store_snap *snap, const struct catalog_people *where, struct span user,
+                              struct row *out_row, struct data_password *out_password) MUST_USE;
+
+/* The tables of an environment. ERR_NOT_FOUND: the environment is gone. */
+enum err people_of(const struct catalog *catalog, struct span environment_id, struct catalog_people *out_where)
+    MUST_USE;
+
+/* --- objects of the API --- */
+
+/* TokenPair.user; Me; the user of 5.10 for those who may see all of it, and for others. */
+void person_write_brief(struct json_out *out, const struct person *person);
+void person_write_me(struct json_out *out, const struct person *person);
+void person_write_full(struct json_out *out, const struct person *person);
+void person_write_public(struct json_out *out, const struct person *person);
+
+/* The directory of an operation, in its transaction; points into out_people. */
+struct auth_directory data_directory_in(struct data_txn *txn, struct data_people *out_people);
+
+/* --- operations --- */
+
+/* From here on what reactors remember of accounts no longer holds. */
+void people_note_change(struct data_txn *txn);
+const struct catalog_people *people_where(const struct data_txn *txn);
+struct store_snap *people_snap(const struct data_txn *txn);
+
+/* Message: contract 5.1. */
+enum err people_answer(struct data_call *call, struct span message) MUST_USE;
+
+/* A user that is not deleted, or a refusal with this code. */
+enum err people_find_person(struct data_txn *txn, struct data_call *call, struct span id, enum refusal_code absent,
+                            struct person *out_person) MUST_USE;
+
+/* ERR_DENIED auth/email-already-exists. */
+enum err people_refuse_taken(struct data_txn *txn, struct span email, struct refusal *refusal) MUST_USE;
+
+/* A user of now with the role `user`; and a new user's row. */
+struct person people_new(const struct data_txn *txn, struct span id, struct span email, struct span name);
+enum err people_insert(struct data_txn *txn, const struct person *person) MUST_USE;
+
+/* Ends the sessions of a user that are over, and of the others the oldest beyond `keep`. */
+enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep) MUST_USE;
+
+/* For routes that need an access token. ERR_DENIED auth/unauthorized. */
+enum err people_need_user(const struct data_txn *txn, struct data_call *call) MUST_USE;
+
+/* --- the tables and keys themselves --- */
+
+/* Members `stores` and `tokenKeys` of an environment's document, into an open object; what is missing of the tables is
+ * made in this transaction, the token keys by the keeper. */
+enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_people *have,
+                     struct json_out *out) MUST_USE;
+
+/* Drops the tables. The token keys go after the commit: people_drop_keys. */
+enum err people_forget(struct data_txn *txn, const struct catalog_people *where) MUST_USE;
+
+/* After a commit: destroys the token keys of the environments that `before` has and `after` has not. */
+void people_drop_keys(struct data *data, const struct catalog *before, const struct catalog *after);
+
+/* At start, before the writer runs: every environment has its tables and the keys that the keeper holds, and the keeper
+ * none for environments that are gone. Works on data->current. */
+enum err people_prepare(struct data *data, struct random *random) MUST_USE;
+
+#endif

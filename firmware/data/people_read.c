@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Users and sessions as requests ask for them, on a reactor in a snapshot or on the writer in its transaction. */
+#include "firmware/data/people.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "firmware/data/people_int.h"
+#include "hal/base/fault.h"
+#include "net/http.h"
+
+#define SESSIONS_PAGE 10 /* contract 5.4 */
+
+/* Either a snapshot of its own, which ends with the look-up, or the transaction's. */
+struct look {
+    struct store_snap *snap;
+    struct store_snap *own;
+    struct catalog_people where;
+};
+
+static void look_end(struct look *look)
+{
+    store_snap_end(look->own);
+}
+#define SCOPED_LOOK SCOPED(look_end)
+
+/* ERR_NOT_FOUND: the environment is gone. */
+static enum err look_begin(const struct data_people *people, struct span environment_id, struct look *out_look)
+{
+    const struct catalog *catalog = people->txn != NULL ? data_txn_catalog(people->txn) : people->catalog;
+    struct look look = {.snap = NULL};
+
+    const enum err err = people_of(catalog, environment_id, &look.where);
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (people->txn != NULL) {
+        look.snap = store_txn_snap(people->txn->store);
+    } else {
+        TRY(store_snap_begin(people->reader->store, &look.own));
+        look.snap = look.own;
+    }
+    *out_look = look;
+    return ERR_OK;
+}
+
+/* --- for firmware/auth --- */
+
+static enum err copy_roles(const struct person *person, struct arena *arena, struct auth_account *out)
+{
+    for (size_t i = 0; i < person->role_count; i++) {
+        TRY(arena_copy(arena, person->roles[i], &out->roles[i]));
+    }
+    out->role_count = person->role_count;
+    return ERR_OK;
+}
+
+/* An error of ERR_NOT_FOUND is the absence that out_account names already. */
+static enum err account_of(const struct look *look, const struct auth_bearer *bearer, struct arena *arena,
+                           struct auth_account *out)
+{
+    struct session session;
+    struct person person;
+
+    *out = (struct auth_account){.state = AUTH_SESSION_ENDED};
+    enum err err = people_find_session(look->snap, &look->where, span_array(bearer->session), &session);
+    if (err != ERR_OK || !span_equal(session.user, span_array(bearer->user))) {
+        return err;
+    }
+    out->session_ends_ms = session.ends_at.ms;
+    out->state = AUTH_USER_GONE;
+    err = people_find_user(look->snap, &look->where, span_array(bearer->user), &person);
+    if (err != ERR_OK) {
+        return err;
+    }
+    out->state = person.banned ? AUTH_BANNED : AUTH_ALIVE;
+    out->group = person_group(person.role);
+    return copy_roles(&person, arena, out);
+}
+
+static enum err find_account(const void *context, const struct auth_key *key, const struct auth_bearer *bearer,
+                             struct arena *arena, struct auth_account *out_account)
+{
+    const struct data_people *people = context;
+    SCOPED_LOOK struct look look = {.own = NULL};
+
+    *out_account = (struct auth_account){.state = AUTH_SESSION_ENDED};
+    enum err err = look_begin(people, key->environment_id, &look);
+    if (err == ERR_OK) {
+        err = account_of(&look, bearer, arena, out_account);
+    }
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    return err;
+}
+
+static enum err has_user(const void *context, const struct auth_key *key, struct span user, bool *out_found)
+{
+    const struct data_people *people = context;
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct person person;
+
+    enum err err = look_begin(people, key->environment_id, &look);
+    if (err == ERR_OK) {
+        err = people_find_user(look.snap, &look.where, user, &person);
+    }
+    *out_found = err == ERR_OK;
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    return err;
+}
+
+static uint64_t generation(const void *context)
+{
+    const struct data_people *people = context;
+
+    return people->txn != NULL ? 0 : atomic_load_explicit(&people->reader->data->generation, memory_order_acquire);
+}
+
+struct auth_directory data_directory(struct data_reader *reader, const struct catalog *catalog,
+                                     struct auth_token_cache *cache, struct data_people *out_people)
+{
+    struct auth_directory directory = catalog_directory(catalog);
+
+    *out_people = (struct data_people){.reader = reader, .catalog = catalog};
+    directory.cache = cache;
+    directory.people = (struct auth_people){
+        .context = out_people, .generation = generation, .find_account = find_account, .has_user = has_user};
+    return directory;
+}
+
+struct auth_directory data_directory_in(struct data_txn *txn, struct data_people *out_people)
+{
+    struct auth_directory directory = data_directory(NULL, data_txn_catalog(txn), NULL, out_people);
+
+    out_people->txn = txn;
+    return directory;
+}
+
+/* --- for signing in --- */
+
+enum err data_email_taken(const struct data_people *people, struct span environment_id, struct span email,
+                          bool *out_taken)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct person person;
+
+    TRY(look_begin(people, environment_id, &look));
+    const enum err err = people_find_email(look.snap, &look.where, email, &person);
+    if (err != ERR_NOT_FOUND) {
+        TRY(err);
+    }
+    *out_taken = err == ERR_OK;
+    return ERR_OK;
+}
+
+static enum err find_login(const struct look *look, struct span email, struct data_login *out)
+{
+    struct person person;
+    struct row row;
+
+    enum err err = people_find_email(look->snap, &look->where, email, &person);
+    if (err != ERR_OK) {
+        return err;
+    }
+    memcpy(out->user, person.id.data, sizeof out->user);
+    err = people_find_password(look->snap, &look->where, span_array(out->user), &row, &out->password);
+    out->found = err == ERR_OK;
+    return err;
+}
+
+enum err data_find_login(const struct data_people *people, struct span environment_id, struct span email,
+                         struct data_login *out_login)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+
+    *out_login = (struct data_login){.found = false};
+    TRY(look_begin(people, environment_id, &look));
+    const enum err err = find_login(&look, email, out_login);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    return err;
+}
+
+enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,
+                           struct span user, struct wall_time *out_began)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct session found;
+
+    enum err err = look_begin(people, environment_id, &look);
+    if (err == ERR_OK) {
+        err = people_find_session(look.snap, &look.where, session, &found);
+    }
+    if (err == ERR_OK && !span_equal(found.user, user)) {
+        err = ERR_NOT_FOUND;
+    }
+    if (err == ERR_OK) {
+        *out_began = found.row.created_at;
+    }
+    return err;
+}
+
+/* --- objects --- */
+
+static enum err refuse_gone(enum err err, struct refusal *refusal)
+{
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return refuse(refusal, REFUSAL_USER_NOT_FOUND, NULL);
+    }
+    return err;
+}
+
+enum err data_write_me(const struct data_people_request *request)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct person person;
+    struct json_out out;
+
+    TRY(look_begin(&request->people, request->principal->key->environment_id, &look));
+    const enum err err = people_find_user(look.snap, &look.where, request->principal->user, &person);
+    if (err != ERR_OK) {
+        return refuse_gone(err, request->refusal);
+    }
+    json_out_init(&out, request->out);
+    person_write_me(&out, &person);
+    return json_out_finish(&out);
+}
+
+enum err data_get_user(const struct data_people_request *request, struct span id)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct person person;
+    struct json_out out;
+
+    TRY(look_begin(&request->people, request->principal->key->environment_id, &look));
+    const enum err err =
+        auth_uuid_is_well_formed(id) ? people_find_user(look.snap, &look.where, id, &person) : ERR_NOT_FOUND;
+    if (err != ERR_OK) {
+        return refuse_gone(err, request->refusal);
+    }
+    json_out_init(&out, request->out);
+    if (request->principal->who.group == RLS_ADMIN) {
+        person_write_full(&out, &person);
+    } else if (span_equal(id, request->principal->user)) {
+        person_write_me(&out, &person);
+    } else {
+        person_write_public(&out, &person);
+    }
+    return json_out_finish(&out);
+}
+
+static void write_session(struct json_out *out, const struct session *session, struct span current)
+{
+    json_out_object(out);
+    json_out_member_text(out, span_lit("id"), session->id);
+    json_out_member_text(out, span_lit("userId"), session->user);
+    admin_write_text(out, span_lit("userAgent"), session->user_agent);
+    admin_write_text(out, span_lit("ipAddress"), session->address);
+    admin_write_text(out, span_lit("deviceInfo"), session->device);
+    json_out_member_time(out, span_lit("lastActivityAt"), session->active_at);
+    json_out_member_time(out, span_lit("createdAt"), session->row.created_at);
+    json_out_member_bool(out, span_lit("current"), span_equal(session->id, current));
+    json_out_object_end(out);
+}
+
+/* A user has few sessions, so all are walked; newest first. */
+enum err data_list_sessions(const struct data_people_request *request)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    const struct row_value owner = {.type = ROW_STRING, .bytes = request->principal->user};
+    struct data_page page;
+    struct session session;
+    struct json_out out;
+    struct row row;
+    uint64_t total = 0;
+    enum err err = ERR_OK;
+
+    TRY(data_page_read(request->arena, request->query, SESSIONS_PAGE, &page, request->refusal));
+    TRY(look_begin(&request->people, request->principal->key->environment_id, &look));
+    json_out_init(&out, request->out);
+    json_out_object(&out);
+    json_out_name(&out, span_lit("items"));
+    json_out_array(&out);
+    TRY(people_scan_newest(look.snap, look.where.sessions, &owner));
+    while ((err = people_next(look.snap, &row)) == ERR_OK) {
+        TRY(session_read(&row, &session));
+        if (total / page.limit == page.page - 1) {
+            write_session(&out, &session, request->principal->session);
+        }
+        total++;
+    }
+    ENSURE(err == ERR_NOT_FOUND, err, "the sessions of a user");
+    fault_clear();
+    json_out_array_end(&out);
+    data_write_pagination(&out, page, total);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
+
+/* --- public keys --- */
+
+static void write_coordinate(struct json_out *out, struct span name, const uint8_t *bytes)
+{
+    char text[BASE64URL_CHARS(32)];
+
+    base64url_encode(span_of(bytes, 32), text);
+    json_out_member_text(out, name, span_array(text));
+}
+
+static void write_token_keys(struct json_out *out, const struct catalog_environment *environment)
+{
+    for (size_t i = 0; i < environment->token_key_count; i++) {
+        const struct auth_token_key *key = &environment->token_keys[i];
+        json_out_object(out);
+        json_out_member_text(out, span_lit("kty"), span_lit("EC"));
+        json_out_member_text(out, span_lit("crv"), span_lit("P-256"));
+        write_coordinate(out, span_lit("x"), key->public_key + 1);
+        write_coordinate(out, span_lit("y"), key->public_key + 33);
+        json_out_member_text(out, span_lit("kid"), span_array(key->kid));
+        json_out_member_text(out, span_lit("use"), span_lit("sig"));
+        json_out_member_text(out, span_lit("alg"), span_lit("ES256"));
+        json_out_object_end(out);
+    }
+}
+
+/* A parameter that was not given wants any. */
+static bool is_wanted(struct span wanted, struct span text)
+{
+    return wanted.len == 0 || span_equal(wanted, text);
+}
+
+enum err data_write_token_keys(const struct catalog *catalog, struct arena *arena, struct span query,
+                               struct json_out *out)
+{
+    struct http_query walk = http_query_of(query);
+    struct span project = SPAN_NONE;
+    struct span environment = SPAN_NONE;
+    struct span name = SPAN_NONE;
+    struct span value = SPAN_NONE;
+    size_t cursor = 0;
+    enum err err = ERR_OK;
+
+    while ((err = http_query_next(&walk, arena, &name, &value)) == ERR_OK) {
+        project = span_equal(name, span_lit("projectId")) ? value : project;
+        environment = span_equal(name, span_lit("environment")) ? value : environment;
+    }
+    if (err != ERR_NOT_FOUND) {
+        return err;
+    }
+    fault_clear();
+    json_out_object(out);
+    json_out_name(out, span_lit("keys"));
+    json_out_array(out);
+    for (size_t i = catalog_count(catalog, CATALOG_ENVIRONMENT); i > 0; i--) {
+        const struct catalog_record *record = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor);
+        if (record != NULL && is_wanted(project, record->parent) && is_wanted(environment, record->name)) {
+            write_token_keys(out, (const struct catalog_environment *)record);
+        }
+    }
+    json_out_array_end(out);
+    json_out_object_end(out);
+    return json_out_finish(out);
+}

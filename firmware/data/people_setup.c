@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The stored tables and token keys of an environment's users. The keeper holds the keys; the environment's document has
+ * their public halves, brought in line with the keeper at every start: after a restore or a rollback of the database the
+ * keeper is right. */
+#include <string.h>
+
+#include "firmware/data/doc.h"
+#include "firmware/data/people_int.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+
+static enum err make_unique(struct data_txn *txn, struct table_id table, uint16_t column)
+{
+    const struct index_def def = {
+        .fields = {{.field = {.column = column}}}, .field_count = 1, .unique = true, .sparse = true};
+    struct index_id index = {0};
+
+    return store_index_create(txn->store, table, &def, &index);
+}
+
+static enum err make_table(struct data_txn *txn, uint16_t unique_column, struct table_id *table)
+{
+    if (table->value != 0) {
+        return ERR_OK;
+    }
+    TRY(store_table_new(txn->store, table));
+    return unique_column == 0 ? ERR_OK : make_unique(txn, *table, unique_column);
+}
+
+static void write_store(struct json_out *out, struct span name, struct table_id table)
+{
+    json_out_member_int(out, name, (int64_t)table.value);
+}
+
+static void write_keys(struct json_out *out, const struct data_token_keys *keys)
+{
+    char hex[HEX_BYTES(DATA_TOKEN_KEY_BYTES)];
+
+    json_out_name(out, span_lit("tokenKeys"));
+    json_out_array(out);
+    for (size_t i = 0; i < keys->count; i++) {
+        hex_encode(span_array(keys->points[i]), hex);
+        json_out_text(out, span_array(hex));
+    }
+    json_out_array_end(out);
+}
+
+enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_people *have,
+                     struct json_out *out)
+{
+    struct catalog_people made = *have;
+    struct data_token_keys keys = {.count = 0};
+
+    TRY(txn->data->keys.token_keys(txn->data->keys.context, environment_id, &keys));
+    TRY(make_table(txn, USER_EMAIL, &made.users));
+    TRY(make_table(txn, SESSION_ID, &made.sessions));
+    TRY(make_table(txn, 0, &made.accounts));
+    json_out_name(out, span_lit("stores"));
+    json_out_object(out);
+    write_store(out, span_lit("users"), made.users);
+    write_store(out, span_lit("sessions"), made.sessions);
+    write_store(out, span_lit("accounts"), made.accounts);
+    json_out_object_end(out);
+    write_keys(out, &keys);
+    return ERR_OK;
+}
+
+enum err people_forget(struct data_txn *txn, const struct catalog_people *where)
+{
+    TRY(store_table_drop(txn->store, where->users));
+    TRY(store_table_drop(txn->store, where->sessions));
+    return store_table_drop(txn->store, where->accounts);
+}
+
+static void drop_keys(struct data *data, struct span environment_id)
+{
+    if (data->keys.token_drop(data->keys.context, environment_id) != ERR_OK) {
+        log_fault(LOG_WARN, "token_keys_not_destroyed"); /* the next start does it */
+    }
+}
+
+void people_drop_keys(struct data *data, const struct catalog *before, const struct catalog *after)
+{
+    size_t cursor = 0;
+
+    for (;;) {
+        const struct catalog_record *record = catalog_next(before, CATALOG_ENVIRONMENT, &cursor);
+        if (record == NULL) {
+            return;
+        }
+        if (catalog_environment(after, record->id) == NULL) {
+            drop_keys(data, record->id);
+        }
+    }
+}
+
+/* --- at start --- */
+
+static bool has_all(const struct catalog_environment *environment, const struct data_token_keys *keys)
+{
+    if (environment->people.users.value == 0 || environment->token_key_count != keys->count) {
+        return false;
+    }
+    for (size_t i = 0; i < keys->count; i++) {
+        if (!span_equal(span_array(environment->token_keys[i].public_key), span_array(keys->points[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The document of an environment with what it has to have. */
+static enum err rewrite(struct data_txn *txn, const struct catalog_environment *environment)
+{
+    const struct json_value *doc = environment->record.doc;
+    const struct catalog_record *stored = NULL;
+    struct json_out out;
+
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    for (size_t i = 0; i < doc->as.object.count; i++) {
+        const struct json_member *member = &doc->as.object.members[i];
+        if (!span_equal(member->name, span_lit("stores")) && !span_equal(member->name, span_lit("tokenKeys"))) {
+            json_out_name(&out, member->name);
+            json_out_value(&out, &member->value);
+        }
+    }
+    TRY(people_make(txn, environment->record.id, &environment->people, &out));
+    json_out_object_end(&out);
+    return record_replace(txn, &environment->record, &out, &stored);
+}
+
+static enum err prepare_one(struct data_txn *txn, const struct catalog_environment *environment, bool *changed)
+{
+    struct data_token_keys keys = {.count = 0};
+
+    TRY(txn->data->keys.token_keys(txn->data->keys.context, environment->record.id, &keys));
+    if (has_all(environment, &keys)) {
+        return ERR_OK;
+    }
+    *changed = true;
+    return rewrite(txn, environment);
+}
+
+/* Environments that are gone, and whose keys a crash left behind. */
+static enum err sweep(struct data *data)
+{
+    char id[DATA_TOKEN_ID_BYTES] = {0};
+    struct span after = SPAN_NONE;
+
+    for (;;) { /* ends: ids only grow */
+        const enum err err = data->keys.token_next(data->keys.context, after, id);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return ERR_OK;
+        }
+        TRY(err);
+        after = span_array(id);
+        if (catalog_environment(data->current, after) == NULL) {
+            drop_keys(data, after);
+        }
+    }
+}
+
+static void sealer_free_scoped(struct store_sealer **sealer)
+{
+    store_sealer_free(*sealer);
+}
+
+static void txn_abort_scoped(struct store_txn **txn)
+{
+    store_txn_abort(*txn);
+}
+
+static enum err prepare_all(struct data *data, struct store_txn *store, bool *changed)
+{
+    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
+    SCOPED_CATALOG struct catalog *walked = catalog_ref(data->current);
+    size_t cursor = 0;
+
+    for (;;) {
+        const struct catalog_record *record = catalog_next(walked, CATALOG_ENVIRONMENT, &cursor);
+        if (record == NULL) {
+            return ERR_OK;
+        }
+        TRY(prepare_one(&txn, (const struct catalog_environment *)record, changed));
+    }
+}
+
+enum err people_prepare(struct data *data, struct random *random)
+{
+    SCOPED(sealer_free_scoped) struct store_sealer *sealer = NULL;
+    SCOPED(txn_abort_scoped) struct store_txn *txn = NULL;
+    bool changed = false;
+
+    TRY(store_sealer_new(data->store, random, &sealer));
+    TRY(store_txn_begin(sealer, &txn));
+    data->base = NULL; /* the first change makes the working catalogue, all others go on with it */
+    TRY(prepare_all(data, txn, &changed));
+    if (changed) {
+        TRY(store_txn_commit(TAKE(txn)));
+        catalog_unref(data->current);
+        data->current = TAKE(data->working);
+    }
+    return sweep(data);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Signing up, in and out, on the writer thread. As everywhere, what the reactor found out counts for nothing:
+ * whether an address is free, a password is still the same, a session alive and a token the current one is decided here,
+ * in the transaction that acts on it. Spec: contract 5.3, 5.4. */
+#include "firmware/data/people.h"
+
+#include <string.h>
+
+#include "crypto/ct.h"
+#include "firmware/data/doc.h"
+#include "firmware/data/people_int.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+
+#define CREATED       201
+#define UNAUTHORIZED  401
+#define MS_PER_S      1000
+#define ENDED_AT_ONCE 64 /* sessions of one user that one transaction ends; there are DATA_SESSIONS_MAX at most */
+
+void people_note_change(struct data_txn *txn)
+{
+    txn->data->people_changed = true;
+}
+
+const struct catalog_people *people_where(const struct data_txn *txn)
+{
+    return &txn->environment->people;
+}
+
+struct store_snap *people_snap(const struct data_txn *txn)
+{
+    return store_txn_snap(txn->store);
+}
+
+/* --- answers --- */
+
+static void write_tokens(struct json_out *out, const struct data_sign *sign)
+{
+    json_out_member_text(out, span_lit("accessToken"), sign->access_token);
+    json_out_member_text(out, span_lit("refreshToken"), sign->refresh_token);
+    json_out_member_text(out, span_lit("tokenType"), span_lit("Bearer"));
+    json_out_member_int(out, span_lit("expiresIn"), (int64_t)sign->access_s);
+}
+
+static enum err answer_pair(struct data_call *call, const struct person *person)
+{
+    struct json_out out;
+
+    json_out_init(&out, call->out);
+    json_out_object(&out);
+    write_tokens(&out, call->sign);
+    if (person != NULL) {
+        json_out_name(&out, span_lit("user"));
+        person_write_brief(&out, person);
+    }
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
+
+enum err people_answer(struct data_call *call, struct span message)
+{
+    struct json_out out;
+
+    json_out_init(&out, call->out);
+    json_out_object(&out);
+    json_out_member_text(&out, span_lit("message"), message);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
+
+/* --- sessions --- */
+
+static struct wall_time at_most(int64_t ms, int64_t most)
+{
+    return (struct wall_time){ms < most ? ms : most};
+}
+
+static enum err insert_session(struct data_txn *txn, const struct data_sign *sign)
+{
+    struct session session = {.id = sign->session_id,
+                              .user = sign->user_id,
+                              .user_agent = sign->user_agent,
+                              .address = sign->address,
+                              .active_at = txn->now};
+    struct span encoded = SPAN_NONE;
+
+    session.row.created_at = txn->now;
+    session.ends_at =
+        at_most((sign->issued_s + (int64_t)sign->refresh_s) * MS_PER_S, txn->now.ms + DATA_SESSION_MAX_MS);
+    memcpy(session.refresh, sign->refresh, sizeof session.refresh);
+    TRY(session_encode(txn->data, &session, txn->now, &encoded));
+    TRY(store_insert(txn->store, people_where(txn)->sessions, store_txn_row_id(txn->store, txn->now), encoded, NULL));
+    people_note_change(txn);
+    return ERR_OK;
+}
+
+/* Rows that are to go, the oldest first. */
+struct ended {
+    struct row_id rows[ENDED_AT_ONCE];
+    size_t count;
+};
+
+/* The sessions of a user: those that are over, and of the others the oldest beyond `keep`. */
+static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep, struct ended *out)
+{
+    const struct row_value owner = {.type = ROW_STRING, .bytes = user};
+    const struct table_id table = people_where(txn)->sessions;
+    struct session session;
+    struct row row;
+    uint64_t alive = 0;
+    enum err err = ERR_OK;
+
+    out->count = 0;
+    TRY(store_count_owned(people_snap(txn), table, user, &alive));
+    TRY(people_scan(people_snap(txn), table, 0, &owner));
+    while (out->count < ENDED_AT_ONCE && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+        TRY(session_read(&row, &session));
+        if (session.ends_at.ms <= txn->now.ms || alive > keep) {
+            out->rows[out->count++] = row.id;
+            alive--;
+        }
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the sessions of a user");
+    fault_clear();
+    return ERR_OK;
+}
+
+enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep)
+{
+    struct ended ended;
+
+    TRY(find_ended(txn, user, keep, &ended));
+    for (size_t i = 0; i < ended.count; i++) {
+        TRY(store_delete(txn->store, people_where(txn)->sessions, ended.rows[i]));
+    }
+    if (ended.count > 0) {
+        people_note_change(txn);
+    }
+    return ERR_OK;
+}
+
+/* --- passwords --- */
+
+static enum err encode_account(struct data_txn *txn, struct span id, struct span user,
+                               const struct data_password *password, struct wall_time created, struct span *out_encoded)
+{
+    const struct wall_time updated = created.ms == txn->now.ms ? created : data_txn_later(txn, created);
+    char text[PASSWORD_TEXT_BYTES];
+    struct row_builder builder;
+
+    password_encode(password, text);
+    TRY(row_build_begin(&builder, txn->data->row, created, updated, user));
+    TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_ID}, id));
+    TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_PROVIDER}, span_lit(ACCOUNT_PASSWORD_PROVIDER)));
+    TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_PROVIDER_ID}, user));
+    TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_PASSWORD}, span_array(text)));
+    return row_build_end(&builder, out_encoded);
+}
+
+static enum err insert_password(struct data_txn *txn, struct span user, const struct data_password *password)
+{
+    char id[AUTH_UUID_BYTES];
+    struct span encoded = SPAN_NONE;
+
+    auth_uuid_make(txn->data->random, id);
+    TRY(encode_account(txn, span_array(id), user, password, txn->now, &encoded));
+    return store_insert(txn->store, people_where(txn)->accounts, store_txn_row_id(txn->store, txn->now), encoded, NULL);
+}
+
+static enum err replace_password(struct data_txn *txn, const struct row *row, struct span user,
+                                 const struct data_password *password)
+{
+    const struct row_field field = {.column = ACCOUNT_ID};
+    struct row_value id = {.type = ROW_MISSING};
+    char id_text[AUTH_UUID_BYTES];
+    struct span encoded = SPAN_NONE;
+    const struct row_id where = row->id;
+
+    TRY(row_find(row, &field, NULL, &id));
+    ENSURE(id.type == ROW_STRING && id.bytes.len == sizeof id_text, ERR_DAMAGED, "an account without an id");
+    memcpy(id_text, id.bytes.data, sizeof id_text);
+    TRY(encode_account(txn, span_array(id_text), user, password, row->created_at, &encoded));
+    return store_replace(txn->store, people_where(txn)->accounts, where, encoded, NULL);
+}
+
+/* --- signing up --- */
+
+enum err people_refuse_taken(struct data_txn *txn, struct span email, struct refusal *refusal)
+{
+    struct person person;
+
+    const enum err err = people_find_email(people_snap(txn), people_where(txn), email, &person);
+    if (err == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    TRY(err);
+    return refuse(refusal, REFUSAL_AUTH_EMAIL_ALREADY_EXISTS, "A user with this email already exists");
+}
+
+enum err people_insert(struct data_txn *txn, const struct person *person)
+{
+    struct span encoded = SPAN_NONE;
+
+    TRY(person_encode(txn->data, person, txn->now, &encoded));
+    TRY(store_insert(txn->store, people_where(txn)->users, store_txn_row_id(txn->store, txn->now), encoded, NULL));
+    people_note_change(txn);
+    return ERR_OK;
+}
+
+struct person people_new(const struct data_txn *txn, struct span id, struct span email, struct span name)
+{
+    struct person person = {.id = id, .email = email, .name = name, .role = span_lit("user")};
+
+    person.row.created_at = txn->now;
+    person.row.updated_at = txn->now;
+    return person;
+}
+
+enum err data_sign_up(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    const struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
+
+    TRY(people_refuse_taken(txn, sign->email, &call->refusal));
+    TRY(answer_pair(call, &person));
+    call->status = CREATED;
+    TRY(people_insert(txn, &person));
+    TRY(insert_password(txn, sign->user_id, &sign->password));
+    return insert_session(txn, sign);
+}
+
+/* --- signing in --- */
+
+/* Is the password that was compared with still the user's, and may the user come in? */
+static enum err check_login(struct data_txn *txn, struct data_call *call, struct row *out_account)
+{
+    const struct data_sign *sign = call->sign;
+    struct data_password password;
+    char now[PASSWORD_TEXT_BYTES];
+    char compared[PASSWORD_TEXT_BYTES];
+
+    const enum err err =
+        people_find_password(people_snap(txn), people_where(txn), sign->user_id, out_account, &password);
+    if (err == ERR_NOT_FOUND) {
+        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, NULL);
+    }
+    TRY(err);
+    password_encode(&password, now);
+    password_encode(&sign->password, compared);
+    if (!ct_equal(span_array(now), span_array(compared))) {
+        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, NULL);
+    }
+    return ERR_OK;
+}
+
+enum err people_find_person(struct data_txn *txn, struct data_call *call, struct span id, enum refusal_code absent,
+                            struct person *out_person)
+{
+    const enum err err = people_find_user(people_snap(txn), people_where(txn), id, out_person);
+
+    return err == ERR_NOT_FOUND ? refuse(&call->refusal, absent, NULL) : err;
+}
+
+enum err data_sign_in(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    struct person person;
+    struct row account;
+
+    TRY(people_find_person(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &person));
+    if (person.banned) {
+        return refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL);
+    }
+    TRY(answer_pair(call, &person));
+    TRY(check_login(txn, call, &account)); /* the person's views end here */
+    if (sign->has_stronger) {
+        TRY(replace_password(txn, &account, sign->user_id, &sign->stronger));
+    }
+    TRY(people_end_sessions(txn, sign->user_id, DATA_SESSIONS_MAX - 1));
+    return insert_session(txn, sign);
+}
+
+/* --- refreshing --- */
+
+/* A token that was consumed before: somebody else has it. Everything of the user ends, and that is written though the
+ * answer refuses. */
+static enum err end_everything(struct data_txn *txn, struct data_call *call)
+{
+    const struct log_field fields[] = {LOG_TEXT("user", call->sign->user_id)};
+
+    log_event(LOG_WARN, "refresh_token_reused", fields, ARRAY_LENGTH(fields));
+    TRY(people_end_sessions(txn, call->sign->user_id, 0));
+    call->status = UNAUTHORIZED;
+    const enum err denied = refuse(&call->refusal, REFUSAL_AUTH_INVALID_REFRESH_TOKEN, NULL);
+    return denied == ERR_DENIED ? ERR_OK : denied; /* answered after the commit */
+}
+
+static enum err check_person(struct data_txn *txn, struct data_call *call)
+{
+    struct person person;
+
+    TRY(people_find_person(txn, call, call->sign->user_id, REFUSAL_AUTH_INVALID_REFRESH_TOKEN, &person));
+    return person.banned ? refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL) : ERR_OK;
+}
+
+static enum err rotate(struct data_txn *txn, const struct data_sign *sign, struct session *session)
+{
+    const int64_t end_ms = session->row.created_at.ms + DATA_SESSION_MAX_MS;
+    const struct row_id where = session->row.id;
+    struct span encoded = SPAN_NONE;
+
+    memcpy(session->refresh, sign->refresh, sizeof session->refresh);
+    session->active_at = txn->now;
+    session->ends_at = at_most((sign->issued_s + (int64_t)sign->refresh_s) * MS_PER_S, end_ms);
+    TRY(session_encode(txn->data, session, data_txn_later(txn, session->row.updated_at), &encoded));
+    TRY(store_replace(txn->store, people_where(txn)->sessions, where, encoded, NULL));
+    people_note_change(txn);
+    return ERR_OK;
+}
+
+enum err data_refresh(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    struct session session;
+
+    TRY(check_person(txn, call));
+    const enum err err = people_find_session(people_snap(txn), people_where(txn), sign->session_id, &session);
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && !span_equal(session.user, sign->user_id))) {
+        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_REFRESH_TOKEN, NULL);
+    }
+    TRY(err);
+    if (txn->now.ms >= session.ends_at.ms) {
+        return refuse(&call->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
+    }
+    if (!ct_equal(span_array(session.refresh), span_array(sign->presented))) {
+        return end_everything(txn, call);
+    }
+    TRY(answer_pair(call, NULL));
+    return rotate(txn, sign, &session);
+}
+
+/* --- signing out --- */
+
+static enum err delete_session(struct data_txn *txn, struct data_call *call, struct span id, struct span message)
+{
+    struct session session;
+
+    const enum err err = people_find_session(people_snap(txn), people_where(txn), id, &session);
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && !span_equal(session.user, txn->principal.user))) {
+        return refuse(&call->refusal, REFUSAL_AUTH_SESSION_NOT_FOUND, NULL);
+    }
+    TRY(err);
+    TRY(people_answer(call, message));
+    TRY(store_delete(txn->store, people_where(txn)->sessions, session.row.id));
+    people_note_change(txn);
+    return ERR_OK;
+}
+
+enum err people_need_user(const struct data_txn *txn, struct data_call *call)
+{
+    return txn->principal.user.len != 0 ? ERR_OK : refuse(&call->refusal, REFUSAL_AUTH_UNAUTHORIZED, NULL);
+}
+
+enum err data_sign_out(struct data_txn *txn, struct data_call *call)
+{
+    TRY(people_need_user(txn, call));
+    return delete_session(txn, call, txn->principal.session, span_lit("Signed out"));
+}
+
+enum err data_session_delete(struct data_txn *txn, struct data_call *call)
+{
+    TRY(people_need_user(txn, call));
+    return delete_session(txn, call, call->table, span_lit("The session was ended"));
+}

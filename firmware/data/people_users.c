@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Changes of users by administrators and by themselves, on the writer thread. Who may not is refused before the id is
+ * looked up. Spec: contract 5.10. */
+#include "firmware/data/people.h"
+
+#include "firmware/data/doc.h"
+#include "firmware/data/people_int.h"
+#include "hal/base/fault.h"
+
+#define CREATED 201
+
+static bool is_admin(const struct data_txn *txn)
+{
+    return txn->principal.who.group == RLS_ADMIN;
+}
+
+/* Not allowed is answered before the id is looked up. */
+static enum err need_admin(const struct data_txn *txn, struct data_call *call)
+{
+    return is_admin(txn) ? ERR_OK : refuse(&call->refusal, REFUSAL_USER_FORBIDDEN, NULL);
+}
+
+static enum err need_self_or_admin(const struct data_txn *txn, struct data_call *call)
+{
+    const bool self = txn->principal.user.len != 0 && span_equal(txn->principal.user, call->table);
+
+    return self || is_admin(txn) ? ERR_OK : refuse(&call->refusal, REFUSAL_USER_FORBIDDEN, NULL);
+}
+
+/* A user, and their row in memory of the request: a change ends the views of a transaction. */
+static enum err find_target(struct data_txn *txn, struct data_call *call, struct span id, struct person *out_person)
+{
+    struct person person;
+    struct row copy;
+    struct span encoded = SPAN_NONE;
+
+    TRY(people_find_person(txn, call, id, REFUSAL_USER_NOT_FOUND, &person));
+    TRY(arena_copy(call->arena, person.row.encoded, &encoded));
+    TRY(row_read(person.row.id, encoded, &copy));
+    return person_read(&copy, out_person);
+}
+
+static enum err answer_person(struct data_call *call, const struct person *person, bool full)
+{
+    struct json_out out;
+
+    json_out_init(&out, call->out);
+    if (full) {
+        person_write_full(&out, person);
+    } else {
+        person_write_me(&out, person);
+    }
+    return json_out_finish(&out);
+}
+
+static enum err store_person(struct data_txn *txn, struct data_call *call, struct person *person)
+{
+    struct span encoded = SPAN_NONE;
+
+    person->row.updated_at = data_txn_later(txn, person->row.updated_at);
+    TRY(answer_person(call, person, is_admin(txn)));
+    TRY(person_encode(txn->data, person, person->row.updated_at, &encoded));
+    TRY(store_replace(txn->store, people_where(txn)->users, person->row.id, encoded, NULL));
+    people_note_change(txn);
+    return ERR_OK;
+}
+
+static bool is_role(struct span role)
+{
+    return span_equal(role, span_lit("admin")) || span_equal(role, span_lit("user")) ||
+           span_equal(role, span_lit("guest"));
+}
+
+/* ^[a-z][a-z0-9_-]{0,31}$ and none of the words that expressions know: contract 3.1. */
+static bool is_custom_role(struct span role)
+{
+    static const char *const taken[] = {"admin", "user", "guest", "self", "public"};
+
+    if (role.len == 0 || role.len > AUTH_ROLE_MAX || role.data[0] < 'a' || role.data[0] > 'z') {
+        return false;
+    }
+    for (size_t i = 0; i < role.len; i++) {
+        const uint8_t byte = role.data[i];
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '_' || byte == '-')) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(taken); i++) {
+        if (span_equal(role, span_str(taken[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool has_role(const struct person *person, struct span role)
+{
+    for (size_t i = 0; i < person->role_count; i++) {
+        if (span_equal(person->roles[i], role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `roles` replaces the list; absent leaves it. */
+static enum err read_roles(const struct json_value *body, struct person *person, struct refusal *refusal)
+{
+    const struct json_value *roles = json_find(body, span_lit("roles"));
+
+    if (roles == NULL || roles->type == JSON_NULL) {
+        return ERR_OK;
+    }
+    if (roles->type != JSON_ARRAY || roles->as.array.count > AUTH_ROLES_MAX) {
+        return refuse(refusal, REFUSAL_USER_INVALID_ROLE, "roles must be a list of at most 20 names");
+    }
+    person->role_count = 0;
+    for (size_t i = 0; i < roles->as.array.count; i++) {
+        const struct json_value *role = &roles->as.array.items[i];
+        if (role->type != JSON_STRING || !is_custom_role(role->as.text)) {
+            return refuse(
+                refusal, REFUSAL_USER_INVALID_ROLE,
+                "roles: a custom role is lower-case letters, digits, _ and -, at most 32, and no built-in name");
+        }
+        if (!has_role(person, role->as.text)) {
+            person->roles[person->role_count++] = role->as.text;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_role(const struct json_value *body, struct person *person, struct refusal *refusal)
+{
+    const struct json_value *role = json_find(body, span_lit("role"));
+
+    if (role == NULL || role->type != JSON_STRING || !is_role(role->as.text)) {
+        return refuse(refusal, REFUSAL_USER_INVALID_ROLE, "role must be admin, user or guest");
+    }
+    person->role = role->as.text;
+    return read_roles(body, person, refusal);
+}
+
+static enum err read_name(const struct json_value *body, struct person *person, struct refusal *refusal)
+{
+    const struct json_value *name = json_find(body, span_lit("name"));
+
+    if (name == NULL) {
+        return ERR_OK;
+    }
+    if (name->type != JSON_STRING || !data_name_fits(name->as.text)) {
+        return refuse(refusal, REFUSAL_USER_INVALID_NAME, "name must be a text of 1 to 100 characters");
+    }
+    person->name = name->as.text;
+    return ERR_OK;
+}
+
+enum err data_user_set_role(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct person person;
+
+    TRY(need_admin(txn, call));
+    TRY(find_target(txn, call, call->table, &person));
+    TRY(data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, &body));
+    TRY(read_role(body, &person, &call->refusal));
+    return store_person(txn, call, &person);
+}
+
+enum err data_user_set_ban(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct person person;
+
+    TRY(need_admin(txn, call));
+    TRY(find_target(txn, call, call->table, &person));
+    TRY(data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, &body));
+    const struct json_value *banned = json_find(body, span_lit("banned"));
+    if (banned == NULL || banned->type != JSON_BOOL) {
+        return refuse(&call->refusal, REFUSAL_USER_INVALID_REQUEST, "banned must be true or false");
+    }
+    person.banned = banned->as.boolean;
+    TRY(store_person(txn, call, &person));
+    return person.banned ? people_end_sessions(txn, call->table, 0) : ERR_OK;
+}
+
+enum err data_user_update(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct person person;
+
+    TRY(need_self_or_admin(txn, call));
+    TRY(find_target(txn, call, call->table, &person));
+    TRY(data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, &body));
+    TRY(read_name(body, &person, &call->refusal));
+    return store_person(txn, call, &person);
+}
+
+/* A user without a password; a mail or an administrator gives one. */
+enum err data_user_create(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
+
+    TRY(need_admin(txn, call));
+    if (doc_has(call->body, span_lit("role"))) {
+        TRY(read_role(call->body, &person, &call->refusal));
+    }
+    TRY(read_roles(call->body, &person, &call->refusal));
+    TRY(people_refuse_taken(txn, sign->email, &call->refusal));
+    TRY(answer_person(call, &person, true));
+    call->status = CREATED;
+    return people_insert(txn, &person);
+}
+
+static enum err forget_accounts(struct data_txn *txn, struct span user)
+{
+    const struct row_value owner = {.type = ROW_STRING, .bytes = user};
+    struct row row;
+
+    for (;;) { /* ends: each round deletes a row */
+        TRY(people_scan(people_snap(txn), people_where(txn)->accounts, 0, &owner));
+        const enum err err = people_next(people_snap(txn), &row);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return ERR_OK;
+        }
+        TRY(err);
+        TRY(store_delete(txn->store, people_where(txn)->accounts, row.id));
+    }
+}
+
+/* The row stays, without its address: the id is never given to somebody else. */
+static enum err forget_user(struct data_txn *txn, struct data_call *call, struct span id)
+{
+    struct span encoded = SPAN_NONE;
+    struct person person;
+
+    TRY(find_target(txn, call, id, &person));
+    TRY(people_answer(call, span_lit("The account was deleted")));
+    person.deleted = true;
+    person.email = SPAN_NONE;
+    TRY(person_encode(txn->data, &person, data_txn_later(txn, person.row.updated_at), &encoded));
+    TRY(store_replace(txn->store, people_where(txn)->users, person.row.id, encoded, NULL));
+    people_note_change(txn);
+    TRY(forget_accounts(txn, id));
+    return people_end_sessions(txn, id, 0);
+}
+
+enum err data_user_delete(struct data_txn *txn, struct data_call *call)
+{
+    TRY(need_self_or_admin(txn, call));
+    return forget_user(txn, call, call->table);
+}
+
+enum err data_withdraw(struct data_txn *txn, struct data_call *call)
+{
+    TRY(people_need_user(txn, call));
+    return forget_user(txn, call, txn->principal.user);
+}
