@@ -305,6 +305,32 @@ def test_a_field_that_a_filter_or_a_test_names_cannot_go(app, members, named):
     assert "deep" in app.sk.get(table.admin).json["schema"]["properties"]
 
 
+def test_a_rollback_that_would_take_a_named_field_is_refused_as_well(app):
+    table = app.table({"title": {"type": "string"}}, permissions={"guest": ALL})
+    app.sk.post(f"{table.admin}/fields", {"fieldsToAddOrUpdate": {"owner": {"type": "string"}}})
+    rules = {"owner": {"read": "admin"}}
+    table.policy(permissions={"guest": ALL}, columnPermissions=rules,
+                 rowFilters=[{"expression": "guest", "filter": {"owner": "x"}}])
+
+    refused = app.sk.post(f"{table.admin}/schema/rollback", {"version": 1})
+    table.policy(permissions={"guest": ALL}, columnPermissions=rules)
+    done = app.sk.post(f"{table.admin}/schema/rollback", {"version": 1})
+
+    assert error(refused) == INVALID and "rowFilters.0" in refused.json["message"]
+    assert (done.status, done.json["columnPermissions"], done.json["rowFilters"]) == (200, {}, None)
+
+
+def test_attack_01_a_field_that_is_replaced_under_its_own_name_keeps_its_rule(app, fresh):
+    answer = app.sk.post(f"{fresh.admin}/fields", {"fieldsToRemove": ["email"],
+                                                   "fieldsToAddOrUpdate": {"email": {"type": "string"}}})
+    row = fresh.add({"email": "new@x"})
+
+    assert answer.json["columnPermissions"] == COLUMNS
+    assert "email" not in fresh.read(fresh.rows[0]["id"]).json  # its data is gone
+    assert fresh.read(row["id"]).json["email"] == "new@x"
+    assert "email" not in fresh.read(row["id"], app.pk).json
+
+
 BAD_COLUMNS = {
     "list": [], "system": {"createdBy": {"read": "admin"}}, "id": {"id": {"read": "admin"}},
     "name": {"a.b": {"read": "admin"}}, "dollar": {"$x": {"read": "admin"}}, "empty_name": {"": {"read": "admin"}},
