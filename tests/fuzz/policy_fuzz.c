@@ -15,6 +15,26 @@ static struct buf *encoded(const struct rls_policy *policy)
     return buf;
 }
 
+static void check_verdict(enum rls_verdict verdict)
+{
+    FUZZ_CHECK(verdict == RLS_ALLOW || verdict == RLS_OWNER || verdict == RLS_DENY);
+}
+
+/* Every rule is found under its name, and asked. */
+static void ask_rules(const struct rls_bound *bound)
+{
+    const struct rls_policy *policy = bound->table.policy;
+
+    for (size_t i = 0; i < rls_column_count(policy); i++) {
+        FUZZ_CHECK(rls_column_rule(policy, rls_column_name(policy, i)) == i);
+        check_verdict(rls_column_at(bound, i, RLS_COLUMN_READ));
+        check_verdict(rls_column_at(bound, i, RLS_COLUMN_WRITE));
+    }
+    for (size_t i = 0; i < rls_filter_count(policy); i++) {
+        check_verdict(rls_filter(bound, i));
+    }
+}
+
 static void decide_all(const struct rls_policy *policy)
 {
     const struct rls_table table = {.name = span_lit("posts"), .policy = policy, .preset = RLS_HARDENED};
@@ -26,10 +46,9 @@ static void decide_all(const struct rls_policy *policy)
 
         rls_bind(&table, &who, &bound);
         for (int op = 0; op < RLS_OPS; op++) {
-            const enum rls_verdict verdict = rls_decide(&bound, (enum rls_op)op).verdict;
-
-            FUZZ_CHECK(verdict == RLS_ALLOW || verdict == RLS_OWNER || verdict == RLS_DENY);
+            check_verdict(rls_decide(&bound, (enum rls_op)op).verdict);
         }
+        ask_rules(&bound);
     }
 }
 
