@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import ssl
 import urllib.parse
 
 ROW_ID = re.compile(r"[0-9a-f]{24}")
@@ -90,7 +91,7 @@ class Client:
             pairs.append(("Content-Length", str(len(data or b""))))
         try:
             return self._exchange(method, path, pairs, data)
-        except (http.client.RemoteDisconnected, ConnectionError):
+        except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
             self.close()  # a kept connection may have ended in the meantime; nothing was answered
             return self._exchange(method, path, pairs, data)
 
