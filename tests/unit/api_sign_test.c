@@ -16,7 +16,7 @@
 #define SIGN_IN "/v1/auth/email/signin"
 #define REFRESH "/v1/auth/refresh"
 #define BOARD                                                                                                          \
-    "{\"tableName\":\"posts\",\"schema\":{},\"permissions\":{\"user\":{\"create\":true,\"read\":true,\"list\":true},"   \
+    "{\"tableName\":\"posts\",\"schema\":{},\"permissions\":{\"user\":{\"create\":true,\"read\":true,\"list\":true},"  \
     "\"self\":{\"update\":true,\"delete\":true},\"guest\":{\"read\":true,\"list\":true}}}"
 #define ACCOUNT(email, password) "{\"email\":\"" email "\",\"password\":\"" password "\",\"name\":\"Ada\"}"
 
@@ -44,8 +44,8 @@ static void sign_up(struct api_box *box, struct user *out_user)
     take(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT("ada@example.com", "abc123")), out_user);
 }
 
-static const struct api_answer *ask_as(struct api_box *box, const char *key, const struct user *user, const char *method,
-                                       const char *target, const char *body)
+static const struct api_answer *ask_as(struct api_box *box, const char *key, const struct user *user,
+                                       const char *method, const char *target, const char *body)
 {
     const struct api_ask ask = {.method = method, .target = target, .key = key, .body = body, .header = user->header};
 
@@ -115,11 +115,11 @@ static void fields_are_checked_before_anything_else(void **state)
 static void attack_07_a_sign_up_sets_nothing_but_what_it_may(void **state)
 {
     struct api_box *box = *state;
-    const struct api_answer *answer =
-        api_box_send(box, "POST", box->publishable, SIGN_UP,
-                     "{\"email\":\"ada@example.com\",\"password\":\"abc123\",\"name\":\"Ada\",\"role\":\"admin\","
-                     "\"roles\":[\"moderator\"],\"id\":\"11111111-1111-4111-8111-111111111111\","
-                     "\"emailVerified\":\"2020-01-01T00:00:00.000Z\",\"banned\":false,\"__proto__\":{\"role\":\"admin\"}}");
+    const struct api_answer *answer = api_box_send(
+        box, "POST", box->publishable, SIGN_UP,
+        "{\"email\":\"ada@example.com\",\"password\":\"abc123\",\"name\":\"Ada\",\"role\":\"admin\","
+        "\"roles\":[\"moderator\"],\"id\":\"11111111-1111-4111-8111-111111111111\","
+        "\"emailVerified\":\"2020-01-01T00:00:00.000Z\",\"banned\":false,\"__proto__\":{\"role\":\"admin\"}}");
 
     assert_int_equal(answer->status, 201);
     assert_string_equal(api_answer_text(answer, "user.role"), "user");
@@ -147,7 +147,8 @@ static void a_wrong_password_and_an_unknown_address_answer_the_same(void **state
     char wrong[API_ANSWER_TEXT_MAX];
     sign_up(box, &user);
 
-    const struct api_answer *answer = api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc124"));
+    const struct api_answer *answer =
+        api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc124"));
     assert_refused(answer, 401, "auth/invalid-credentials");
     assert_true(api_answer_member(answer, "message", wrong, sizeof wrong));
     answer = api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("bob@example.com", "abc123"));
@@ -215,8 +216,8 @@ static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(
     char key[128];
     struct user user;
     sign_up(box, &user);
-    const struct api_answer *made = api_box_send(box, "POST", box->secret, "/v1/admin/environments",
-                                                 "{\"environment\":\"prod\"}");
+    const struct api_answer *made =
+        api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"prod\"}");
     assert_int_equal(made->status, 201);
     assert_true(api_answer_member(made, "id", environment, sizeof environment));
     const struct auth_claims claims = {.type = AUTH_TOKEN_ACCESS,
@@ -258,7 +259,8 @@ static void vector_131_promotion_and_demotion_count_for_the_next_request(void **
     (void)snprintf(target, sizeof target, "/v1/data/posts/%s", row);
 
     assert_refused(ask_as(box, box->publishable, &user, "PATCH", target, "{\"a\":2}"), 403, "data/permission-denied");
-    assert_int_equal(manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\",\"roles\":[\"moderator\"]}")->status, 200);
+    assert_int_equal(manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\",\"roles\":[\"moderator\"]}")->status,
+                     200);
     assert_int_equal(ask_as(box, box->publishable, &user, "PATCH", target, "{\"a\":2}")->status, 200);
     assert_string_equal(api_answer_text(get_me(box, &user), "roles.0"), "moderator");
     assert_int_equal(manage(box, "PATCH", &user, "/role", "{\"role\":\"user\"}")->status, 200);
@@ -440,9 +442,9 @@ static void the_oldest_session_beyond_twenty_ends(void **state)
     }
 
     assert_refused(get_me(box, &user), 401, "auth/session-expired");
-    assert_string_equal(api_answer_text(ask_as(box, box->publishable, &next, "GET", "/v1/auth/sessions", NULL),
-                                        "pagination.total"),
-                        "20");
+    assert_string_equal(
+        api_answer_text(ask_as(box, box->publishable, &next, "GET", "/v1/auth/sessions", NULL), "pagination.total"),
+        "20");
 }
 
 /* --- users --- */
@@ -503,7 +505,8 @@ static void roles_are_names_of_their_own(void **state)
         assert_refused(manage(box, "PATCH", &user, "/role", refused[i]), 400, "user/invalid-role");
     }
     assert_string_equal(
-        api_answer_text(manage(box, "PATCH", &user, "/role", "{\"role\":\"guest\",\"roles\":[\"a\",\"b\",\"a\"]}"), "roles"),
+        api_answer_text(manage(box, "PATCH", &user, "/role", "{\"role\":\"guest\",\"roles\":[\"a\",\"b\",\"a\"]}"),
+                        "roles"),
         "[2]");
 }
 

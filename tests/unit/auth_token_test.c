@@ -287,7 +287,8 @@ static void attack_09_zero_upper_and_foreign_signatures_are_refused(void **state
     base64url_encode(span_array(signature), text + at);
     assert_int_equal(verify(f, span_of(text, token.len), &got), ERR_AUTH);
 
-    assert_int_equal(base64url_decode(span_of(token.data + at, token.len - at), sizeof signature, signature, &len), ERR_OK);
+    assert_int_equal(base64url_decode(span_of(token.data + at, token.len - at), sizeof signature, signature, &len),
+                     ERR_OK);
     negate(signature + 32);
     base64url_encode(span_array(signature), text + at);
     assert_int_equal(verify(f, span_of(text, token.len), &got), ERR_AUTH);
@@ -303,21 +304,26 @@ static void attack_09_zero_upper_and_foreign_signatures_are_refused(void **state
     assert_int_equal(verify(f, span_of(text, at), &got), ERR_AUTH); /* none at all */
 }
 
-#define HEAD  "{\"iss\":\"rowlock\",\"aud\":\"" PROJECT "\",\"sub\":\"" USER "\",\"sid\":\"" SESSION "\",\"pid\":\"" PROJECT "\""
+#define HEAD                                                                                                           \
+    "{\"iss\":\"rowlock\",\"aud\":\"" PROJECT "\",\"sub\":\"" USER "\",\"sid\":\"" SESSION "\",\"pid\":\"" PROJECT "\""
 #define TIMES ",\"iat\":1,\"exp\":2,\"jti\":\"AAECAwQFBgcICQoLDA0ODw\"}"
 
 static void attack_09_a_payload_of_another_form_is_none_though_it_is_signed(void **state)
 {
     static const char *const payloads[] = {
-        "", "{}", "null", "[]",
-        HEAD ",\"env\":\"dev\"" TIMES,                                                     /* no typ */
-        HEAD ",\"env\":\"dev\",\"typ\":\"id\"" TIMES,                                      /* another typ */
-        HEAD ",\"env\":\"dev\",\"typ\":\"access\"" TIMES " ",                              /* behind the end */
-        HEAD ",\"env\":\"dev\",\"typ\":\"access\",\"admin\":true" TIMES,                   /* one more */
-        HEAD ",\"env\":\"\",\"typ\":\"access\"" TIMES,                                     /* no environment */
+        "",
+        "{}",
+        "null",
+        "[]",
+        HEAD ",\"env\":\"dev\"" TIMES,                                   /* no typ */
+        HEAD ",\"env\":\"dev\",\"typ\":\"id\"" TIMES,                    /* another typ */
+        HEAD ",\"env\":\"dev\",\"typ\":\"access\"" TIMES " ",            /* behind the end */
+        HEAD ",\"env\":\"dev\",\"typ\":\"access\",\"admin\":true" TIMES, /* one more */
+        HEAD ",\"env\":\"\",\"typ\":\"access\"" TIMES,                   /* no environment */
         HEAD ",\"env\":\"dev\",\"typ\":\"access\",\"iat\":01,\"exp\":2,\"jti\":\"AAECAwQFBgcICQoLDA0ODw\"}",
         HEAD ",\"env\":\"dev\",\"typ\":\"access\",\"iat\":1,\"exp\":-2,\"jti\":\"AAECAwQFBgcICQoLDA0ODw\"}",
-        HEAD ",\"env\":\"dev\",\"typ\":\"access\",\"iat\":1,\"exp\":9223372036854775808,\"jti\":\"AAECAwQFBgcICQoLDA0ODw\"}",
+        HEAD
+        ",\"env\":\"dev\",\"typ\":\"access\",\"iat\":1,\"exp\":9223372036854775808,\"jti\":\"AAECAwQFBgcICQoLDA0ODw\"}",
         HEAD ",\"env\":\"dev\",\"typ\":\"access\",\"iat\":1,\"exp\":\"2\",\"jti\":\"AAECAwQFBgcICQoLDA0ODw\"}",
         "{\"iss\":\"other\",\"aud\":\"" PROJECT "\",\"sub\":\"" USER "\",\"sid\":\"" SESSION "\",\"pid\":\"" PROJECT
         "\",\"env\":\"dev\",\"typ\":\"access\"" TIMES,
@@ -359,9 +365,20 @@ static void base64url_takes_one_text_for_each_value_only(void **state)
         const char *text;
         enum err err;
     } cases[] = {
-        {"", ERR_OK},          {"AA", ERR_OK},        {"AAA", ERR_OK},       {"AAAA", ERR_OK},      {"-_-_", ERR_OK},
-        {"A", ERR_MALFORMED},  {"AB", ERR_MALFORMED}, {"AAB", ERR_MALFORMED}, {"AA==", ERR_MALFORMED}, {"A+AA", ERR_MALFORMED},
-        {"A/AA", ERR_MALFORMED}, {"AA A", ERR_MALFORMED}, {"AAAAA", ERR_MALFORMED}, {"AAAAAAAA", ERR_RANGE},
+        {"", ERR_OK},
+        {"AA", ERR_OK},
+        {"AAA", ERR_OK},
+        {"AAAA", ERR_OK},
+        {"-_-_", ERR_OK},
+        {"A", ERR_MALFORMED},
+        {"AB", ERR_MALFORMED},
+        {"AAB", ERR_MALFORMED},
+        {"AA==", ERR_MALFORMED},
+        {"A+AA", ERR_MALFORMED},
+        {"A/AA", ERR_MALFORMED},
+        {"AA A", ERR_MALFORMED},
+        {"AAAAA", ERR_MALFORMED},
+        {"AAAAAAAA", ERR_RANGE},
     };
     uint8_t bytes[4];
     size_t len = 0;
