@@ -1,34 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Boolean permissions as a guest and a secret key meet them: the vectors of contract 3.9 and 9.1, system tables, and
-what may be written as a policy. The vectors in which a user asks are held by tests/unit/firmware_rls_test.c."""
+"""Boolean permissions as a guest and a secret key meet them, system tables, and what may be written as a policy. The
+vectors of the contract are in test_policy_vectors.py."""
 
 import json
 
 import pytest
 from app import DENIED, INVALID, NO_ROW, error, without_id
-from conftest import ROOT
 
-DATA = json.loads((ROOT / "tests/data/policy_vectors.json").read_text())
-VECTORS = [vector for vector in DATA["vectors"] if vector["who"] in ("G", "S") and "data" not in vector]
 SYSTEM = (403, "data/system-table-access")
 OPS = ("create", "read", "update", "delete", "list")
 HARMLESS_FIRST = ("create", "read", "update", "list", "delete")
-
-
-@pytest.fixture(scope="module")
-def tables(app):
-    """One table per policy of the vectors, made when first asked for, with three rows."""
-    made = {}
-
-    def get(policy, name):
-        if name == "users":
-            return None
-        if (policy, name) not in made:
-            system = name.startswith("_")
-            made[policy, name] = app.table(name=app.name(name), system=system, **DATA["policies"][policy])
-            made[policy, name].rows = [made[policy, name].add({"title": title}) for title in ("x", "y", "z")]
-        return made[policy, name]
-    return get
 
 
 def carry_out(client, path, row_id, op):
@@ -36,23 +17,6 @@ def carry_out(client, path, row_id, op):
     return {"list": lambda: client.get(path), "read": lambda: client.get(one),
             "update": lambda: client.patch(one, {"title": "n"}),
             "delete": lambda: client.delete(one), "create": lambda: client.post(path, {"title": "n"})}[op]()
-
-
-@pytest.mark.parametrize("vector", VECTORS, ids=[f"{v['n']}_{v['policy']}_{v['who']}_{v['op']}" for v in VECTORS])
-def test_vectors_of_the_contract(app, tables, vector):
-    client = {"G": app.pk, "S": app.sk}[vector["who"]]
-    table = tables(vector["policy"], vector["table"])
-    path = table.path if table else "/v1/data/users"
-    row_id = table.add({"title": "w"})["id"] if table and vector["row"] not in (None, "none") else NO_ROW
-    total = table.list().json["pagination"]["total"] if table else None
-
-    answer = carry_out(client, path, row_id, vector["op"])
-
-    assert error(answer) == (vector["status"], vector.get("code"))
-    if vector.get("rows") == "all":
-        assert answer.json["pagination"]["total"] == total
-    if vector["op"] == "create" and vector["status"] == 201:
-        assert answer.json["createdBy"] == ""
 
 
 @pytest.fixture(scope="module")
