@@ -126,6 +126,137 @@ static void where_a_hidden_row_is_told_an_absent_one_costs_nothing(void **state)
     assert_true(absent.opened < hidden.opened);
 }
 
+/* --- users --- */
+
+struct person {
+    char id[64];
+    char header[2048]; /* Authorization */
+};
+
+static struct person sign_up(struct api_box *box, const char *name)
+{
+    struct person person;
+    char body[256];
+    char token[1500];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"%s@example.com\",\"password\":\"abc123\",\"name\":\"%s\"}", name,
+                   name);
+    const struct api_answer *answer = api_box_send(box, "POST", box->publishable, "/v1/auth/email/signup", body);
+    assert_int_equal(answer->status, 201);
+    assert_true(api_answer_member(answer, "user.id", person.id, sizeof person.id));
+    assert_true(api_answer_member(answer, "accessToken", token, sizeof token));
+    (void)snprintf(person.header, sizeof person.header, "Authorization: Bearer %s", token);
+    return person;
+}
+
+static const struct api_answer *ask_as(struct api_box *box, const struct person *person, const char *key,
+                                       const char *method, const char *target, const char *body)
+{
+    const struct api_ask ask = {.method = method, .target = target, .key = key, .body = body, .header = person->header};
+
+    return api_box_ask(box, &ask);
+}
+
+static void attack_10_an_absent_row_costs_an_owner_what_anothers_does(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    api_box_table(box,
+                  "{\"tableName\":\"posts\",\"permissions\":{\"user\":{\"create\":true},\"self\":{\"read\":true}},"
+                  "\"security\":{\"forbiddenRows\":\"404\"}}",
+                  id);
+    const struct rows rows = make_rows(box);
+    const struct person ann = sign_up(box, "ann");
+    const char *const targets[] = {rows.hidden, rows.absent, rows.last};
+    struct counts cost[ARRAY_LENGTH(targets)];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
+        for (unsigned int twice = 0; twice < 2; twice++) {
+            counts = (struct counts){0, 0};
+            assert_refused(ask_as(box, &ann, box->publishable, "GET", targets[i], NULL), 404, "data/not-found");
+        }
+        cost[i] = counts;
+    }
+
+    assert_true(cost[0].opened > 0);
+    assert_int_equal(cost[1].opened, cost[0].opened);
+    assert_int_equal(cost[2].opened, cost[0].opened);
+}
+
+/* A list that can only show own rows looks at no other, whether the right or the filters say so. */
+static void a_list_of_owned_rows_opens_no_others(void **state)
+{
+    static const char *const tables[] = {
+        "{\"tableName\":\"right\",\"permissions\":{\"user\":{\"create\":true},\"self\":{\"list\":true}}}",
+        "{\"tableName\":\"filter\",\"permissions\":{\"user\":{\"create\":true,\"list\":true}},"
+        "\"rowFilters\":[{\"expression\":\"self\",\"filter\":{\"n\":1}},{\"expression\":\"admin\",\"filter\":{}}]}",
+    };
+    static const char *const targets[] = {"/v1/data/right", "/v1/data/filter"};
+    struct api_box *box = *state;
+    const struct person ann = sign_up(box, "ann");
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        char id[64];
+        api_box_table(box, tables[i], id);
+        for (unsigned int row = 0; row < 40; row++) {
+            assert_int_equal(api_box_send(box, "POST", box->secret, targets[i], "{\"n\":1}")->status, 201);
+        }
+        assert_int_equal(ask_as(box, &ann, box->publishable, "POST", targets[i], "{\"n\":1}")->status, 201);
+        assert_int_equal(ask_as(box, &ann, box->publishable, "POST", targets[i], "{\"n\":1}")->status, 201);
+
+        counts = (struct counts){0, 0};
+        const struct api_answer *answer = ask_as(box, &ann, box->publishable, "GET", targets[i], NULL);
+
+        assert_string_equal(api_answer_text(answer, "pagination.total"), "2");
+        assert_string_equal(api_answer_text(answer, "items.1.createdBy"), ann.id);
+        assert_true(counts.opened < 40);
+    }
+}
+
+static void vectors_123_and_124_a_token_that_has_expired_is_not_a_guest(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    api_box_table(box, "{\"tableName\":\"posts\"}", id);
+    const struct person ann = sign_up(box, "ann");
+    assert_int_equal(ask_as(box, &ann, box->publishable, "GET", "/v1/data/posts", NULL)->status, 200);
+
+    sim_clock_advance_ms(&box->clock, 3601 * UINT64_C(1000));
+
+    assert_refused(ask_as(box, &ann, box->publishable, "GET", "/v1/data/posts", NULL), 401, "auth/token-expired");
+    assert_refused(ask_as(box, &ann, box->secret, "GET", "/v1/data/posts", NULL), 401, "auth/token-expired");
+}
+
+static void vector_125_a_token_of_another_environment_is_refused(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    char body[256];
+    char environment[64];
+    char token[AUTH_TOKEN_MAX + 1];
+    struct person stranger;
+    api_box_table(box, "{\"tableName\":\"posts\"}", id);
+    const struct person ann = sign_up(box, "ann");
+    (void)snprintf(body, sizeof body, "{\"projectId\":\"%.36s\",\"environment\":\"prod\",\"environmentType\":\"prod\"}",
+                   box->first.project_id);
+    const struct api_answer *made = api_box_send(box, "POST", box->secret, "/v1/admin/environments", body);
+    assert_int_equal(made->status, 201);
+    assert_true(api_answer_member(made, "id", environment, sizeof environment));
+    const int64_t now_s = box->clock.wall.ms / 1000;
+    const struct auth_claims claims = {.type = AUTH_TOKEN_ACCESS,
+                                       .user = span_str(ann.id),
+                                       .session = span_str(ann.id),
+                                       .project = span_array(box->first.project_id),
+                                       .environment = span_lit("prod"),
+                                       .issued_s = now_s,
+                                       .expires_s = now_s + 60,
+                                       .id = span_lit("AAAAAAAAAAAAAAAAAAAAAA")};
+    api_box_token(box, span_str(environment), &claims, token);
+    (void)snprintf(stranger.header, sizeof stranger.header, "Authorization: Bearer %s", token);
+
+    assert_refused(ask_as(box, &stranger, box->publishable, "GET", "/v1/data/posts", NULL), 403,
+                   "data/project-access-denied");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
@@ -133,6 +264,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(attack_10_an_absent_row_costs_what_a_hidden_one_does),
         TEST(where_a_hidden_row_is_told_an_absent_one_costs_nothing),
+        TEST(attack_10_an_absent_row_costs_an_owner_what_anothers_does),
+        TEST(a_list_of_owned_rows_opens_no_others),
+        TEST(vectors_123_and_124_a_token_that_has_expired_is_not_a_guest),
+        TEST(vector_125_a_token_of_another_environment_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
