@@ -11,7 +11,6 @@
 
 #include "crypto/ct.h"
 #include "firmware/auth/token.h"
-#include "firmware/keeper/bucket.h"
 #include "firmware/keeper/tls_content.h"
 #include "firmware/worker/keeper_link.h"
 #include "hal/base/config.h"
@@ -458,25 +457,6 @@ static void a_pepper_is_the_same_for_the_same_digest_and_version_only(void **sta
     assert_true(ct_is_zero(span_array(unknown.as.peppered.mac)));
 }
 
-static void tokens_beyond_the_rate_are_refused_and_no_offence(void **state)
-{
-    struct fixture *f = *state;
-    const struct msg want_keys = about_environment(MSG_TOKEN_KEYS, ENVIRONMENT);
-    const struct msg request = token_request("dev", USER);
-    struct bucket bucket;
-    assert_int_equal(ask(f, f->calls, 0, &want_keys).type, MSG_TOKEN_PUBLIC);
-
-    bucket_init(&bucket, 2, "test", hal_clock_mono(f->keeper->clock));
-
-    assert_int_equal(bucket_take(&bucket, hal_clock_mono(f->keeper->clock)), ERR_OK);
-    assert_int_equal(bucket_take(&bucket, hal_clock_mono(f->keeper->clock)), ERR_OK);
-    assert_int_equal(bucket_take(&bucket, hal_clock_mono(f->keeper->clock)), ERR_LIMIT);
-    sim_clock_advance_ms(&f->box->clock, 500);
-    assert_int_equal(bucket_take(&bucket, hal_clock_mono(f->keeper->clock)), ERR_OK);
-    assert_int_equal(bucket_take(&bucket, hal_clock_mono(f->keeper->clock)), ERR_LIMIT);
-    assert_int_equal(ask(f, f->reactor, REACTOR, &request).as.token_signed.err, ERR_OK);
-}
-
 /* As many as a reactor has under way: no answer may find its channel full. */
 static void the_answers_to_all_that_a_reactor_asks_at_once_fit_its_channel(void **state)
 {
@@ -661,7 +641,6 @@ int main(void)
         OPERATIONAL(token_keys_are_kept_listed_and_dropped),
         OPERATIONAL(attack_09_claims_that_are_none_are_an_offence),
         OPERATIONAL(a_pepper_is_the_same_for_the_same_digest_and_version_only),
-        OPERATIONAL(tokens_beyond_the_rate_are_refused_and_no_offence),
         OPERATIONAL(the_answers_to_all_that_a_reactor_asks_at_once_fit_its_channel),
         OPERATIONAL(a_new_notices_channel_is_told_certificate_and_ticket_keys),
         OPERATIONAL(handshakes_of_before_a_renewal_still_get_their_signature_and_older_ones_do_not),

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* firmware/keeper/bucket.h: one second's worth at once, and then as the clock goes. */
+#include "firmware/keeper/bucket.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void a_bucket_gives_what_a_second_gives_and_no_more(void **state)
+{
+    struct bucket bucket;
+    const struct mono_time start = {UINT64_C(1000000000)};
+
+    bucket_init(&bucket, 2, "tests", start);
+
+    assert_int_equal(bucket_take(&bucket, start), ERR_OK);
+    assert_int_equal(bucket_take(&bucket, start), ERR_OK);
+    assert_int_equal(bucket_take(&bucket, start), ERR_LIMIT);
+    assert_int_equal(bucket_take(&bucket, mono_add_ms(start, 499)), ERR_LIMIT);
+    assert_int_equal(bucket_take(&bucket, mono_add_ms(start, 500)), ERR_OK);
+    assert_int_equal(bucket_take(&bucket, mono_add_ms(start, 500)), ERR_LIMIT);
+}
+
+static void a_bucket_that_was_left_alone_does_not_grow(void **state)
+{
+    struct bucket bucket;
+    const struct mono_time start = {UINT64_C(1000000000)};
+    const struct mono_time later = mono_add_ms(start, 3600000);
+    unsigned int taken = 0;
+
+    bucket_init(&bucket, 5, "tests", start);
+    while (bucket_take(&bucket, later) == ERR_OK) {
+        taken++;
+    }
+
+    assert_int_equal(taken, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bucket_gives_what_a_second_gives_and_no_more),
+        cmocka_unit_test(a_bucket_that_was_left_alone_does_not_grow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
