@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "crypto/ct.h"
-#include "firmware/auth/token.h"
 #include "firmware/keeper/tls_content.h"
 #include "firmware/worker/keeper_link.h"
 #include "hal/base/config.h"
@@ -354,68 +353,6 @@ static struct msg token_request(const char *environment_name, const char *user)
     return request;
 }
 
-static void check_token(const struct msg *public_keys, struct span token, enum auth_token_type type, int64_t life_s,
-                        struct wall_time now)
-{
-    struct auth_token_key key;
-    struct auth_token_parts parts;
-    struct auth_token_bytes bytes;
-    struct auth_claims claims;
-
-    assert_int_equal(public_keys->as.token_public.points.len, MSG_POINT_BYTES);
-    auth_token_key_init(public_keys->as.token_public.points.data, &key);
-    assert_int_equal(auth_token_split(token, &parts), ERR_OK);
-    assert_true(auth_token_is_of(&parts, &key));
-    assert_int_equal(auth_token_verify(&parts, &key), ERR_OK);
-    assert_int_equal(auth_token_read(&parts, &bytes, &claims), ERR_OK);
-    assert_int_equal(claims.type, type);
-    assert_true(span_equal(claims.user, span_lit(USER)));
-    assert_int_equal(claims.issued_s, now.ms / 1000);
-    assert_int_equal(claims.expires_s, now.ms / 1000 + life_s);
-}
-
-static void tokens_are_built_here_from_fields_and_this_clock(void **state)
-{
-    struct fixture *f = *state;
-    const struct msg want_keys = about_environment(MSG_TOKEN_KEYS, ENVIRONMENT);
-    const struct msg request = token_request("dev", USER);
-    const struct wall_time now = hal_clock_wall(f->keeper->clock);
-
-    assert_int_equal(ask(f, f->reactor, REACTOR, &request).as.token_signed.err, ERR_NOT_FOUND);
-    const struct msg keys = ask(f, f->calls, 0, &want_keys);
-    const struct msg answer = ask(f, f->reactor, REACTOR, &request);
-
-    assert_int_equal(answer.type, MSG_TOKEN_SIGNED);
-    assert_int_equal(answer.as.token_signed.err, ERR_OK);
-    assert_true(answer.as.token_signed.request == 7);
-    check_token(&keys, MSG_VIEW(&answer.as.token_signed.access), AUTH_TOKEN_ACCESS, MSG_ACCESS_S_MAX, now);
-    check_token(&keys, MSG_VIEW(&answer.as.token_signed.refresh), AUTH_TOKEN_REFRESH, MSG_REFRESH_S_MAX, now);
-}
-
-static void token_keys_are_kept_listed_and_dropped(void **state)
-{
-    struct fixture *f = *state;
-    const struct msg want_keys = about_environment(MSG_TOKEN_KEYS, ENVIRONMENT);
-    const struct msg first = about_environment(MSG_TOKEN_NEXT, "");
-    const struct msg next = about_environment(MSG_TOKEN_NEXT, ENVIRONMENT);
-    const struct msg drop = about_environment(MSG_TOKEN_DROP, ENVIRONMENT);
-    const struct msg request = token_request("dev", USER);
-
-    const struct msg made = ask(f, f->calls, 0, &want_keys);
-    const struct msg again = ask(f, f->calls, 0, &want_keys);
-    assert_memory_equal(again.as.token_public.points.data, made.as.token_public.points.data, MSG_POINT_BYTES);
-    assert_int_equal(ask(f, f->calls, 0, &first).as.token_public.environment.len, MSG_UUID_BYTES);
-    assert_int_equal(ask(f, f->calls, 0, &next).as.token_public.environment.len, 0);
-    assert_int_equal(ask(f, f->reactor, REACTOR, &request).as.token_signed.err, ERR_OK);
-
-    assert_int_equal(ask(f, f->calls, 0, &drop).as.done.err, ERR_OK);
-
-    assert_int_equal(ask(f, f->reactor, REACTOR, &request).as.token_signed.err, ERR_NOT_FOUND);
-    assert_int_equal(ask(f, f->calls, 0, &first).as.token_public.environment.len, 0);
-    assert_memory_not_equal(ask(f, f->calls, 0, &want_keys).as.token_public.points.data,
-                            made.as.token_public.points.data, MSG_POINT_BYTES);
-}
-
 static void attack_09_claims_that_are_none_are_an_offence(void **state)
 {
     static const char *const environments[] = {"dev\",\"typ\":\"x", "", "Dev"};
@@ -431,30 +368,6 @@ static void attack_09_claims_that_are_none_are_an_offence(void **state)
         assert_int_equal(tear_down(state), 0);
         assert_int_equal(set_up(state), 0);
     }
-}
-
-static void a_pepper_is_the_same_for_the_same_digest_and_version_only(void **state)
-{
-    struct fixture *f = *state;
-    struct msg request = MSG_NEW(MSG_PEPPER);
-    request.as.pepper.request = 9;
-    request.as.pepper.digest[0] = 1;
-
-    const struct msg first = ask(f, f->reactor, REACTOR, &request);
-    request.as.pepper.version = first.as.peppered.version;
-    const struct msg same = ask(f, f->reactor, REACTOR, &request);
-    request.as.pepper.digest[0] = 2;
-    const struct msg other = ask(f, f->reactor, REACTOR, &request);
-    request.as.pepper.version = 99;
-    const struct msg unknown = ask(f, f->reactor, REACTOR, &request);
-
-    assert_int_equal(first.as.peppered.err, ERR_OK);
-    assert_int_equal(first.as.peppered.version, 1);
-    assert_false(ct_is_zero(span_array(first.as.peppered.mac)));
-    assert_memory_equal(same.as.peppered.mac, first.as.peppered.mac, MSG_DIGEST_BYTES);
-    assert_memory_not_equal(other.as.peppered.mac, first.as.peppered.mac, MSG_DIGEST_BYTES);
-    assert_int_equal(unknown.as.peppered.err, ERR_NOT_FOUND);
-    assert_true(ct_is_zero(span_array(unknown.as.peppered.mac)));
 }
 
 /* As many as a reactor has under way: no answer may find its channel full. */
@@ -637,10 +550,7 @@ int main(void)
         OPERATIONAL(a_question_about_tables_over_a_reactors_channel_is_an_offence),
         LOCKED(a_table_key_is_an_offence_while_locked),
         OPERATIONAL(table_keys_are_made_opened_and_wrapped_again),
-        OPERATIONAL(tokens_are_built_here_from_fields_and_this_clock),
-        OPERATIONAL(token_keys_are_kept_listed_and_dropped),
         OPERATIONAL(attack_09_claims_that_are_none_are_an_offence),
-        OPERATIONAL(a_pepper_is_the_same_for_the_same_digest_and_version_only),
         OPERATIONAL(the_answers_to_all_that_a_reactor_asks_at_once_fit_its_channel),
         OPERATIONAL(a_new_notices_channel_is_told_certificate_and_ticket_keys),
         OPERATIONAL(handshakes_of_before_a_renewal_still_get_their_signature_and_older_ones_do_not),

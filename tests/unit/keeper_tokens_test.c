@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* firmware/keeper/tokens.h: tokens from fields and the keeper's own clock, keys that are kept and dropped, peppers. */
+#include "firmware/keeper/tokens.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "crypto/ct.h"
+#include "firmware/auth/token.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "tests/lib/vault_box.h"
+
+#define ENVIRONMENT "44444444-4444-4444-8444-444444444444"
+#define USER        "11111111-1111-4111-8111-111111111111"
+#define SESSION     "22222222-2222-4222-8222-222222222222"
+#define PROJECT     "33333333-3333-4333-8333-333333333333"
+
+struct fixture {
+    struct box *box;
+    struct tokens *tokens;
+};
+
+static int set_up(void **state)
+{
+    void *box = NULL;
+    void *memory = NULL;
+
+    assert_int_equal(make_box(&box), 0);
+    assert_int_equal(mem_alloc(sizeof(struct fixture), &memory), ERR_OK);
+    struct fixture *f = memory;
+    f->box = box;
+    (void)provision(f->box);
+    assert_int_equal(tokens_new(&f->box->clock.base, &f->tokens), ERR_OK);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    void *box = f->box;
+
+    tokens_free(f->tokens);
+    fault_clear();
+    mem_free(f);
+    return free_box(&box);
+}
+
+static struct msg about_environment(enum msg_type type, const char *environment)
+{
+    struct msg request = MSG_NEW(type);
+
+    assert_int_equal(MSG_SET(&request.as.token_environment, span_str(environment)), ERR_OK);
+    return request;
+}
+
+static struct msg token_request(void)
+{
+    struct msg request = MSG_NEW(MSG_TOKEN_SIGN);
+
+    assert_int_equal(MSG_SET(&request.as.token_sign.environment_id, span_lit(ENVIRONMENT)), ERR_OK);
+    assert_int_equal(MSG_SET(&request.as.token_sign.project, span_lit(PROJECT)), ERR_OK);
+    assert_int_equal(MSG_SET(&request.as.token_sign.environment, span_lit("dev")), ERR_OK);
+    assert_int_equal(MSG_SET(&request.as.token_sign.user, span_lit(USER)), ERR_OK);
+    assert_int_equal(MSG_SET(&request.as.token_sign.session, span_lit(SESSION)), ERR_OK);
+    request.as.token_sign.access_s = MSG_ACCESS_S_MAX;
+    request.as.token_sign.refresh_s = MSG_REFRESH_S_MAX;
+    return request;
+}
+
+static enum err sign(struct fixture *f, const struct msg *request, struct msg *out_answer)
+{
+    return tokens_sign(f->tokens, f->box->vault, request, out_answer);
+}
+
+static struct msg keys_of(struct fixture *f, const char *environment)
+{
+    const struct msg request = about_environment(MSG_TOKEN_KEYS, environment);
+    struct msg answer = MSG_NEW(MSG_TOKEN_PUBLIC);
+
+    assert_int_equal(tokens_keys(f->tokens, f->box->vault, &request, &answer), ERR_OK);
+    return answer;
+}
+
+static void check_token(const struct msg *public_keys, struct span token, enum auth_token_type type, int64_t life_s,
+                        struct wall_time now)
+{
+    struct auth_token_key key;
+    struct auth_token_parts parts;
+    struct auth_token_bytes bytes;
+    struct auth_claims claims;
+
+    assert_int_equal(public_keys->as.token_public.points.len, MSG_POINT_BYTES);
+    auth_token_key_init(public_keys->as.token_public.points.data, &key);
+    assert_int_equal(auth_token_split(token, &parts), ERR_OK);
+    assert_true(auth_token_is_of(&parts, &key));
+    assert_int_equal(auth_token_verify(&parts, &key), ERR_OK);
+    assert_int_equal(auth_token_read(&parts, &bytes, &claims), ERR_OK);
+    assert_int_equal(claims.type, type);
+    assert_true(span_equal(claims.user, span_lit(USER)));
+    assert_int_equal(claims.issued_s, now.ms / 1000);
+    assert_int_equal(claims.expires_s, now.ms / 1000 + life_s);
+}
+
+static void tokens_are_built_here_from_fields_and_this_clock(void **state)
+{
+    struct fixture *f = *state;
+    const struct msg request = token_request();
+    const struct wall_time now = hal_clock_wall(&f->box->clock.base);
+    struct msg answer = MSG_NEW(MSG_TOKEN_SIGNED);
+
+    assert_int_equal(sign(f, &request, &answer), ERR_NOT_FOUND); /* no key yet */
+    const struct msg keys = keys_of(f, ENVIRONMENT);
+    assert_int_equal(sign(f, &request, &answer), ERR_OK);
+
+    assert_int_equal(answer.as.token_signed.issued_s, now.ms / 1000);
+    check_token(&keys, MSG_VIEW(&answer.as.token_signed.access), AUTH_TOKEN_ACCESS, MSG_ACCESS_S_MAX, now);
+    check_token(&keys, MSG_VIEW(&answer.as.token_signed.refresh), AUTH_TOKEN_REFRESH, MSG_REFRESH_S_MAX, now);
+}
+
+static void token_keys_are_kept_over_a_start(void **state)
+{
+    struct fixture *f = *state;
+    const struct msg made = keys_of(f, ENVIRONMENT);
+
+    assert_int_equal(start(f->box), ERR_OK);
+    const struct msg again = keys_of(f, ENVIRONMENT);
+
+    assert_memory_equal(again.as.token_public.points.data, made.as.token_public.points.data, MSG_POINT_BYTES);
+}
+
+static void token_keys_are_listed_and_dropped(void **state)
+{
+    struct fixture *f = *state;
+    const struct msg first = about_environment(MSG_TOKEN_NEXT, "");
+    const struct msg next = about_environment(MSG_TOKEN_NEXT, ENVIRONMENT);
+    const struct msg drop = about_environment(MSG_TOKEN_DROP, ENVIRONMENT);
+    const struct msg request = token_request();
+    const struct msg made = keys_of(f, ENVIRONMENT);
+    struct msg answer = MSG_NEW(MSG_TOKEN_PUBLIC);
+    struct msg signed_tokens = MSG_NEW(MSG_TOKEN_SIGNED);
+    assert_int_equal(tokens_next(f->box->vault, &first, &answer), ERR_OK);
+    assert_true(span_equal(MSG_VIEW(&answer.as.token_public.environment), span_lit(ENVIRONMENT)));
+    assert_int_equal(tokens_next(f->box->vault, &next, &answer), ERR_OK);
+    assert_int_equal(answer.as.token_public.environment.len, 0);
+    assert_int_equal(sign(f, &request, &signed_tokens), ERR_OK); /* the key is ready to sign */
+
+    assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK);
+
+    assert_int_equal(sign(f, &request, &signed_tokens), ERR_NOT_FOUND);
+    assert_int_equal(tokens_next(f->box->vault, &first, &answer), ERR_OK);
+    assert_int_equal(answer.as.token_public.environment.len, 0);
+    const struct msg other = keys_of(f, ENVIRONMENT);
+    assert_memory_not_equal(other.as.token_public.points.data, made.as.token_public.points.data, MSG_POINT_BYTES);
+    assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK);
+    assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK); /* there is none */
+}
+
+static void an_environment_without_a_proper_id_has_no_keys(void **state)
+{
+    struct fixture *f = *state;
+    const struct msg request = about_environment(MSG_TOKEN_KEYS, "44444444-4444-4444-8444-44444444444X");
+    struct msg answer = MSG_NEW(MSG_TOKEN_PUBLIC);
+
+    assert_int_equal(tokens_keys(f->tokens, f->box->vault, &request, &answer), ERR_MALFORMED);
+}
+
+static void more_environments_sign_than_are_kept_ready(void **state)
+{
+    struct fixture *f = *state;
+    char environment[] = ENVIRONMENT;
+
+    for (unsigned int round = 0; round < 2; round++) {
+        for (char digit = '0'; digit <= '9'; digit++) {
+            struct msg request = token_request();
+            struct msg answer = MSG_NEW(MSG_TOKEN_SIGNED);
+            environment[0] = digit;
+            const struct msg keys = keys_of(f, environment);
+            assert_int_equal(MSG_SET(&request.as.token_sign.environment_id, span_str(environment)), ERR_OK);
+            assert_int_equal(sign(f, &request, &answer), ERR_OK);
+            check_token(&keys, MSG_VIEW(&answer.as.token_signed.access), AUTH_TOKEN_ACCESS, MSG_ACCESS_S_MAX,
+                        hal_clock_wall(&f->box->clock.base));
+        }
+    }
+}
+
+static void tokens_and_peppers_beyond_the_rate_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct msg request = MSG_NEW(MSG_PEPPER);
+    struct msg answer = MSG_NEW(MSG_PEPPERED);
+
+    for (unsigned int i = 0; i < CONFIG_KEEPER_PEPPERS_PER_S; i++) {
+        assert_int_equal(tokens_pepper(f->tokens, f->box->vault, &request, &answer), ERR_OK);
+    }
+
+    assert_int_equal(tokens_pepper(f->tokens, f->box->vault, &request, &answer), ERR_LIMIT);
+}
+
+static enum err pepper(struct fixture *f, uint8_t first, uint32_t version, struct msg *out_answer)
+{
+    struct msg request = MSG_NEW(MSG_PEPPER);
+
+    request.as.pepper.version = version;
+    request.as.pepper.digest[0] = first;
+    return tokens_pepper(f->tokens, f->box->vault, &request, out_answer);
+}
+
+static void a_pepper_is_the_same_for_the_same_digest_and_version_only(void **state)
+{
+    struct fixture *f = *state;
+    struct msg first = MSG_NEW(MSG_PEPPERED);
+    struct msg same = MSG_NEW(MSG_PEPPERED);
+    struct msg other = MSG_NEW(MSG_PEPPERED);
+
+    assert_int_equal(pepper(f, 1, 0, &first), ERR_OK);
+    assert_int_equal(pepper(f, 1, 1, &same), ERR_OK);
+    assert_int_equal(pepper(f, 2, 0, &other), ERR_OK);
+
+    assert_int_equal(first.as.peppered.version, 1);
+    assert_false(ct_is_zero(span_array(first.as.peppered.mac)));
+    assert_memory_equal(same.as.peppered.mac, first.as.peppered.mac, MSG_DIGEST_BYTES);
+    assert_memory_not_equal(other.as.peppered.mac, first.as.peppered.mac, MSG_DIGEST_BYTES);
+    assert_int_equal(pepper(f, 1, 99, &other), ERR_NOT_FOUND);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(tokens_are_built_here_from_fields_and_this_clock),
+        T(token_keys_are_kept_over_a_start),
+        T(token_keys_are_listed_and_dropped),
+        T(an_environment_without_a_proper_id_has_no_keys),
+        T(more_environments_sign_than_are_kept_ready),
+        T(tokens_and_peppers_beyond_the_rate_are_refused),
+        T(a_pepper_is_the_same_for_the_same_digest_and_version_only),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
