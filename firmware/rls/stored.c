@@ -24,10 +24,8 @@
 #define GIVEN_FILTERS     0x8u
 #define GIVEN_ALL         0xfu
 
-#define HEAD_BYTES   (1 + 1 + 2 * RLS_SUBJECTS + 4 + RLS_SETTING_BYTES + 4)
-#define RULE_LENGTHS 4
-_Static_assert(HEAD_BYTES + RLS_OPS * RULE_LENGTHS + 1 + RLS_COLUMNS_MAX * (1 + 2 * RULE_LENGTHS) + 1 +
-                       RLS_FILTERS_MAX * (RULE_LENGTHS + 4) + 4 <=
+_Static_assert((1 + 1 + 2 * RLS_SUBJECTS + 4 + RLS_SETTING_BYTES + 4) /* up to the rules */
+                       + RLS_OPS * 4 + 1 + RLS_COLUMNS_MAX * (1 + 2 * 4) + 1 + RLS_FILTERS_MAX * (4 + 4) + 4 <=
                    RLS_STORED_OVERHEAD,
                "a policy that can be made can be stored");
 

@@ -299,7 +299,8 @@ static const char *large(char *text, size_t columns, size_t tail, size_t test)
         at = put(text, at, " ", i == columns ? tail : 508);
         at = put(text, at, "\",\"write\":\"role:abcdefghi\"}", 1);
     }
-    at = put(text, at, ",\"zz\":{}},\"rowFilters\":[{\"expression\":\"role:x\",\"filter\":{\"a\":\"b\"}}],\"tests\":[\"", 1);
+    at = put(text, at,
+             ",\"zz\":{}},\"rowFilters\":[{\"expression\":\"role:x\",\"filter\":{\"a\":\"b\"}}],\"tests\":[\"", 1);
     at = put(text, at, "t", test);
     (void)put(text, at, "\"]}", 1);
     return text;

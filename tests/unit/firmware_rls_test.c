@@ -97,6 +97,8 @@ static void rls_owns_never_holds_for_nobody(void **state)
     assert_false(rls_owns(&someone, SPAN_NONE));
     assert_false(rls_owns(&someone, span_lit("uAA")));
     assert_true(rls_owns(&someone, span_lit("uA")));
+    const struct rls_who brief = {.group = RLS_USER, .id = span_lit("u")};
+    assert_true(rls_owns(&brief, span_lit("u")));
 }
 
 static void rls_column_never_lets_system_fields_be_written(void **state)
@@ -135,7 +137,7 @@ static struct rls_bound bind(const struct rls_policy *policy, const struct rls_w
 
 static const struct rls_who guest = {.group = RLS_GUEST};
 static const struct rls_who guest_with_id = {.group = RLS_GUEST, .id = {(const uint8_t *)"uR", 2}};
-static const struct rls_who user = {.group = RLS_USER, .id = {(const uint8_t *)"uA", 2}};
+static const struct rls_who user = {.group = RLS_USER, .id = {(const uint8_t *)"u", 1}};
 static const struct rls_who admin = {.group = RLS_ADMIN};
 
 struct decision_case {
@@ -159,6 +161,7 @@ static void rls_decide_says_which_step_and_whose_rule_decided(void **state)
          &user,
          RLS_READ,
          {.verdict = RLS_DENY, .step = 2, .reason = RLS_REASON_SYSTEM_TABLE}},
+        {"_", "{}", &guest, RLS_READ, {.verdict = RLS_DENY, .step = 3, .reason = RLS_REASON_SYSTEM_TABLE}},
         {"_x", "{}", &user, RLS_READ, {.verdict = RLS_DENY, .step = 3, .reason = RLS_REASON_SYSTEM_TABLE}},
         {"_x",
          "{\"security\":{\"auditReads\":true}}",
@@ -407,6 +410,9 @@ static void only_custom_roles_count_and_only_so_many(void **state)
     assert_int_equal(with_roles(f, "role:mo", right, ARRAY_LENGTH(right)), RLS_DENY);
     assert_int_equal(with_roles(f, "role:a & role:mod", right, ARRAY_LENGTH(right)), RLS_DENY);
     assert_int_equal(with_roles(f, "role:a | role:mod", right, ARRAY_LENGTH(right)), RLS_ALLOW);
+    const struct rls_who who = {.group = RLS_USER, .roles = right, .role_count = ARRAY_LENGTH(right)};
+    const struct rls_bound of_no_policy = bind(NULL, &who);
+    assert_int_equal(rls_decide(&of_no_policy, RLS_READ).verdict, RLS_ALLOW);
     many[RLS_WHO_ROLES_MAX] = span_lit("last");
     assert_int_equal(with_roles(f, "role:last", many, ARRAY_LENGTH(many)), RLS_DENY);
     many[RLS_WHO_ROLES_MAX - 1] = span_lit("last");

@@ -171,6 +171,10 @@ static void damaged_scopes_allow_nothing_behind_the_damage_and_are_not_printed(v
         assert_false(scope_next(cases[i], &cursor, text, &len));
         fault_clear();
     }
+    static const uint8_t everything[] = {0x3c, 0xff, 1, '*'};
+    static const uint8_t unrestricted[] = {0xa5};
+    assert_int_equal(scope_check_all(span_array(everything)), RLS_ALLOW);
+    assert_true(scope_is_null(span_array(unrestricted)));
     long_name[2] = 64;
     assert_int_equal(scope_check(span_of(long_name, 3 + 64), span_of(long_name + 3, 64), RLS_READ), RLS_ALLOW);
 }
