@@ -273,7 +273,7 @@ static int fill_small_disk(void)
     enum err err = ERR_OK;
 
     if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", dir.path, "tmpfs", 0, "size=1m") != 0) {
         temp_dir_remove(&dir);
         return SKIPPED;
