@@ -148,19 +148,25 @@ enum err row_json_create(const struct row_write *write, const struct json_value 
     return row_build_end(&builder, out_encoded);
 }
 
-static const struct schema_field *field_of(const struct schema *schema, const struct row_member *member)
+/* A member, with the declared field that it belongs to (NULL: an extra, or a column that was removed) and the name that it
+ * goes by today (empty for a column that was removed). */
+struct named {
+    const struct schema_field *field;
+    struct span name;
+};
+
+static struct named name_of(const struct schema *schema, const struct row_member *member)
 {
-    return member->column == ROW_COLUMN_EXTRA ? schema_find(schema, member->name)
-                                              : schema_find_column(schema, member->column);
+    if (member->column == ROW_COLUMN_EXTRA) {
+        return (struct named){NULL, member->name};
+    }
+    const struct schema_field *field = schema_find_column(schema, member->column);
+    return (struct named){field, field == NULL ? SPAN_NONE : field->name};
 }
 
 struct span row_json_name(const struct schema *schema, const struct row_member *member)
 {
-    if (member->column == ROW_COLUMN_EXTRA) {
-        return member->name;
-    }
-    const struct schema_field *field = schema_find_column(schema, member->column);
-    return field == NULL ? SPAN_NONE : field->name;
+    return name_of(schema, member).name;
 }
 
 static enum err count_columns(const struct row *row, size_t *out_count)
@@ -335,28 +341,24 @@ static void write_rest_of_system(struct json_out *out, const struct row *row)
     json_out_member_time(out, span_lit("updatedAt"), row->updated_at);
 }
 
-/* May the column be read? What every row asks of every column takes no search among the rules. */
-static enum rls_verdict verdict_of(const struct row_view *view, const struct row_member *member, struct span name)
+/* Is it wanted and readable? What every row asks of every declared field takes no search among the rules. */
+static bool is_shown(const struct row_view *view, struct named named, bool owns)
 {
     size_t count = 0;
 
-    if (view->column_rules == NULL) {
-        return rls_column(view->rls, name, RLS_COLUMN_READ);
+    if (named.name.len == 0 || (view->select != NULL && !row_selects(view->select, named.name))) {
+        return false;
     }
-    const struct schema_field *fields = schema_fields(view->schema, &count);
-    const struct schema_field *field = field_of(view->schema, member);
-    return field == NULL ? rls_column(view->rls, name, RLS_COLUMN_READ)
-                         : rls_column_at(view->rls, view->column_rules[field - fields], RLS_COLUMN_READ);
+    const bool mapped = view->column_rules != NULL && named.field != NULL;
+    const size_t rule = mapped ? view->column_rules[named.field - schema_fields(view->schema, &count)]
+                               : rls_column_rule(view->rls->table.policy, named.name);
+    const enum rls_verdict verdict = rls_column_at(view->rls, rule, RLS_COLUMN_READ);
+    return verdict == RLS_ALLOW || (verdict == RLS_OWNER && owns);
 }
 
 bool row_json_shows(const struct row_view *view, const struct row_member *member, bool owns)
 {
-    const struct span name = row_json_name(view->schema, member);
-    if (name.len == 0 || (view->select != NULL && !row_selects(view->select, name))) {
-        return false;
-    }
-    const enum rls_verdict verdict = verdict_of(view, member, name);
-    return verdict == RLS_ALLOW || (verdict == RLS_OWNER && owns);
+    return is_shown(view, name_of(view->schema, member), owns);
 }
 
 static enum err write_columns(struct json_out *out, const struct row_view *view, const struct row *row)
@@ -366,8 +368,9 @@ static enum err write_columns(struct json_out *out, const struct row_view *view,
     struct row_member member;
     enum err err = ERR_OK;
     while ((err = row_iter_next(&iter, &member)) == ERR_OK) {
-        if (row_json_shows(view, &member, owns) && !is_shadowed(view->schema, row, &member)) {
-            json_out_name(out, row_json_name(view->schema, &member));
+        const struct named named = name_of(view->schema, &member);
+        if (is_shown(view, named, owns) && !is_shadowed(view->schema, row, &member)) {
+            json_out_name(out, named.name);
             TRY(row_json_write_value(out, &member.value));
         }
     }
