@@ -127,6 +127,16 @@ struct span rls_filter_text(const struct rls_policy *policy, size_t filter)
                                               : rls_piece_of(policy, rls_filter_entry(policy, filter)->text);
 }
 
+size_t rls_role_count(const struct rls_policy *policy)
+{
+    return policy == NULL ? 0 : policy->role_count;
+}
+
+struct span rls_role_name(const struct rls_policy *policy, size_t role)
+{
+    return role >= rls_role_count(policy) ? SPAN_NONE : rls_piece_of(policy, rls_role_entry(policy, role)->text);
+}
+
 struct span rls_policy_tests(const struct rls_policy *policy)
 {
     return policy == NULL ? SPAN_NONE : rls_piece_of(policy, policy->tests);

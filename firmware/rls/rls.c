@@ -92,6 +92,7 @@ static struct rls_decision decide_expression(const struct rls_bound *bound, enum
         decision.verdict = RLS_ALLOW;
     } else if (said == RLS_OWNER && bound->who.id.len > 0) {
         decision.verdict = op == RLS_CREATE ? RLS_ALLOW : RLS_OWNER; /* they will own what they create */
+        decision.self = true;
     }
     return decision;
 }

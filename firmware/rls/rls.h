@@ -60,6 +60,7 @@ struct rls_decision {
     enum rls_op by;           /* steps 5 and 6: whose expression or right answered; RLS_READ for a list that has none */
     enum rls_subject subject; /* step 6: whose right allowed, or the requester's group if nobody's did */
     bool unset;               /* steps 5 and 6, RLS_DENY: nothing was said, rather than no */
+    bool self;                /* step 5: it holds for owners alone, and the requester has an id */
 };
 
 /* --- settings of a table: the member `security` of its policy, contract 9.1 ----------------------------------------- */
@@ -186,6 +187,10 @@ struct span rls_column_name(const struct rls_policy *policy, size_t rule);
 size_t rls_filter_count(const struct rls_policy *policy);
 struct span rls_filter_source(const struct rls_policy *policy, size_t filter);
 struct span rls_filter_text(const struct rls_policy *policy, size_t filter);
+
+/* The custom roles that expressions of the policy name, each once. */
+size_t rls_role_count(const struct rls_policy *policy);
+struct span rls_role_name(const struct rls_policy *policy, size_t role);
 
 /* The member `tests` as JSON text; empty: null. */
 struct span rls_policy_tests(const struct rls_policy *policy);

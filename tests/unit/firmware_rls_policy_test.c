@@ -336,6 +336,7 @@ static void a_policy_says_again_what_was_written(void **state)
     SCOPED_RLS_POLICY struct rls_policy *policy = compile(f, RICH);
     static const char *const columns[][3] = {
         {"a", "", "user & role:b"}, {"bio", "", ""}, {"email", "role:a", "admin"}, {"phone", "self", ""}};
+    static const char *const roles[] = {"b", "a", "c"};
 
     assert_true(rls_policy_configured(policy) && rls_policy_has_expressions(policy));
     assert_true(rls_policy_has_columns(policy) && rls_policy_has_filters(policy));
@@ -358,6 +359,10 @@ static void a_policy_says_again_what_was_written(void **state)
     assert_true(says(rls_filter_source(policy, 0), "role:c") && says(rls_filter_text(policy, 0), "{\"x\":[1,null]}"));
     assert_true(says(rls_filter_source(policy, 1), "guest") && says(rls_filter_text(policy, 1), "{}"));
     assert_true(says(rls_policy_tests(policy), "[{\"as\":\"guest\"}]"));
+    assert_int_equal(rls_role_count(policy), ARRAY_LENGTH(roles));
+    for (size_t i = 0; i < ARRAY_LENGTH(roles); i++) {
+        assert_true(says(rls_role_name(policy, i), roles[i]));
+    }
 }
 
 static void a_policy_says_nothing_about_what_it_does_not_have(void **state)
@@ -375,6 +380,8 @@ static void a_policy_says_nothing_about_what_it_does_not_have(void **state)
     assert_null(rls_column_source(policy, 4, RLS_COLUMN_READ).data);
     assert_null(rls_filter_source(policy, 2).data);
     assert_null(rls_filter_text(policy, 2).data);
+    assert_null(rls_role_name(policy, rls_role_count(policy)).data);
+    assert_int_equal(rls_role_count(NULL), 0);
     assert_false(rls_policy_has_expressions(NULL) || rls_policy_has_columns(NULL) || rls_policy_has_filters(NULL));
     assert_false(rls_policy_has_subject(NULL, RLS_SUBJECT_USER));
     assert_null(rls_policy_expression(NULL, RLS_READ).data);

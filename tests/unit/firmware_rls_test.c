@@ -180,9 +180,13 @@ static void rls_decide_says_which_step_and_whose_rule_decided(void **state)
          &user,
          RLS_READ,
          {.verdict = RLS_ALLOW, .step = 6, .by = RLS_READ, .subject = RLS_SUBJECT_USER}},
-        {"t", EXPRESSIONS, &user, RLS_READ, {.verdict = RLS_OWNER, .step = 5, .by = RLS_READ}},
-        {"t", EXPRESSIONS, &user, RLS_LIST, {.verdict = RLS_OWNER, .step = 5, .by = RLS_READ}},
-        {"t", EXPRESSIONS, &guest_with_id, RLS_CREATE, {.verdict = RLS_ALLOW, .step = 5, .by = RLS_CREATE}},
+        {"t", EXPRESSIONS, &user, RLS_READ, {.verdict = RLS_OWNER, .step = 5, .by = RLS_READ, .self = true}},
+        {"t", EXPRESSIONS, &user, RLS_LIST, {.verdict = RLS_OWNER, .step = 5, .by = RLS_READ, .self = true}},
+        {"t",
+         EXPRESSIONS,
+         &guest_with_id,
+         RLS_CREATE,
+         {.verdict = RLS_ALLOW, .step = 5, .by = RLS_CREATE, .self = true}},
         {"t", EXPRESSIONS, &guest, RLS_CREATE, {.verdict = RLS_DENY, .step = 5, .by = RLS_CREATE}},
         {"t", EXPRESSIONS, &guest, RLS_LIST, {.verdict = RLS_DENY, .step = 5, .by = RLS_READ}},
         {"t", EXPRESSIONS, &user, RLS_DELETE, {.verdict = RLS_DENY, .step = 5, .by = RLS_DELETE, .unset = true}},
@@ -244,7 +248,8 @@ static void rls_decide_says_which_step_and_whose_rule_decided(void **state)
 
         const struct rls_decision *wanted = &cases[i].wanted;
         if (got.verdict != wanted->verdict || got.step != wanted->step || got.reason != wanted->reason ||
-            got.by != wanted->by || got.subject != wanted->subject || got.unset != wanted->unset) {
+            got.by != wanted->by || got.subject != wanted->subject || got.unset != wanted->unset ||
+            got.self != wanted->self) {
             fail_msg("case %zu: verdict %x, step %d, by %d, subject %d, unset %d", i, got.verdict, got.step, got.by,
                      got.subject, got.unset);
         }
