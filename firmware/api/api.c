@@ -290,6 +290,7 @@ static unsigned int write_error(struct api_request *request)
 static void release(struct api_request *request)
 {
     data_list_free(TAKE(request->list));
+    data_simulation_free(TAKE(request->simulation));
     if (request->holds_scan) {
         limits_drop(request->api->options.limits, AUTH_LIMIT_OWN_SCANS,
                     span_of(request->scan_bucket, request->scan_bucket_len));

@@ -2,6 +2,8 @@
 /* The reading routes of /v1/admin: contract 6. What changes something goes to the writer, by handle_manage. */
 #include "firmware/api/request_int.h"
 
+#include "firmware/api/error.h"
+#include "firmware/data/explain.h"
 #include "hal/base/fault.h"
 
 static struct data_admin admin_of(struct api_request *request)
@@ -34,6 +36,64 @@ static enum err get_version(struct api_request *request)
     TRY(request_begin_body(request));
     const struct data_admin admin = admin_of(request);
     return data_get_schema_version(&admin, request->params[0], request->params[1]);
+}
+
+static struct explain_code code_of(enum refusal_code code)
+{
+    const struct error_entry *entry = error_entry(code);
+
+    return (struct explain_code){entry->status, entry->code};
+}
+
+/* The body of a question, parsed once. */
+static enum err take_question(struct api_request *request)
+{
+    request->body = request_body(request);
+    if (request->body_refusal.code != REFUSAL_NONE) {
+        request->refusal = request->body_refusal;
+        return ERR_DENIED;
+    }
+    if (request->body == NULL || request->body->type != JSON_OBJECT) {
+        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The body must be a JSON object");
+    }
+    return ERR_OK;
+}
+
+static enum err explain(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_explain(&admin, request->body, code_of);
+}
+
+void handle_explain(struct api_request *request)
+{
+    const enum err err = take_question(request);
+
+    request_finish(request, err == ERR_OK ? request_with_one_version(request, explain) : err);
+}
+
+static enum err start_simulation(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_simulation_new(&admin, request->body, &request->simulation);
+}
+
+static enum err step_simulation(struct api_request *request, struct mono_time until)
+{
+    return data_simulation_step(request->simulation, request_loop_now, request->exchange->loop, until);
+}
+
+void handle_simulate(struct api_request *request)
+{
+    const enum err err = take_question(request);
+
+    if (err != ERR_OK) {
+        request_finish(request, err);
+        return;
+    }
+    request_run(request, (struct api_work){start_simulation, step_simulation});
 }
 
 /* Organizations, operators, and making or deleting projects: for operators, never for a key. */

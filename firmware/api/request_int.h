@@ -10,6 +10,7 @@
 #include "firmware/data/call.h"
 #include "firmware/data/catalog.h"
 #include "firmware/data/people.h"
+#include "firmware/data/simulate.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
@@ -69,6 +70,13 @@ struct api_headers {
     struct auth_header user_agent;
 };
 
+/* Work in slices of the loop. start decides and makes it ready, and may be run again (request_with_one_version); step goes
+ * on until `until`: ERR_AGAIN to be called again, anything else is the outcome. */
+struct api_work {
+    enum err (*start)(struct api_request *request);
+    enum err (*step)(struct api_request *request, struct mono_time until);
+};
+
 /* Lives in the arena of the exchange. */
 struct api_request {
     struct api *api;
@@ -93,7 +101,9 @@ struct api_request {
 
     /* A list or a write under way. */
     struct data_access access;
+    struct api_work work;
     struct data_list *list;
+    struct data_simulation *simulation;
     struct loop_slice slice;
     bool holds_scan;
     uint8_t scan_bucket[AUTH_BUCKET_MAX]; /* of the key and the address, while holds_scan */
@@ -112,6 +122,16 @@ enum err request_verify(struct api_request *request) MUST_USE;
 
 /* Takes the newest catalogue and looks the key up in it. ERR_DENIED. */
 enum err request_verify_again(struct api_request *request) MUST_USE;
+
+/* Runs a read against one version of keys, policies and rows: when the catalogue changes while the read takes its
+ * snapshot, everything is asked again with the new one. Errors of read. */
+enum err request_with_one_version(struct api_request *request, enum err (*read)(struct api_request *request)) MUST_USE;
+
+/* Does work and finishes the request with its outcome: at once if the first slice is enough, otherwise as a scan of its key. */
+void request_run(struct api_request *request, struct api_work work);
+
+/* The clock of a struct loop, for work that is given one. */
+struct mono_time request_loop_now(void *context);
 
 /* Opens the envelope if the project has one; before a body is built. */
 enum err request_begin_body(struct api_request *request) MUST_USE;
@@ -167,6 +187,8 @@ void handle_table(struct api_request *request);
 void handle_schema_versions(struct api_request *request);
 void handle_schema_version(struct api_request *request);
 void handle_index_versions(struct api_request *request);
+void handle_explain(struct api_request *request);
+void handle_simulate(struct api_request *request);
 void handle_keys(struct api_request *request);
 void handle_key(struct api_request *request);
 

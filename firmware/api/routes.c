@@ -71,6 +71,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/tables/:id/schema/versions/:version", handle_schema_version, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_POST, "/v1/admin/tables/:id/schema/rollback", handle_manage, data_table_rollback_schema, ROUTE_ADMIN,
      RUNNING},
+    {HTTP_POST, "/v1/admin/explain", handle_explain, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/simulate", handle_simulate, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/api-keys", handle_keys, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_POST, "/v1/admin/api-keys", handle_manage, data_key_create, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/api-keys/:id", handle_key, NULL, ROUTE_ADMIN, RUNNING},

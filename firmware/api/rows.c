@@ -29,9 +29,7 @@ static struct data_request data_request_of(struct api_request *request)
 
 #define FRESH_TRIES 4 /* a catalogue changes once in a fsync at most, a try takes microseconds */
 
-/* Runs a read against one version of keys, policies and rows: when the catalogue changes while the read takes its
- * snapshot, everything is asked again with the new one. */
-static enum err with_one_version(struct api_request *request, enum err (*read)(struct api_request *request))
+enum err request_with_one_version(struct api_request *request, enum err (*read)(struct api_request *request))
 {
     enum err err = read(request);
 
@@ -53,7 +51,7 @@ static enum err read_row(struct api_request *request)
 
 void handle_read(struct api_request *request)
 {
-    request_finish(request, with_one_version(request, read_row));
+    request_finish(request, request_with_one_version(request, read_row));
 }
 
 static enum err describe(struct api_request *request, enum err (*write)(const struct data_request *request))
@@ -77,21 +75,21 @@ void handle_openapi(struct api_request *request)
 
 /* --- list --- */
 
-static struct mono_time now_of_loop(void *context)
+struct mono_time request_loop_now(void *context)
 {
     return loop_clock_now(context);
 }
 
-static enum err step(struct api_request *request, struct mono_time until)
+static enum err step_list(struct api_request *request, struct mono_time until)
 {
-    return data_list_step(request->list, now_of_loop, request->exchange->loop, until);
+    return data_list_step(request->list, request_loop_now, request->exchange->loop, until);
 }
 
 static enum loop_slice_result run_slice(struct loop_slice *slice, struct mono_time until)
 {
     void *place = (char *)slice - offsetof(struct api_request, slice);
     struct api_request *request = place;
-    const enum err err = request->cancelled ? ERR_CANCELLED : step(request, until);
+    const enum err err = request->cancelled ? ERR_CANCELLED : request->work.step(request, until);
 
     if (err == ERR_AGAIN) {
         fault_clear();
@@ -149,9 +147,9 @@ static enum err first_slice(struct api_request *request)
 {
     struct mono_time until = loop_clock_now(request->exchange->loop);
 
-    TRY(with_one_version(request, start_list));
+    TRY(request_with_one_version(request, request->work.start));
     until.ns += LOOP_SLICE_NS;
-    const enum err err = step(request, until);
+    const enum err err = request->work.step(request, until);
     if (err != ERR_AGAIN) {
         return err;
     }
@@ -160,8 +158,9 @@ static enum err first_slice(struct api_request *request)
     return ERR_AGAIN;
 }
 
-void handle_list(struct api_request *request)
+void request_run(struct api_request *request, struct api_work work)
 {
+    request->work = work;
     const enum err err = first_slice(request);
 
     if (err != ERR_AGAIN) {
@@ -173,6 +172,11 @@ void handle_list(struct api_request *request)
     request->exchange->on_cancel = on_cancel;
     request->slice.run = run_slice;
     loop_slice_start(request->exchange->loop, &request->slice);
+}
+
+void handle_list(struct api_request *request)
+{
+    request_run(request, (struct api_work){start_list, step_list});
 }
 
 /* --- write --- */

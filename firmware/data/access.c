@@ -20,8 +20,8 @@ const struct catalog *data_catalog(struct data_reader *reader)
 }
 
 /* Steps 6 to 8. */
-static enum err find_table(const struct catalog *catalog, const struct auth_principal *principal, struct span name,
-                           enum rls_op op, struct data_access *out, struct refusal *refusal)
+enum err data_access_bind(const struct catalog *catalog, const struct auth_principal *principal, struct span name,
+                          enum rls_op op, struct data_access *out, struct refusal *refusal)
 {
     const struct auth_key *key = principal->key;
     const struct catalog_project *project = catalog_project(catalog, key->project_id);
@@ -68,7 +68,7 @@ enum err data_access_open(const struct catalog *catalog, const struct auth_princ
 {
     struct data_access access = {0};
 
-    TRY(find_table(catalog, principal, table, op, &access, out_refusal));
+    TRY(data_access_bind(catalog, principal, table, op, &access, out_refusal));
     const struct rls_decision decision = rls_decide(&access.rls, op);
     if (decision.verdict != RLS_ALLOW && decision.verdict != RLS_OWNER) {
         return refuse_decision(decision, out_refusal);
@@ -89,15 +89,14 @@ enum err data_access_open_description(const struct catalog *catalog, const struc
     return ERR_OK;
 }
 
-/* A snapshot that goes with the catalogue of the request. The writer publishes a catalogue before it begins the next
- * transaction, so if none was published by the time the snapshot stands, no row in it was written under a later policy.
- * ERR_CONFLICT: one was; the decision has to be made again. */
-static enum err begin_snapshot(const struct data_request *request, struct store_snap **out_snap)
+/* The writer publishes a catalogue before it begins the next transaction, so if none was published by the time the
+ * snapshot stands, no row in it was written under a later policy. */
+enum err data_snapshot(struct data_reader *reader, const struct catalog *catalog, struct store_snap **out_snap)
 {
     SCOPED_SNAP struct store_snap *snap = NULL;
 
-    TRY(store_snap_begin(request->reader->store, &snap));
-    ENSURE(data_catalog(request->reader) == request->catalog, ERR_CONFLICT, "the catalogue changed meanwhile");
+    TRY(store_snap_begin(reader->store, &snap));
+    ENSURE(data_catalog(reader) == catalog, ERR_CONFLICT, "the catalogue changed meanwhile");
     *out_snap = TAKE(snap);
     return ERR_OK;
 }
@@ -113,7 +112,7 @@ static bool is_dropped(struct store_snap *snap, struct table_id table)
 
 /* --- one row --- */
 
-static enum err refuse_foreign(const struct data_access *access, struct refusal *refusal)
+enum err data_access_refuse_hidden(const struct data_access *access, struct refusal *refusal)
 {
     return access->rls.settings.forbidden_is_absent ? refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL)
                                                     : refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
@@ -155,7 +154,7 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
     if (!row_id_equal(out_row->id, row_id)) {
         return refuse(refusal, REFUSAL_DATA_NOT_FOUND, NULL);
     }
-    return passes ? ERR_OK : refuse_foreign(access, refusal);
+    return passes ? ERR_OK : data_access_refuse_hidden(access, refusal);
 }
 
 static enum err refuse_parameters(const struct filter_problem *problem, enum refusal_code code, struct refusal *refusal)
@@ -187,7 +186,7 @@ enum err data_read(const struct data_request *request, struct span id)
     struct row row;
 
     INVARIANT(access->op == RLS_READ);
-    TRY(begin_snapshot(request, &snap));
+    TRY(data_snapshot(request->reader, request->catalog, &snap));
     TRY(data_access_row(access, snap, id, request->reader->policy_work, &row, request->refusal));
     if (request->query.len != 0) {
         const enum err err = plan_select(request->arena, request->query, &select, &problem);
@@ -271,7 +270,7 @@ static enum err start_query(const struct data_request *request, struct data_list
     const struct plan *plan = NULL;
 
     TRY(make_plan(request, &plan));
-    TRY(begin_snapshot(request, &list->snap));
+    TRY(data_snapshot(request->reader, request->catalog, &list->snap));
     if (is_dropped(list->snap, request->access->table->store)) {
         return refuse(request->refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
     }

@@ -174,6 +174,17 @@ enum err refuse_schema(enum err err, const struct schema_problem *problem, struc
 /* GET of a table's data after a change of it. */
 enum err table_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
 
+/* Steps 6 to 8 of contract 3.6 alone: the requester bound to the table, undecided, out->verdict left alone. ERR_DENIED. */
+enum err data_access_bind(const struct catalog *catalog, const struct auth_principal *principal, struct span name,
+                          enum rls_op op, struct data_access *out, struct refusal *refusal) MUST_USE;
+
+/* What is answered for a row that the gate of the access holds back: 403, or 404 as forbiddenRows says. ERR_DENIED. */
+enum err data_access_refuse_hidden(const struct data_access *access, struct refusal *refusal) MUST_USE;
+
+/* A snapshot that goes with this catalogue. ERR_CONFLICT: the catalogue changed; the decision has to be made again. */
+enum err data_snapshot(struct data_reader *reader, const struct catalog *catalog, struct store_snap **out_snap)
+    MUST_USE;
+
 /* One row, with the gate of the access applied to it; work is for row filters, see data_access_gate(). The view lives as store_get says. ERR_DENIED. */
 enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
                          struct regex_work *work, struct row *out_row, struct refusal *refusal) MUST_USE;
@@ -182,6 +193,9 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
 
 /* May the call's key manage, as it is now? ERR_DENIED. */
 enum err data_txn_admin(struct data_txn *txn, struct data_call *call) MUST_USE;
+
+/* The table of that id, as a reading administrator sees it. ERR_DENIED common/not-found. */
+enum err admin_table(const struct data_admin *admin, struct span id, const struct catalog_table **out_table) MUST_USE;
 
 /* The table of the path, if it is the environment's of the key. ERR_DENIED common/not-found. */
 enum err data_txn_table(struct data_txn *txn, struct data_call *call, const struct catalog_table **out_table) MUST_USE;

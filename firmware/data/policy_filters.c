@@ -146,6 +146,28 @@ static enum err any_contributes(const struct policy_filters *filters, const stru
     return ERR_OK;
 }
 
+enum err policy_filters_contribute(const struct policy_filters *filters, const struct rls_bound *bound, size_t filter,
+                                   const struct policy_asked *asked, bool *out_match)
+{
+    const struct filter_subject subject = {.row = asked->row,
+                                           .owns = rls_owns(&bound->who, asked->row->created_by),
+                                           .user = bound->who.id,
+                                           .work = asked->work};
+
+    *out_match = false;
+    if (filters == NULL || filter >= filters->count || filters->count != rls_filter_count(bound->table.policy)) {
+        return ERR_OK;
+    }
+    regex_work_refill(asked->work, CONFIG_DATA_POLICY_STEPS);
+    const enum err err = contributes(filters->items[filter], rls_filter(bound, filter), &subject, out_match);
+    if (err == ERR_BUDGET) {
+        fault_clear();
+        *out_match = false;
+        return ERR_OK;
+    }
+    return err;
+}
+
 enum policy_reach policy_filters_reach(const struct rls_bound *bound)
 {
     const size_t count = rls_filter_count(bound->table.policy);

@@ -42,6 +42,14 @@ static inline void policy_filters_free_scoped(struct policy_filters **filters)
 enum err policy_filters_match(const struct policy_filters *filters, const struct rls_bound *bound,
                               const struct row *row, struct regex_work *work, bool *out_match) MUST_USE;
 
+/* Does this one filter show them the row? For who has a decision explained: policy_filters_match decides. ERR_DAMAGED. */
+struct policy_asked {
+    const struct row *row;
+    struct regex_work *work; /* refilled */
+};
+enum err policy_filters_contribute(const struct policy_filters *filters, const struct rls_bound *bound, size_t filter,
+                                   const struct policy_asked *asked, bool *out_match) MUST_USE;
+
 /* Which rows can pass at all, without looking at one. */
 enum policy_reach {
     POLICY_REACH_NONE,  /* no row */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "firmware/data/policy_who.h"
 #include "firmware/data/row_gate.h"
 #include "firmware/data/row_json.h"
 #include "firmware/data/value.h"
@@ -45,75 +46,12 @@ static enum err refuse(struct run *run, const char *member, const char *why)
 
 /* --- reading --- */
 
-static bool known_members(const struct json_value *object, const char *const *names, size_t count)
-{
-    bool known = true;
-    for (size_t i = 0; known && i < object->as.object.count; i++) {
-        size_t at = 0;
-        while (at < count && !span_equal(span_str(names[at]), object->as.object.members[i].name)) {
-            at++;
-        }
-        known = at < count;
-    }
-    return known;
-}
-
-static bool group_of(const struct json_value *name, enum rls_group *out_group)
-{
-    static const struct {
-        const char *name;
-        enum rls_group group;
-    } groups[] = {{"guest", RLS_GUEST}, {"user", RLS_USER}, {"admin", RLS_ADMIN}};
-
-    for (size_t i = 0; name != NULL && name->type == JSON_STRING && i < ARRAY_LENGTH(groups); i++) {
-        if (span_equal(span_str(groups[i].name), name->as.text)) {
-            *out_group = groups[i].group;
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum err read_roles(struct run *run, const struct json_value *roles)
-{
-    void *memory = NULL;
-
-    if (roles == NULL) {
-        return ERR_OK;
-    }
-    if (roles->type != JSON_ARRAY || roles->as.array.count > RLS_WHO_ROLES_MAX) {
-        return refuse(run, "as.roles", "must be a list of at most 64 roles");
-    }
-    TRY(arena_alloc_array(run->tests->arena, roles->as.array.count, sizeof(struct span), &memory));
-    struct span *names = memory;
-    for (size_t i = 0; i < roles->as.array.count; i++) {
-        const struct json_value *role = &roles->as.array.items[i];
-        if (role->type != JSON_STRING || !rls_role_name_valid(role->as.text)) {
-            return refuse(run, "as.roles", "has what is no name of a custom role");
-        }
-        names[i] = role->as.text;
-    }
-    run->test.who.roles = names;
-    run->test.who.role_count = roles->as.array.count;
-    return ERR_OK;
-}
-
 static enum err read_requester(struct run *run, const struct json_value *as)
 {
-    static const char *const members[] = {"group", "userId", "roles"};
-    const bool whole = as != NULL && as->type == JSON_OBJECT;
-    const struct json_value *id = json_find(as, span_lit("userId"));
-    struct rls_who *who = &run->test.who;
+    char where[RLS_WHERE_MAX];
 
-    if (!group_of(whole ? json_find(as, span_lit("group")) : as, &who->group) ||
-        (whole && !known_members(as, members, ARRAY_LENGTH(members)))) {
-        return refuse(run, "as", "must be guest, user, admin or an object of group, userId and roles");
-    }
-    if (id != NULL && (id->type != JSON_STRING || id->as.text.len == 0 || id->as.text.len > ROW_CREATED_BY_MAX)) {
-        return refuse(run, "as.userId", "must be a text of 1 to 64 bytes");
-    }
-    who->id = id != NULL ? id->as.text : who->group == RLS_USER ? span_lit(POLICY_TEST_USER) : SPAN_NONE;
-    return read_roles(run, json_find(as, span_lit("roles")));
+    (void)snprintf(where, sizeof where, "tests.%zu.as", run->test.at);
+    return policy_who_read(run->tests->arena, as, where, &run->test.who, &run->problem);
 }
 
 static enum err read_op(struct run *run, const struct json_value *op)
@@ -146,7 +84,7 @@ static enum err read_expected(struct run *run, const struct json_value *expect)
         run->test.allow = span_equal(expect->as.text, span_lit("allow"));
         return ERR_OK;
     }
-    if (allow == NULL || allow->type != JSON_BOOL || !known_members(expect, members, ARRAY_LENGTH(members))) {
+    if (allow == NULL || allow->type != JSON_BOOL || !policy_members_known(expect, members, ARRAY_LENGTH(members))) {
         return refuse(run, "expect", "must be allow, deny or an object of allow and hidden");
     }
     run->test.allow = allow->as.boolean;
@@ -173,7 +111,7 @@ static enum err read_test(struct run *run, const struct json_value *test)
     static const char *const members[] = {"as", "op", "row", "body", "expect", "name"};
     const struct json_value *name = json_find(test, span_lit("name"));
 
-    if (test->type != JSON_OBJECT || !known_members(test, members, ARRAY_LENGTH(members))) {
+    if (test->type != JSON_OBJECT || !policy_members_known(test, members, ARRAY_LENGTH(members))) {
         return refuse(run, "", "must be an object of as, op, row, body, expect and name");
     }
     TRY(read_requester(run, json_find(test, span_lit("as"))));

@@ -5,7 +5,7 @@
  * {"as": "guest" | "user" | "admin" | {"group", "userId"?, "roles"?}, "op": "create" ... "list", "row": {...},
  *  "body"?: {...}, "expect": "allow" | "deny" | {"allow": true, "hidden": ["email"]}, "name"?: "..."}
  *
- * A user without a userId has the id POLICY_TEST_USER. In a row and a body the text "$userId", as a value or an item of
+ * A user without a userId has the id POLICY_WHO_USER. In a row and a body the text "$userId", as a value or an item of
  * one, is the id of whoever asks. A row's createdBy is what the row says, otherwise nobody; its times are those of the
  * run. create and update are sent the body, or, without one, the row's fields. hidden: exactly these columns of the row
  * are left out of the answer. Only what the policy decides is tested: a row need not have the required fields. */
@@ -25,7 +25,6 @@
 #include "hal/base/span.h"
 #include "hal/base/time.h"
 
-#define POLICY_TEST_USER     "test-user"
 #define POLICY_TEST_NAME_MAX 64 /* bytes; what is said about a test fits beside it: SCHEMA_REASON_MAX */
 
 /* What the tests run on; all borrowed. */

@@ -109,16 +109,25 @@ enum err data_list_tables(const struct data_admin *admin)
     return admin_list(admin, &lister);
 }
 
-enum err data_get_table(const struct data_admin *admin, struct span id)
+enum err admin_table(const struct data_admin *admin, struct span id, const struct catalog_table **out_table)
 {
     const struct catalog_record *record = catalog_find(admin->catalog, CATALOG_TABLE, id);
-    struct json_out out;
 
     if (record == NULL || !of_environment(admin, record)) {
         return refuse(admin->refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such table");
     }
+    *out_table = (const struct catalog_table *)record;
+    return ERR_OK;
+}
+
+enum err data_get_table(const struct data_admin *admin, struct span id)
+{
+    const struct catalog_table *table = NULL;
+    struct json_out out;
+
+    TRY(admin_table(admin, id, &table));
     json_out_init(&out, admin->out);
-    TRY(write_in_snapshot(admin, &out, (const struct catalog_table *)record, TABLE_WHOLE));
+    TRY(write_in_snapshot(admin, &out, table, TABLE_WHOLE));
     return json_out_finish(&out);
 }
 
