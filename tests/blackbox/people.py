@@ -39,4 +39,5 @@ def people_of(app, kinds=KINDS):
     users = sorted((app.user() for _ in kinds), key=lambda user: user.id)
     for user, (role, roles) in zip(users, kinds):
         user.set_role(role, roles)
-    return [Person(app.pk.key, "guest"), *(Person(app.pk.key, role, user, roles) for user, (role, roles) in zip(users, kinds))]
+    return [Person(app.pk.key, "guest"),
+            *(Person(app.pk.key, role, user, roles) for user, (role, roles) in zip(users, kinds))]

@@ -27,8 +27,10 @@ from wire import Wire
 policy = reference("policy")
 
 FIELDS = {"title": "string", "body": "string", "n": "number", "score": "number", "secret": "string", "diary": "string",
-          "tags": "array", "meta": "object", "status": "string", "owner": "string", "code": "string", "due": "date", "any": "mixed"}
-INDEXES = [{"name": "by_secret", "fields": {"secret": 1}}, {"name": "by_score", "fields": {"score": -1}}, {"name": "by_diary", "fields": {"diary": 1}},
+          "tags": "array", "meta": "object", "status": "string", "owner": "string", "code": "string", "due": "date",
+          "any": "mixed"}
+INDEXES = [{"name": "by_secret", "fields": {"secret": 1}}, {"name": "by_score", "fields": {"score": -1}},
+           {"name": "by_diary", "fields": {"diary": 1}},
            {"name": "by_status", "fields": {"status": 1, "n": -1}}, {"name": "by_title", "fields": {"title": 1}},
            {"name": "one_code", "fields": {"code": 1}, "unique": True, "sparse": True}]
 # Words that no id can hold, so that no search depends on which ids the boxes drew.
@@ -41,12 +43,15 @@ VALUES = {
     "object": [None, {}, {"x": 1}, {"x": "zebra"}, {"x": [1, 2]}, {"y": {"z": "quux"}}],
     "date": [None, "2025-01-01T00:00:00.000Z", "2026-06-30T12:00:00.000Z"],
     "mixed": [None, True, 1, "zebra", ["quux"], {"x": 1}]}
-SPECIAL = {"status": ["published", "draft", "internal", "hidden"], "owner": ["", "~u0~", "~u1~", "~u2~", "~u3~", "yak"], "code": []}
-PATHS = [*FIELDS, "meta.x", "meta.y.z", "tags.0", "tags.1.x", "secret.x", "secret.0", "diary.x", "any.x", "nosuch", "nosuch.x", "createdBy",
+SPECIAL = {"status": ["published", "draft", "internal", "hidden"],
+           "owner": ["", "~u0~", "~u1~", "~u2~", "~u3~", "yak"], "code": []}
+PATHS = [*FIELDS, "meta.x", "meta.y.z", "tags.0", "tags.1.x", "secret.x", "secret.0", "diary.x", "any.x", "nosuch",
+         "nosuch.x", "createdBy",
          "createdAt", "updatedAt", "id", "_id"]
 OPEN = ["title", "n", "status", "owner", "due", "createdAt", "id"]  # that most policies let everybody read
 OPS = policy.OPS
-SYSTEM = {"id": "", "createdAt": "2026-01-01T00:00:00.000Z", "updatedAt": "2026-01-01T00:00:00.000Z"}  # for the reference alone
+SYSTEM = {"id": "", "createdAt": "2026-01-01T00:00:00.000Z",
+          "updatedAt": "2026-01-01T00:00:00.000Z"}  # for the reference alone
 ABSENT_ROW = "0123456789abcdef01234567"
 IDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{24}")
 TIMES = re.compile(rb'"(createdAt|updatedAt)":"[^"]*"')
@@ -114,7 +119,8 @@ class Side:
 
     def make_table(self, name):
         self.close()  # a connection that was idle for long may have ended
-        schema = {field: {} if kind == "mixed" else {"bsonType": {"number": "double"}.get(kind, kind)} for field, kind in FIELDS.items()}
+        schema = {field: {} if kind == "mixed" else {"bsonType": {"number": "double"}.get(kind, kind)}
+                  for field, kind in FIELDS.items()}
         self.table = self.app.table(schema, name=name, indexes=INDEXES)
         self.rows, self.created, self.absent = [], [], set()
 
@@ -122,9 +128,10 @@ class Side:
         """row: None leaves the position empty; its id and its time are no row's, and after those of the row before."""
         time.sleep(0.0022)
         if row is None:
-            before, at = (self.rows[-1], self.created[-1]) if self.rows else ("0" * 24, "2026-01-01T00:00:00.000Z")
+            before, at = self.rows[-1], self.created[-1]
             self.rows.append(f"{int(before, 16) + 1:024x}" if before in self.absent else before[:14] + "ffffff0000")
-            self.created.append((policy.filters.instant(at) + datetime.timedelta(milliseconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+            later = policy.filters.instant(at) + datetime.timedelta(milliseconds=1)
+            self.created.append(later.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
             self.absent.add(self.rows[-1])
             return
         body = {name: json.loads(self.fill(json.dumps(value))) for name, value in row.items() if name != "createdBy"}
@@ -154,7 +161,8 @@ def reached(table_of, policies, requesters, row, ops):
 
 def hidden_cell(table_of, policies, requesters, row, field):
     """Not open in this row to anybody, and not what decides whether the row is."""
-    named = {name.split(".")[0] for each in policies for entry in each.get("rowFilters") or [] for name in entry["filter"]}
+    named = {name.split(".")[0] for each in policies for entry in each.get("rowFilters") or []
+             for name in entry["filter"]}
     return field not in named and not any(policy.column_open(table_of(each), who, field, "read", policy.owns(who, row))
                                           for each in policies for who in requesters)
 
@@ -202,13 +210,15 @@ class Pair:
         for _ in range(20):
             policies = any_policies(self.dice, self.table_of, self.requesters)
             rows = [any_row(self.dice, self.owners) for _ in range(8)]
-            if self.differ == "cells" or not all(reached(self.table_of, policies, self.requesters, row, self.alone) for row in rows):
+            if self.differ == "cells" or not all(reached(self.table_of, policies, self.requesters, row, self.alone)
+                                                 for row in rows):
                 break
         return policies
 
     def prepare(self, name, rows):
         for side in self.sides:
             side.make_table(name)
+        self.add_common()  # so that the ids and times that a box lacks lie among those that it has
         for _ in range(rows):
             self.add(*self.different(any_row(self.dice, self.owners)))
         self.change_policy()
@@ -227,7 +237,9 @@ class Pair:
             if reached(*known, changed, OPS[1:]):
                 return row, row
         else:
-            changed = other_values(self.dice, row, [field for field in fields if self.dice.randrange(2) and hidden_cell(*known, row, field)])
+            changed = other_values(self.dice, row,
+                                   [field for field in fields if self.dice.randrange(2) and
+                                    hidden_cell(*known, row, field)])
         self.cells += sum(row.get(field, policy.MISSING) != changed.get(field, policy.MISSING) for field in fields)
         return row, changed
 
@@ -237,7 +249,7 @@ class Pair:
             side.add_row(row)
 
     def add_common(self):
-        """A row that is the same in both boxes, while the stream goes on."""
+        """A row that is the same in both boxes."""
         row = {"title": "yak", "status": "published", "createdBy": self.dice.choice(self.owners)}
         self.add(row, row)
 
@@ -264,7 +276,8 @@ class Pair:
                 side.rows.append(row["id"])
                 side.created.append(row["createdAt"])
             self.rows.append(("created", "created"))
-        seen = [(status, {name: value for name, value in headers.items() if name not in UNEQUAL_HEADERS}, side.mask(body))
+        seen = [(status, {name: value for name, value in headers.items() if name not in UNEQUAL_HEADERS},
+                 side.mask(body))
                 for side, (status, headers, body) in zip(self.sides, raw)]
         if request[0] in ("POST", "PATCH") and raw[0][0] in (200, 201):
             time.sleep(0.0011)  # the next write has another time on both boxes, so that an order by time is the same
@@ -276,16 +289,19 @@ class Pair:
 def any_operand(dice, field):
     turn = dice.randrange(12)
     pool = values_of(field.split(".")[0]) if field.split(".")[0] in FIELDS else None
-    pool = [*(pool or VALUES["mixed"]), *dice.choice(list(VALUES.values())), "~u1~", "$userId", "published", "hidden"]
+    pool = [*(pool or VALUES["mixed"]), *dice.choice(list(VALUES.values())), "$userId", "published", "hidden"]
     if field in policy.filters.TIMES or field == "due":
         pool = ["~t0~", "~t7~", "2026-01-01", "2025-01-01T00:00:00.000Z", "2026-06-30T12:00:00.000Z"]
         turn = dice.choice((0, 4, 4, 4, 7, 8, 9))
+    if field in ("owner", "createdBy"):  # texts whose order among ids does not depend on the ids
+        pool = ["", "~u0~", "~u1~", "~u2~", "~u3~", "yak", "zebra", "$userId", None, 1, LONG]
     if field == "id":
         pool = ["~r0~", "~r5~", ABSENT_ROW]
     if turn < 4:
         return dice.choice(pool)
     if turn < 7:
-        return {name: dice.choice(pool) for name in dice.sample(("$eq", "$ne", "$gt", "$gte", "$lt", "$lte"), dice.choice((1, 1, 2)))}
+        return {name: dice.choice(pool)
+                for name in dice.sample(("$eq", "$ne", "$gt", "$gte", "$lt", "$lte"), dice.choice((1, 1, 2)))}
     if turn == 7:
         return {dice.choice(("$in", "$nin")): dice.sample(pool, min(3, len(pool)))}
     if turn == 8:
@@ -294,7 +310,8 @@ def any_operand(dice, field):
         return {"$regex": dice.choice(("^z", "zebra$", "(z|zz)*!", "z{900}", "q+u", ".*yak.*", "(", "[^z]"))}
     if turn == 10 or dice.randrange(2):
         return {"$contains": dice.choice(WORDS)}
-    return dice.choice(({"$where": "1"}, {"$eq": 1, "x": 2}, {"$in": "x"}, {"$gt": None}, {"a": {"b": {"c": {"d": {"e": 1}}}}}))
+    return dice.choice(({"$where": "1"}, {"$eq": 1, "x": 2}, {"$in": "x"}, {"$gt": None},
+                        {"a": {"b": {"c": {"d": {"e": 1}}}}}))
 
 
 def any_path(dice):
@@ -302,7 +319,8 @@ def any_path(dice):
 
 
 def any_filter(dice):
-    return {field: any_operand(dice, field) for field in {any_path(dice) for _ in range(dice.choice((0, 1, 1, 1, 2, 3)))}}
+    return {field: any_operand(dice, field)
+            for field in {any_path(dice) for _ in range(dice.choice((0, 1, 1, 1, 2, 3)))}}
 
 
 def any_list(dice):
@@ -310,7 +328,8 @@ def any_list(dice):
     if dice.randrange(2):
         asked.append(("andFilters", json.dumps(any_filter(dice))))
     if dice.randrange(4) == 0:
-        asked.append(("orFilters", json.dumps(any_filter(dice) if dice.randrange(2) else [any_filter(dice), any_filter(dice)])))
+        asked.append(("orFilters",
+                      json.dumps(any_filter(dice) if dice.randrange(2) else [any_filter(dice), any_filter(dice)])))
     if dice.randrange(2):
         asked.append(("sortBy", any_path(dice)))
     if dice.randrange(3) == 0:
@@ -322,7 +341,8 @@ def any_list(dice):
     if dice.randrange(3) == 0:
         asked.append(("limit", dice.choice(("1", "2", "3", "4", "5", "7", "10", "20", "100", "200", "0", "x"))))
     if dice.randrange(3) == 0:
-        asked.append((dice.choice(("page", "page", "offset")), dice.choice(("1", "1", "2", "2", "2", "3", "3", "9", "0", "99999999999999999999"))))
+        asked.append((dice.choice(("page", "page", "offset")),
+                      dice.choice(("1", "1", "2", "2", "2", "3", "3", "9", "0", "99999999999999999999"))))
     if dice.randrange(4) == 0:
         asked.append((dice.choice(("select", "fields")), ",".join(dice.sample(PATHS, 3))))
     if dice.randrange(40) == 0 and asked:
@@ -331,7 +351,8 @@ def any_list(dice):
 
 
 def any_body(dice, fields):
-    body = {field: dice.choice(values_of(field) or ["yak"]) for field in dice.sample(list(FIELDS), dice.choice((0, 1, 2, 2, 3, 6)))}
+    body = {field: dice.choice(values_of(field) or ["yak"])
+            for field in dice.sample(list(FIELDS), dice.choice((0, 1, 2, 2, 3, 6)))}
     if fields:
         body.pop(dice.choice(fields), None)
     if "code" in body:
@@ -345,10 +366,14 @@ def any_body(dice, fields):
     return json.dumps(body)
 
 
-BAD = [("GET", "?andFilters=%7B", None), ("GET", "?andFilters=[]", None), ("GET", "?andFilters=%7B%22$or%22:1%7D", None), ("GET", "?page=1&page=2", None),
-       ("POST", "", "{"), ("POST", "", "[]"), ("POST", "", '{"title":1,"title":2}'), ("POST", "", '"x"'), ("PUT", "", "{}"), ("DELETE", "", None),
-       ("PATCH", "", "{}"), ("GET", "/spec/x", None), ("POST", "", '{"title":"\\ud800"}'), ("GET", "?sortBy=%00", None), ("GET", "/%2e%2e", None),
-       ("PATCH", "/~r0~", "{"), ("PATCH", "/~r1~", "[1]"), ("PATCH", "/~r2~", ""), ("PUT", "/~r3~", "{}"), ("POST", "/~r4~", "{}")]
+BAD = [("GET", "?andFilters=%7B", None), ("GET", "?andFilters=[]", None),
+       ("GET", "?andFilters=%7B%22$or%22:1%7D", None), ("GET", "?page=1&page=2", None),
+       ("POST", "", "{"), ("POST", "", "[]"), ("POST", "", '{"title":1,"title":2}'), ("POST", "", '"x"'),
+       ("PUT", "", "{}"), ("DELETE", "", None),
+       ("PATCH", "", "{}"), ("GET", "/spec/x", None), ("POST", "", '{"title":"\\ud800"}'),
+       ("GET", "?sortBy=%00", None), ("GET", "/%2e%2e", None),
+       ("PATCH", "/~r0~", "{"), ("PATCH", "/~r1~", "[1]"), ("PATCH", "/~r2~", ""), ("PUT", "/~r3~", "{}"),
+       ("POST", "/~r4~", "{}")]
 JSON_BODY = "Content-Type: application/json"
 
 
@@ -363,7 +388,8 @@ def any_request(dice, pair):
     if turn < 55:
         return "GET", path + any_list(dice), None, who, ()
     if turn < 75:
-        return "GET", one + (dice.choice(("?select=secret", "?fields=title,diary", "?select=nosuch", "?limit=x")) if dice.randrange(3) == 0 else ""), None, who, ()
+        return "GET", one + (dice.choice(("?select=secret", "?fields=title,diary", "?select=nosuch", "?limit=x"))
+                             if dice.randrange(3) == 0 else ""), None, who, ()
     if turn < 82 and len(pair.rows) < 100:
         return "POST", path, any_body(dice, ()), who, (JSON_BODY,)
     if turn < 91:
@@ -385,7 +411,9 @@ def any_policies(dice, table_of, requesters):
     policies = []
     for _ in range(dice.choice((1, 2, 3))):
         tried = [any_policy(dice) for _ in range(4)]
-        policies.append(next((each for each in tried if any(policy.decide(table_of(each), "list", who)[0] != policy.DENY for who in requesters)), tried[0]))
+        policies.append(next((each for each in tried
+                              if any(policy.decide(table_of(each), "list", who)[0] != policy.DENY
+                                     for who in requesters)), tried[0]))
     return policies
 
 
@@ -395,21 +423,28 @@ def any_policy(dice):
     open_to = dice.choice((
         {"permissions": {"user": {**rights, "delete": False}, "guest": {"read": True}, "self": rights}},
         {"permissions": {"user": {"create": True}, "self": rights, "guest": {}}},
-        {"permissions": {"guest": {"create": True, "read": True, "update": dice.choice((True, False))}, "user": {"list": True}}},
+        {"permissions": {"guest": {"create": True, "read": True, "update": dice.choice((True, False))},
+                         "user": {"list": True}}},
         {"permissions": {"guest": {"list": True}, "user": {"read": True, "create": True}, "self": {"update": True}}},
         {"permissions": {"guest": rights, "user": rights}},
-        {"expressionPermissions": {"read": "guest", "create": "user", "update": "self | role:moderator", "delete": "self"}},
-        {"expressionPermissions": {"read": "self | role:moderator", "create": "self", "update": "self", "list": "user & self"}},
-        {"expressionPermissions": {"read": "public", "update": "public", "create": "public", "list": "role:* | guest"}}))
+        {"expressionPermissions": {"read": "guest", "create": "user", "update": "self | role:moderator",
+                                   "delete": "self"}},
+        {"expressionPermissions": {"read": "self | role:moderator", "create": "self", "update": "self",
+                                   "list": "user & self"}},
+        {"expressionPermissions": {"read": "public", "update": "public", "create": "public",
+                                   "list": "role:* | guest"}}))
     closed = dice.choice(("admin", "admin", "role:nobody", "role:nobody & self", "admin | admin & user"))
     columns = {"secret": {"read": closed, "write": dice.choice(("user", "self", "admin", "public"))},
                "diary": {"read": dice.choice(("self", "self & user", "self | role:auditor"))}}
     for field in dice.sample(("score", "tags", "meta", "any", "body"), dice.choice((0, 1, 2))):
         columns[field] = {"read": dice.choice((closed, "self", "user", "role:moderator | self"))}
     listed = dice.choice((None, [], [{"expression": "guest", "filter": {"status": {"$ne": "hidden"}}}],
-                          [{"expression": "guest", "filter": {"status": "published"}}, {"expression": "self", "filter": {"createdBy": "$userId"}}],
-                          [{"expression": "user", "filter": {"status": {"$in": ["published", "internal"]}}}, {"expression": "public", "filter": {"owner": "$userId"}}],
+                          [{"expression": "guest", "filter": {"status": "published"}},
+                           {"expression": "self", "filter": {"createdBy": "$userId"}}],
+                          [{"expression": "user", "filter": {"status": {"$in": ["published", "internal"]}}},
+                           {"expression": "public", "filter": {"owner": "$userId"}}],
                           [{"expression": "role:moderator", "filter": {"status": {"$ne": "hidden"}, "n": {"$gte": 0}}},
                            {"expression": "guest", "filter": {"status": "published", "secret": {"$ne": "quux"}}}]))
-    security = {"guestAccess": dice.choice(("policy",) * 7 + ("off",)), "additionalFields": dice.choice(("allow", "strip", "reject"))}
+    security = {"guestAccess": dice.choice(("policy",) * 7 + ("off",)),
+                "additionalFields": dice.choice(("allow", "strip", "reject"))}
     return {**open_to, "columnPermissions": columns, "rowFilters": listed, "security": security}

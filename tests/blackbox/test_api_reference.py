@@ -27,7 +27,8 @@ class World:
     def __init__(self, app, people, dice):
         self.app, self.people, self.dice = app, people, dice
         self.ids = dict(zip(cases.IDS, [person.id for person in people if person.id]))
-        self.table = app.table({field: {} for field in FIELDS}, indexes=[{"name": f"by_{field}", "fields": {field: 1}} for field in ("title", "c", "v")])
+        self.table = app.table({field: {} for field in FIELDS},
+                               indexes=[{"name": f"by_{field}", "fields": {field: 1}} for field in ("title", "c", "v")])
         self.rows = {}
         for _ in range(12):
             self.add_row()
@@ -71,7 +72,8 @@ def any_operand(dice, ids):
 
 
 def any_filter(dice, ids):
-    return {field: any_operand(dice, ids) for field in dice.sample((*FIELDS, "createdBy", "c1.0", "nosuch"), dice.choice((1, 1, 2)))}
+    return {field: any_operand(dice, ids)
+            for field in dice.sample((*FIELDS, "createdBy", "c1.0", "nosuch"), dice.choice((1, 1, 2)))}
 
 
 def any_question(dice, ids):
@@ -85,7 +87,8 @@ def any_question(dice, ids):
         if dice.randrange(2):
             asked["searchType"] = dice.choice((*FIELDS, "createdBy", "c1.0"))
     if dice.randrange(2):
-        asked["sortBy"], asked["sortDirection"] = dice.choice((*FIELDS[2:4], "v", "id", "createdBy")), dice.choice(("asc", "desc"))
+        asked["sortBy"], asked["sortDirection"] = dice.choice((*FIELDS[2:4], "v", "id",
+                                                               "createdBy")), dice.choice(("asc", "desc"))
     if dice.randrange(4) == 0:
         asked["select"] = dice.sample((*FIELDS, "nosuch"), 2)
     return asked
@@ -136,7 +139,8 @@ def check_update(world, table, person):
     row_id, body = world.dice.choice((*world.rows, NO_ROW)), any_body(world)
     before = world.rows.get(row_id)
     answer = world.app.pk.patch(f"{world.table.path}/{row_id}", body, headers=person.headers())
-    wanted = policy.outcome(policy.update, table, person.requester(), before, body, (answer.json or {}).get("updatedAt"))
+    wanted = policy.outcome(policy.update, table, person.requester(), before, body,
+                            (answer.json or {}).get("updatedAt"))
     world.look_again()
     if answer.status != 200:
         assert world.rows.get(row_id) == before, "a refused update changed the row"
@@ -163,7 +167,8 @@ def check_spec(world, table, person):
     return "spec", wanted, got
 
 
-CHECKS = (check_list, check_list, check_list, check_list, check_read, check_read, check_create, check_update, check_update, check_delete, check_spec)
+CHECKS = (check_list, check_list, check_list, check_list, check_read, check_read, check_create, check_update,
+          check_update, check_delete, check_spec)
 
 
 @pytest.mark.parametrize("part", range(2))
@@ -178,4 +183,5 @@ def test_requests_are_answered_as_the_reference_answers_them(app, part):
         for _ in range(QUESTIONS):
             person = dice.choice((*people, *people, admin))
             what, wanted, got = dice.choice(CHECKS)(world, table, person)
-            assert got == wanted, f"ROWLOCK_SEED={SEED}, part {part}, policy {number}: {what} by {person.requester()} under {table['policy']}"
+            by = f"by {person.requester()} under {table['policy']}"
+            assert got == wanted, f"ROWLOCK_SEED={SEED}, part {part}, policy {number}: {what} {by}"

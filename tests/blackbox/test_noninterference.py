@@ -27,7 +27,8 @@ SEED = os.environ.get("ROWLOCK_SEED", "1")
 STREAM = 250  # requests of one stream, before the next has other rows and policies
 POLICY_EVERY, ROW_EVERY = 40, 45
 # Who asks, by number: the guest, then the users of people.py. Each with its share of the requests.
-KINDS = {"a guest": ([0], 4), "a user": ([1], 3), "a user with roles": ([2], 3), "a guest with an id": ([3], 2), "everybody in turn": ([0, 1, 2, 3, 4], 8)}
+KINDS = {"a guest": ([0], 4), "a user": ([1], 3), "a user with roles": ([2], 3), "a guest with an id": ([3], 2),
+         "everybody in turn": ([0, 1, 2, 3, 4], 8)}
 SHARES = sum(share for _, share in KINDS.values())
 
 policy = streams.policy
@@ -62,8 +63,10 @@ def sides(tmp_path_factory):
 def told(seed, pair, request, raw):
     """What there is to know of a difference."""
     who = "nobody" if request[3] is None else json.dumps(pair.requester(request[3]))
-    return "\n".join((f"ROWLOCK_SEED={SEED}, stream {seed}, request {pair.number}: {pair.sides[0].bytes_of(request, pair.number)[:2000]!r}",
-                      f"by {who} under {json.dumps(pair.policy)}", *(f"{status}: {body[:3000]!r}" for status, _, body in raw)))
+    asked = pair.sides[0].bytes_of(request, pair.number)[:2000]
+    return "\n".join((f"ROWLOCK_SEED={SEED}, stream {seed}, request {pair.number}: {asked!r}",
+                      f"by {who} under {json.dumps(pair.policy)}",
+                      *(f"{status}: {body[:3000]!r}" for status, _, body in raw)))
 
 
 def make_pair(sides, seed, who, differ, preset):
@@ -140,7 +143,7 @@ def test_compat_tells_of_rows_by_their_id_and_of_nothing_else(sides, kind):
             if wanted and wanted[0] != wanted[1]:
                 assert answered(raw) == wanted, told(turn, pair, request, raw)
                 told_of += 1
-                if request[0] == "DELETE":
+                if request[0] == "DELETE" and 200 in (status for status, _, _ in raw):
                     pair.rows[at] = (None, None)
             else:
                 assert seen[0] == seen[1], told(turn, pair, request, raw)
@@ -155,7 +158,8 @@ def test_exception_a_unique_column_that_may_be_written_and_not_read_tells_its_va
     app.settings(securityPreset="hardened")
     members = {"permissions": {"guest": {"create": True, "read": True}}, "security": {"guestAccess": "policy"},
                "columnPermissions": {"code": {"read": "admin", "write": "guest"}}}
-    table = app.table({"title": {"bsonType": "string"}, "code": {"bsonType": "string", "unique": True}}, permissions=members["permissions"])
+    table = app.table({"title": {"bsonType": "string"}, "code": {"bsonType": "string", "unique": True}},
+                      permissions=members["permissions"])
 
     saved = table.policy(**members)
     table.add({"title": "there", "code": "taken"})
@@ -170,12 +174,14 @@ def test_exception_a_unique_column_that_may_be_written_and_not_read_tells_its_va
 def test_exception_hidden_rows_of_ones_own_count_against_the_limit(sides):
     app, person = sides[0].app, sides[0].people[1]
     app.settings(securityPreset="hardened")
-    members = {"permissions": {"user": {"create": True, "read": True}}, "rowFilters": [{"expression": "user", "filter": {"status": "published"}}],
+    members = {"permissions": {"user": {"create": True, "read": True}},
+               "rowFilters": [{"expression": "user", "filter": {"status": "published"}}],
                "security": {"maxRowsPerOwner": 2}}
     table = app.table({"status": {"bsonType": "string"}}, permissions=members["permissions"])
     saved = table.policy(**members)
 
-    answers = [app.pk.post(table.path, {"status": status}, headers=person.headers()) for status in ("draft", "published", "published")]
+    answers = [app.pk.post(table.path, {"status": status}, headers=person.headers())
+               for status in ("draft", "published", "published")]
     listed = app.pk.get(table.path, headers=person.headers())
 
     assert [warning for warning in saved.json["warnings"] if warning.startswith("owner-limit-visible:")]
