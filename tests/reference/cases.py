@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The questions of the comparison: everything in a small scope, and random ones. A case is a dict
-{"table", "preset", "policy", "who": [requester...], "columns": [name...], "rows": [row...], "asked": [andFilters...]}."""
+{"table", "preset", "policy", "who": [requester...], "columns": [name...], "rows": [row...],
+"asked": [andFilters...]}."""
 
 import itertools
 
@@ -11,13 +12,15 @@ ATOMS = ("user", "guest", "admin", "self", "public", "role:a", "role:b", "role:*
 ROLE_SETS = ([], ["a"], ["b"], ["a", "b"])
 REQUESTERS = [{"group": group, "id": user_id, "roles": roles}
               for group in ("admin", "user", "guest") for user_id in (None, "u1") for roles in ROLE_SETS]
-ROWS = [{"createdBy": "u1", "v": 1, "o": "u1", "c": 3}, {"createdBy": "u2", "v": 1, "o": "u1", "c": 3}, {"createdBy": "", "v": 2, "o": ""}]
+ROWS = [{"createdBy": "u1", "v": 1, "o": "u1", "c": 3}, {"createdBy": "u2", "v": 1, "o": "u1", "c": 3},
+        {"createdBy": "", "v": 2, "o": ""}]
 COLUMNS = ["c", "v", "createdBy"]
 
 
 def case(policy, table="t", preset="compat", who=None, rows=None, columns=None, asked=()):
     return {"table": table, "preset": preset, "policy": policy, "who": REQUESTERS if who is None else who,
-            "rows": ROWS if rows is None else rows, "columns": COLUMNS if columns is None else columns, "asked": list(asked)}
+            "rows": ROWS if rows is None else rows, "columns": COLUMNS if columns is None else columns,
+            "asked": list(asked)}
 
 
 def expressions(atoms):
@@ -47,10 +50,12 @@ def every_set_of_operations():
             for text in kinds:
                 whole = {**by_op, **({} if text is None else {op: text})}
                 if whole:
-                    yield case({"expressionPermissions": whole, "permissions": {"user": {"create": True}}}, rows=ROWS[:2], columns=[])
+                    yield case({"expressionPermissions": whole, "permissions": {"user": {"create": True}}},
+                               rows=ROWS[:2], columns=[])
 
 
-GUARDS = [{}, {"requireExplicitPolicy": True}, {"requireExplicitPolicy": False}, {"guestAccess": "off"}, {"guestAccess": "policy"},
+GUARDS = [{}, {"requireExplicitPolicy": True}, {"requireExplicitPolicy": False}, {"guestAccess": "off"},
+          {"guestAccess": "policy"},
           {"guestAccess": "off", "requireExplicitPolicy": True}]
 
 
@@ -58,7 +63,8 @@ def every_guard():
     """Names of tables, presets and settings around policies that are null, empty or open."""
     policies = [{}, {"permissions": {}}, {"permissions": {"guest": {"read": True}, "user": {"list": True}}},
                 {"expressionPermissions": {"read": "guest"}}, {"permissions": {"self": {op: True for op in OPS}}}]
-    for table, preset, guard, policy in itertools.product(("t", "_t", "users", "accounts", "sessions", "files", "Users"),
+    for table, preset, guard, policy in itertools.product(("t", "_t", "users", "accounts", "sessions", "files",
+                                                           "Users"),
                                                           ("compat", "hardened"), GUARDS, policies):
         yield case({**policy, "security": guard}, table, preset)
 
@@ -82,16 +88,19 @@ def every_matrix():
 
 def every_column_rule():
     """Shapes of column rules around tables that let all rows, own rows or none through."""
-    tables = [{"permissions": {"user": {op: True for op in OPS}, "guest": {"read": True}}}, {"permissions": {"self": {op: True for op in OPS}}},
+    tables = [{"permissions": {"user": {op: True for op in OPS}, "guest": {"read": True}}},
+              {"permissions": {"self": {op: True for op in OPS}}},
               {"expressionPermissions": {op: "self" for op in OPS}}]
     kinds = (None, *EXPRESSION_KINDS, "admin", "public")
     for table, read, write in itertools.product(tables, kinds, kinds):
         rule = {access: text for access, text in (("read", read), ("write", write)) if text is not None}
         for columns in ({"c": rule}, {"c": rule, "v": {"read": "self"}}, {"cc": rule, "C": rule}):
-            yield case({**table, "columnPermissions": columns}, asked=({"c": 3}, {"c.x": {"$exists": False}, "v": 1}, {"createdBy": "u1"}))
+            yield case({**table, "columnPermissions": columns},
+                       asked=({"c": 3}, {"c.x": {"$exists": False}, "v": 1}, {"createdBy": "u1"}))
 
 
-FILTERS = ({}, {"v": 1}, {"createdBy": "$userId"}, {"o": "$userId"}, {"v": {"$in": [1, "$userId"]}}, {"o": {"$ne": "$userId"}})
+FILTERS = ({}, {"v": 1}, {"createdBy": "$userId"}, {"o": "$userId"}, {"v": {"$in": [1, "$userId"]}},
+           {"o": {"$ne": "$userId"}})
 
 
 def every_row_filter(most):
@@ -114,7 +123,8 @@ TOKENS = ("user", "self", "role:", "role:a", "role:*", "role:A", "a", "|", "&", 
 def every_text(tokens):
     """What may and what may not be an expression: every sequence of that many tokens."""
     for words in itertools.product(TOKENS, repeat=tokens):
-        yield case({"expressionPermissions": {"read": "".join(words)}}, who=REQUESTERS[-2:-1], rows=ROWS[:1], columns=[])
+        yield case({"expressionPermissions": {"read": "".join(words)}}, who=REQUESTERS[-2:-1], rows=ROWS[:1],
+                   columns=[])
 
 
 # --- random cases ---
@@ -141,7 +151,8 @@ def any_expression(dice):
 
 def damaged(dice, text):
     at = dice.randrange(len(text))
-    return text[:at] + dice.choice(("", "|", "&", " ", "x", ":", "(", "\t", "A", "*", "\u00e9")) + text[at + dice.randrange(2):]
+    put = dice.choice(("", "|", "&", " ", "x", ":", "(", "\t", "A", "*", "\u00e9"))
+    return text[:at] + put + text[at + dice.randrange(2):]
 
 
 def any_text(dice, damage):
@@ -155,7 +166,8 @@ def some_of(dice, names, value):
 
 def any_filter(dice):
     fields = dice.sample(("v", "o", "createdBy", "title"), dice.choice((0, 1, 1, 2)))
-    operands = (1, "u1", "$userId", {"$in": ["$userId", 1]}, {"$nin": ["$userId"]}, {"$ne": "u1"}, {"$ne": "$userId"}, {"$gt": 0},
+    operands = (1, "u1", "$userId", {"$in": ["$userId", 1]}, {"$nin": ["$userId"]}, {"$ne": "u1"},
+                {"$ne": "$userId"}, {"$gt": 0},
                 {"$exists": True}, None)
     return {field: dice.choice(operands) for field in fields}
 
@@ -163,12 +175,16 @@ def any_filter(dice):
 def any_asked(dice):
     """A client's filter: there $userId is a text like any other."""
     asked = any_filter(dice)
-    return {**asked, dice.choice(("c", "title.x", "C", "o.0")): dice.choice((1, None, {"$exists": False}))} if dice.randrange(3) == 0 else asked
+    if dice.randrange(3) == 0:
+        asked[dice.choice(("c", "title.x", "C", "o.0"))] = dice.choice((1, None, {"$exists": False}))
+    return asked
 
 
 def any_security(dice):
-    values = {"rowFilterScope": ("list", "read", "all"), "rowFilterNoMatch": ("deny", "allow"), "forbiddenRows": ("403", "404"),
-              "requireExplicitPolicy": (True, False), "guestAccess": ("policy", "policy", "off"), "writeResponse": ("full", "minimal")}
+    values = {"rowFilterScope": ("list", "read", "all"), "rowFilterNoMatch": ("deny", "allow"),
+              "forbiddenRows": ("403", "404"),
+              "requireExplicitPolicy": (True, False), "guestAccess": ("policy", "policy", "off"),
+              "writeResponse": ("full", "minimal")}
     return {name: dice.choice(choices) for name, choices in values.items() if dice.randrange(3) == 0}
 
 
@@ -195,7 +211,8 @@ def any_requester(dice):
 
 
 def any_row(dice):
-    row = {"createdBy": dice.choice(("", *IDS)), "v": dice.choice((0, 1, 2, "1", None, True)), "o": dice.choice((*IDS, "", "$userId", [IDS[0]]))}
+    row = {"createdBy": dice.choice(("", *IDS)), "v": dice.choice((0, 1, 2, "1", None, True)),
+           "o": dice.choice((*IDS, "", "$userId", [IDS[0]]))}
     return {name: value for name, value in row.items() if name == "createdBy" or dice.randrange(4)}
 
 

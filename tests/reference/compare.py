@@ -61,7 +61,8 @@ def seen_of(table, who, row, decided, columns):
     owner = reference.owns(who, row)
     writable = reference.outcome(reference.check_writes, table, who, row, owner)[0] == 200
     shown = reference.project(table, who, {**SYSTEM, **row})
-    return "".join("01"[each] for each in (owner, *(reference.reachable(table, who, op, row, decided[op][0]) for op in OPS[1:]),
+    return "".join("01"[each]
+                   for each in (owner, *(reference.reachable(table, who, op, row, decided[op][0]) for op in OPS[1:]),
                                            writable, *(name in shown for name in columns)))
 
 
@@ -76,8 +77,10 @@ def asked_of(table, who, rows, members):
 def answer_of(table, who, columns, rows, asked):
     """What the tool has to print for one requester."""
     decided = {op: reference.decide(table, op, who) for op in OPS}
-    ops = "".join(("s" if code == reference.SYSTEM else LETTER[verdict]) + str(step) for verdict, code, step in decided.values())
-    fields = "".join(LETTER[reference.column(table, who, name, access)] for name in columns for access in ("read", "write"))
+    ops = "".join(("s" if code == reference.SYSTEM else LETTER[verdict]) + str(step) for verdict, code,
+                  step in decided.values())
+    fields = "".join(LETTER[reference.column(table, who, name, access)] for name in columns
+                     for access in ("read", "write"))
     entries = table["policy"].get("rowFilters") or []
     kinds = "".join("-" if who["group"] == "admin" else LETTER[reference.contribution(who, entry)] for entry in entries)
     seen = "".join(seen_of(table, who, row, decided, columns) for row in rows)
@@ -109,7 +112,8 @@ def smaller(value):
     """Values with one thing less; what has to be there is not taken away: a requester's members, a row's createdBy."""
     if isinstance(value, dict):
         for name in value:
-            if name not in ("table", "preset", "policy", "who", "columns", "rows", "asked", "group", "id", "roles", "createdBy"):
+            if name not in ("table", "preset", "policy", "who", "columns", "rows", "asked", "group", "id", "roles",
+                            "createdBy"):
                 yield {each: member for each, member in value.items() if each != name}
         for name, member in value.items():
             yield from ({**value, name: less} for less in smaller(member))
@@ -144,7 +148,7 @@ def tuples_in(case):
 
 
 def compare(tool, source):
-    """The numbers of cases and of (policy, requester, operation, row) tuples; raises Difference at the first difference."""
+    """The numbers of cases and of (policy, requester, operation, row) tuples; raises the first Difference."""
     count = tuples = 0
     source = iter(source)
     while batch := list(itertools.islice(source, BATCH)):
@@ -152,13 +156,15 @@ def compare(tool, source):
             if got != wanted:
                 least = shrink(tool, case)
                 (got, wanted), = tool.ask([least])
-                raise Difference(f"case {count}, shrunk: {json.dumps(least)}\n  reference: {wanted}\n  firmware:  {got}")
+                raise Difference(f"case {count}, shrunk: {json.dumps(least)}\n"
+                                 f"  reference: {wanted}\n  firmware:  {got}")
             count += 1
             tuples += tuples_in(case)
     return count, tuples
 
 
-EXHAUSTIVE = [(f"every expression of {atoms} atoms", lambda atoms=atoms: cases.every_expression(atoms)) for atoms in range(1, 5 if FULL else 4)] + [
+EXHAUSTIVE = [(f"every expression of {atoms} atoms", lambda atoms=atoms: cases.every_expression(atoms))
+              for atoms in range(1, 5 if FULL else 4)] + [
     ("every set of operations with an expression", cases.every_set_of_operations),
     ("every guard before the policy", cases.every_guard),
     ("every matrix of rights", cases.every_matrix),
@@ -224,7 +230,8 @@ def main():
     runs = [("the reference answers the vectors of the contract", contract_vectors)]
     runs += [(name, lambda source=source: same_answers(program, source())) for name, source in EXHAUSTIVE]
     runs.append((f"random cases, ROWLOCK_SEED={SEED}", lambda: same_answers(program, random_cases(SEED, TUPLES // 10))))
-    runs += [(f"the planted defect {plant} is found", lambda plant=plant: found_plant(program, plant)) for plant in PLANTS]
+    runs += [(f"the planted defect {plant} is found", lambda plant=plant: found_plant(program, plant))
+             for plant in PLANTS]
     fine = [report(number, name, function) for number, (name, function) in enumerate(runs, 1)]
     print(f"1..{len(runs)}")
     return 0 if all(fine) else 1

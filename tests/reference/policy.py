@@ -77,14 +77,16 @@ def check_row_filters(entries):
     if len(entries) > 20:
         raise Malformed("too many")
     for entry in entries:
-        if not isinstance(entry, dict) or set(entry) != {"expression", "filter"} or not isinstance(entry["filter"], dict):
+        if not isinstance(entry, dict) or set(entry) != {"expression", "filter"} or not isinstance(entry["filter"],
+                                                                                                   dict):
             raise Malformed(entry)
         expressions.parse(entry["expression"])
 
 
 def check_policy(policy):
     """Raises Malformed where the contract says 400. Filters themselves are 4.4's business."""
-    for name, shape, check in (("permissions", dict, check_permissions), ("expressionPermissions", dict, check_operations),
+    for name, shape, check in (("permissions", dict, check_permissions),
+                               ("expressionPermissions", dict, check_operations),
                                ("columnPermissions", dict, check_columns), ("rowFilters", list, check_row_filters)):
         value = policy.get(name)
         if value is not None:
@@ -232,7 +234,8 @@ def covered(table, op):
 def reachable(table, who, op, row, verdict=None):
     """Whether a request of this kind reaches this row. verdict: that of decide, if it is known already."""
     verdict = verdict or decide(table, op, who)[0]
-    return (verdict == ALLOW or verdict == OWNER and owns(who, row)) and (not covered(table, op) or filtered_in(table, who, row))
+    return (verdict == ALLOW or verdict == OWNER and owns(who, row)) and (not covered(table, op) or
+                                                                          filtered_in(table, who, row))
 
 
 # --- 3.6: whole requests ---
@@ -291,7 +294,8 @@ def named_in(question):
 
 
 def check_question(table, who, question):
-    for field in named_in(question) | ({question["searchType"]} if question.get("search") and question.get("searchType") else set()):
+    for field in named_in(question) | ({question["searchType"]} if question.get("search") and
+                                       question.get("searchType") else set()):
         if column(table, who, field.split(".")[0], "read") == DENY:
             raise Refused(403, DENIED)
     if question.get("sortBy") and column(table, who, question["sortBy"].split(".")[0], "read") != ALLOW:

@@ -47,7 +47,8 @@
 
 enum plant { PLANT_NONE, PLANT_LIST_IS_READ, PLANT_FIRST_ROLE_LOST, PLANT_OWN_COLUMN_FOR_ALL, PLANT_NOBODY_OWNS_EMPTY };
 
-static const char *const plant_names[] = {"", "list-is-read", "first-role-lost", "own-column-for-all", "nobody-owns-empty"};
+static const char *const plant_names[] = {"", "list-is-read", "first-role-lost", "own-column-for-all",
+                                          "nobody-owns-empty"};
 
 static const enum rls_op ops[RLS_OPS] = {RLS_CREATE, RLS_READ, RLS_UPDATE, RLS_DELETE, RLS_LIST};
 
@@ -119,7 +120,8 @@ static struct rls_who read_who(const struct json_value *value, struct span roles
     } else if (span_equal(group, span_lit("admin"))) {
         who.group = RLS_ADMIN;
     }
-    for (size_t at = tool.plant == PLANT_FIRST_ROLE_LOST ? 1 : 0; at < given->as.array.count && who.role_count < ROLES_MAX; at++) {
+    for (size_t at = tool.plant == PLANT_FIRST_ROLE_LOST ? 1 : 0;
+         at < given->as.array.count && who.role_count < ROLES_MAX; at++) {
         roles[who.role_count++] = text_of(&given->as.array.items[at]);
     }
     return who;
@@ -166,7 +168,8 @@ static void encode_row(const struct json_value *row)
 {
     const size_t at = tool.row_count++;
     const struct row_id id = {{(uint8_t)at}};
-    const struct row_write write = {.arena = tool.arena, .schema = tool.schema, .now = {1767323045678}, .out = tool.encoded[at]};
+    const struct row_write write = {
+        .arena = tool.arena, .schema = tool.schema, .now = {1767323045678}, .out = tool.encoded[at]};
     struct span encoded = SPAN_NONE;
     struct json_member *members = NULL;
     struct json_value body = {.type = JSON_OBJECT};
@@ -219,7 +222,8 @@ static void print_rows(const struct meeting *meeting)
 
     for (size_t at = 0; at < tool.row_count; at++) {
         const struct row *row = &tool.rows[at];
-        const bool wrongly = tool.plant == PLANT_NOBODY_OWNS_EMPTY && span_equal(meeting->bound->who.id, row->created_by);
+        const bool wrongly =
+            tool.plant == PLANT_NOBODY_OWNS_EMPTY && span_equal(meeting->bound->who.id, row->created_by);
         const bool owns = rls_owns(&meeting->bound->who, row->created_by) || wrongly;
 
         putchar(owns ? '1' : '0');
@@ -234,7 +238,11 @@ static void print_rows(const struct meeting *meeting)
 static void print_asked(const struct meeting *meeting)
 {
     const struct json_value *asked = member(meeting->asked, "asked");
-    const struct filter_scope scope = {.kind = FILTER_OF_CLIENT, .arena = tool.arena, .schema = tool.schema, .rls = meeting->bound, .work = tool.spent};
+    const struct filter_scope scope = {.kind = FILTER_OF_CLIENT,
+                                       .arena = tool.arena,
+                                       .schema = tool.schema,
+                                       .rls = meeting->bound,
+                                       .work = tool.spent};
 
     for (size_t at = 0; at < asked->as.array.count; at++) {
         const struct filter *filter = NULL;
@@ -248,8 +256,9 @@ static void print_asked(const struct meeting *meeting)
             continue;
         }
         for (size_t i = 0; i < tool.row_count; i++) {
-            const struct filter_subject subject = {
-                .row = &tool.rows[i], .owns = rls_owns(&meeting->bound->who, tool.rows[i].created_by), .work = tool.spent};
+            const struct filter_subject subject = {.row = &tool.rows[i],
+                                                   .owns = rls_owns(&meeting->bound->who, tool.rows[i].created_by),
+                                                   .work = tool.spent};
             bool match = false;
 
             must(filter_match(filter, &subject, &match), "a filter on a row");
@@ -260,8 +269,8 @@ static void print_asked(const struct meeting *meeting)
 
 /* --- one case --- */
 
-static void answer_for(const struct rls_table *table, const struct policy_filters *filters, const struct json_value *requester,
-                       const struct json_value *asked)
+static void answer_for(const struct rls_table *table, const struct policy_filters *filters,
+                       const struct json_value *requester, const struct json_value *asked)
 {
     static struct rls_bound bound;
     struct span roles[ROLES_MAX];

@@ -17,7 +17,8 @@ def requester(name):
 def rows_of(vector, who):
     """By label; the ids in the order of the labels."""
     data = DATA["data"][vector.get("data", "plain")]
-    return {label: {**SYSTEM, **row, "id": f"{at:024x}", "createdBy": who["id"] or "" if row["createdBy"] == "$self" else row["createdBy"]}
+    return {label: {**SYSTEM, **row, "id": f"{at:024x}", "createdBy": who["id"] or ""
+                    if row["createdBy"] == "$self" else row["createdBy"]}
             for at, (label, row) in enumerate(data.items())}
 
 
@@ -26,7 +27,7 @@ def schema_of(vector):
 
 
 def answered(vector, table, who, rows):
-    """policy.outcome of the vector's request. Undeclared fields are the schema's business and no part of the reference."""
+    """policy.outcome of the vector's request. Undeclared fields are the schema's business, so they are looked at here."""
     row, body = rows.get(vector["row"]), vector.get("body", {"title": "n"})
     extra = policy.setting(table, "additionalFields")
     if vector["op"] in ("create", "update") and extra != "allow":
@@ -34,8 +35,10 @@ def answered(vector, table, who, rows):
         if undeclared and extra == "reject":
             return 400, "data/validation-error"
         body = {name: value for name, value in body.items() if name not in undeclared}
-    call = {"list": (policy.list_rows, list(rows.values()), vector.get("query", {})), "read": (policy.read, row, (vector.get("query") or {}).get("select")),
-            "create": (policy.create, body, {**SYSTEM, "id": "new"}), "update": (policy.update, row, body), "delete": (policy.delete, row),
+    call = {"list": (policy.list_rows, list(rows.values()), vector.get("query", {})),
+            "read": (policy.read, row, (vector.get("query") or {}).get("select")),
+            "create": (policy.create, body, {**SYSTEM, "id": "new"}), "update": (policy.update, row, body),
+            "delete": (policy.delete, row),
             "spec": (policy.described, list(schema_of(vector)))}[vector["op"]]
     return policy.outcome(call[0], table, who, *call[1:])
 
@@ -50,11 +53,14 @@ def faults(vector, table, who, rows):
         answer = told if isinstance(told, dict) else {}
         labels = {row["id"]: label for label, row in rows.items()}
         wanted = vector.get("rows")
-        if wanted == "all" and total != len(rows) or wanted == "own" and any(not policy.owns(who, row) for row in items):
+        if wanted == "all" and total != len(rows) or wanted == "own" and any(not policy.owns(who, row)
+                                                                             for row in items):
             yield "rows", items
-        if isinstance(wanted, list) and (sorted(labels[row["id"]] for row in items) != sorted(wanted) or total != len(wanted)):
+        if isinstance(wanted, list) and (sorted(labels[row["id"]] for row in items) != sorted(wanted) or
+                                         total != len(wanted)):
             yield "rows", items
-        if vector["op"] != "spec" and set(vector.get("shown", ())) - set(answer) or set(vector.get("hidden", ())) & set(answer):
+        shown, hidden = set(vector.get("shown", ())), set(vector.get("hidden", ()))
+        if vector["op"] != "spec" and shown - set(answer) or hidden & set(answer):
             yield "columns", answer
         if "exact" in vector and vector["op"] != "spec" and set(answer) != set(vector["exact"]):
             yield "columns", answer
@@ -66,7 +72,7 @@ def faults(vector, table, who, rows):
 
 
 def wrong():
-    """The vectors that the reference answers in another way, and how many there were. `then` is the black box's business."""
+    """The vectors that the reference answers in another way, and how many there were; without those of `then`."""
     found, count = [], 0
     for vector in DATA["vectors"]:
         if vector["row"] == "made":
@@ -74,7 +80,8 @@ def wrong():
         who = requester(vector["who"])
         table = {"name": vector["table"], "preset": "compat", "policy": DATA["policies"][vector["policy"]]}
         count += 1
-        found += [f"vector {vector['n']}: {fault}, and the contract says {json.dumps(vector)}" for fault in faults(vector, table, who, rows_of(vector, who))]
+        found += [f"vector {vector['n']}: {fault}, and the contract says {json.dumps(vector)}"
+                  for fault in faults(vector, table, who, rows_of(vector, who))]
     for each in DATA["rejected"]:
         count += 1
         try:
