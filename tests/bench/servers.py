@@ -16,7 +16,9 @@ from pathlib import Path
 
 SERVER_CORE = "0"
 PG_BIN = Path("/usr/lib/postgresql/15/bin")
+START_SECONDS = 20
 STOP_SECONDS = 20
+PORT_ATTEMPTS = 10
 
 
 def free_port():
@@ -25,14 +27,39 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for_port(port, seconds=20):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"nothing listens on port {port}")
+def listens(pid, port):
+    """Whether that process itself listens there: to connect would not tell it from another one."""
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    wanted = {f"socket:[{part[9]}]" for part in sockets if part[1].endswith(f":{port:04X}") and part[3] == "0A"}
+    try:
+        return any(os.readlink(fd) in wanted for fd in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # it, or one of its files, has just gone
+        return False
+
+
+def end(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def start_on_free_port(start):
+    """start(port) answers a process that is to listen there. A port that is free now may be another's a moment later,
+    so a process that does not come up is started again on the next one. Answers the process and its port."""
+    for _ in range(PORT_ATTEMPTS):
+        port = free_port()
+        process = start(port)
+        until = time.monotonic() + START_SECONDS
+        while process.poll() is None and time.monotonic() < until:
+            if listens(process.pid, port):
+                return process, port
+            time.sleep(0.05)
+        end(process)
+    raise RuntimeError(f"{process.args} came up on none of {PORT_ATTEMPTS} ports")
 
 
 def make_certificate(folder):
@@ -49,13 +76,8 @@ class Server:
     pid = None
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            end(self.process)
 
     def __enter__(self):
         return self
@@ -68,12 +90,13 @@ class Nginx(Server):
     """Answers every request with the same JSON text and headers that Rowlock answers a point read with."""
 
     def __init__(self, folder, body, headers):
-        self.port = free_port()
         make_certificate(folder)
         lines = "".join(f'      add_header {name} "{value}" always;\n' for name, value in headers)
         text = body.replace("'", "")
         config = Path(folder) / "nginx.conf"
-        config.write_text(f"""
+
+        def start(port):
+            config.write_text(f"""
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
@@ -81,7 +104,7 @@ http {{
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
-    listen 127.0.0.1:{self.port} ssl;
+    listen 127.0.0.1:{port} ssl;
     ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
     ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; ssl_session_cache off; ssl_session_tickets off;
     location / {{
@@ -90,11 +113,12 @@ http {{
   }}
 }}
 """)
-        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, "nginx", "-p", folder, "-c", str(config)],
-                                        stderr=subprocess.DEVNULL)
+            return subprocess.Popen(["taskset", "-c", SERVER_CORE, "nginx", "-p", folder, "-c", str(config)],
+                                    stderr=subprocess.DEVNULL)
+
+        self.process, self.port = start_on_free_port(start)
         self.pid = self.process.pid
         self.url = f"https://127.0.0.1:{self.port}/"
-        wait_for_port(self.port)
 
 
 class Postgres(Server):
@@ -102,7 +126,6 @@ class Postgres(Server):
 
     def __init__(self, folder, body, rows):
         self.rows = rows
-        self.port = free_port()
         self.folder = Path(folder)
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         make_certificate(folder)
@@ -111,13 +134,13 @@ class Postgres(Server):
                 shutil.chown(path, "postgres")
         data = self.folder / "pg"
         self._run([str(PG_BIN / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "--no-sync"])
-        self.process = subprocess.Popen(self._as_user([
-            "taskset", "-c", SERVER_CORE, str(PG_BIN / "postgres"), "-D", str(data), "-p", str(self.port),
+        self.process, self.port = start_on_free_port(lambda port: subprocess.Popen(self._as_user([
+            "taskset", "-c", SERVER_CORE, str(PG_BIN / "postgres"), "-D", str(data), "-p", str(port),
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "ssl=on",
             "-c", f"ssl_cert_file={folder}/cert.pem", "-c", f"ssl_key_file={folder}/key.pem",
-            "-c", "max_connections=100"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            "-c", "max_connections=100"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         self.pid = self.process.pid
-        wait_for_port(self.port)
+        self._wait_until_ready()
         self._sql(f"""
             CREATE TABLE posts (id int PRIMARY KEY, title text, body text, status text, owner text);
             INSERT INTO posts SELECT i, '{body["title"]}', '{body["body"]}', '{body["status"]}', 'u' || i
@@ -136,6 +159,14 @@ class Postgres(Server):
     def _as_user(self, command):
         return command if os.geteuid() != 0 else ["setpriv", "--reuid=postgres", "--regid=postgres",
                                                   "--clear-groups", *command]
+
+    def _wait_until_ready(self):
+        """It listens before it answers."""
+        until = time.monotonic() + START_SECONDS
+        while subprocess.run([str(PG_BIN / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode:
+            if time.monotonic() > until:
+                raise RuntimeError("PostgreSQL does not become ready")
+            time.sleep(0.05)
 
     def _run(self, command):
         subprocess.run(self._as_user(command), check=True, capture_output=True)
