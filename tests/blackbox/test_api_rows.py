@@ -268,7 +268,7 @@ def test_a_known_path_with_another_method_is_405_and_says_which_are_allowed(app,
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v2/data/x", "/v1/data", "/v1/data/", "/v1/data/x/y/z", "/v1/admin",
                                   "/v1/auth",
-                                  "/v1/users", "/v1/files/x", "/v1/mcp", "/v1/storage/x", "/v1/health", "/v1/system",
+                                  "/v1/users/x/y", "/v1/files/x", "/v1/mcp", "/v1/storage/x", "/v1/health", "/v1/system",
                                   "/v1/admin/nosuch", "/healthz/x", "/v1/batch"])
 def test_a_path_that_does_not_exist_is_404(app, path):
     assert error(app.sk.get(path)) == NOT_FOUND
