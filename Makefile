@@ -138,7 +138,7 @@ sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
 support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
-	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover analyze bench bench-built format \
+	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built format \
 	install clean help FORCE
 
 all: build
@@ -153,7 +153,7 @@ help:
 	@echo '  unit T=name  one test program; blackbox K=expr: the black-box tests that match'
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
 	@echo '  check-all    hours: other sanitizers, compilers, configurations, proofs'
-	@echo '  lint  analyze  cover  proof  fuzz TIME=60  bench  format'
+	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  format'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -446,6 +446,13 @@ cover: $(TESTS_cov)
 	@lcov --list $(OUT)/cov/ours.info --rc lcov_branch_coverage=1
 	@tests/lint/covered.sh $(OUT)/cov/ours.info firmware/rls
 	@echo 'in detail: $(OUT)/cov/html/index.html'
+
+# Changes the policy evaluator at one place at a time; its tests must notice. Some minutes.
+mutate: $(OBJECTS_debug) $(SUPPORT_debug)
+	@COMPILE='$(CC) $(BASE) -w $(INCLUDE) -isystem $(WOLFSSL)/include -D_GNU_SOURCE' \
+		OBJECTS='$(OBJECTS_debug) $(OUT)/debug/obj/tests/lib/json_box.o' \
+		LIBS='$(WOLFSSL)/lib/libwolfssl.a -lcmocka $(LIBS)' \
+		$(PYTHON) tests/mutation/mutate.py --jobs $(JOBS) --work $(OUT)/mutation $(if $(T),--only $(T))
 
 ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))
 CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra

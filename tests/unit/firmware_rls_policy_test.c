@@ -386,6 +386,9 @@ static void a_policy_says_nothing_about_what_it_does_not_have(void **state)
     assert_false(rls_policy_has_subject(NULL, RLS_SUBJECT_USER));
     assert_null(rls_policy_expression(NULL, RLS_READ).data);
     assert_true(rls_column_count(NULL) == 0 && rls_filter_count(NULL) == 0 && rls_policy_tests(NULL).data == NULL);
+    assert_int_equal(rls_policy_right(policy, RLS_SUBJECT_GUEST, (enum rls_op)RLS_OPS), RLS_UNSET);
+    SCOPED_RLS_POLICY struct rls_policy *one = compile(f, "{\"columnPermissions\":{\"a\":{}}}");
+    assert_true(rls_columns_any(one));
     assert_true(rls_columns_any(policy) && !rls_columns_any(NULL));
     assert_string_equal(rls_op_name(RLS_LIST), "list");
     assert_string_equal(rls_op_name((enum rls_op)RLS_OPS), "");
@@ -439,6 +442,9 @@ static void rls_policy_without_columns_drops_their_rules_and_no_others(void **st
     assert_true(says(rls_column_source(changed, 1, RLS_COLUMN_WRITE), "admin"));
     assert_int_equal(rls_filter_count(changed), 2);
     assert_int_equal(rls_column_count(policy), 4);
+    SCOPED_RLS_POLICY struct rls_policy *first_kept = NULL;
+    assert_int_equal(rls_policy_without_columns(policy, gone, 1, &first_kept), ERR_OK);
+    assert_true(rls_column_count(first_kept) == 3 && says(rls_column_name(first_kept, 0), "a"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, json_box_set_up, json_box_tear_down)
