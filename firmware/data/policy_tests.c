@@ -26,15 +26,18 @@ struct test {
 };
 
 /* The run of one test. */
-struct run {
+struct policy_test_run {
     const struct policy_tests *tests;
     struct test test;
     struct rls_bound bound;
     struct schema_report *report; /* of a row that the schema refuses */
+    struct schema_report *failed; /* the tests that do not hold */
+    const struct json_value *list;
+    size_t next;
     struct rls_problem problem;
 };
 
-static enum err refuse(struct run *run, const char *member, const char *why)
+static enum err refuse(struct policy_test_run *run, const char *member, const char *why)
 {
     const int len = snprintf(run->problem.where, sizeof run->problem.where, "tests.%zu%s%s", run->test.at,
                              member[0] == '\0' ? "" : ".", member);
@@ -46,7 +49,7 @@ static enum err refuse(struct run *run, const char *member, const char *why)
 
 /* --- reading --- */
 
-static enum err read_requester(struct run *run, const struct json_value *as)
+static enum err read_requester(struct policy_test_run *run, const struct json_value *as)
 {
     char where[RLS_WHERE_MAX];
 
@@ -54,7 +57,7 @@ static enum err read_requester(struct run *run, const struct json_value *as)
     return policy_who_read(run->tests->arena, as, where, &run->test.who, &run->problem);
 }
 
-static enum err read_op(struct run *run, const struct json_value *op)
+static enum err read_op(struct policy_test_run *run, const struct json_value *op)
 {
     for (unsigned int i = 0; op != NULL && op->type == JSON_STRING && i < RLS_OPS; i++) {
         if (span_equal(span_str(rls_op_name((enum rls_op)i)), op->as.text)) {
@@ -74,7 +77,7 @@ static bool is_list_of_texts(const struct json_value *list)
     return texts;
 }
 
-static enum err read_expected(struct run *run, const struct json_value *expect)
+static enum err read_expected(struct policy_test_run *run, const struct json_value *expect)
 {
     static const char *const members[] = {"allow", "hidden"};
     const struct json_value *allow = json_find(expect, span_lit("allow"));
@@ -96,7 +99,7 @@ static enum err read_expected(struct run *run, const struct json_value *expect)
     return ERR_OK;
 }
 
-static enum err read_object(struct run *run, const struct json_value *test, const char *member,
+static enum err read_object(struct policy_test_run *run, const struct json_value *test, const char *member,
                             const struct json_value **out_object)
 {
     *out_object = json_find(test, span_str(member));
@@ -106,7 +109,7 @@ static enum err read_object(struct run *run, const struct json_value *test, cons
     return ERR_OK;
 }
 
-static enum err read_test(struct run *run, const struct json_value *test)
+static enum err read_test(struct policy_test_run *run, const struct json_value *test)
 {
     static const char *const members[] = {"as", "op", "row", "body", "expect", "name"};
     const struct json_value *name = json_find(test, span_lit("name"));
@@ -131,7 +134,7 @@ static enum err read_test(struct run *run, const struct json_value *test)
 
 /* --- rows --- */
 
-static enum err bind_text(struct run *run, const char *member, struct json_value *value)
+static enum err bind_text(struct policy_test_run *run, const char *member, struct json_value *value)
 {
     if (!value_is_user(value)) {
         return ERR_OK;
@@ -143,7 +146,7 @@ static enum err bind_text(struct run *run, const char *member, struct json_value
     return ERR_OK;
 }
 
-static enum err bind_items(struct run *run, const char *member, struct json_value *list)
+static enum err bind_items(struct policy_test_run *run, const char *member, struct json_value *list)
 {
     void *memory = NULL;
 
@@ -158,7 +161,7 @@ static enum err bind_items(struct run *run, const char *member, struct json_valu
 }
 
 /* A copy of the object with the requester's id in place of $userId; NULL is an object without members. */
-static enum err bind_object(struct run *run, const char *member, const struct json_value *object,
+static enum err bind_object(struct policy_test_run *run, const char *member, const struct json_value *object,
                             struct json_value *out_object)
 {
     const size_t count = object == NULL ? 0 : object->as.object.count;
@@ -177,7 +180,7 @@ static enum err bind_object(struct run *run, const char *member, const struct js
     return ERR_OK;
 }
 
-static enum err refuse_row(struct run *run, const char *member)
+static enum err refuse_row(struct policy_test_run *run, const char *member)
 {
     const struct schema_violation *first = &run->report->items[0];
     char where[RLS_WHERE_MAX];
@@ -187,7 +190,7 @@ static enum err refuse_row(struct run *run, const char *member)
 }
 
 /* Held against the schema, so that dates become instants and a value that no row can have is found. */
-static enum err check_object(struct run *run, const char *member, const struct json_value *object,
+static enum err check_object(struct policy_test_run *run, const char *member, const struct json_value *object,
                              struct json_value *out_object)
 {
     const struct schema_check check = {.schema = run->tests->schema,
@@ -202,7 +205,7 @@ static enum err check_object(struct run *run, const char *member, const struct j
     return err == ERR_MALFORMED ? refuse_row(run, member) : err;
 }
 
-static enum err created_by(struct run *run, struct span *out_owner)
+static enum err created_by(struct policy_test_run *run, struct span *out_owner)
 {
     const struct json_value *given = json_find(run->test.row, span_lit("createdBy"));
     struct json_value owner = {.type = JSON_STRING, .as.text = SPAN_NONE};
@@ -219,7 +222,7 @@ static enum err created_by(struct run *run, struct span *out_owner)
 }
 
 /* The row as storage would give it. */
-static enum err make_row(struct run *run, struct row *out_row)
+static enum err make_row(struct policy_test_run *run, struct row *out_row)
 {
     const struct row_write write = {
         .arena = run->tests->arena, .schema = run->tests->schema, .now = run->tests->now, .out = run->tests->row};
@@ -240,7 +243,7 @@ static enum err make_row(struct run *run, struct row *out_row)
 
 /* --- running --- */
 
-static enum err decide(struct run *run, const struct row *row, bool *out_allowed)
+static enum err decide(struct policy_test_run *run, const struct row *row, bool *out_allowed)
 {
     const struct rls_decision decision = rls_decide(&run->bound, run->test.op);
     const struct row_gate gate = {.bound = &run->bound,
@@ -275,7 +278,7 @@ static bool names(const struct json_value *list, struct span name)
 }
 
 /* Are exactly the expected columns left out? */
-static enum err hidden_as_expected(const struct run *run, const struct row *row, bool *out_same)
+static enum err hidden_as_expected(const struct policy_test_run *run, const struct row *row, bool *out_same)
 {
     const struct row_view view = {.schema = run->tests->schema, .rls = &run->bound};
     const bool owns = rls_owns(&run->bound.who, row->created_by);
@@ -306,7 +309,7 @@ static void reason_put(struct schema_violation *item, struct span text)
     }
 }
 
-static void report_failure(const struct run *run, bool allowed, struct schema_report *report)
+static void report_failure(const struct policy_test_run *run, bool allowed, struct schema_report *report)
 {
     if (report->count == SCHEMA_VIOLATIONS_MAX) {
         return;
@@ -325,7 +328,7 @@ static void report_failure(const struct run *run, bool allowed, struct schema_re
     report->count++;
 }
 
-static enum err run_test(struct run *run, const struct json_value *value, struct schema_report *report)
+static enum err run_test(struct policy_test_run *run, const struct json_value *value, struct schema_report *report)
 {
     struct row row;
     bool allowed = false;
@@ -359,29 +362,57 @@ static enum err parse(struct arena *arena, const struct rls_policy *policy, cons
     return ERR_OK;
 }
 
-enum err policy_tests_run(const struct policy_tests *tests, struct schema_report *out_report,
-                          struct rls_problem *out_problem)
+enum err policy_tests_begin(const struct policy_tests *tests, struct schema_report *report,
+                            struct policy_test_run **out_run)
 {
     const struct json_value *list = NULL;
     void *memory = NULL;
 
+    report->count = 0;
+    *out_run = NULL;
     TRY(parse(tests->arena, tests->table.policy, &list));
     if (list == NULL) {
         return ERR_OK;
     }
-    TRY(arena_alloc(tests->arena, sizeof(struct run), &memory));
-    struct run *run = memory;
+    TRY(arena_alloc(tests->arena, sizeof(struct policy_test_run), &memory));
+    struct policy_test_run *run = memory;
     TRY(arena_alloc(tests->arena, sizeof(struct schema_report), &memory));
-    out_report->count = 0;
-    for (size_t i = 0; i < list->as.array.count; i++) {
-        *run = (struct run){.tests = tests, .test.at = i, .report = memory};
-        const enum err err = run_test(run, &list->as.array.items[i], out_report);
-        if (err == ERR_MALFORMED) {
-            *out_problem = run->problem;
-        }
-        TRY(err);
+    *run = (struct policy_test_run){.tests = tests, .report = memory, .failed = report, .list = list};
+    *out_run = run;
+    return ERR_OK;
+}
+
+enum err policy_tests_next(struct policy_test_run *run, struct rls_problem *out_problem)
+{
+    const size_t at = run->next;
+
+    if (at >= run->list->as.array.count) {
+        return ERR_NOT_FOUND;
     }
-    return out_report->count == 0 ? ERR_OK : ERR_DENIED;
+    run->next++;
+    run->test = (struct test){.at = at};
+    const enum err err = run_test(run, &run->list->as.array.items[at], run->failed);
+    if (err == ERR_MALFORMED) {
+        *out_problem = run->problem;
+    }
+    return err;
+}
+
+enum err policy_tests_run(const struct policy_tests *tests, struct schema_report *out_report,
+                          struct rls_problem *out_problem)
+{
+    struct policy_test_run *run = NULL;
+    enum err err = ERR_OK;
+
+    TRY(policy_tests_begin(tests, out_report, &run));
+    while (run != NULL && err == ERR_OK) {
+        err = policy_tests_next(run, out_problem);
+    }
+    if (err == ERR_OK || err == ERR_NOT_FOUND) {
+        return out_report->count == 0 ? ERR_OK : ERR_DENIED;
+    }
+    TRY(err);
+    return ERR_OK;
 }
 
 /* --- what they name --- */

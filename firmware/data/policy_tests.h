@@ -47,6 +47,18 @@ struct policy_tests {
 enum err policy_tests_run(const struct policy_tests *tests, struct schema_report *out_report,
                           struct rls_problem *out_problem) MUST_USE;
 
+/* The same one by one, for who must not be held up by all of them. */
+struct policy_test_run;
+
+/* out is NULL when the policy has no tests; it lives in the arena of tests, which it borrows. report, which it borrows, is
+ * cleared. ERR_NO_MEMORY, ERR_DAMAGED. */
+enum err policy_tests_begin(const struct policy_tests *tests, struct schema_report *report,
+                            struct policy_test_run **out_run) MUST_USE;
+
+/* Runs the next one, and notes in the report if it does not hold. ERR_NOT_FOUND: there is none left; others as
+ * policy_tests_run, but never ERR_DENIED. */
+enum err policy_tests_next(struct policy_test_run *run, struct rls_problem *out_problem) MUST_USE;
+
 /* Does a test of the policy name this column in a row, in a body or as hidden? out_test is then its position.
  * ERR_NO_MEMORY, ERR_DAMAGED. */
 enum err policy_tests_naming(struct arena *arena, const struct rls_policy *policy, struct span field, bool *out_named,

@@ -5,7 +5,6 @@
 
 #include "firmware/data/data_int.h"
 #include "firmware/data/simulate_int.h"
-#include "firmware/data/policy_tests.h"
 #include "firmware/data/policy_who.h"
 #include "firmware/data/row_gate.h"
 #include "hal/base/config.h"
@@ -167,8 +166,28 @@ static enum err next_row(struct data_simulation *simulation, struct store_budget
     return err;
 }
 
+/* A policy whose tests cannot be run could not be saved; one whose tests do not hold could not either, and is told so. */
+static enum err run_test(struct data_simulation *simulation)
+{
+    struct rls_problem problem = {.why = NULL};
+
+    const enum err err = policy_tests_next(simulation->testing, &problem);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        simulation->testing = NULL;
+        return ERR_OK;
+    }
+    if (err == ERR_BUDGET) {
+        return refuse(simulation->refusal, REFUSAL_DATA_VALIDATION_ERROR, "The tests of the policy take too much work");
+    }
+    return policy_refuse(err, &problem, simulation->refusal);
+}
+
 static enum err step_once(struct data_simulation *simulation, struct store_budget *budget)
 {
+    if (simulation->testing != NULL) {
+        return run_test(simulation);
+    }
     if (simulation->writing) {
         simulate_write_kind(simulation, &simulation->kinds[simulation->kind]);
         simulation->kind++;
@@ -239,36 +258,26 @@ static enum err read_body(const struct data_admin *admin, const struct json_valu
     return policy_read(policy, POLICY_ALONE, admin->arena, &simulation->policy, admin->refusal);
 }
 
-/* As policy_check does for a policy that is saved, but with what this thread has, and tests that fail are kept. */
-static enum err run_tests(const struct data_admin *admin, struct data_simulation *simulation)
+/* As policy_check does for a policy that is saved, but with what this thread has, and in slices. */
+static enum err begin_tests(const struct data_admin *admin, struct data_simulation *simulation)
 {
-    SCOPED_BUF struct buf *row = NULL;
-    struct rls_problem problem = {.why = NULL};
     struct regex_work *work = NULL;
     void *memory = NULL;
 
-    TRY(buf_new(ROW_BYTES_MAX, &row));
+    TRY(buf_new(ROW_BYTES_MAX, &simulation->row_bytes));
     TRY(regex_work_new(admin->arena, CONFIG_DATA_REGEX_STEPS, &work));
     TRY(arena_alloc(admin->arena, sizeof(struct schema_report), &memory));
-    const struct policy_tests tests = {
+    simulation->failed = memory;
+    simulation->tests = (struct policy_tests){
         .arena = admin->arena,
         .table = {.name = simulation->table->record.name, .policy = simulation->policy, .preset = simulation->preset},
         .schema = simulation->table->schema,
         .filters = simulation->filters,
         .work = admin->reader->policy_work,
         .schema_work = work,
-        .row = row,
+        .row = simulation->row_bytes,
         .now = hal_clock_wall(admin->reader->data->clock)};
-    const enum err err = policy_tests_run(&tests, memory, &problem);
-    if (err == ERR_DENIED) {
-        fault_clear();
-        simulation->failed = memory;
-        return ERR_OK;
-    }
-    if (err == ERR_BUDGET) {
-        return refuse(admin->refusal, REFUSAL_DATA_VALIDATION_ERROR, "The tests of the policy take too much work");
-    }
-    return policy_refuse(err, &problem, admin->refusal);
+    return policy_tests_begin(&simulation->tests, simulation->failed, &simulation->testing);
 }
 
 static enum err check_policy(const struct data_admin *admin, struct data_simulation *simulation)
@@ -280,7 +289,7 @@ static enum err check_policy(const struct data_admin *admin, struct data_simulat
     if (err != ERR_OK) {
         return policy_refuse(err, &problem, admin->refusal);
     }
-    return run_tests(admin, simulation);
+    return begin_tests(admin, simulation);
 }
 
 static enum err check_work(const struct data_admin *admin, const struct data_simulation *simulation)
@@ -339,6 +348,7 @@ enum err data_simulation_new(const struct data_admin *admin, const struct json_v
     simulation->reader->lists++;
     simulation->catalog = catalog_ref(admin->catalog);
     simulation->out = admin->out;
+    simulation->refusal = admin->refusal;
     TRY(start(admin, body, simulation));
     LOG(LOG_INFO, "policy_simulated", LOG_TEXT("key", admin->key->id),
         LOG_TEXT("table", simulation->table->record.name), LOG_NUMBER("sample", simulation->sample));
@@ -352,6 +362,7 @@ void data_simulation_free(struct data_simulation *simulation)
         return;
     }
     store_snap_end(simulation->snap);
+    buf_free(simulation->row_bytes);
     policy_filters_free(simulation->filters);
     rls_policy_free(simulation->policy);
     catalog_unref(simulation->catalog);

@@ -17,14 +17,16 @@
 
 struct data_simulation;
 
-/* Reads {"tableId","policy":{...},"sample"?} and starts. admin's arena and buffer must live as long as the simulation. ERR_DENIED:
- * the body is not one, there is no such table of the key's environment, or the policy would not be saved (but for tests
- * that do not hold: those are part of the answer). ERR_CONFLICT as data_read; ERR_LIMIT as data_list_new. */
+/* Reads {"tableId","policy":{...},"sample"?} and starts. admin's arena, buffer and refusal must live as long as the
+ * simulation. ERR_DENIED: the body is not one, there is no such table of the key's environment, or the policy would not be
+ * saved (but for tests that do not hold: those are part of the answer). ERR_CONFLICT as data_read; ERR_LIMIT as
+ * data_list_new. */
 enum err data_simulation_new(const struct data_admin *admin, const struct json_value *body,
                              struct data_simulation **out_simulation) MUST_USE;
 void data_simulation_free(struct data_simulation *simulation); /* NULL is fine */
 
-/* Goes on until `until`, as `now` tells it. ERR_OK: the answer is complete; ERR_AGAIN: call again; ERR_DAMAGED. */
+/* Goes on until `until`, as `now` tells it. ERR_OK: the answer is complete; ERR_AGAIN: call again; ERR_DENIED: the tests of
+ * the policy are none; ERR_DAMAGED. */
 enum err data_simulation_step(struct data_simulation *simulation, struct mono_time (*now)(void *context), void *context,
                               struct mono_time until) MUST_USE;
 

@@ -5,6 +5,7 @@
 
 #include "firmware/data/access.h"
 #include "firmware/data/policy_filters.h"
+#include "firmware/data/policy_tests.h"
 #include "firmware/data/simulate.h"
 #include "net/json_out.h"
 #include "storage/store.h"
@@ -54,7 +55,11 @@ struct data_simulation {
     struct rls_policy *policy; /* the proposed one */
     struct policy_filters *filters;
     struct simulate_side sides[2];
-    struct schema_report *failed; /* the tests that do not hold; NULL: all do */
+    struct refusal *refusal;
+    struct buf *row_bytes;           /* of a test's row */
+    struct policy_tests tests;       /* of the proposed policy */
+    struct policy_test_run *testing; /* NULL: all were run */
+    struct schema_report *failed;    /* the tests that do not hold */
     struct simulate_kind *kinds;
     size_t kind_count;
     uint32_t sample;

@@ -160,7 +160,7 @@ static void write_tests(struct json_out *out, const struct schema_report *failed
 {
     json_out_name(out, span_lit("failedTests"));
     json_out_array(out);
-    for (size_t i = 0; failed != NULL && i < failed->count; i++) {
+    for (size_t i = 0; i < failed->count; i++) {
         const struct schema_violation *item = &failed->items[i];
         json_out_object(out);
         json_out_member_text(out, span_lit("test"), span_of(item->field, item->field_len));

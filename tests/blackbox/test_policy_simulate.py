@@ -144,7 +144,7 @@ def test_warnings_and_failing_tests_of_the_proposal_are_part_of_the_answer(app, 
 
 
 @pytest.mark.parametrize("policy", [{"permissions": {"boss": {}}}, {"expressionPermissions": {}}, {"rowFilters": [{"expression": "user", "filter": {"$or": 1}}]},
-                                    {"tests": [{"as": "nobody"}]}, {"unknown": 1}])
+                                    {"tests": [{"as": "guest", "op": "read", "expect": "deny"}, {"as": "nobody"}]}, {"unknown": 1}])
 def test_a_policy_that_could_not_be_saved_is_refused_as_when_it_is_saved(app, table, policy):
     refused = simulate(app, table, policy)
 
