@@ -100,6 +100,8 @@ def test_what_is_explained_is_what_is_answered(app, cast, tables, vector):
     outcome = told.json["outcome"]
     assert (outcome["status"], outcome["code"]) == error(answer)
     assert (told.json["decision"] == "deny") == (told.json["decidedBy"]["step"] == 9 and answer.status == 403)
+    if vector["op"] == "read" and answer.status == 200 and table:
+        assert set(table.read(row).json) - set(answer.json) == set(told.json["row"]["hidden"])
     if vector["op"] == "list" and answer.status == 200 and table:
         items = answer.json["items"]
         listed = {item["id"] for item in items}
@@ -112,6 +114,33 @@ def test_what_is_explained_is_what_is_answered(app, cast, tables, vector):
             assert items == []
     if vector["op"] == "delete" and answer.status == 200:
         table.rows[vector["row"]] = add_row(app, table, {}, requester.get("userId", "") if vector["row"] == "own" else "")
+
+
+def asked_columns(vector):
+    """The columns that a query filters, searches or sorts by."""
+    query = vector.get("query") or {}
+    groups = [query.get("andFilters") or {}, query.get("orFilters") or {}]
+    narrowed = {name.split(".")[0] for group in groups for each in (group if isinstance(group, list) else [group]) for name in each}
+    if query.get("search") and "searchType" in query:
+        narrowed.add(query["searchType"])
+    return narrowed, {query["sortBy"]} if "sortBy" in query else set()
+
+
+@pytest.mark.parametrize("vector", [v for v in VECTORS if "query" in v or "body" in v], ids=lambda v: f"{v['n']}_{v['who']}_{v['op']}")
+def test_the_columns_that_are_told_are_those_that_refuse(cast, tables, app, vector):
+    """A request that the table allows is refused for its columns exactly if they are among those that explain names."""
+    requester = cast(vector["who"])[1]
+    row = tables(vector).rows.get(vector["row"]) if vector["op"] == "update" else None
+
+    told = explain(app, tables(vector), vector["op"], requester, row).json
+
+    if told["outcome"]["code"] is None and vector["status"] in (200, 201, 403):
+        columns = told["columns"]
+        body, (narrowed, sorted_by) = set(vector.get("body", ())), asked_columns(vector)
+        owns = vector["op"] == "create" and "userId" in requester or told.get("row", {}).get("owned", False)
+        refused = body & set(columns["notWritable"] + ([] if owns else columns["writableOnOwnRows"]))
+        refused |= (narrowed | sorted_by) & set(columns["notInQueries"]) | sorted_by & set(columns["queriesOfOwnRows"])
+        assert bool(refused) == (vector["status"] == 403)
 
 
 # --- what decided ---
