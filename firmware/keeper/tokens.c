@@ -129,10 +129,10 @@ static enum err issue(struct tokens *tokens, struct ready *ready, struct auth_cl
     uint8_t id[AUTH_TOKEN_ID_BYTES];
     char id_text[BASE64URL_CHARS(AUTH_TOKEN_ID_BYTES)];
 
+    TRY(buf_new(AUTH_TOKEN_MAX, &text));
     random_fill(tokens->random, id, sizeof id);
     base64url_encode(span_array(id), id_text);
     claims->id = span_array(id_text);
-    TRY(buf_new(AUTH_TOKEN_MAX, &text));
     const enum err err = auth_token_issue(&ready->key, ready->signer, claims, text);
     claims->id = SPAN_NONE;
     TRY(err);
