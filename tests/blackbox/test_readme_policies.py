@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The policy chapter of README.md, pasted into a shell as a reader does, after `make run`."""
+"""The policy chapter of README.md, pasted into a shell as a reader does, after `make run`; under both presets."""
 
 import re
 import shlex
 import subprocess
 
 import pytest
-from conftest import ROOT
+from app import App
+from conftest import ROOT, Box
 
 CHAPTER = re.search(r"^## Policies.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", CHAPTER, re.M | re.S)
@@ -14,10 +15,21 @@ SHOWN = re.compile(r"^#=> (.*)$", re.M)
 PATTERNS = ("board", "diary", "announcements", "orders", "profiles")
 
 
+@pytest.fixture(scope="module", params=["compat", "hardened"])
+def reader(request, tmp_path_factory):
+    """The project of a new box, as a reader of the chapter has it."""
+    box = Box(tmp_path_factory.mktemp("reader"))
+    box.start()
+    app = App(box)
+    app.settings(securityPreset=request.param)
+    yield app
+    assert box.stop() == 0, box.log_text()
+
+
 @pytest.fixture(scope="module")
-def outputs(module_app, tmp_path_factory):
+def outputs(reader, tmp_path_factory):
     """What each block prints, all of them in one shell: the first, in which a reader fills in what was printed, is ours."""
-    box = module_app.box
+    box = reader.box
     lines = [f"{name}={shlex.quote(value)}" for name, value in (("URL", box.url), ("CA", str(box.ca)), ("PK", box.pk), ("SK", box.sk))]
     script = "\n".join(lines) + "\n" + "".join(f"echo; echo '@@@ {at}'\n{block}" for at, block in enumerate(BLOCKS[1:], 1))
     done = subprocess.run(["bash", "-u", "-c", script], capture_output=True, text=True, timeout=60, check=False,
@@ -42,10 +54,10 @@ def test_each_block_answers_what_it_shows(outputs, at):
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_each_pattern_is_a_table_with_tests_that_hold(module_app, outputs, name):
+def test_each_pattern_is_a_table_with_tests_that_hold(reader, outputs, name):
     assert outputs
-    tables = {table["tableName"]: table for table in module_app.sk.get("/v1/admin/tables?limit=100").json["items"]}
+    tables = {table["tableName"]: table for table in reader.sk.get("/v1/admin/tables?limit=100").json["items"]}
 
-    made = module_app.sk.get(f"/v1/admin/tables/{tables[name]['id']}").json
+    made = reader.sk.get(f"/v1/admin/tables/{tables[name]['id']}").json
 
     assert len(made["tests"]) >= 3
