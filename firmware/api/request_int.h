@@ -172,6 +172,7 @@ void handle_sign_in(struct api_request *request);
 void handle_refresh(struct api_request *request);
 void handle_me(struct api_request *request);
 void handle_sessions(struct api_request *request);
+void handle_users(struct api_request *request);
 void handle_user(struct api_request *request);
 void handle_user_create(struct api_request *request);
 

@@ -33,6 +33,7 @@ static const struct route routes[] = {
     {HTTP_DELETE, "/v1/auth/withdraw", handle_manage, data_withdraw, ROUTE_USER, RUNNING},
     {HTTP_GET, "/v1/auth/sessions", handle_sessions, NULL, ROUTE_USER, RUNNING},
     {HTTP_DELETE, "/v1/auth/sessions/:id", handle_manage, data_session_delete, ROUTE_USER, RUNNING},
+    {HTTP_GET, "/v1/users", handle_users, NULL, ROUTE_PEOPLE, RUNNING},
     {HTTP_POST, "/v1/users", handle_user_create, data_user_create, ROUTE_PEOPLE, RUNNING},
     {HTTP_GET, "/v1/users/:id", handle_user, NULL, ROUTE_PEOPLE, RUNNING},
     {HTTP_PATCH, "/v1/users/:id", handle_manage, data_user_update, ROUTE_PEOPLE, RUNNING},

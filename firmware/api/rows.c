@@ -179,6 +179,19 @@ void handle_list(struct api_request *request)
     request_run(request, (struct api_work){start_list, step_list});
 }
 
+static enum err start_users(struct api_request *request)
+{
+    TRY(data_access_open_users(request->catalog, &request->auth.principal, &request->access, &request->refusal));
+    TRY(request_begin_body(request));
+    const struct data_request data = data_request_of(request);
+    return data_list_new(&data, &request->list);
+}
+
+void handle_users(struct api_request *request)
+{
+    request_run(request, (struct api_work){start_users, step_list});
+}
+
 /* --- write --- */
 
 static void on_written(struct data_call *call)

@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-#include "firmware/data/data_int.h"
+#include "firmware/data/people_int.h"
 #include "firmware/data/list.h"
 #include "firmware/data/plan.h"
 #include "firmware/data/row_json.h"
 #include "hal/base/fault.h"
+#include "net/http.h"
 
 #define SCAN_STEPS_A_CALL 1024u /* rows between two returns to the loop even if the clock stood still */
 
@@ -17,6 +18,14 @@ const struct catalog *data_catalog(struct data_reader *reader)
 {
     reader->held = snapshot_refresh(reader->data->cell, reader->slot, reader->held);
     return catalog_from_snapshot(reader->held);
+}
+
+static enum data_built_in built_in_of(struct span name)
+{
+    if (span_equal(name, span_lit("users"))) {
+        return DATA_BUILT_IN_USERS;
+    }
+    return span_equal(name, span_lit("sessions")) ? DATA_BUILT_IN_SESSIONS : DATA_BUILT_IN_EMPTY;
 }
 
 /* Steps 6 to 8. */
@@ -35,6 +44,8 @@ enum err data_access_bind(const struct catalog *catalog, const struct auth_princ
     if (out->table == NULL && !rls_table_is_built_in(name)) {
         return refuse(refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
     }
+    out->place = catalog_environment(catalog, key->environment_id);
+    out->built_in = out->table == NULL ? built_in_of(name) : DATA_BUILT_IN_NONE;
     const struct rls_table table = {.name = name,
                                     .policy = out->table == NULL ? NULL : out->table->policy,
                                     .preset = project == NULL ? RLS_HARDENED : project->preset};
@@ -53,8 +64,7 @@ static enum err refuse_decision(struct rls_decision decision, struct refusal *re
     return refuse(refusal, REFUSAL_DATA_PERMISSION_DENIED, NULL);
 }
 
-/* The four built-in tables belong to features that this version does not have. Nobody writes them here (contract 4.1);
- * an administrator may read them, and finds them empty: the access then has no table. */
+/* Nobody writes the built-in tables here; an administrator may read them: contract 4.1. The access then has no table. */
 static enum err check_built_in(const struct data_access *access, struct refusal *refusal)
 {
     if (access->table != NULL || access->op == RLS_READ || access->op == RLS_LIST) {
@@ -77,6 +87,17 @@ enum err data_access_open(const struct catalog *catalog, const struct auth_princ
     access.verdict = decision.verdict;
     *out_access = access;
     return ERR_OK;
+}
+
+enum err data_access_open_users(const struct catalog *catalog, const struct auth_principal *principal,
+                                struct data_access *out_access, struct refusal *out_refusal)
+{
+    *out_access = (struct data_access){.op = RLS_LIST,
+                                       .verdict = RLS_ALLOW,
+                                       .place = catalog_environment(catalog, principal->key->environment_id),
+                                       .built_in = DATA_BUILT_IN_USERS,
+                                       .brief = principal->who.group != RLS_ADMIN};
+    return out_access->place != NULL ? ERR_OK : refuse(out_refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
 }
 
 enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,
@@ -187,6 +208,9 @@ enum err data_read(const struct data_request *request, struct span id)
 
     INVARIANT(access->op == RLS_READ);
     TRY(data_snapshot(request->reader, request->catalog, &snap));
+    if (access->table == NULL) {
+        return people_read(access, snap, id, request->out, request->refusal);
+    }
     TRY(data_access_row(access, snap, id, request->reader->policy_work, &row, request->refusal));
     if (request->query.len != 0) {
         const enum err err = plan_select(request->arena, request->query, &select, &problem);
@@ -209,7 +233,8 @@ struct data_list {
     struct data_reader *reader;
     struct catalog *catalog; /* what the access borrows from */
     struct store_snap *snap;
-    struct list_query *query; /* NULL: of a built-in table, and answered already */
+    struct list_query *query; /* one of the two; or neither: empty, and answered already */
+    struct people_list *people;
     struct refusal *refusal;
 };
 
@@ -224,6 +249,7 @@ void data_list_free(struct data_list *list)
         return;
     }
     list_query_free(list->query);
+    people_list_free(list->people);
     store_snap_end(list->snap);
     catalog_unref(list->catalog);
     list->reader->lists--;
@@ -265,6 +291,45 @@ static enum err write_empty_list(const struct data_request *request)
     return json_out_finish(&out);
 }
 
+/* Filters, sorts and searches are not for built-in tables: what they do not do must not look as if they had. */
+static enum err refuse_query(const struct data_request *request)
+{
+    static const char *const unknown[] = {"sortBy",    "sortDirection", "search", "searchType", "andFilters",
+                                          "orFilters", "select",        "fields", "offset"};
+    struct http_query walk = http_query_of(request->query);
+    struct span name = SPAN_NONE;
+    struct span value = SPAN_NONE;
+
+    while (http_query_next(&walk, request->arena, &name, &value) == ERR_OK) {
+        for (size_t i = 0; i < ARRAY_LENGTH(unknown); i++) {
+            if (span_equal(name, span_str(unknown[i]))) {
+                return refuse_at(request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name,
+                                 "is not available for built-in tables");
+            }
+        }
+    }
+    fault_clear();
+    return ERR_OK;
+}
+
+static enum err start_people(const struct data_request *request, struct data_list *list)
+{
+    const struct data_access *access = request->access;
+    struct people_list_input input = {.view = access->brief ? PEOPLE_USERS_PUBLIC : PEOPLE_USERS_FULL,
+                                      .out = request->out};
+
+    TRY(refuse_query(request));
+    if (access->built_in == DATA_BUILT_IN_EMPTY) {
+        return write_empty_list(request);
+    }
+    TRY(data_page_read(request->arena, request->query, PLAN_LIMIT_DEFAULT, &input.page, request->refusal));
+    TRY(data_snapshot(request->reader, request->catalog, &list->snap));
+    input.view = access->built_in == DATA_BUILT_IN_SESSIONS ? PEOPLE_SESSIONS : input.view;
+    input.snap = list->snap;
+    input.where = &access->place->people;
+    return people_list_new(&input, &list->people);
+}
+
 static enum err start_query(const struct data_request *request, struct data_list *list)
 {
     const struct plan *plan = NULL;
@@ -292,7 +357,7 @@ enum err data_list_new(const struct data_request *request, struct data_list **ou
     list->reader->lists++;
     list->catalog = catalog_ref(request->catalog);
     list->refusal = request->refusal;
-    TRY(request->access->table == NULL ? write_empty_list(request) : start_query(request, list));
+    TRY(request->access->table == NULL ? start_people(request, list) : start_query(request, list));
     *out_list = TAKE(list);
     return ERR_OK;
 }
@@ -302,10 +367,11 @@ enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *co
 {
     struct store_budget budget = {.steps = SCAN_STEPS_A_CALL, .now = now, .context = context, .deadline = until};
 
-    if (list->query == NULL) {
+    if (list->query == NULL && list->people == NULL) {
         return ERR_OK;
     }
-    const enum err err = list_query_step(list->query, &budget);
+    const enum err err =
+        list->people != NULL ? people_list_step(list->people, &budget) : list_query_step(list->query, &budget);
 
     if (err == ERR_BUDGET) {
         return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The filters or the search take too much work");

@@ -24,8 +24,14 @@
 /* The newest catalogue, borrowed until the next call for this reader; who needs it longer takes a reference. */
 const struct catalog *data_catalog(struct data_reader *reader);
 
+/* The built-in tables of contract 4.1; accounts and files have nothing to show. */
+enum data_built_in { DATA_BUILT_IN_NONE, DATA_BUILT_IN_USERS, DATA_BUILT_IN_SESSIONS, DATA_BUILT_IN_EMPTY };
+
 struct data_access {
-    const struct catalog_table *table; /* NULL: a built-in table, which has no rows yet */
+    const struct catalog_table *table;       /* NULL: a built-in table */
+    const struct catalog_environment *place; /* of a built-in table */
+    enum data_built_in built_in;
+    bool brief; /* of users: public fields only */
     struct rls_bound rls;              /* the requester, bound to the table's policy */
     enum rls_op op;
     enum rls_verdict verdict; /* RLS_ALLOW or RLS_OWNER */
@@ -37,6 +43,10 @@ struct row_gate data_access_gate(const struct data_access *access, struct regex_
 /* ERR_DENIED. The access borrows from the catalogue and lives as long as it. */
 enum err data_access_open(const struct catalog *catalog, const struct auth_principal *principal, struct span table,
                           enum rls_op op, struct data_access *out_access, struct refusal *out_refusal) MUST_USE;
+
+/* GET /v1/users: everybody who has signed in, all fields for administrators and public ones for others. ERR_DENIED. */
+enum err data_access_open_users(const struct catalog *catalog, const struct auth_principal *principal,
+                                struct data_access *out_access, struct refusal *out_refusal) MUST_USE;
 
 /* Steps 1 to 8 alone, for spec and openapi: admin, or a principal who may read some row. ERR_DENIED. */
 enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,

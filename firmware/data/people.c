@@ -81,8 +81,6 @@ static enum err take_roles(const struct row_value *value, struct person *person)
 
 static enum err take_user_column(const struct row_member *member, struct person *person)
 {
-    struct wall_time deleted_at = {0};
-
     switch ((enum user_column)member->column) {
     case USER_EMAIL:
         return take_text(&member->value, &person->email);
@@ -104,8 +102,6 @@ static enum err take_user_column(const struct row_member *member, struct person 
         return take_bool(&member->value, &person->banned);
     case USER_MFA:
         return take_bool(&member->value, &person->mfa);
-    case USER_DELETED_AT:
-        return take_date(&member->value, &person->deleted, &deleted_at);
     case USER_COLUMN_END:
         break;
     }
@@ -218,9 +214,6 @@ enum err person_encode(struct data *data, const struct person *person, struct wa
     TRY(put_text(&builder, USER_ONBOARDING, person->onboarding));
     TRY(row_build_bool(&builder, key_of(USER_BANNED), person->banned));
     TRY(row_build_bool(&builder, key_of(USER_MFA), person->mfa));
-    if (person->deleted) {
-        TRY(row_build_date(&builder, key_of(USER_DELETED_AT), updated));
-    }
     return row_build_end(&builder, out_encoded);
 }
 
@@ -306,25 +299,13 @@ static enum err quiet(enum err err)
     return err;
 }
 
-static enum err living(const struct row *row, struct person *out_person)
-{
-    struct person person;
-
-    TRY(person_read(row, &person));
-    if (person.deleted) {
-        return ERR_NOT_FOUND;
-    }
-    *out_person = person;
-    return ERR_OK;
-}
-
 enum err people_find_user(struct store_snap *snap, const struct catalog_people *where, struct span id,
                           struct person *out_person)
 {
     struct row row;
 
     const enum err err = people_find(snap, where->users, 0, id, &row);
-    return err == ERR_OK ? living(&row, out_person) : quiet(err);
+    return err == ERR_OK ? person_read(&row, out_person) : quiet(err);
 }
 
 enum err people_find_email(struct store_snap *snap, const struct catalog_people *where, struct span email,
@@ -333,7 +314,7 @@ enum err people_find_email(struct store_snap *snap, const struct catalog_people 
     struct row row;
 
     const enum err err = people_find(snap, where->users, USER_EMAIL, email, &row);
-    return err == ERR_OK ? living(&row, out_person) : quiet(err);
+    return err == ERR_OK ? person_read(&row, out_person) : quiet(err);
 }
 
 enum err people_find_session(struct store_snap *snap, const struct catalog_people *where, struct span id,

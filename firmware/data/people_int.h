@@ -8,7 +8,7 @@
 
 /* Columns. A number is never given to another thing. */
 enum user_column {
-    USER_EMAIL = 1, /* missing once the user is deleted: the address is free again */
+    USER_EMAIL = 1,
     USER_NAME,
     USER_ROLE,
     USER_ROLES,
@@ -18,7 +18,6 @@ enum user_column {
     USER_ONBOARDING,
     USER_BANNED,
     USER_MFA,
-    USER_DELETED_AT,
     USER_COLUMN_END
 };
 
@@ -49,7 +48,7 @@ struct person {
     struct span id, email, name, image, nickname, onboarding, role;
     struct span roles[AUTH_ROLES_MAX];
     size_t role_count;
-    bool banned, mfa, verified, deleted;
+    bool banned, mfa, verified;
     struct wall_time verified_at;
 };
 enum err person_read(const struct row *row, struct person *out_person) MUST_USE;
@@ -89,7 +88,6 @@ enum err people_next(struct store_snap *snap, struct row *out_row) MUST_USE;
 enum err people_find(struct store_snap *snap, struct table_id table, uint16_t column, struct span text,
                      struct row *out_row) MUST_USE;
 
-/* A user that is not deleted. */
 enum err people_find_user(struct store_snap *snap, const struct catalog_people *where, struct span id,
                           struct person *out_person) MUST_USE;
 enum err people_find_email(struct store_snap *snap, const struct catalog_people *where, struct span email,
@@ -115,6 +113,35 @@ void person_write_public(struct json_out *out, const struct person *person);
 /* The directory of an operation, in its transaction; points into out_people. */
 struct auth_directory data_directory_in(struct data_txn *txn, struct data_people *out_people);
 
+/* --- lists of built-in tables, newest first --- */
+
+struct people_list;
+
+/* What is listed, and how each is shown. */
+enum people_view { PEOPLE_USERS_FULL, PEOPLE_USERS_PUBLIC, PEOPLE_SESSIONS };
+
+struct people_list_input {
+    struct store_snap *snap; /* borrowed; no other scan meanwhile */
+    const struct catalog_people *where;
+    enum people_view view;
+    struct data_page page;
+    struct buf *out;
+};
+
+/* The caller frees it. ERR_NO_MEMORY; ERR_NOT_FOUND: the table is gone. */
+enum err people_list_new(const struct people_list_input *input, struct people_list **out_list) MUST_USE;
+void people_list_free(struct people_list *list); /* NULL is fine */
+
+/* As list_query_step. */
+enum err people_list_step(struct people_list *list, struct store_budget *budget) MUST_USE;
+
+/* One session as an object. current: the session of who asks, or empty. */
+void session_write(struct json_out *out, const struct session *session, struct span current);
+
+/* One of them by its id, for an administrator. ERR_DENIED data/not-found. */
+enum err people_read(const struct data_access *access, struct store_snap *snap, struct span id, struct buf *out,
+                     struct refusal *refusal) MUST_USE;
+
 /* --- operations --- */
 
 /* From here on what reactors remember of accounts no longer holds. */
@@ -125,7 +152,7 @@ struct store_snap *people_snap(const struct data_txn *txn);
 /* Message: contract 5.1. */
 enum err people_answer(struct data_call *call, struct span message) MUST_USE;
 
-/* A user that is not deleted, or a refusal with this code. */
+/* A user, or a refusal with this code. */
 enum err people_find_person(struct data_txn *txn, struct data_call *call, struct span id, enum refusal_code absent,
                             struct person *out_person) MUST_USE;
 

@@ -257,20 +257,6 @@ enum err data_get_user(const struct data_people_request *request, struct span id
     return json_out_finish(&out);
 }
 
-static void write_session(struct json_out *out, const struct session *session, struct span current)
-{
-    json_out_object(out);
-    json_out_member_text(out, span_lit("id"), session->id);
-    json_out_member_text(out, span_lit("userId"), session->user);
-    admin_write_text(out, span_lit("userAgent"), session->user_agent);
-    admin_write_text(out, span_lit("ipAddress"), session->address);
-    admin_write_text(out, span_lit("deviceInfo"), session->device);
-    json_out_member_time(out, span_lit("lastActivityAt"), session->active_at);
-    json_out_member_time(out, span_lit("createdAt"), session->row.created_at);
-    json_out_member_bool(out, span_lit("current"), span_equal(session->id, current));
-    json_out_object_end(out);
-}
-
 /* A user has few sessions, so all are walked; newest first. */
 enum err data_list_sessions(const struct data_people_request *request)
 {
@@ -293,7 +279,7 @@ enum err data_list_sessions(const struct data_people_request *request)
     while ((err = people_next(look.snap, &row)) == ERR_OK) {
         TRY(session_read(&row, &session));
         if (total / page.limit == page.page - 1) {
-            write_session(&out, &session, request->principal->session);
+            session_write(&out, &session, request->principal->session);
         }
         total++;
     }

@@ -229,18 +229,13 @@ static enum err forget_accounts(struct data_txn *txn, struct span user)
     }
 }
 
-/* The row stays, without its address: the id is never given to somebody else. */
 static enum err forget_user(struct data_txn *txn, struct data_call *call, struct span id)
 {
-    struct span encoded = SPAN_NONE;
     struct person person;
 
-    TRY(find_target(txn, call, id, &person));
+    TRY(people_find_person(txn, call, id, REFUSAL_USER_NOT_FOUND, &person));
     TRY(people_answer(call, span_lit("The account was deleted")));
-    person.deleted = true;
-    person.email = SPAN_NONE;
-    TRY(person_encode(txn->data, &person, data_txn_later(txn, person.row.updated_at), &encoded));
-    TRY(store_replace(txn->store, people_where(txn)->users, person.row.id, encoded, NULL));
+    TRY(store_delete(txn->store, people_where(txn)->users, person.row.id));
     people_note_change(txn);
     TRY(forget_accounts(txn, id));
     return people_end_sessions(txn, id, 0);

@@ -33,6 +33,7 @@ static void signer_make(struct signer **out_signer, struct auth_token_key *out_k
     signer_public(*out_signer, point);
     auth_token_key_init(point, out_key);
     secret_free(secret);
+    random_free(random);
 }
 
 static void read_payload(struct span json)

@@ -9,53 +9,7 @@
 
 #include <cmocka.h>
 
-#include "firmware/auth/token.h"
-#include "tests/lib/api_box.h"
-
-#define SIGN_UP "/v1/auth/email/signup"
-#define SIGN_IN "/v1/auth/email/signin"
-#define REFRESH "/v1/auth/refresh"
-#define BOARD                                                                                                          \
-    "{\"tableName\":\"posts\",\"schema\":{},\"permissions\":{\"user\":{\"create\":true,\"read\":true,\"list\":true},"  \
-    "\"self\":{\"update\":true,\"delete\":true},\"guest\":{\"read\":true,\"list\":true}}}"
-#define ACCOUNT(email, password) "{\"email\":\"" email "\",\"password\":\"" password "\",\"name\":\"Ada\"}"
-
-struct user {
-    char id[64];
-    char access[AUTH_TOKEN_MAX + 1];
-    char refresh[AUTH_TOKEN_MAX + 1];
-    char header[AUTH_TOKEN_MAX + 32];
-};
-
-static void take(const struct api_answer *answer, struct user *out_user)
-{
-    if (answer->status != 200 && answer->status != 201) {
-        print_message("%s\n", answer->body);
-    }
-    assert_true(answer->status == 200 || answer->status == 201);
-    assert_true(api_answer_member(answer, "accessToken", out_user->access, sizeof out_user->access));
-    assert_true(api_answer_member(answer, "refreshToken", out_user->refresh, sizeof out_user->refresh));
-    (void)api_answer_member(answer, "user.id", out_user->id, sizeof out_user->id);
-    (void)snprintf(out_user->header, sizeof out_user->header, "Authorization: Bearer %s", out_user->access);
-}
-
-static void sign_up(struct api_box *box, struct user *out_user)
-{
-    take(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT("ada@example.com", "abc123")), out_user);
-}
-
-static const struct api_answer *ask_as(struct api_box *box, const char *key, const struct user *user,
-                                       const char *method, const char *target, const char *body)
-{
-    const struct api_ask ask = {.method = method, .target = target, .key = key, .body = body, .header = user->header};
-
-    return api_box_ask(box, &ask);
-}
-
-static const struct api_answer *get_me(struct api_box *box, const struct user *user)
-{
-    return ask_as(box, box->publishable, user, "GET", "/v1/auth/me", NULL);
-}
+#include "tests/lib/api_user.h"
 
 static const struct api_answer *refresh(struct api_box *box, const char *token)
 {
@@ -63,15 +17,6 @@ static const struct api_answer *refresh(struct api_box *box, const char *token)
 
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", token);
     return api_box_send(box, "POST", box->publishable, REFRESH, body);
-}
-
-static const struct api_answer *manage(struct api_box *box, const char *method, const struct user *user,
-                                       const char *rest, const char *body)
-{
-    char target[128];
-
-    (void)snprintf(target, sizeof target, "/v1/users/%s%s", user->id, rest);
-    return api_box_send(box, method, box->secret, target, body);
 }
 
 static void pass_time(struct api_box *box, uint64_t seconds)
@@ -130,8 +75,8 @@ static void attack_07_a_sign_up_sets_nothing_but_what_it_may(void **state)
 static void an_address_is_taken_once_whatever_its_case(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
 
     const struct api_answer *again =
         api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT(" ADA@Example.com", "other1"));
@@ -143,9 +88,9 @@ static void an_address_is_taken_once_whatever_its_case(void **state)
 static void a_wrong_password_and_an_unknown_address_answer_the_same(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
+    struct api_user user;
     char wrong[API_ANSWER_TEXT_MAX];
-    sign_up(box, &user);
+    api_user_sign_up(box, &user);
 
     const struct api_answer *answer =
         api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc124"));
@@ -155,14 +100,14 @@ static void a_wrong_password_and_an_unknown_address_answer_the_same(void **state
     assert_refused(answer, 401, "auth/invalid-credentials");
 
     assert_string_equal(api_answer_text(answer, "message"), wrong);
-    take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("Ada@example.com", "abc123")), &user);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("Ada@example.com", "abc123")), &user);
 }
 
 static void attack_11_after_five_failures_the_right_password_is_refused_too(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
     for (unsigned int i = 0; i < 5; i++) {
         assert_refused(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ADA@example.com ", "wrong1")), 401,
                        "auth/invalid-credentials");
@@ -175,19 +120,19 @@ static void attack_11_after_five_failures_the_right_password_is_refused_too(void
     assert_non_null(strstr(locked->headers, "Retry-After: "));
     assert_non_null(strstr(locked->body, "429"));
     pass_time(box, 901);
-    take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
 }
 
 static void a_password_survives_a_restart(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
 
     api_box_restart(box);
 
-    assert_int_equal(get_me(box, &user)->status, 200);
-    take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
 }
 
 /* --- what a token is worth --- */
@@ -196,17 +141,19 @@ static void vectors_123_and_124_an_expired_token_never_becomes_a_guest(void **st
 {
     struct api_box *box = *state;
     char table[64];
-    struct user user;
+    struct api_user user;
     api_box_table(box, BOARD, table);
-    sign_up(box, &user);
+    api_user_sign_up(box, &user);
 
     pass_time(box, AUTH_TOKEN_ACCESS_S - 1);
-    assert_int_equal(ask_as(box, box->publishable, &user, "GET", "/v1/data/posts", NULL)->status, 200);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "GET", "/v1/data/posts", NULL)->status, 200);
     pass_time(box, 1); /* leeway 0 */
 
-    assert_refused(ask_as(box, box->publishable, &user, "GET", "/v1/data/posts", NULL), 401, "auth/token-expired");
-    assert_refused(ask_as(box, box->secret, &user, "GET", "/v1/data/posts", NULL), 401, "auth/token-expired");
-    assert_refused(ask_as(box, box->publishable, &user, "POST", "/v1/data/posts", "{}"), 401, "auth/token-expired");
+    assert_refused(api_user_ask(box, box->publishable, &user, "GET", "/v1/data/posts", NULL), 401,
+                   "auth/token-expired");
+    assert_refused(api_user_ask(box, box->secret, &user, "GET", "/v1/data/posts", NULL), 401, "auth/token-expired");
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", "/v1/data/posts", "{}"), 401,
+                   "auth/token-expired");
 }
 
 static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(void **state)
@@ -214,8 +161,8 @@ static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(
     struct api_box *box = *state;
     char environment[64];
     char key[128];
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
     const struct api_answer *made =
         api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"prod\"}");
     assert_int_equal(made->status, 201);
@@ -232,17 +179,17 @@ static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(
     (void)snprintf(user.header, sizeof user.header, "Authorization: Bearer %s", user.access);
     (void)snprintf(key, sizeof key, "%s", box->publishable);
 
-    assert_refused(ask_as(box, key, &user, "GET", "/v1/auth/me", NULL), 403, "data/project-access-denied");
+    assert_refused(api_user_ask(box, key, &user, "GET", "/v1/auth/me", NULL), 403, "data/project-access-denied");
     assert_refused(refresh(box, user.access), 401, "auth/invalid-refresh-token");
 }
 
 static void vector_126_a_token_without_a_key_is_nothing(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
 
-    assert_refused(ask_as(box, NULL, &user, "GET", "/v1/auth/me", NULL), 401, "auth/unauthorized");
+    assert_refused(api_user_ask(box, NULL, &user, "GET", "/v1/auth/me", NULL), 401, "auth/unauthorized");
 }
 
 static void vector_131_promotion_and_demotion_count_for_the_next_request(void **state)
@@ -251,85 +198,86 @@ static void vector_131_promotion_and_demotion_count_for_the_next_request(void **
     char table[64];
     char row[64];
     char target[128];
-    struct user user;
+    struct api_user user;
     api_box_table(box, BOARD, table);
-    sign_up(box, &user);
+    api_user_sign_up(box, &user);
     const struct api_answer *made = api_box_send(box, "POST", box->secret, "/v1/data/posts", "{\"a\":1}");
     assert_true(api_answer_member(made, "id", row, sizeof row));
     (void)snprintf(target, sizeof target, "/v1/data/posts/%s", row);
 
-    assert_refused(ask_as(box, box->publishable, &user, "PATCH", target, "{\"a\":2}"), 403, "data/permission-denied");
-    assert_int_equal(manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\",\"roles\":[\"moderator\"]}")->status,
-                     200);
-    assert_int_equal(ask_as(box, box->publishable, &user, "PATCH", target, "{\"a\":2}")->status, 200);
-    assert_string_equal(api_answer_text(get_me(box, &user), "roles.0"), "moderator");
-    assert_int_equal(manage(box, "PATCH", &user, "/role", "{\"role\":\"user\"}")->status, 200);
+    assert_refused(api_user_ask(box, box->publishable, &user, "PATCH", target, "{\"a\":2}"), 403,
+                   "data/permission-denied");
+    assert_int_equal(
+        api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\",\"roles\":[\"moderator\"]}")->status, 200);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "PATCH", target, "{\"a\":2}")->status, 200);
+    assert_string_equal(api_answer_text(api_user_me(box, &user), "roles.0"), "moderator");
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"user\"}")->status, 200);
 
-    assert_refused(ask_as(box, box->publishable, &user, "DELETE", target, NULL), 403, "data/permission-denied");
+    assert_refused(api_user_ask(box, box->publishable, &user, "DELETE", target, NULL), 403, "data/permission-denied");
 }
 
 static void vector_132_signing_out_ends_the_access_token_at_once(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
-    assert_int_equal(get_me(box, &user)->status, 200); /* from now on it is remembered */
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200); /* from now on it is remembered */
 
-    assert_int_equal(ask_as(box, box->publishable, &user, "POST", "/v1/auth/signout", NULL)->status, 200);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/signout", NULL)->status, 200);
 
-    assert_refused(get_me(box, &user), 401, "auth/session-expired");
+    assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
     assert_refused(refresh(box, user.refresh), 401, "auth/invalid-refresh-token");
 }
 
 static void vector_133_a_refresh_token_is_no_access_token(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
     (void)snprintf(user.header, sizeof user.header, "Authorization: Bearer %s", user.refresh);
 
-    assert_refused(get_me(box, &user), 401, "auth/invalid-token");
+    assert_refused(api_user_me(box, &user), 401, "auth/invalid-token");
 }
 
 static void attack_09_a_token_dies_with_the_keys_of_its_environment(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
-    assert_int_equal(get_me(box, &user)->status, 200);
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
 
     signer_free(box->environments[--box->environment_count].signer); /* the keeper lost it, and makes another */
     api_box_restart(box);
 
-    assert_refused(get_me(box, &user), 401, "auth/invalid-token");
-    take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
-    assert_int_equal(get_me(box, &user)->status, 200);
+    assert_refused(api_user_me(box, &user), 401, "auth/invalid-token");
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
 }
 
 static void a_ban_ends_the_sessions_and_is_told_only_after_the_right_password(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
 
-    assert_int_equal(manage(box, "PATCH", &user, "/ban", "{\"banned\":true}")->status, 200);
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":true}")->status, 200);
 
-    assert_refused(get_me(box, &user), 401, "auth/session-expired");
+    assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
     assert_refused(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "wrong1")), 401,
                    "auth/invalid-credentials");
     assert_refused(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), 403,
                    "auth/account-banned");
-    assert_int_equal(manage(box, "PATCH", &user, "/ban", "{\"banned\":false}")->status, 200);
-    take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":false}")->status, 200);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
 }
 
 static void a_write_asks_for_the_user_again_in_its_transaction(void **state)
 {
     struct api_box *box = *state;
     char table[64];
-    struct user user;
+    struct api_user user;
     api_box_table(box, BOARD, table);
-    sign_up(box, &user);
+    api_user_sign_up(box, &user);
     const struct api_ask out = {
         .method = "POST", .target = "/v1/auth/signout", .key = box->publishable, .header = user.header};
     const struct api_ask write = {
@@ -347,35 +295,36 @@ static void a_write_asks_for_the_user_again_in_its_transaction(void **state)
 static void a_refresh_gives_two_new_tokens_and_consumes_the_old_one(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    struct user next;
-    sign_up(box, &user);
+    struct api_user user;
+    struct api_user next;
+    api_user_sign_up(box, &user);
 
     const struct api_answer *answer = refresh(box, user.refresh);
-    take(answer, &next);
+    api_user_take(answer, &next);
 
     assert_string_not_equal(next.access, user.access);
     assert_string_not_equal(next.refresh, user.refresh);
     assert_string_equal(api_answer_text(answer, "expiresIn"), "3600");
     assert_null(strstr(answer->body, "\"user\""));
-    assert_int_equal(get_me(box, &user)->status, 200); /* older access tokens stay valid: contract 5.4 */
-    assert_int_equal(get_me(box, &next)->status, 200);
+    assert_int_equal(api_user_me(box, &user)->status, 200); /* older access tokens stay valid: contract 5.4 */
+    assert_int_equal(api_user_me(box, &next)->status, 200);
 }
 
 static void attack_09_a_consumed_refresh_token_ends_every_session_of_its_user(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    struct user next;
-    struct user elsewhere;
-    sign_up(box, &user);
-    take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &elsewhere);
-    take(refresh(box, user.refresh), &next);
+    struct api_user user;
+    struct api_user next;
+    struct api_user elsewhere;
+    api_user_sign_up(box, &user);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")),
+                  &elsewhere);
+    api_user_take(refresh(box, user.refresh), &next);
 
     assert_refused(refresh(box, user.refresh), 401, "auth/invalid-refresh-token");
 
-    assert_refused(get_me(box, &next), 401, "auth/session-expired");
-    assert_refused(get_me(box, &elsewhere), 401, "auth/session-expired");
+    assert_refused(api_user_me(box, &next), 401, "auth/session-expired");
+    assert_refused(api_user_me(box, &elsewhere), 401, "auth/session-expired");
     assert_refused(refresh(box, next.refresh), 401, "auth/invalid-refresh-token");
 }
 
@@ -383,9 +332,9 @@ static void attack_09_of_two_refreshes_at_once_one_is_a_reuse(void **state)
 {
     struct api_box *box = *state;
     char body[AUTH_TOKEN_MAX + 64];
-    struct user user;
+    struct api_user user;
     unsigned int won = 0;
-    sign_up(box, &user);
+    api_user_sign_up(box, &user);
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", user.refresh);
     const struct api_ask ask = {.method = "POST", .target = REFRESH, .key = box->publishable, .body = body};
 
@@ -395,34 +344,34 @@ static void attack_09_of_two_refreshes_at_once_one_is_a_reuse(void **state)
     won += api_box_finish(box, second)->status == 200;
 
     assert_int_equal(won, 1);
-    assert_refused(get_me(box, &user), 401, "auth/session-expired");
+    assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
 }
 
 static void a_session_slides_for_thirty_days_and_no_longer(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
 
     for (unsigned int day = 6; day < 30; day += 6) {
         pass_time(box, 6 * 86400);
-        take(refresh(box, user.refresh), &user);
+        api_user_take(refresh(box, user.refresh), &user);
     }
     pass_time(box, 6 * 86400 - 600);
     const struct api_answer *last = refresh(box, user.refresh);
-    take(last, &user);
+    api_user_take(last, &user);
     assert_string_equal(api_answer_text(last, "expiresIn"), "600");
     pass_time(box, 600);
 
-    assert_refused(get_me(box, &user), 401, "auth/token-expired");
+    assert_refused(api_user_me(box, &user), 401, "auth/token-expired");
     assert_refused(refresh(box, user.refresh), 401, "auth/session-expired");
 }
 
 static void a_refresh_token_lives_for_seven_days(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
+    struct api_user user;
+    api_user_sign_up(box, &user);
 
     pass_time(box, AUTH_TOKEN_REFRESH_S);
 
@@ -432,132 +381,20 @@ static void a_refresh_token_lives_for_seven_days(void **state)
 static void the_oldest_session_beyond_twenty_ends(void **state)
 {
     struct api_box *box = *state;
-    struct user user;
-    struct user next;
-    sign_up(box, &user);
+    struct api_user user;
+    struct api_user next;
+    api_user_sign_up(box, &user);
 
     for (unsigned int i = 0; i < 20; i++) {
-        assert_int_equal(get_me(box, &user)->status, 200);
-        take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &next);
+        assert_int_equal(api_user_me(box, &user)->status, 200);
+        api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")),
+                      &next);
     }
 
-    assert_refused(get_me(box, &user), 401, "auth/session-expired");
-    assert_string_equal(
-        api_answer_text(ask_as(box, box->publishable, &next, "GET", "/v1/auth/sessions", NULL), "pagination.total"),
-        "20");
-}
-
-/* --- users --- */
-
-static void who_may_manage_users_is_decided_before_the_id_is_looked_up(void **state)
-{
-    struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
-    const char *nobody = "/v1/users/11111111-1111-4111-8111-111111111111";
-
-    assert_refused(api_box_get(box, box->publishable, nobody), 401, "user/unauthorized");
-    assert_refused(ask_as(box, box->publishable, &user, "PATCH", nobody, "{}"), 403, "user/forbidden");
-    assert_refused(
-        ask_as(box, box->publishable, &user, "PATCH", "/v1/users/11111111-1111-4111-8111-111111111111/role", "{}"), 403,
-        "user/forbidden");
-    assert_refused(api_box_get(box, box->secret, nobody), 404, "user/not-found");
-}
-
-static void attack_07_a_user_changes_their_name_and_nothing_else(void **state)
-{
-    struct api_box *box = *state;
-    char target[128];
-    struct user user;
-    sign_up(box, &user);
-    (void)snprintf(target, sizeof target, "/v1/users/%s", user.id);
-
-    const struct api_answer *answer =
-        ask_as(box, box->publishable, &user, "PATCH", target,
-               "{\"name\":\"Ada L.\",\"role\":\"admin\",\"roles\":[\"x\"],\"email\":\"b@c.dd\",\"banned\":true}");
-
-    assert_int_equal(answer->status, 200);
-    assert_string_equal(api_answer_text(answer, "name"), "Ada L.");
-    assert_string_equal(api_answer_text(answer, "role"), "user");
-    assert_string_equal(api_answer_text(answer, "roles"), "[0]");
-    assert_string_equal(api_answer_text(answer, "email"), "ada@example.com");
-}
-
-static void roles_are_names_of_their_own(void **state)
-{
-    static const char *const refused[] = {
-        "{}",
-        "{\"role\":\"root\"}",
-        "{\"role\":{\"$ne\":1}}",
-        "{\"role\":\"user\",\"roles\":\"x\"}",
-        "{\"role\":\"user\",\"roles\":[\"admin\"]}",
-        "{\"role\":\"user\",\"roles\":[\"self\"]}",
-        "{\"role\":\"user\",\"roles\":[\"Moderator\"]}",
-        "{\"role\":\"user\",\"roles\":[\"\"]}",
-        "{\"role\":\"user\",\"roles\":[1]}",
-        "{\"role\":\"user\",\"roles\":[\"a23456789012345678901234567890123\"]}",
-    };
-    struct api_box *box = *state;
-    struct user user;
-    sign_up(box, &user);
-
-    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
-        assert_refused(manage(box, "PATCH", &user, "/role", refused[i]), 400, "user/invalid-role");
-    }
-    assert_string_equal(
-        api_answer_text(manage(box, "PATCH", &user, "/role", "{\"role\":\"guest\",\"roles\":[\"a\",\"b\",\"a\"]}"),
-                        "roles"),
-        "[2]");
-}
-
-static void vector_31_a_secret_key_writes_on_behalf_of_a_user(void **state)
-{
-    struct api_box *box = *state;
-    char table[64];
-    struct user user;
-    api_box_table(box, BOARD, table);
-    sign_up(box, &user);
-    char header[128];
-    (void)snprintf(header, sizeof header, "X-On-Behalf-Of: %s", user.id);
-    const struct api_ask ask = {
-        .method = "POST", .target = "/v1/data/posts", .key = box->secret, .body = "{}", .header = header};
-
-    assert_string_equal(api_answer_text(api_box_ask(box, &ask), "createdBy"), user.id);
-}
-
-static void a_user_who_withdraws_leaves_the_address_and_nothing_else(void **state)
-{
-    struct api_box *box = *state;
-    struct user user;
-    struct user again;
-    sign_up(box, &user);
-
-    assert_int_equal(ask_as(box, box->publishable, &user, "DELETE", "/v1/auth/withdraw", NULL)->status, 200);
-
-    assert_refused(get_me(box, &user), 401, "auth/session-expired");
-    assert_refused(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), 401,
-                   "auth/invalid-credentials");
-    assert_refused(manage(box, "GET", &user, "", NULL), 404, "user/not-found");
-    sign_up(box, &again);
-    assert_string_not_equal(again.id, user.id);
-}
-
-static void an_environment_takes_its_users_and_keys_along(void **state)
-{
-    struct api_box *box = *state;
-    char target[128];
-    char environment[64];
-    struct user user;
-    sign_up(box, &user);
-    const struct api_answer *list = api_box_get(box, box->secret, "/v1/admin/environments");
-    assert_true(api_answer_member(list, "items.0.id", environment, sizeof environment));
-    (void)snprintf(target, sizeof target, "/v1/admin/environments/%s", environment);
-    assert_int_equal(box->environment_count, 1);
-
-    assert_int_equal(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"dev\"}")->status, 200);
-
-    assert_int_equal(box->environment_count, 0); /* the keeper's keys are destroyed */
-    assert_refused(get_me(box, &user), 404, "data/environment-not-found");
+    assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
+    assert_string_equal(api_answer_text(api_user_ask(box, box->publishable, &next, "GET", "/v1/auth/sessions", NULL),
+                                        "pagination.total"),
+                        "20");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
@@ -586,12 +423,6 @@ int main(void)
         T(a_session_slides_for_thirty_days_and_no_longer),
         T(a_refresh_token_lives_for_seven_days),
         T(the_oldest_session_beyond_twenty_ends),
-        T(who_may_manage_users_is_decided_before_the_id_is_looked_up),
-        T(attack_07_a_user_changes_their_name_and_nothing_else),
-        T(roles_are_names_of_their_own),
-        T(vector_31_a_secret_key_writes_on_behalf_of_a_user),
-        T(a_user_who_withdraws_leaves_the_address_and_nothing_else),
-        T(an_environment_takes_its_users_and_keys_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
