@@ -3,7 +3,8 @@
 with the same bytes. streams.py says what is declared to differ. Under the preset `hardened` there are two exceptions, and
 each has its test below:
 
-- a unique index over a column that the requester may write but not read: a value that a hidden cell has gives 409
+- a unique index over a column that the requester may write but not read: a value that a hidden cell has gives 409. So does
+  a value of a hidden row, whatever the column; in the streams hidden rows have none in the unique column
 - maxRowsPerOwner: an own row that row filters hide counts, too
 
 `compat` leaks by the contract whether there is a row of an id, and the row to who has the right to read it, although no
