@@ -8,6 +8,7 @@
 #include "firmware/data/people_int.h"
 #include "firmware/data/list.h"
 #include "firmware/data/plan.h"
+#include "firmware/data/read_log.h"
 #include "firmware/data/row_json.h"
 #include "hal/base/fault.h"
 #include "net/http.h"
@@ -224,6 +225,7 @@ enum err data_read(const struct data_request *request, struct span id)
                                   .select = &select};
     json_out_init(&out, request->out);
     TRY(row_json_write(&out, &view, &row));
+    read_log_row(&access->rls, &row);
     return json_out_finish(&out);
 }
 

@@ -182,6 +182,6 @@ enum err data_explain(const struct data_admin *admin, const struct json_value *b
     TRY(read_question(explain, body));
     TRY(decide(explain));
     LOG(LOG_INFO, "policy_explained", LOG_TEXT("key", admin->key->id), LOG_TEXT("table", explain->name),
-        LOG_LITERAL("op", rls_op_name(explain->op)), LOG_LITERAL("group", explain_group_name(explain->who.group)));
+        LOG_LITERAL("op", rls_op_name(explain->op)), LOG_LITERAL("group", policy_group_name(explain->who.group)));
     return explain_write(explain);
 }

@@ -45,6 +45,4 @@ struct explain {
 /* Writes the answer. ERR_DAMAGED, errors of the buffer. */
 enum err explain_write(struct explain *explain) MUST_USE;
 
-const char *explain_group_name(enum rls_group group);
-
 #endif

@@ -3,6 +3,7 @@
 #include "firmware/data/explain_int.h"
 
 #include "firmware/data/data_int.h"
+#include "firmware/data/policy_who.h"
 #include "firmware/data/row_json.h"
 #include "hal/base/fault.h"
 
@@ -26,19 +27,6 @@ static const char *verdict_name(enum rls_verdict verdict)
         return "allow";
     }
     return verdict == RLS_OWNER ? "owner" : "deny";
-}
-
-const char *explain_group_name(enum rls_group group)
-{
-    switch (group) {
-    case RLS_ADMIN:
-        return "admin";
-    case RLS_USER:
-        return "user";
-    case RLS_GUEST:
-        return "guest";
-    }
-    return "guest";
 }
 
 static void write_outcome(struct explain *explain, struct span name, const struct refusal *refusal)
@@ -70,7 +58,7 @@ static void write_question(struct explain *explain)
     member_literal(explain, span_lit("op"), rls_op_name(explain->op));
     json_out_name(out, span_lit("requester"));
     json_out_object(out);
-    member_literal(explain, span_lit("group"), explain_group_name(explain->who.group));
+    member_literal(explain, span_lit("group"), policy_group_name(explain->who.group));
     admin_write_text(out, span_lit("userId"), explain->who.id);
     json_out_name(out, span_lit("roles"));
     json_out_array(out);

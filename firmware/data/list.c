@@ -11,6 +11,7 @@
 #include "firmware/data/list.h"
 
 #include "firmware/data/data_int.h"
+#include "firmware/data/read_log.h"
 #include "firmware/data/row_json.h"
 #include "firmware/data/top_rows.h"
 #include "hal/base/config.h"
@@ -155,6 +156,7 @@ static enum err write_row(struct list_query *query, const struct row *row)
         .schema = plan->schema, .column_rules = plan->column_rules, .rls = plan->rls, .select = &plan->select};
     TRY(row_json_write(&query->json, &view, row));
     ENSURE(query->json.err == ERR_OK, query->json.err, "the list does not fit the response");
+    read_log_row(plan->rls, row);
     query->written++;
     return ERR_OK;
 }

@@ -16,6 +16,19 @@ static enum err refuse(struct rls_problem *problem, const char *where, const cha
     return ERR_MALFORMED;
 }
 
+const char *policy_group_name(enum rls_group group)
+{
+    switch (group) {
+    case RLS_ADMIN:
+        return "admin";
+    case RLS_USER:
+        return "user";
+    case RLS_GUEST:
+        return "guest";
+    }
+    return "guest";
+}
+
 bool policy_members_known(const struct json_value *object, const char *const *names, size_t count)
 {
     bool known = true;

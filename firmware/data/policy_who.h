@@ -20,6 +20,9 @@
 enum err policy_who_read(struct arena *arena, const struct json_value *as, const char *where, struct rls_who *out_who,
                          struct rls_problem *out_problem) MUST_USE;
 
+/* As it stands in JSON: "guest". A static string. */
+const char *policy_group_name(enum rls_group group);
+
 /* Has an object only members of these names? A misspelt one must not be passed over. */
 bool policy_members_known(const struct json_value *object, const char *const *names, size_t count);
 

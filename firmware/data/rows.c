@@ -6,6 +6,7 @@
 #include "firmware/data/call.h"
 #include "firmware/data/data_int.h"
 #include "firmware/data/row_gate.h"
+#include "firmware/data/read_log.h"
 #include "firmware/data/row_json.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -142,6 +143,7 @@ static enum err write_answer(struct data_txn *txn, struct data_call *call, const
     }
     if (readable) {
         TRY(row_json_write(&out, &view, &row));
+        read_log_row(&access->rls, &row);
     } else {
         row_json_write_system(&out, &row);
     }

@@ -274,3 +274,29 @@ def test_filters_hold_after_a_restart(make_app):
 
     assert listed(table, app.pk) == (ids["published"][::-1], 2)
     assert error(table.read(ids["draft"][0], app.pk)) == DENIED
+
+
+def test_audit_reads_leaves_a_line_for_each_row_that_an_answer_shows_and_for_no_other(make_app):
+    app = make_app()
+    user = app.user()
+    table = app.table({"title": {"type": "string"}}, permissions={"user": {"read": True, "list": True}},
+                      rowFilters=[{"expression": "user", "filter": {"title": "open"}}], security={"auditReads": True})
+    quiet = app.table({"title": {"type": "string"}}, permissions={"user": {"read": True, "list": True}})
+    shown, hidden = table.add({"title": "open"}), table.add({"title": "shut"})
+    other = quiet.add({"title": "open"})
+    before = len(reads(app))
+
+    assert table.list(user.pk).status == 200
+    assert table.read(hidden["id"], user.pk).status == 200
+    assert table.read("0" * 24, user.pk).status == 404
+    assert quiet.read(other["id"], user.pk).status == 200
+    assert app.box.stop() == 0
+
+    lines = reads(app)[before:]
+    assert [(line["row"], line["table"], line["group"], line["user"]) for line in lines] == [
+        (row["id"], table.name, "user", user.id) for row in (shown, hidden)]
+    assert all("open" not in str(line) and "shut" not in str(line) for line in lines)
+
+
+def reads(app):
+    return [event for event in map(json.loads, app.box.raw) if event["event"] == "row_read"]
