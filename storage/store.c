@@ -250,7 +250,7 @@ static enum err open_store(const struct store_config *config, struct random *ran
     };
 
     store->keeper = config->keeper;
-    store->clearing = true; /* until somebody has looked */
+    atomic_store(&store->clearing, true); /* until somebody has looked */
     store->slab = config->slab;
     TRY(secret_slab_new((size_t)CONFIG_STORAGE_TABLE_KEYS * SECRET_SLAB_ALIGN, AEAD_KEY_BYTES, &store->table_keys));
     TRY(engine_open(&engine, &store->engine));

@@ -184,7 +184,8 @@ struct store_txn;
 enum err store_sealer_new(struct store *store, struct random *random, struct store_sealer **out_sealer) MUST_USE;
 void store_sealer_free(struct store_sealer *sealer); /* NULL is fine */
 
-/* Waits for the write transaction of another sealer. ERR_IO, ERR_FULL. */
+/* Waits for the write transaction of another sealer. Sealers of several threads write rows in turn; tables, indexes and
+ * their keys are changed on one thread only. ERR_IO, ERR_FULL. */
 enum err store_txn_begin(struct store_sealer *sealer, struct store_txn **out_txn) MUST_USE;
 
 /* Makes everything durable (fsync) or nothing; the transaction is gone in both cases.

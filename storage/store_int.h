@@ -24,9 +24,9 @@ struct store {
     struct secret_slab *slab;       /* of expanded keys; the caller's */
     struct secret_slab *table_keys; /* of this store alone: they are many and small */
     struct snapshot_cell *cell;     /* of struct table_set, for readers */
-    struct table_set *current;      /* the newest; belongs to whoever holds the write transaction */
+    struct table_set *current;      /* the newest; changed by the one thread that changes tables */
     bool rotation_open;             /* a new wrapping key was begun and not ended; likewise */
-    bool clearing;                  /* clear records are there, or may be; likewise */
+    atomic_bool clearing;           /* clear records are there, or may be: an abort says so, whichever thread's it is */
     atomic_bool slots[STORE_READERS];
 };
 

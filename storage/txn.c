@@ -116,7 +116,7 @@ static void end(struct store_txn *txn, bool committed)
     txn->count_count = 0;
     txn->owner_count = 0;
     if (!committed) {
-        txn->sealer->reader.store->clearing = true; /* what it cleared is there again */
+        atomic_store(&txn->sealer->reader.store->clearing, true); /* what it cleared is there again */
         txn->sealer->reseal.phase = 0; /* what it passed over was not written */
         txn->sealer->reseal_from = 0;
     }

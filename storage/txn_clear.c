@@ -23,7 +23,7 @@ enum err txn_clear_later(struct store_txn *txn, struct table_id table, struct in
     const struct meta_name name = meta_name_clear(table, index);
     const uint8_t plain[CLEAR_PLAIN] = {0};
 
-    txn->sealer->reader.store->clearing = true;
+    atomic_store(&txn->sealer->reader.store->clearing, true);
     return txn_put_meta(txn, own, SEAL_CLEAR, &name, span_array(plain));
 }
 
@@ -165,11 +165,11 @@ enum err store_clear_some(struct store_txn *txn, uint32_t max_entries, bool *out
         TRY(err);
     }
     *out_done = err == ERR_NOT_FOUND;
-    txn->sealer->reader.store->clearing = err == ERR_OK;
+    atomic_store(&txn->sealer->reader.store->clearing, err == ERR_OK);
     return ERR_OK;
 }
 
 bool store_has_leftovers(const struct store *store)
 {
-    return store->clearing;
+    return atomic_load(&store->clearing);
 }
