@@ -120,7 +120,8 @@ void request_finish(struct api_request *request, enum err err);
 /* Credentials, rate, and what the route asks for besides a valid key. ERR_DENIED. */
 enum err request_verify(struct api_request *request) MUST_USE;
 
-/* Takes the newest catalogue and looks the key up in it. ERR_DENIED. */
+/* Takes the newest catalogue and looks the key up in it, and who asks: a right taken away before a policy was changed is
+ * not held against the changed policy. ERR_DENIED. */
 enum err request_verify_again(struct api_request *request) MUST_USE;
 
 /* Runs a read against one version of keys, policies and rows: when the catalogue changes while the read takes its

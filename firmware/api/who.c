@@ -79,9 +79,12 @@ enum err request_verify(struct api_request *request)
     return check_who(request);
 }
 
+/* The rate is not taken again, and of the access token only what the records say of its user and session is. */
 enum err request_verify_again(struct api_request *request)
 {
     uint8_t hash[SHA256_BYTES];
+    struct auth_asker asker = {
+        .bearer = &request->auth.bearer, .on_behalf = request->auth.on_behalf, .arena = request->exchange->arena};
 
     memcpy(hash, request->auth.key->hash, sizeof hash);
     catalog_unref(request->catalog);
@@ -89,9 +92,11 @@ enum err request_verify_again(struct api_request *request)
     request->auth.key = NULL;
     request->project = NULL;
     buf_reset(http_body(request->exchange));
-    const struct auth_directory directory = catalog_directory(request->catalog);
-    TRY(auth_check_key(&directory, hash, request->now, &request->auth.key, &request->refusal));
-    request->auth.principal.key = request->auth.key;
+    const struct auth_directory directory =
+        data_directory(request->api->reader, request->catalog, request->api->tokens, &request->people);
+    TRY(auth_check_key(&directory, hash, request->now, &asker.key, &request->refusal));
+    request->auth.key = asker.key;
     request->project = catalog_project(request->catalog, request->auth.key->project_id);
-    return ERR_OK;
+    TRY(auth_identify(&directory, &asker, request->now, &request->auth.principal, &request->refusal));
+    return check_who(request);
 }

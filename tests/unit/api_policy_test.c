@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Policies through the API: what an answer about a hidden row costs, counted in values opened and filters asked. */
-/* link: --wrap=http_respond --wrap=http_body --wrap=aead_open --wrap=filter_match */
+/* link: --wrap=http_respond --wrap=http_body --wrap=aead_open --wrap=filter_match --wrap=store_snap_begin */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #include "crypto/aead.h"
 #include "firmware/data/filter.h"
 #include "tests/lib/api_box.h"
+#include "tests/lib/api_user.h"
 
 struct counts {
     size_t opened;
@@ -39,6 +40,23 @@ enum err __wrap_filter_match(const struct filter *filter, const struct filter_su
 {
     counts.asked++;
     return __real_filter_match(filter, subject, out_match);
+}
+
+/* Done once, right before the next snapshot is taken. */
+static void (*meanwhile)(void);
+
+enum err __real_store_snap_begin(struct store_reader *reader, struct store_snap **out_snap);
+enum err __wrap_store_snap_begin(struct store_reader *reader, struct store_snap **out_snap);
+
+enum err __wrap_store_snap_begin(struct store_reader *reader, struct store_snap **out_snap)
+{
+    void (*const act)(void) = meanwhile;
+
+    meanwhile = NULL;
+    if (act != NULL) {
+        act();
+    }
+    return __real_store_snap_begin(reader, out_snap);
 }
 
 #define TABLE(forbidden)                                                                                               \
@@ -257,6 +275,47 @@ static void vector_125_a_token_of_another_environment_is_refused(void **state)
                    "data/project-access-denied");
 }
 
+/* --- one version --- */
+
+static struct {
+    struct api_box *box;
+    struct api_user user;
+    char policy[128]; /* of the table */
+} demoted;
+
+/* First the role goes, then the policy gives the role a right: nobody ever had both. */
+static void demote_and_trust_moderators(void)
+{
+    assert_int_equal(
+        api_user_manage(demoted.box, "PATCH", &demoted.user, "/role", "{\"role\":\"user\",\"roles\":[]}")->status, 200);
+    assert_int_equal(api_box_send(demoted.box, "PUT", demoted.box->secret, demoted.policy,
+                                  "{\"expressionPermissions\":{\"read\":\"role:moderator\"}}")
+                         ->status,
+                     200);
+}
+
+static void attack_03_a_changed_policy_is_not_asked_about_what_somebody_was_before(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    char row[64];
+    api_box_table(box, "{\"tableName\":\"posts\",\"expressionPermissions\":{\"read\":\"user\",\"list\":\"user\"}}", id);
+    (void)snprintf(demoted.policy, sizeof demoted.policy, "/v1/admin/tables/%s/policy", id);
+    demoted.box = box;
+    api_user_sign_up(box, &demoted.user);
+    assert_int_equal(
+        api_user_manage(box, "PATCH", &demoted.user, "/role", "{\"role\":\"user\",\"roles\":[\"moderator\"]}")->status,
+        200);
+    target_of(box, "{\"title\":\"x\"}", row);
+    assert_int_equal(api_user_ask(box, box->publishable, &demoted.user, "GET", row, NULL)->status, 200);
+
+    meanwhile = demote_and_trust_moderators; /* the account is remembered: the next snapshot is the read's */
+    const struct api_answer *answer = api_user_ask(box, box->publishable, &demoted.user, "GET", row, NULL);
+
+    assert_null(meanwhile);
+    assert_refused(answer, 403, "data/permission-denied");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
@@ -267,6 +326,7 @@ int main(void)
         TEST(attack_10_an_absent_row_costs_an_owner_what_anothers_does),
         TEST(a_list_of_owned_rows_opens_no_others),
         TEST(vectors_123_and_124_a_token_that_has_expired_is_not_a_guest),
+        TEST(attack_03_a_changed_policy_is_not_asked_about_what_somebody_was_before),
         TEST(vector_125_a_token_of_another_environment_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
