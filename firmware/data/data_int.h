@@ -270,6 +270,10 @@ enum policy_body { POLICY_ALONE, POLICY_AMONG_OTHERS };
 enum err policy_read(const struct json_value *body, enum policy_body kind, struct arena *arena,
                      struct rls_policy **out_policy, struct refusal *refusal) MUST_USE;
 
+/* Refuses a body with a member of a policy other than `allowed`: where only that one can be changed, another restriction
+ * must not be passed over in silence. ERR_DENIED common/invalid-parameters. */
+enum err policy_refuse_all_but(const struct json_value *body, struct span allowed, struct refusal *refusal) MUST_USE;
+
 /* Does the policy fit the schema of the table of that name, and do its tests hold? policy may be NULL. ERR_DENIED. */
 enum err policy_check(struct data_txn *txn, struct data_call *call, struct span name, const struct schema *schema,
                       const struct rls_policy *policy) MUST_USE;

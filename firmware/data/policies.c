@@ -45,6 +45,19 @@ static enum err pick_members(const struct json_value *body, struct arena *arena,
     return ERR_OK;
 }
 
+enum err policy_refuse_all_but(const struct json_value *body, struct span allowed, struct refusal *refusal)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(policy_members); i++) {
+        const struct span name = policy_members[i];
+
+        if (!span_equal(name, allowed) && json_find(body, name) != NULL) {
+            return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name,
+                             "is changed with the whole policy: PUT /v1/admin/tables/:tableId/policy");
+        }
+    }
+    return ERR_OK;
+}
+
 enum err policy_read(const struct json_value *body, enum policy_body kind, struct arena *arena,
                      struct rls_policy **out_policy, struct refusal *refusal)
 {

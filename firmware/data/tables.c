@@ -359,6 +359,7 @@ enum err data_table_update(struct data_txn *txn, struct data_call *call)
     table_edit_of(table, memory, &edit);
     TRY(admin_text(body, &display, &edit.display_name, &call->refusal));
     TRY(admin_text(body, &description, &edit.description, &call->refusal));
+    TRY(policy_refuse_all_but(body, span_lit("permissions"), &call->refusal));
     const struct json_value *permissions = json_find(body, span_lit("permissions"));
     if (permissions != NULL) {
         const enum err err = rls_policy_with_permissions(table->policy, permissions, &policy, &problem);

@@ -263,6 +263,19 @@ def test_names_of_a_table_change_and_its_rights_too(app):
     assert error(app.sk.patch(table.admin, {"permissions": {"x": {}}})) == INVALID
 
 
+@pytest.mark.parametrize("member", ["expressionPermissions", "columnPermissions", "rowFilters", "security", "tests"])
+@pytest.mark.parametrize("value", [None, {}, [], {"guestAccess": "off"}], ids=repr)
+def test_a_restriction_that_is_no_permission_is_not_passed_over(app, member, value):
+    table = app.table(permissions={"guest": {"read": True}})
+    before = app.sk.get(table.admin).json
+
+    answer = app.sk.patch(table.admin, {"permissions": {}, "displayName": "D", member: value})
+
+    assert error(answer) == BAD_PARAMETERS
+    assert member in answer.json["message"] and "PUT" in answer.json["message"]
+    assert app.sk.get(table.admin).json == before
+
+
 @pytest.mark.parametrize("body", [None, {}, {"confirmName": ""}, {"confirmName": "x"}, {"confirmName": None},
                                   {"confirmName": {"$ne": None}}, {"confirmName": True}], ids=str)
 def test_a_table_is_dropped_only_with_its_name(app, body):
