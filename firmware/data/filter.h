@@ -55,7 +55,7 @@ struct filter;
 
 /* Compiles both filters; either may be NULL. The trees are borrowed for the life of the filter.
  * ERR_MALFORMED  a field name, operator or operand is not allowed, or a limit is passed
- * ERR_DENIED     a clause names a field that the requester may never read
+ * ERR_DENIED     a clause names a field that the requester may never read, and nothing is malformed
  * ERR_NO_MEMORY
  * out_problem is written on the first two. */
 enum err filter_new(const struct filter_scope *scope, const struct json_value *and_filters,

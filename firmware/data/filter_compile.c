@@ -156,8 +156,9 @@ struct compiler {
     const struct filter_scope *scope;
     struct filter *filter;
     struct filter_problem *problem;
-    struct span name; /* of the field at hand */
-    bool dates;       /* it holds instants */
+    struct filter_problem denied; /* the first field that may not be asked about; told when nothing is malformed */
+    struct span name;             /* of the field at hand */
+    bool dates;                   /* it holds instants */
     size_t clause_room, group_room;
 };
 
@@ -305,6 +306,16 @@ static enum err compile_operand(const struct compiler *c, const struct json_valu
     return refuse(c, "has an operator that does not exist");
 }
 
+static void guard_clause(struct compiler *c, struct filter_clause *clause)
+{
+    struct filter_problem denied = {.why = NULL};
+    const enum err err = filter_guard(c->scope, c->name, &clause->owner_only, &denied);
+
+    if (err != ERR_OK && c->denied.why == NULL) {
+        c->denied = denied;
+    }
+}
+
 static enum err add_clause(struct compiler *c, enum filter_op op, const struct json_value *operand,
                            const struct json_value *options)
 {
@@ -317,7 +328,7 @@ static enum err add_clause(struct compiler *c, enum filter_op op, const struct j
         return refuse(c, "is not a field name");
     }
     if (c->scope->kind == FILTER_OF_CLIENT) {
-        TRY(filter_guard(c->scope, c->name, &clause.owner_only, c->problem));
+        guard_clause(c, &clause);
     }
     TRY(compile_operand(c, operand, options, &clause));
     c->filter->clauses[c->filter->clause_count] = clause;
@@ -517,7 +528,14 @@ static enum err compile_both(struct compiler *c, const struct json_value *and_fi
         TRY(compile_object(c, and_filters));
     }
     c->filter->and_count = c->filter->clause_count;
-    return or_filters == NULL ? ERR_OK : compile_or(c, or_filters);
+    if (or_filters != NULL) {
+        TRY(compile_or(c, or_filters));
+    }
+    if (c->denied.why != NULL) {
+        *c->problem = c->denied;
+        return ERR_DENIED;
+    }
+    return ERR_OK;
 }
 
 enum err filter_new(const struct filter_scope *scope, const struct json_value *and_filters,

@@ -38,6 +38,7 @@ struct planner {
     struct regex_work *work;
     struct filter_scope *scope; /* kept by filter and search */
     struct filter_problem problem;
+    struct filter_problem denied; /* the first thing that may not be asked */
 };
 
 static enum err refuse_name(struct filter_problem *problem, struct span name, const char *why, enum err err)
@@ -333,6 +334,19 @@ static enum err plan_search(struct planner *p)
     return search_new(p->scope, text, typed ? &field : NULL, &p->plan->search, &p->problem);
 }
 
+/* What may not be asked is told only when nothing is malformed: contract 3.6, steps 10 and 11 of a list. */
+static enum err defer_denial(struct planner *p, enum err err)
+{
+    if (err != ERR_DENIED) {
+        return err;
+    }
+    fault_clear();
+    if (p->denied.why == NULL) {
+        p->denied = p->problem;
+    }
+    return ERR_OK;
+}
+
 static enum err plan_all(struct planner *p)
 {
     const struct row_gate *gate = p->input->gate;
@@ -344,9 +358,14 @@ static enum err plan_all(struct planner *p)
     p->plan->no_rows = reach == POLICY_REACH_NONE;
     TRY(collect(p->input->arena, p->input->query, &p->params, &p->plan->select, &p->problem));
     TRY(plan_page(p));
-    TRY(plan_sort(p));
-    TRY(plan_filter(p));
-    return plan_search(p);
+    TRY(defer_denial(p, plan_sort(p)));
+    TRY(defer_denial(p, plan_filter(p)));
+    TRY(defer_denial(p, plan_search(p)));
+    if (p->denied.why != NULL) {
+        p->problem = p->denied;
+        return ERR_DENIED;
+    }
+    return ERR_OK;
 }
 
 enum err plan_new(const struct plan_input *input, const struct plan **out_plan, struct filter_problem *out_problem)

@@ -83,6 +83,18 @@ def test_attack_01_a_hidden_column_cannot_be_hidden_in_a_list_of_groups(app, peo
     assert error(people.list(app.pk, andFilters={"title": "one"}, orFilters={"email": "a@x"})) == DENIED
 
 
+MALFORMED = [dict(andFilters={"email": {"$nope": 1}}), dict(andFilters={"email": {"$in": 1}}),
+             dict(andFilters={"email": {"$regex": "("}}), dict(andFilters={"email": 1, "title": {"$gt": None}}),
+             dict(orFilters=[{"email": 1}, {"$or": 1}]), dict(andFilters={"email": 1}, orFilters=5),
+             dict(sortBy="email", andFilters=5), dict(sortBy="email", search="a", searchType="nosuch"),
+             dict(andFilters={"email": 1}, search="a", searchType="nosuch"), dict(sortBy="email", limit="0")]
+
+
+@pytest.mark.parametrize("params", MALFORMED, ids=json.dumps)
+def test_what_is_malformed_is_told_before_what_may_not_be_asked(app, people, params):
+    assert error(people.list(app.pk, **params)) == BAD_PARAMETERS
+
+
 @pytest.mark.parametrize("name", HIDDEN + ("deep.k.n", "phone.x"))
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_attack_01_a_hidden_column_cannot_be_sorted_by(app, people, name, direction):
