@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Warnings about a policy, from the policy, its schema and its indexes.
  *
- * What depends on a requester is asked of the evaluator for the kinds of requester that have no custom role. A rule that
- * names a role is taken for one that somebody meets. */
+ * What depends on a requester is asked of the evaluator, for requesters of each kind without custom roles, with each role
+ * that the policy names and with all of them. */
 #include "firmware/data/policy_lint.h"
 
 #include <stdio.h>
@@ -14,7 +14,9 @@ struct lint {
     struct json_out *out;
     const struct catalog_table *table;
     struct rls_table rls;
-    size_t count;
+    struct span roles[RLS_ROLES_MAX]; /* that the policy names */
+    size_t role_count;
+    size_t count; /* of warnings */
 };
 
 static void warn(struct lint *lint, struct span text)
@@ -122,15 +124,23 @@ static const struct rls_who kinds[] = {
     {.group = RLS_USER, .id = {(const uint8_t *)"somebody", 8}},
 };
 
-static bool names_a_role(struct span expression)
+/* Binds one requester of those that there may be: of each kind one without custom roles, one with each role that the
+ * policy names, one with them all. false: that number is past the last. */
+static bool bind_somebody(const struct lint *lint, size_t number, struct rls_bound *out_bound)
 {
-    struct span rest = expression;
-    bool found = false;
-    while (!found && rest.len >= 5) {
-        found = span_equal(span_of(rest.data, 5), span_lit("role:"));
-        rest = span_of(rest.data + 1, rest.len - 1);
+    const size_t part = number / ARRAY_LENGTH(kinds);
+    struct rls_who who = kinds[number % ARRAY_LENGTH(kinds)];
+
+    if (part > 0 && (lint->role_count == 0 || part > lint->role_count + 1)) {
+        return false;
     }
-    return found;
+    if (part > 0) {
+        const bool all = part > lint->role_count;
+        who.roles = all ? lint->roles : &lint->roles[part - 1];
+        who.role_count = all ? lint->role_count : 1;
+    }
+    rls_bind(&lint->rls, &who, out_bound);
+    return true;
 }
 
 static bool may(const struct rls_bound *bound, enum rls_op op)
@@ -147,46 +157,70 @@ static bool sees_all(const struct rls_bound *bound)
            (!rls_filters_apply(bound) || bound->settings.row_filter_scope == RLS_FILTER_LIST);
 }
 
-/* Is there somebody who may write the column and not read all that is in it? */
-static bool writes_blindly(const struct lint *lint, struct span column)
+static struct span column_of(const struct catalog_index *index, size_t at)
 {
-    const struct rls_policy *policy = lint->table->policy;
-    const size_t rule = rls_column_rule(policy, column);
-    bool blind = rule < RLS_COLUMNS_MAX && names_a_role(rls_column_source(policy, rule, RLS_COLUMN_WRITE)) &&
-                 rls_column_source(policy, rule, RLS_COLUMN_READ).len > 0;
-
-    for (size_t i = 0; !blind && i < ARRAY_LENGTH(kinds); i++) {
-        struct rls_bound bound;
-        rls_bind(&lint->rls, &kinds[i], &bound);
-        const enum rls_verdict write = rls_column_at(&bound, rule, RLS_COLUMN_WRITE);
-        blind = (may(&bound, RLS_CREATE) || may(&bound, RLS_UPDATE)) && (write == RLS_ALLOW || write == RLS_OWNER) &&
-                (rls_column_at(&bound, rule, RLS_COLUMN_READ) != RLS_ALLOW || !sees_all(&bound));
-    }
-    return blind;
+    return span_of(index->fields[at].data, span_find(index->fields[at], '.'));
 }
 
-static void look_at_unique(struct lint *lint)
+/* Can a write of theirs meet a conflict of the index? A new row does, also where it has no value, unless the index is
+ * sparse and they cannot fill its columns; a changed one does if they may write one of them. */
+static bool meets_conflicts(const struct lint *lint, const struct rls_bound *bound, const struct catalog_index *index)
+{
+    bool changes = false;
+    bool fills = true;
+
+    for (size_t at = 0; at < index->def.field_count; at++) {
+        const struct span column = column_of(index, at);
+        const struct schema_field *field = schema_find(lint->table->schema, column);
+        const enum rls_verdict write = rls_column(bound, column, RLS_COLUMN_WRITE);
+        const bool writable = write == RLS_ALLOW || write == RLS_OWNER;
+        changes = changes || writable;
+        fills =
+            fills && (writable || schema_is_system_field(column) || (field != NULL && field->default_value != NULL));
+    }
+    return (may(bound, RLS_CREATE) && (fills || !index->def.sparse)) || (may(bound, RLS_UPDATE) && changes);
+}
+
+/* A column of the index that they may not read in every row; empty: there is none. */
+static struct span blind_column(const struct rls_bound *bound, const struct catalog_index *index)
+{
+    for (size_t at = 0; at < index->def.field_count; at++) {
+        if (rls_column(bound, column_of(index, at), RLS_COLUMN_READ) != RLS_ALLOW) {
+            return column_of(index, at);
+        }
+    }
+    return sees_all(bound) ? SPAN_NONE : column_of(index, 0);
+}
+
+static void look_at_unique(struct lint *lint, const struct catalog_index *index)
+{
+    struct rls_bound bound;
+
+    for (size_t i = 0; bind_somebody(lint, i, &bound); i++) {
+        const struct span blind = blind_column(&bound, index);
+        if (blind.len > 0 && meets_conflicts(lint, &bound, index)) {
+            warn_of(lint, "unique-column-hidden: a conflict tells whether another row has a value in ", blind,
+                    " also to whoever may write rows and not read it");
+            return;
+        }
+    }
+}
+
+static void look_at_indexes(struct lint *lint)
 {
     for (size_t i = 0; i < lint->table->index_count; i++) {
-        const struct catalog_index *index = &lint->table->indexes[i];
-        for (size_t at = 0; index->def.unique && at < index->def.field_count; at++) {
-            const struct span column = span_of(index->fields[at].data, span_find(index->fields[at], '.'));
-            if (writes_blindly(lint, column)) {
-                warn_of(lint, "unique-column-hidden: a conflict tells whether another row has a value in ", column,
-                        " also to whoever may write it and not read it");
-                break;
-            }
+        if (lint->table->indexes[i].def.unique) {
+            look_at_unique(lint, &lint->table->indexes[i]);
         }
     }
 }
 
 static void look_at_owner_limit(struct lint *lint, const struct rls_settings *settings)
 {
+    struct rls_bound bound;
     bool visible = false;
 
-    for (size_t i = 0; settings->max_rows_per_owner > 0 && !visible && i < ARRAY_LENGTH(kinds); i++) {
-        struct rls_bound bound;
-        rls_bind(&lint->rls, &kinds[i], &bound);
+    for (size_t i = 0; settings->max_rows_per_owner > 0 && !visible && bind_somebody(lint, i, &bound); i++) {
         visible =
             bound.who.id.len > 0 && may(&bound, RLS_CREATE) && (!may(&bound, RLS_LIST) || rls_filters_apply(&bound));
     }
@@ -204,6 +238,10 @@ void policy_lint_write(struct json_out *out, const struct catalog_table *table, 
     struct lint lint = {
         .out = out, .table = table, .rls = {.name = table->record.name, .policy = table->policy, .preset = preset}};
 
+    lint.role_count = rls_role_count(table->policy);
+    for (size_t i = 0; i < lint.role_count; i++) {
+        lint.roles[i] = rls_role_name(table->policy, i);
+    }
     for (uint32_t bit = 1; bit != 0; bit <<= 1) {
         if ((bits & bit) != 0) {
             warn(&lint, span_str(rls_warning_text(bit)));
@@ -211,6 +249,6 @@ void policy_lint_write(struct json_out *out, const struct catalog_table *table, 
     }
     look_at_filters(&lint, &settings);
     look_at_rules(&lint);
-    look_at_unique(&lint);
+    look_at_indexes(&lint);
     look_at_owner_limit(&lint, &settings);
 }

@@ -46,10 +46,18 @@ CASES = {
                       ["unique-column-hidden"]),
     "unique_own": ({"permissions": {"user": ALL}, "columnPermissions": {"mail": {"read": "self"}}},
                    ["unique-column-hidden"]),
-    "unique_role": ({"permissions": {"user": SEE}, "columnPermissions": {"mail": {"read": "admin", "write": "role:x"}}},
+    "unique_role": ({"permissions": {"user": ALL}, "columnPermissions": {"mail": {"read": "admin", "write": "role:x"}}},
                     ["unique-column-hidden"]),
-    "unique_unwritten": ({"permissions": {"user": ALL}, "columnPermissions": {"mail": {"read": "admin", "write": "admin"}}},
-                         []),
+    "unique_role_creates": ({"expressionPermissions": {"read": "user", "create": "role:x"},
+                             "columnPermissions": {"mail": {"read": "admin"}}}, ["unique-column-hidden"]),
+    "unique_role_reads": ({"expressionPermissions": {"read": "role:x", "create": "role:x"},
+                           "columnPermissions": {"mail": {"read": "role:x"}}}, []),
+    "unique_nobody_writes": ({"permissions": {"user": SEE}, "columnPermissions": {"mail": {"read": "admin", "write": "role:x"}}},
+                             []),
+    "unique_missing": ({"permissions": {"user": SEE | {"create": True}},
+                        "columnPermissions": {"mail": {"read": "admin", "write": "admin"}}}, ["unique-column-hidden"]),
+    "unique_unwritten": ({"permissions": {"user": SEE | {"update": True}},
+                          "columnPermissions": {"mail": {"read": "admin", "write": "admin"}}}, []),
     "unique_rows": ({"permissions": {"user": {"create": True}, "self": SEE}}, ["unique-column-hidden"]),
     "owner_limit": ({"permissions": {"user": {"create": True, "read": True, "list": False}},
                      "security": {"maxRowsPerOwner": 3}}, ["owner-limit-visible"]),
@@ -69,6 +77,20 @@ def test_a_policy_is_warned_about_as_it_deserves(app, name):
 
     assert names(answer) == names(made) == expected
     assert all(text for _, text in codes(answer))
+
+
+@pytest.mark.parametrize("rule,sparse,may,warned", [
+    ({"read": "admin", "write": "admin"}, False, {"update": True}, True),  # two titles alike tell whether two mails are
+    ({"read": "admin", "write": "admin"}, True, {"update": True}, True),
+    ({"read": "admin", "write": "admin"}, False, {"create": True}, True),
+    ({"read": "admin", "write": "admin"}, True, {"create": True}, False),  # no new row of theirs is in the index
+    ({"read": "admin"}, True, {"create": True}, True), ({"write": "admin"}, False, ALL, False)], ids=str)
+def test_a_compound_unique_index_is_hidden_by_one_of_its_columns(app, rule, sparse, may, warned):
+    table = app.table(SCHEMA, indexes=[{"name": "both", "fields": {"title": 1, "mail": 1}, "unique": True, "sparse": sparse}])
+
+    answer = table.policy(permissions={"user": SEE | may}, columnPermissions={"mail": rule})
+
+    assert ("unique-column-hidden" in names(answer)) == warned
 
 
 def test_warnings_name_the_column(app):
