@@ -104,11 +104,14 @@ static void write_plain(struct json_out *out, const struct schema_field *field)
     }
 }
 
+/* Fields inside others go with the column that they are in. */
 static bool is_shown(const struct rls_bound *reader, const struct schema_field *field)
 {
-    const bool denied = reader != NULL && field->column != 0 &&
-                        rls_column(reader, field->name, RLS_COLUMN_READ) == RLS_DENY;
-    return !denied;
+    if (reader == NULL || field->column == 0) {
+        return true;
+    }
+    const enum rls_verdict verdict = rls_column(reader, field->name, RLS_COLUMN_READ);
+    return verdict == RLS_ALLOW || verdict == RLS_OWNER;
 }
 
 static void write_required(struct json_out *out, const struct schema_field *fields, size_t count,
