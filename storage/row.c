@@ -12,17 +12,30 @@
 #include "hal/base/fault.h"
 #include "storage/row_int.h"
 
-static enum err read_varint(struct reader *reader, uint64_t *out_value)
+/* What reader_get does, where the compiler can inline it: a list reads the columns of thousands of rows. */
+static inline bool take(struct reader *reader, size_t len, const uint8_t **out_at)
+{
+    if (len > reader->rest.len) {
+        return false;
+    }
+    *out_at = reader->rest.data;
+    reader->rest = span_of(reader->rest.data + len, reader->rest.len - len);
+    return true;
+}
+
+#define VARINT_MORE 0x80 /* a byte with this bit is not the last */
+
+static inline enum err read_varint(struct reader *reader, uint64_t *out_value)
 {
     uint64_t value = 0;
 
     for (unsigned int shift = 0; shift < 7 * ROW_VARINT_BYTES_MAX; shift += 7) {
-        uint8_t byte = 0;
-        ENSURE(reader_get_u8(reader, &byte) == ERR_OK, ERR_DAMAGED, "number cut short");
-        ENSURE(shift < 63 || byte <= 1, ERR_DAMAGED, "number too large");
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            ENSURE(byte != 0 || shift == 0, ERR_DAMAGED, "number longer than it need be");
+        const uint8_t *at = NULL;
+        ENSURE(take(reader, 1, &at), ERR_DAMAGED, "number cut short");
+        ENSURE(shift < 63 || *at <= 1, ERR_DAMAGED, "number too large");
+        value |= (uint64_t)(*at & 0x7f) << shift;
+        if ((*at & VARINT_MORE) == 0) {
+            ENSURE(*at != 0 || shift == 0, ERR_DAMAGED, "number longer than it need be");
             *out_value = value;
             return ERR_OK;
         }
@@ -30,10 +43,22 @@ static enum err read_varint(struct reader *reader, uint64_t *out_value)
     FAIL(ERR_DAMAGED, "number too long", 0);
 }
 
-static enum err read_bytes(struct reader *reader, uint64_t len, struct span *out_bytes)
+static inline enum err read_bytes(struct reader *reader, uint64_t len, struct span *out_bytes)
 {
+    const uint8_t *at = NULL;
+
     ENSURE(len <= ROW_BYTES_MAX, ERR_DAMAGED, "length too large");
-    ENSURE(reader_get(reader, (size_t)len, out_bytes) == ERR_OK, ERR_DAMAGED, "value cut short");
+    ENSURE(take(reader, (size_t)len, &at), ERR_DAMAGED, "value cut short");
+    *out_bytes = span_of(at, (size_t)len);
+    return ERR_OK;
+}
+
+static inline enum err read_u16(struct reader *reader, uint16_t *out_value)
+{
+    const uint8_t *at = NULL;
+
+    ENSURE(take(reader, 2, &at), ERR_DAMAGED, "number cut short");
+    *out_value = (uint16_t)(at[0] << 8 | at[1]);
     return ERR_OK;
 }
 
@@ -47,84 +72,92 @@ static enum err read_name(struct reader *reader, struct span *out_name)
 {
     uint16_t len = 0;
 
-    ENSURE(reader_get_u16be(reader, &len) == ERR_OK, ERR_DAMAGED, "name cut short");
+    TRY(read_u16(reader, &len));
     return read_bytes(reader, len, out_name);
 }
 
-static enum err read_nested(struct reader *reader, struct row_value *value)
+/* Values are composed where they are wanted: copying one whose parts were just written makes the processor wait. */
+static enum err read_nested(struct reader *reader, enum row_type type, struct row_value *out_value)
 {
+    struct span bytes = SPAN_NONE;
     uint32_t len = 0;
 
     ENSURE(reader_get_u32be(reader, &len) == ERR_OK, ERR_DAMAGED, "length cut short");
-    return read_bytes(reader, len, &value->bytes);
+    TRY(read_bytes(reader, len, &bytes));
+    *out_value = (struct row_value){.type = type, .bytes = bytes};
+    return ERR_OK;
 }
 
-static enum err read_int(struct reader *reader, struct row_value *value)
+static inline enum err read_int(struct reader *reader, struct row_value *out_value)
 {
     uint64_t zigzag = 0;
 
     TRY(read_varint(reader, &zigzag));
-    const uint64_t magnitude = zigzag >> 1;
-    value->integer = (zigzag & 1) == 0 ? (int64_t)magnitude : -(int64_t)magnitude - 1;
+    const int64_t magnitude = (int64_t)(zigzag >> 1);
+    *out_value = (struct row_value){.type = ROW_INT, .integer = (zigzag & 1) == 0 ? magnitude : -magnitude - 1};
     return ERR_OK;
 }
 
-static enum err read_double(struct reader *reader, struct row_value *value)
+static enum err read_double(struct reader *reader, struct row_value *out_value)
 {
     uint64_t bits = 0;
+    double number = 0;
 
     TRY(read_u64(reader, &bits));
-    memcpy(&value->number, &bits, sizeof(value->number));
-    ENSURE(isfinite(value->number), ERR_DAMAGED, "number not finite");
+    memcpy(&number, &bits, sizeof(number));
+    ENSURE(isfinite(number), ERR_DAMAGED, "number not finite");
+    *out_value = (struct row_value){.type = ROW_DOUBLE, .number = number};
     return ERR_OK;
 }
 
-static enum err read_string(struct reader *reader, struct row_value *value)
+static inline enum err read_string(struct reader *reader, struct row_value *out_value)
 {
+    struct span bytes = SPAN_NONE;
     uint64_t len = 0;
 
     TRY(read_varint(reader, &len));
-    return read_bytes(reader, len, &value->bytes);
+    TRY(read_bytes(reader, len, &bytes));
+    *out_value = (struct row_value){.type = ROW_STRING, .bytes = bytes};
+    return ERR_OK;
 }
 
-static enum err read_date(struct reader *reader, struct row_value *value)
+static enum err read_date(struct reader *reader, struct row_value *out_value)
 {
     uint64_t ms = 0;
 
     TRY(read_u64(reader, &ms));
-    value->date.ms = (int64_t)ms;
+    *out_value = (struct row_value){.type = ROW_DATE, .date = {(int64_t)ms}};
     return ERR_OK;
 }
 
-static enum err read_nothing(struct reader *reader UNUSED, struct row_value *value UNUSED)
+/* out_value is untouched on failure, as in all that it calls. */
+static inline enum err read_value(struct reader *reader, struct row_value *out_value)
 {
-    return ERR_OK;
-}
+    const uint8_t *tag = NULL;
 
-struct tag_reader {
-    enum row_type type;
-    bool boolean;
-    enum err (*read)(struct reader *reader, struct row_value *value);
-};
-
-static const struct tag_reader tag_readers[] = {
-    [ROW_TAG_NULL] = {ROW_NULL, false, read_nothing},    [ROW_TAG_FALSE] = {ROW_BOOL, false, read_nothing},
-    [ROW_TAG_TRUE] = {ROW_BOOL, true, read_nothing},     [ROW_TAG_INT] = {ROW_INT, false, read_int},
-    [ROW_TAG_DOUBLE] = {ROW_DOUBLE, false, read_double}, [ROW_TAG_STRING] = {ROW_STRING, false, read_string},
-    [ROW_TAG_DATE] = {ROW_DATE, false, read_date},       [ROW_TAG_OBJECT] = {ROW_OBJECT, false, read_nested},
-    [ROW_TAG_ARRAY] = {ROW_ARRAY, false, read_nested},
-};
-
-static enum err read_value(struct reader *reader, struct row_value *out_value)
-{
-    uint8_t tag = 0;
-
-    ENSURE(reader_get_u8(reader, &tag) == ERR_OK, ERR_DAMAGED, "type cut short");
-    ENSURE(tag < ARRAY_LENGTH(tag_readers) && tag_readers[tag].read != NULL, ERR_DAMAGED, "unknown type");
-    struct row_value value = {.type = tag_readers[tag].type, .boolean = tag_readers[tag].boolean};
-    TRY(tag_readers[tag].read(reader, &value));
-    *out_value = value;
-    return ERR_OK;
+    ENSURE(take(reader, 1, &tag), ERR_DAMAGED, "type cut short");
+    switch ((enum row_tag) * tag) {
+    case ROW_TAG_STRING:
+        return read_string(reader, out_value);
+    case ROW_TAG_INT:
+        return read_int(reader, out_value);
+    case ROW_TAG_NULL:
+        *out_value = (struct row_value){.type = ROW_NULL};
+        return ERR_OK;
+    case ROW_TAG_FALSE:
+    case ROW_TAG_TRUE:
+        *out_value = (struct row_value){.type = ROW_BOOL, .boolean = *tag == ROW_TAG_TRUE};
+        return ERR_OK;
+    case ROW_TAG_DOUBLE:
+        return read_double(reader, out_value);
+    case ROW_TAG_DATE:
+        return read_date(reader, out_value);
+    case ROW_TAG_OBJECT:
+        return read_nested(reader, ROW_OBJECT, out_value);
+    case ROW_TAG_ARRAY:
+        return read_nested(reader, ROW_ARRAY, out_value);
+    }
+    FAIL(ERR_DAMAGED, "unknown type", *tag);
 }
 
 enum err row_read(struct row_id id, struct span encoded, struct row *out_row)
@@ -172,7 +205,7 @@ enum err row_iter_next(struct row_iter *iter, struct row_member *out_member)
         return ERR_NOT_FOUND; /* no trail: the end is not a fault */
     }
     if (iter->of == ROW_MISSING) {
-        ENSURE(reader_get_u16be(&iter->rest, &member.column) == ERR_OK, ERR_DAMAGED, "column cut short");
+        TRY(read_u16(&iter->rest, &member.column));
     }
     if (iter->of == ROW_OBJECT || member.column == ROW_COLUMN_EXTRA) {
         TRY(read_name(&iter->rest, &member.name));
@@ -182,25 +215,46 @@ enum err row_iter_next(struct row_iter *iter, struct row_member *out_member)
     return ERR_OK;
 }
 
+/* How many bytes at the front are columns before the one asked for, as far as they are short texts and small numbers,
+ * which most columns are: two bytes of id, the type, one byte of length or number. Whatever else comes stops it. */
+static size_t pass_short_columns(struct span columns, uint16_t asked)
+{
+    const uint8_t *const data = columns.data;
+    size_t at = 0;
+
+    while (columns.len - at >= 4) {
+        const uint16_t column = (uint16_t)(data[at] << 8 | data[at + 1]);
+        const bool text = data[at + 2] == ROW_TAG_STRING;
+        const size_t len = 4 + (text ? (size_t)data[at + 3] : 0);
+        if (column == asked || column == ROW_COLUMN_EXTRA || data[at + 3] >= VARINT_MORE ||
+            !(text || data[at + 2] == ROW_TAG_INT) || len > columns.len - at) {
+            break;
+        }
+        at += len;
+    }
+    return at;
+}
+
 /* A stored column by id, or the extra of that name; ROW_MISSING if there is neither. */
 static enum err find_column(const struct row *row, const struct row_field *field, struct row_value *out_value)
 {
-    struct row_iter iter = row_iter_columns(row);
-    struct row_member member = {.column = ROW_COLUMN_NONE};
-    enum err err = row_iter_next(&iter, &member);
+    const size_t passed = pass_short_columns(row->columns, field->column);
+    struct reader reader = reader_of(span_of(row->columns.data + passed, row->columns.len - passed));
+    struct row_value value;
 
-    while (err == ERR_OK) {
-        const bool declared = field->column != ROW_COLUMN_NONE && member.column == field->column;
-        const bool extra =
-            member.column == ROW_COLUMN_EXTRA && field->name.len > 0 && span_equal(member.name, field->name);
-        if (declared || extra) {
-            *out_value = member.value;
-            return ERR_OK;
+    while (reader.rest.len > 0) {
+        uint16_t column = ROW_COLUMN_NONE;
+        struct span name = SPAN_NONE;
+        TRY(read_u16(&reader, &column));
+        if (column == ROW_COLUMN_EXTRA) {
+            TRY(read_name(&reader, &name));
         }
-        err = row_iter_next(&iter, &member);
-    }
-    if (err != ERR_NOT_FOUND) {
-        return err;
+        const bool declared = field->column != ROW_COLUMN_NONE && column == field->column;
+        const bool extra = column == ROW_COLUMN_EXTRA && field->name.len > 0 && span_equal(name, field->name);
+        if (declared || extra) {
+            return read_value(&reader, out_value);
+        }
+        TRY(read_value(&reader, &value));
     }
     *out_value = (struct row_value){.type = ROW_MISSING};
     return ERR_OK;
@@ -279,21 +333,37 @@ static struct row_value id_value(const struct row *row, char *id_text)
     return (struct row_value){.type = ROW_STRING, .bytes = span_of(id_text, ROW_ID_TEXT_BYTES)};
 }
 
+static void read_system(const struct row *row, uint16_t column, char *id_text, struct row_value *out_value)
+{
+    if (column == ROW_COLUMN_CREATED_BY) {
+        *out_value = (struct row_value){.type = ROW_STRING, .bytes = row->created_by};
+    } else if (column == ROW_COLUMN_CREATED_AT) {
+        *out_value = (struct row_value){.type = ROW_DATE, .date = row->created_at};
+    } else if (column == ROW_COLUMN_UPDATED_AT) {
+        *out_value = (struct row_value){.type = ROW_DATE, .date = row->updated_at};
+    } else {
+        *out_value = id_value(row, id_text);
+    }
+}
+
+static inline enum err find_top(const struct row *row, const struct row_field *field, char *id_text,
+                                struct row_value *out_value)
+{
+    if (field->column >= ROW_COLUMN_ID && field->column <= ROW_COLUMN_UPDATED_AT) {
+        read_system(row, field->column, id_text, out_value);
+        return ERR_OK;
+    }
+    return find_column(row, field, out_value);
+}
+
 enum err row_find(const struct row *row, const struct row_field *field, char id_text[ROW_ID_TEXT_BYTES],
                   struct row_value *out_value)
 {
-    struct row_value value = {.type = ROW_MISSING};
+    struct row_value value;
 
-    if (field->column == ROW_COLUMN_ID) {
-        value = id_value(row, id_text);
-    } else if (field->column == ROW_COLUMN_CREATED_AT) {
-        value = (struct row_value){.type = ROW_DATE, .date = row->created_at};
-    } else if (field->column == ROW_COLUMN_UPDATED_AT) {
-        value = (struct row_value){.type = ROW_DATE, .date = row->updated_at};
-    } else if (field->column == ROW_COLUMN_CREATED_BY) {
-        value = (struct row_value){.type = ROW_STRING, .bytes = row->created_by};
-    } else {
-        TRY(find_column(row, field, &value));
+    if (field->path.len == 0) {
+        return find_top(row, field, id_text, out_value);
     }
+    TRY(find_top(row, field, id_text, &value));
     return row_find_in(&value, field->path, out_value);
 }

@@ -301,6 +301,32 @@ static void hostile_bytes_are_never_read_past_their_end(void **state)
     fault_clear();
 }
 
+/* Columns before the one asked for are passed in the quickest way that their kind and length allow. */
+static void a_column_is_found_behind_texts_and_numbers_of_every_length(void **state)
+{
+    static const uint8_t letters[300] = {'t'};
+    const struct row_field wanted = {.column = 4};
+
+    for (size_t len = 0; len <= sizeof letters; len++) {
+        struct row_builder b;
+        struct row_value value = {0};
+        struct span encoded = SPAN_NONE;
+        struct row row;
+        begin(&b, *state);
+        assert_int_equal(row_build_int(&b, COLUMN(1), (int64_t)len - 150), ERR_OK);
+        assert_int_equal(row_build_string(&b, COLUMN(2), span_of(letters, len)), ERR_OK);
+        assert_int_equal(row_build_bool(&b, COLUMN(3), true), ERR_OK);
+        assert_int_equal(row_build_string(&b, COLUMN(4), span_lit("found")), ERR_OK);
+        assert_int_equal(row_build_end(&b, &encoded), ERR_OK);
+        assert_int_equal(row_read(some_id, encoded, &row), ERR_OK);
+
+        assert_int_equal(row_find(&row, &wanted, NULL, &value), ERR_OK);
+
+        assert_int_equal(value.type, ROW_STRING);
+        assert_true(span_equal(value.bytes, span_lit("found")));
+    }
+}
+
 static void bytes_of_another_version_are_told_apart(void **state)
 {
     const struct span encoded = build_all(*state);
@@ -359,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nesting_stops_at_its_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_bytes_are_never_read_past_their_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_column_is_found_behind_texts_and_numbers_of_every_length, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_of_another_version_are_told_apart, setup, teardown),
         cmocka_unit_test(a_number_longer_than_it_need_be_is_damage),
         cmocka_unit_test(a_row_id_reads_only_as_24_lower_case_digits),
