@@ -5,6 +5,8 @@
  * Spec: RFC 9112 sections 2.2, 3, 5, 6, 7.1. */
 #include "net/http_int.h"
 
+#include <string.h>
+
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
@@ -27,6 +29,28 @@ static bool is_token_byte(uint8_t byte)
     return is_alnum(byte) || byte == '-' || span_find(marks, byte) < marks.len;
 }
 
+#define WORD_BYTES sizeof(uint64_t)
+#define EACH_BYTE  UINT64_C(0x0101010101010101)
+
+/* Eight bytes at once, for long values such as tokens: is one of them below `low` (at most 0x80)? A byte that is not
+ * below borrows only from one that is, so the answer for the whole is exact. */
+static bool word_has_below(const uint8_t *bytes, uint8_t low)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, bytes, sizeof word);
+    return ((word - EACH_BYTE * low) & ~word & (EACH_BYTE * 0x80)) != 0;
+}
+
+static bool word_has(const uint8_t *bytes, uint8_t byte)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, bytes, sizeof word);
+    word ^= EACH_BYTE * byte;
+    return ((word - EACH_BYTE) & ~word & (EACH_BYTE * 0x80)) != 0;
+}
+
 bool http_is_token(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -42,6 +66,10 @@ enum err http_head_end(struct span bytes, size_t *scanned, size_t *out_bytes)
     const size_t end = num_min(bytes.len, HTTP_HEAD_MAX);
 
     for (size_t i = *scanned; i < end; i++) {
+        while (end - i > WORD_BYTES && (i == 0 || bytes.data[i - 1] != '\r') &&
+               !word_has_below(bytes.data + i, '\r' + 1)) { /* neither CR, LF nor NUL */
+            i += WORD_BYTES;
+        }
         const uint8_t byte = bytes.data[i];
         const bool after_cr = i > 0 && bytes.data[i - 1] == '\r';
 
@@ -171,6 +199,9 @@ static enum err parse_header(struct span line, struct http_header *out_header)
     const struct span value = span_trim(span_of(line.data + colon + 1, line.len - colon - 1));
 
     for (size_t i = 0; i < value.len; i++) {
+        while (value.len - i > WORD_BYTES && !word_has_below(value.data + i, ' ') && !word_has(value.data + i, 0x7f)) {
+            i += WORD_BYTES;
+        }
         const uint8_t byte = value.data[i];
 
         ENSURE(byte == '\t' || (byte >= 0x20 && byte != 0x7f), ERR_MALFORMED, "a control character in a header");

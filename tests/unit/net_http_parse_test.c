@@ -70,6 +70,32 @@ static void http_head_parse_accepts_what_is_unusual_and_clear(void **state)
     }
 }
 
+#define VALUE_BYTES 37 /* several words of eight, and a rest */
+
+/* Long values are read eight bytes at a time: no place in them may hide what the others do not. */
+static void attack_12_a_byte_is_judged_alike_at_every_place_of_a_long_value(void **state)
+{
+    static const char before[] = "GET / HTTP/1.1\r\nHost: h\r\nX: a";
+    static const char behind[] = "a\r\n\r\n";
+    char text[sizeof before + VALUE_BYTES + sizeof behind];
+
+    for (size_t at = 0; at < VALUE_BYTES; at++) {
+        for (int byte = 0; byte <= UINT8_MAX; byte++) {
+            const enum err expected = byte == '\t' || (byte >= 0x20 && byte != 0x7f) ? ERR_OK : ERR_MALFORMED;
+            memcpy(text, before, sizeof before - 1);
+            memset(text + sizeof before - 1, 'a', VALUE_BYTES);
+            text[sizeof before - 1 + at] = (char)byte;
+            memcpy(text + sizeof before - 1 + VALUE_BYTES, behind, sizeof behind - 1);
+
+            const enum err err = parse(span_of(text, sizeof before - 1 + VALUE_BYTES + sizeof behind - 1));
+
+            if (err != expected) {
+                fail_msg("byte %d at %zu: %d", byte, at, (int)err);
+            }
+        }
+    }
+}
+
 #define START "GET / HTTP/1.1\r\nHost: h\r\n"
 
 static const struct {
@@ -407,6 +433,7 @@ int main(void)
         cmocka_unit_test(http_head_parse_reads_a_request),
         cmocka_unit_test(http_head_parse_accepts_what_is_unusual_and_clear),
         cmocka_unit_test(attack_12_http_head_parse_refuses_what_two_readers_could_read_in_two_ways),
+        cmocka_unit_test(attack_12_a_byte_is_judged_alike_at_every_place_of_a_long_value),
         cmocka_unit_test(attack_12_http_heads_read_the_same_byte_by_byte),
         cmocka_unit_test(http_head_end_waits_for_the_empty_line_at_every_cut),
         cmocka_unit_test(attack_13_http_heads_have_a_greatest_length_and_number_of_headers),
