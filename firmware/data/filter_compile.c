@@ -286,7 +286,10 @@ static enum err compile_operand(const struct compiler *c, const struct json_valu
     switch (clause->op) {
     case FILTER_EQ:
     case FILTER_NE:
-        return convert_operand(c, operand, &clause->operand);
+        TRY(convert_operand(c, operand, &clause->operand));
+        clause->scalar = !is_container(clause->operand);
+        clause->bound = value_of_json(clause->operand);
+        return ERR_OK;
     case FILTER_GT:
     case FILTER_GTE:
     case FILTER_LT:

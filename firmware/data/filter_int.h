@@ -27,6 +27,7 @@ struct filter_clause {
     bool owner_only;                  /* holds on owned rows alone: the field may be read there alone */
     bool of_user;                     /* the operand has VALUE_USER in it: without an id the clause does not hold */
     bool exists;                      /* operand of $exists */
+    bool scalar;                      /* of equality: the operand holds no others, and is in bound as well */
     const struct json_value *operand; /* of equality */
     struct row_value bound;           /* of an order comparison */
     const struct row_value *set;      /* of $in and $nin, sorted, without VALUE_USER */

@@ -124,6 +124,24 @@ void policy_filters_free(struct policy_filters *filters)
 
 /* --- asking --- */
 
+/* Which filters contribute rows to the requester, one bit each. */
+struct contributors {
+    uint32_t all;   /* on any row */
+    uint32_t owned; /* on rows that the requester owns */
+};
+_Static_assert(RLS_FILTERS_MAX <= 32, "a bit for each row filter");
+
+static struct contributors contributors_of(const struct rls_bound *bound, size_t count)
+{
+    struct contributors found = {0, 0};
+    for (size_t i = 0; i < count; i++) {
+        const enum rls_verdict verdict = rls_filter(bound, i);
+        found.all |= (uint32_t)(verdict == RLS_ALLOW) << i;
+        found.owned |= (uint32_t)(verdict == RLS_OWNER) << i;
+    }
+    return found;
+}
+
 /* Does one filter contribute this row? */
 static enum err contributes(const struct filter *filter, enum rls_verdict verdict, const struct filter_subject *subject,
                             bool *out_match)
@@ -135,12 +153,14 @@ static enum err contributes(const struct filter *filter, enum rls_verdict verdic
     return filter_match(filter, subject, out_match);
 }
 
-static enum err any_contributes(const struct policy_filters *filters, const struct rls_bound *bound,
+static enum err any_contributes(const struct policy_filters *filters, uint32_t asked,
                                 const struct filter_subject *subject, bool *out_match)
 {
     bool match = false;
     for (size_t i = 0; !match && i < filters->count; i++) {
-        TRY(contributes(filters->items[i], rls_filter(bound, i), subject, &match));
+        if ((asked >> i & 1) != 0) {
+            TRY(filter_match(filters->items[i], subject, &match));
+        }
     }
     *out_match = match;
     return ERR_OK;
@@ -171,54 +191,41 @@ enum err policy_filters_contribute(const struct policy_filters *filters, const s
 enum policy_reach policy_filters_reach(const struct rls_bound *bound)
 {
     const size_t count = rls_filter_count(bound->table.policy);
-    bool owned = false;
 
     if (!rls_filters_apply(bound)) {
         return POLICY_REACH_ALL;
     }
-    for (size_t i = 0; i < count; i++) {
-        const enum rls_verdict verdict = rls_filter(bound, i);
-        if (verdict == RLS_ALLOW) {
-            return POLICY_REACH_ALL;
-        }
-        owned = owned || verdict == RLS_OWNER;
+    const struct contributors found = contributors_of(bound, count);
+    if (found.all != 0) {
+        return POLICY_REACH_ALL;
     }
-    if (owned) {
+    if (found.owned != 0) {
         return POLICY_REACH_OWNED;
     }
     return bound->settings.no_match_allows ? POLICY_REACH_ALL : POLICY_REACH_NONE;
 }
 
-static bool none_contributes(const struct rls_bound *bound)
-{
-    bool none = true;
-    for (size_t i = 0; i < rls_filter_count(bound->table.policy); i++) {
-        const enum rls_verdict verdict = rls_filter(bound, i);
-        none = none && verdict != RLS_ALLOW && verdict != RLS_OWNER;
-    }
-    return none;
-}
-
 enum err policy_filters_match(const struct policy_filters *filters, const struct rls_bound *bound,
                               const struct row *row, struct regex_work *work, bool *out_match)
 {
-    const struct filter_subject subject = {
-        .row = row, .owns = rls_owns(&bound->who, row->created_by), .user = bound->who.id, .work = work};
-
     if (!rls_filters_apply(bound)) {
         *out_match = true;
         return ERR_OK;
     }
-    if (none_contributes(bound)) {
+    const size_t count = num_min(rls_filter_count(bound->table.policy), RLS_FILTERS_MAX);
+    const struct contributors found = contributors_of(bound, count);
+    if ((found.all | found.owned) == 0) {
         *out_match = bound->settings.no_match_allows;
         return ERR_OK;
     }
     *out_match = false;
-    if (filters == NULL || filters->count != rls_filter_count(bound->table.policy)) {
+    if (filters == NULL || filters->count != count) {
         return ERR_OK; /* not the filters of this policy */
     }
+    const struct filter_subject subject = {
+        .row = row, .owns = rls_owns(&bound->who, row->created_by), .user = bound->who.id, .work = work};
     regex_work_refill(work, CONFIG_DATA_POLICY_STEPS);
-    const enum err err = any_contributes(filters, bound, &subject, out_match);
+    const enum err err = any_contributes(filters, found.all | (subject.owns ? found.owned : 0), &subject, out_match);
     if (err == ERR_BUDGET) {
         fault_clear();
         *out_match = false;
