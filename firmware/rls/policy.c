@@ -20,33 +20,6 @@ _Static_assert(_Alignof(struct rls_entry) <= _Alignof(struct rls_policy), "entri
 
 /* --- what it says --- */
 
-static const struct rls_entry *entries_of(const struct rls_policy *policy)
-{
-    return (const struct rls_entry *)(policy + 1);
-}
-
-struct span rls_piece_of(const struct rls_policy *policy, struct rls_piece piece)
-{
-    const size_t entries = policy->column_count + policy->filter_count + policy->role_count;
-    const uint8_t *bytes = (const uint8_t *)(entries_of(policy) + entries);
-    return piece.len == 0 ? SPAN_NONE : span_of(bytes + piece.at, piece.len);
-}
-
-const struct rls_entry *rls_column_entry(const struct rls_policy *policy, size_t rule)
-{
-    return entries_of(policy) + rule;
-}
-
-const struct rls_entry *rls_filter_entry(const struct rls_policy *policy, size_t filter)
-{
-    return entries_of(policy) + policy->column_count + filter;
-}
-
-const struct rls_entry *rls_role_entry(const struct rls_policy *policy, size_t role)
-{
-    return entries_of(policy) + policy->column_count + policy->filter_count + role;
-}
-
 bool rls_policy_configured(const struct rls_policy *policy)
 {
     return policy != NULL && policy->head.configured;

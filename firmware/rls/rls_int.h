@@ -89,13 +89,35 @@ struct rls_policy {
     size_t column_count, filter_count, role_count;
 };
 
+/* Inlined, because binding a requester asks for each program. */
+static inline const struct rls_entry *rls_entries(const struct rls_policy *policy)
+{
+    return (const struct rls_entry *)(policy + 1);
+}
+
 /* SPAN_NONE for no bytes. */
-struct span rls_piece_of(const struct rls_policy *policy, struct rls_piece piece);
+static inline struct span rls_piece_of(const struct rls_policy *policy, struct rls_piece piece)
+{
+    const size_t entries = policy->column_count + policy->filter_count + policy->role_count;
+    const uint8_t *bytes = (const uint8_t *)(rls_entries(policy) + entries);
+    return piece.len == 0 ? SPAN_NONE : span_of(bytes + piece.at, piece.len);
+}
 
 /* The entry of a column rule, of a row filter, of a role. The numbers are in range. */
-const struct rls_entry *rls_column_entry(const struct rls_policy *policy, size_t rule);
-const struct rls_entry *rls_filter_entry(const struct rls_policy *policy, size_t filter);
-const struct rls_entry *rls_role_entry(const struct rls_policy *policy, size_t role);
+static inline const struct rls_entry *rls_column_entry(const struct rls_policy *policy, size_t rule)
+{
+    return rls_entries(policy) + rule;
+}
+
+static inline const struct rls_entry *rls_filter_entry(const struct rls_policy *policy, size_t filter)
+{
+    return rls_entries(policy) + policy->column_count + filter;
+}
+
+static inline const struct rls_entry *rls_role_entry(const struct rls_policy *policy, size_t role)
+{
+    return rls_entries(policy) + policy->column_count + policy->filter_count + role;
+}
 
 /* Is the table configured as contract 3.5 step 3 asks? */
 bool rls_policy_says_anything(const struct rls_policy *policy);
