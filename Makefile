@@ -469,9 +469,10 @@ analyze: $(ANALYZED)
 	@test -z "$$(find $(ANALYZED) -not -empty)"
 
 BENCH_TOOLS := $(patsubst %.c,$(OUT)/release/%,$(wildcard tests/bench/*.c))
-$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/flags | $(WOLFSSL)/stamp
+$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/flags | $(WOLFSSL)/stamp
 	@mkdir -p $(@D)
-	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $< $(WOLFSSL)/lib/libwolfssl.a $(LIBS)
+	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $< $(OUT)/release/librowlock.a \
+		$(WOLFSSL)/lib/libwolfssl.a $(LIBS)
 
 # A build of its own: one reactor, as the figures are for one core.
 bench: deps

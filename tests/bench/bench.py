@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import load
+import policies
 import servers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,6 +172,11 @@ def measure_handshakes(table, box, peer, tools, ids, seconds):
                                             f"/v1/data/posts/{ids[0]}", box.info["publishableKey"]))
 
 
+def measure_policies(costs, evaluator, tools, seconds):
+    costs.measure(seconds)
+    evaluator.add(run_tool([tools / "policy_cost"]))
+
+
 def answer_of(box, ids):
     status, headers, row = box.call("GET", f"/v1/data/posts/{ids[0]}", box.info["publishableKey"])
     if status != 200:
@@ -235,6 +241,7 @@ def main():
             postgres = servers.Postgres(f"{folder}/pg", BODY, rows) if servers.PG_BIN.exists() else None
             first["peers"] = "; ".join([f"nginx {tls_of(peer.port)}"] * (peer is not None) +
                                        [f"postgresql {postgres.tls()}"] * (postgres is not None))
+            costs, evaluator = policies.Policies(policies.Requests(box, BODY, lua)), policies.Evaluator()
             try:
                 for run in range(RUNS):
                     say(f"round {run + 1} of {RUNS}")
@@ -242,8 +249,11 @@ def main():
                     measure_inserts(table, box, args.tools, f"{folder}/tools", args.seconds)
                     measure_scans(table, box, args.tools, f"{folder}/tools", args.seconds)
                     measure_handshakes(table, box, peer, args.tools, ids, args.seconds)
+                    measure_policies(costs, evaluator, args.tools, max(1, args.seconds // 4))
                 first["after"] = load.memory_mib(box.pid, "Pss_Anon")
                 print_report(table, box, first)
+                costs.show()
+                evaluator.show()
             finally:
                 for server in (peer, postgres):
                     if server is not None:

@@ -201,10 +201,11 @@ class Rowlock(Server):
     def connection(self):
         return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=60)
 
-    def call(self, method, path, key, body=None, connection=None):
+    def call(self, method, path, key, body=None, connection=None, headers=None):
         """One request; answers (status, headers, parsed body)."""
         peer = connection or self.connection()
         peer.request(method, path, json.dumps(body) if body is not None else None,
-                     {"X-API-Key": key, **({"Content-Type": "application/json"} if body is not None else {})})
+                     {"X-API-Key": key, **(headers or {}),
+                      **({"Content-Type": "application/json"} if body is not None else {})})
         answer = peer.getresponse()
         return answer.status, answer.getheaders(), json.loads(answer.read())
