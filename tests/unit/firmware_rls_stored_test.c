@@ -80,8 +80,8 @@ static void rls_policy_survives_being_stored(void **state)
         "{\"security\":{\"rowFilterScope\":\"list\",\"rowFilterNoMatch\":\"deny\",\"forbiddenRows\":403,"
         "\"requireExplicitPolicy\":false,\"guestAccess\":\"policy\",\"additionalFields\":\"allow\","
         "\"writeResponse\":\"full\",\"policyInSpec\":true,\"auditReads\":false,\"maxRowsPerOwner\":null}}",
-        "{\"permissions\":{\"admin\":{\"list\":false},\"user\":{\"list\":true},\"guest\":{\"delete\":true},"
-        "\"self\":{\"create\":false,\"read\":true,\"update\":false,\"delete\":true,\"list\":false}}}",
+        ("{\"permissions\":{\"admin\":{\"list\":false},\"user\":{\"list\":true},\"guest\":{\"delete\":true},"
+         "\"self\":{\"create\":false,\"read\":true,\"update\":false,\"delete\":true,\"list\":false}}}"),
     };
     const struct json_value *policies = json_find(json_box_file(f, VECTORS), span_lit("policies"));
     for (size_t i = 0; i < policies->as.object.count; i++) {
