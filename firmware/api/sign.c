@@ -301,12 +301,14 @@ static bool is_weaker(struct pwhash_cost cost)
     return cost.memory_kib < now.memory_kib || cost.passes < now.passes;
 }
 
-/* The password of a sign-in was hashed. */
+/* The password of a sign-in was hashed. Others that began at the same time may have failed meanwhile: however many
+ * guesses are under way at once, those beyond the limit learn nothing. */
 static enum err compare(struct sign *sign)
 {
     struct data_login *login = &sign->login;
     const bool right = ct_equal(span_array(sign->hash.hash), span_array(login->password.hash));
 
+    TRY(check_lockout(sign));
     if (!login->found || !right) {
         count_failure(sign);
         return refuse(&sign->request->refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, NULL);

@@ -123,6 +123,28 @@ static void attack_11_after_five_failures_the_right_password_is_refused_too(void
     api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
 }
 
+static void attack_11_guesses_made_at_once_are_five_too(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask wrong = {
+        .method = "POST", .target = SIGN_IN, .key = box->publishable, .body = ACCOUNT("ada@example.com", "wrong1")};
+    const struct api_ask right = {
+        .method = "POST", .target = SIGN_IN, .key = box->publishable, .body = ACCOUNT("ada@example.com", "abc123")};
+    struct api_box_pending *guesses[5];
+    struct api_user user;
+    api_user_sign_up(box, &user);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(guesses); i++) {
+        guesses[i] = api_box_begin(box, &wrong); /* none is counted yet */
+    }
+    struct api_box_pending *sixth = api_box_begin(box, &right);
+    for (size_t i = 0; i < ARRAY_LENGTH(guesses); i++) {
+        assert_refused(api_box_finish(box, guesses[i]), 401, "auth/invalid-credentials");
+    }
+
+    assert_refused(api_box_finish(box, sixth), 429, "auth/too-many-login-attempts");
+}
+
 static void a_password_survives_a_restart(void **state)
 {
     struct api_box *box = *state;
@@ -407,6 +429,7 @@ int main(void)
         T(an_address_is_taken_once_whatever_its_case),
         T(a_wrong_password_and_an_unknown_address_answer_the_same),
         T(attack_11_after_five_failures_the_right_password_is_refused_too),
+        T(attack_11_guesses_made_at_once_are_five_too),
         T(a_password_survives_a_restart),
         T(vectors_123_and_124_an_expired_token_never_becomes_a_guest),
         T(vector_125_a_token_of_another_environment_is_refused_by_its_binding),
