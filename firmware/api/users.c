@@ -15,6 +15,7 @@ static struct data_people_request people_request_of(struct api_request *request)
     struct data_people_request people = {.principal = &request->auth.principal,
                                          .arena = request->exchange->arena,
                                          .query = request->exchange->query,
+                                         .now = request->now,
                                          .out = http_body(request->exchange),
                                          .refusal = &request->refusal};
 

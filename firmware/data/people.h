@@ -83,6 +83,7 @@ struct data_people_request {
     const struct auth_principal *principal;
     struct arena *arena;
     struct span query;
+    struct wall_time now;
     struct buf *out;
     struct refusal *refusal;
 };

@@ -257,7 +257,8 @@ enum err data_get_user(const struct data_people_request *request, struct span id
     return json_out_finish(&out);
 }
 
-/* A user has few sessions, so all are walked; newest first. */
+/* A user has few sessions, so all are walked; newest first. Those that are over are gone, though their rows stay until the
+ * user signs in again. */
 enum err data_list_sessions(const struct data_people_request *request)
 {
     SCOPED_LOOK struct look look = {.own = NULL};
@@ -278,6 +279,9 @@ enum err data_list_sessions(const struct data_people_request *request)
     TRY(people_scan_newest(look.snap, look.where.sessions, &owner));
     while ((err = people_next(look.snap, &row)) == ERR_OK) {
         TRY(session_read(&row, &session));
+        if (session.ends_at.ms <= request->now.ms) {
+            continue;
+        }
         if (total / page.limit == page.page - 1) {
             session_write(&out, &session, request->principal->session);
         }

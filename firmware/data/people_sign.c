@@ -100,28 +100,33 @@ struct ended {
     size_t count;
 };
 
+static void note(struct ended *ended, struct row_id row)
+{
+    if (ended->count < ENDED_AT_ONCE) {
+        ended->rows[ended->count++] = row;
+    }
+}
+
 /* The sessions of a user: those that are over, and of the others the oldest beyond `keep`. */
 static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep, struct ended *out)
 {
     const struct row_value owner = {.type = ROW_STRING, .bytes = user};
-    const struct table_id table = people_where(txn)->sessions;
+    struct ended alive = {.count = 0};
     struct session session;
     struct row row;
-    uint64_t alive = 0;
     enum err err = ERR_OK;
 
     out->count = 0;
-    TRY(store_count_owned(people_snap(txn), table, user, &alive));
-    TRY(people_scan(people_snap(txn), table, 0, &owner));
-    while (out->count < ENDED_AT_ONCE && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    TRY(people_scan(people_snap(txn), people_where(txn)->sessions, 0, &owner));
+    while (alive.count < ENDED_AT_ONCE && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(session_read(&row, &session));
-        if (session.ends_at.ms <= txn->now.ms || alive > keep) {
-            out->rows[out->count++] = row.id;
-            alive--;
-        }
+        note(session.ends_at.ms <= txn->now.ms ? out : &alive, row.id);
     }
     ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the sessions of a user");
     fault_clear();
+    for (size_t i = 0; i + keep < alive.count; i++) {
+        note(out, alive.rows[i]);
+    }
     return ERR_OK;
 }
 

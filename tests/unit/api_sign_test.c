@@ -419,6 +419,31 @@ static void the_oldest_session_beyond_twenty_ends(void **state)
                         "20");
 }
 
+static void sessions_that_are_over_make_room_before_older_ones_that_are_not(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_user next;
+    api_user_sign_up(box, &user);
+    for (unsigned int i = 0; i < 19; i++) {
+        api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")),
+                      &next);
+    }
+    pass_time(box, AUTH_TOKEN_REFRESH_S - 60);
+    api_user_take(refresh(box, user.refresh), &user);
+    pass_time(box, 60); /* the nineteen newer ones are over */
+
+    assert_string_equal(api_answer_text(api_user_ask(box, box->publishable, &user, "GET", "/v1/auth/sessions", NULL),
+                                        "pagination.total"),
+                        "1");
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &next);
+
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_string_equal(api_answer_text(api_user_ask(box, box->publishable, &user, "GET", "/v1/auth/sessions", NULL),
+                                        "pagination.total"),
+                        "2");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
@@ -446,6 +471,7 @@ int main(void)
         T(a_session_slides_for_thirty_days_and_no_longer),
         T(a_refresh_token_lives_for_seven_days),
         T(the_oldest_session_beyond_twenty_ends),
+        T(sessions_that_are_over_make_room_before_older_ones_that_are_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
