@@ -91,7 +91,9 @@ void conn_memory_return(struct conn *conn)
         memory_free(memory);
         return;
     }
-    buf_reset(memory->in);
+    if (buf_len(memory->in) != 0) {
+        buf_wipe(memory->in); /* the connection ended in the middle of a request */
+    }
     buf_reset(memory->head);
     buf_reset(memory->body);
     buf_shrink(memory->in, KEEP_BYTES);

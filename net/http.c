@@ -34,7 +34,7 @@ static void free_http_conn(struct http_conn *http)
     http_server_check_drained(server);
 }
 
-/* Forgets the request that was answered. */
+/* Forgets the request that was answered; it may have held a password, so nothing of it stays in the input. */
 static void drop_request(struct http_conn *http)
 {
     struct buf *const in = conn_in(http->conn);
@@ -43,11 +43,7 @@ static void drop_request(struct http_conn *http)
     const size_t bytes = http->unchunked != NULL ? 0 : http->head_bytes + http->body_bytes;
 
     INVARIANT(buf_get(in, bytes, &request) == ERR_OK);
-    if (buf_unread(in).len == 0) {
-        buf_reset(in);
-    } else {
-        buf_compact(in);
-    }
+    buf_compact(in);
     buf_free(http->unchunked);
     http->unchunked = NULL;
     buf_reset(conn_head(http->conn));

@@ -98,6 +98,7 @@ void buf_compact(struct buf *buf)
     if (left != 0) {
         memmove(buf->data, buf->data + buf->read, left);
     }
+    mem_wipe(buf->data + left, buf->len - left);
     buf->len = left;
     buf->read = 0;
 }

@@ -40,7 +40,7 @@ struct span buf_unread(const struct buf *buf);
 size_t buf_len(const struct buf *buf);
 size_t buf_room(const struct buf *buf);
 
-/* Drops what has been read and moves the rest to the front. */
+/* Drops and overwrites what has been read, and moves the rest to the front. */
 void buf_compact(struct buf *buf);
 
 /* Cuts the content back to len bytes (len <= buf_len). */

@@ -175,6 +175,23 @@ static void buf_compact_drops_what_was_read(void **state)
     assert_int_equal(buf_room(*state), 996);
 }
 
+static void buf_compact_leaves_nothing_behind_the_end(void **state)
+{
+    static const uint8_t nothing[12];
+    struct span out = SPAN_NONE;
+    assert_int_equal(buf_put(*state, span_lit("a secret, more")), ERR_OK);
+    const uint8_t *const memory = buf_all(*state).data;
+
+    assert_int_equal(buf_get(*state, 12, &out), ERR_OK);
+    buf_compact(*state);
+    assert_memory_equal(memory, "re", 2);
+    assert_memory_equal(memory + 2, nothing, 12);
+    assert_int_equal(buf_get(*state, 2, &out), ERR_OK);
+    buf_compact(*state);
+
+    assert_memory_equal(memory, nothing, 2);
+}
+
 static void buf_truncate_moves_the_cursor_back_with_the_end(void **state)
 {
     struct span out = SPAN_NONE;
@@ -257,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(buf_get_refuses_more_than_is_left_and_keeps_the_cursor, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_get_u8_refuses_an_empty_buffer, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_compact_drops_what_was_read, make_buf, free_buf),
+        cmocka_unit_test_setup_teardown(buf_compact_leaves_nothing_behind_the_end, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_truncate_moves_the_cursor_back_with_the_end, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_patch_overwrites_four_bytes_inside_the_content_only, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_wipe_overwrites_and_forgets, make_buf, free_buf),

@@ -111,6 +111,38 @@ static void http_an_exchange_outlives_its_connection(void **state)
     assert_int_equal(http_server_connections(f->server), 0);
 }
 
+/* What a request held stays neither for the next one nor, after the client went away, for another connection. The memory
+ * is the pool's meanwhile. */
+static void http_keeps_nothing_of_a_request_that_is_over(void **state)
+{
+    static const uint8_t nothing[6];
+    const struct span request =
+        span_lit("POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nabc123");
+    struct http_fixture *const f = *state;
+    struct http_client *const client = http_client_open(f);
+    const struct linger reset = {.l_onoff = 1};
+
+    http_client_send(client, request);
+    http_turns(f, 50);
+    const uint8_t *const first = f->parked[0]->body.data;
+    http_fixture_respond(f->parked[0], 200, span_lit("answered"));
+    f->parked[0] = NULL;
+    http_await(f, client, "answered", 1);
+    assert_memory_equal(first, nothing, sizeof nothing);
+
+    http_client_send(client, request);
+    http_turns(f, 50);
+    const uint8_t *const second = f->parked[1]->body.data;
+    assert_int_equal(setsockopt(client->descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    http_client_close(client);
+    http_turns(f, 50);
+    http_fixture_respond(f->parked[1], 200, span_lit("to nobody"));
+    f->parked[1] = NULL;
+    http_turns(f, 4);
+
+    assert_memory_equal(second, nothing, sizeof nothing);
+}
+
 static void attack_12_a_half_closed_client_gets_its_answer(void **state)
 {
     struct http_fixture *const f = *state;
@@ -513,6 +545,7 @@ int main(void)
         FIXTURE_TEST(http_a_client_gone_while_its_signature_is_made_cancels_it),
         FIXTURE_TEST(http_sends_a_large_answer_as_the_client_reads),
         FIXTURE_TEST(http_reads_bodies_with_length_and_in_chunks_split_anywhere),
+        FIXTURE_TEST(http_keeps_nothing_of_a_request_that_is_over),
         FIXTURE_TEST(http_invites_a_body_that_was_announced),
         FIXTURE_TEST(http_sends_no_body_for_head_and_204),
         FIXTURE_TEST(http_a_header_that_would_break_the_framing_becomes_an_empty_500),
