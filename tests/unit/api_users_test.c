@@ -180,11 +180,44 @@ static void an_environment_takes_its_users_and_keys_along(void **state)
     assert_refused(api_user_me(box, &user), 404, "data/environment-not-found");
 }
 
+static void ids_of_any_length_are_absent_and_nothing_worse(void **state)
+{
+    static const char *const methods[][2] = {{"PATCH", ""}, {"DELETE", ""}, {"PATCH", "/role"}, {"PATCH", "/ban"}};
+    struct api_box *box = *state;
+    char id[9001];
+    char target[9100];
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    memset(id, 'a', sizeof id - 1);
+    id[sizeof id - 1] = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(methods); i++) {
+        (void)snprintf(target, sizeof target, "/v1/users/%s%s", id, methods[i][1]);
+        assert_refused(api_box_send(box, methods[i][0], box->secret, target, "{\"role\":\"user\",\"banned\":true}"),
+                       404, "user/not-found");
+    }
+    (void)snprintf(target, sizeof target, "/v1/auth/sessions/%s", id);
+    assert_refused(api_user_ask(box, box->publishable, &user, "DELETE", target, NULL), 404, "auth/session-not-found");
+}
+
+static void a_user_without_fields_is_not_made(void **state)
+{
+    static const char *const bodies[] = {"[]", "null", "1", "{}", "{\"name\":{},\"email\":[]}", "{"};
+    struct api_box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
+        assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/users", bodies[i])->status, 400);
+    }
+    assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/users", NULL)->status, 400);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(ids_of_any_length_are_absent_and_nothing_worse),
+        T(a_user_without_fields_is_not_made),
         T(who_may_manage_users_is_decided_before_the_id_is_looked_up),
         T(attack_07_a_user_changes_their_name_and_nothing_else),
         T(roles_are_names_of_their_own),
