@@ -202,16 +202,15 @@ static enum err parse_columns(const struct json_value *columns, struct rls_draft
 
 /* --- row filters and tests --- */
 
-/* {"expression":expression,"filter":object}. */
-static enum err parse_filter(const struct json_value *entry, struct rls_draft_filter *out_filter,
+/* {"expression":expression,"filter":object}: number i of the list. */
+static enum err parse_filter(const struct json_value *entry, size_t i, struct rls_draft_filter *out_filter,
                              struct rls_problem *out_problem)
 {
-    static const char shape[] = "must have a list of objects {expression, filter}";
     const struct json_value *source = json_find(entry, span_lit("expression"));
     const struct json_value *filter = json_find(entry, span_lit("filter"));
     if (source == NULL || filter == NULL || filter->type != JSON_OBJECT || entry->as.object.count != 2 ||
         !source_of(source, &out_filter->source)) {
-        return rls_refuse(out_problem, "rowFilters", SPAN_NONE, shape);
+        return rls_refuse(out_problem, "rowFilters", rls_filter_ordinal(i), "must be an object {expression, filter}");
     }
     return ERR_OK;
 }
@@ -229,7 +228,7 @@ static enum err parse_filters(const struct json_value *filters, struct rls_draft
         return rls_refuse(out_problem, "rowFilters", SPAN_NONE, "has more than 20 filters");
     }
     for (size_t i = 0; i < filters->as.array.count; i++) {
-        TRY(parse_filter(&filters->as.array.items[i], &draft->filters[i], out_problem));
+        TRY(parse_filter(&filters->as.array.items[i], i, &draft->filters[i], out_problem));
     }
     draft->filter_count = filters->as.array.count;
     draft->head.filters_given = true;
@@ -279,7 +278,9 @@ static enum err put_texts(const struct json_value *policy, rls_text_writer *writ
         draft->filters[i].text.data = buf_all(texts).data + at;
         at += draft->filters[i].text.len;
     }
-    draft->tests = span_of(draft->tests.len == 0 ? NULL : buf_all(texts).data + at, draft->tests.len);
+    if (!is_null(tests)) {
+        draft->tests.data = buf_all(texts).data + at;
+    }
     return ERR_OK;
 }
 

@@ -70,44 +70,54 @@ static bool is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
+static bool in_role(uint8_t byte)
+{
+    return is_lower(byte) || is_digit(byte) || byte == '_' || byte == '-';
+}
+
+static bool in_field(uint8_t byte)
+{
+    return is_letter(byte) || is_digit(byte) || byte == '_';
+}
+
+static bool in_table(uint8_t byte)
+{
+    return in_field(byte) || byte == '-';
+}
+
+static bool begins_table(uint8_t byte)
+{
+    return is_letter(byte) || byte == '_';
+}
+
+/* One byte of the one class, then bytes of the other, `most` in all. */
+static bool is_name(struct span text, size_t most, bool (*begins)(uint8_t), bool (*in)(uint8_t))
+{
+    bool valid = text.len > 0 && text.len <= most && begins(text.data[0]);
+    for (size_t i = 1; valid && i < text.len; i++) {
+        valid = in(text.data[i]);
+    }
+    return valid;
+}
+
 bool rls_table_name_valid(struct span name)
 {
-    if (name.len == 0 || name.len > TABLE_NAME_MAX || !(is_letter(name.data[0]) || name.data[0] == '_')) {
-        return false;
-    }
-    for (size_t i = 1; i < name.len; i++) {
-        const uint8_t byte = name.data[i];
-        if (!is_letter(byte) && !is_digit(byte) && byte != '_' && byte != '-') {
-            return false;
-        }
-    }
-    return true;
+    return is_name(name, TABLE_NAME_MAX, begins_table, in_table);
 }
 
 bool rls_field_name_valid(struct span field)
 {
-    if (field.len == 0 || field.len > FIELD_NAME_MAX || !is_letter(field.data[0]) || rls_field_is_system(field)) {
-        return false;
-    }
-    for (size_t i = 1; i < field.len; i++) {
-        const uint8_t byte = field.data[i];
-        if (!is_letter(byte) && !is_digit(byte) && byte != '_') {
-            return false;
-        }
-    }
-    return true;
+    return is_name(field, FIELD_NAME_MAX, is_letter, in_field) && !rls_field_is_system(field);
 }
 
 bool rls_role_name_valid(struct span name)
 {
-    if (name.len == 0 || name.len > ROLE_NAME_MAX || !is_lower(name.data[0]) || role_is_built_in(name)) {
-        return false;
-    }
-    for (size_t i = 1; i < name.len; i++) {
-        const uint8_t byte = name.data[i];
-        if (!is_lower(byte) && !is_digit(byte) && byte != '_' && byte != '-') {
-            return false;
-        }
-    }
-    return true;
+    return is_name(name, ROLE_NAME_MAX, is_lower, in_role) && !role_is_built_in(name);
+}
+
+struct span rls_filter_ordinal(size_t filter)
+{
+    static const char *const numbers[RLS_FILTERS_MAX] = {"0",  "1",  "2",  "3",  "4",  "5",  "6",  "7",  "8",  "9",
+                                                         "10", "11", "12", "13", "14", "15", "16", "17", "18", "19"};
+    return span_str(numbers[filter]);
 }

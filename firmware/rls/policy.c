@@ -237,28 +237,13 @@ static enum err put_columns(struct maker *maker)
     return ERR_OK;
 }
 
-/* "0" to "19", as the list counts. */
-struct ordinal {
-    char digits[2];
-    size_t len;
-};
-
-static struct ordinal ordinal_of(size_t number)
-{
-    struct ordinal ordinal = {.len = number < 10 ? 1 : 2};
-    ordinal.digits[0] = (char)('0' + (number < 10 ? number : number / 10));
-    ordinal.digits[1] = (char)('0' + number % 10);
-    return ordinal;
-}
-
 static enum err put_filters(struct maker *maker)
 {
     maker->head.filter_count = maker->draft->filter_count;
     for (size_t i = 0; i < maker->draft->filter_count; i++) {
         const struct rls_draft_filter *filter = &maker->draft->filters[i];
         struct rls_entry *entry = &maker->entries[maker->draft->column_count + i];
-        const struct ordinal number = ordinal_of(i);
-        const struct place place = {"rowFilters", span_of(number.digits, number.len), "expression"};
+        const struct place place = {"rowFilters", rls_filter_ordinal(i), "expression"};
         TRY(put_rule(maker, place, filter->source, &entry->first));
         TRY(put_piece(maker, filter->text, &entry->text));
     }
@@ -313,7 +298,7 @@ enum err rls_draft_publish(struct rls_draft *draft, struct rls_policy **out_poli
 {
     SCOPED(maker_done) struct maker *maker = NULL;
     void *memory = NULL;
-    qsort(draft->columns, draft->column_count, sizeof(draft->columns[0]), compare_columns);
+    qsort(draft->columns, draft->column_count, sizeof(struct rls_draft_column), compare_columns);
     TRY(mem_alloc(sizeof(*maker), &memory));
     maker = memory;
     maker->draft = draft;

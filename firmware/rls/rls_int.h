@@ -187,4 +187,7 @@ bool rls_field_is_system(struct span field);
 /* ^[a-zA-Z][a-zA-Z0-9_]{0,63}$, and no system field: can it have a column rule? */
 bool rls_field_name_valid(struct span field);
 
+/* "0" to "19": the place of a row filter in its list, as paths to problems say it. filter is below RLS_FILTERS_MAX. */
+struct span rls_filter_ordinal(size_t filter);
+
 #endif

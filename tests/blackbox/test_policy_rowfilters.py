@@ -230,8 +230,8 @@ def test_dates_and_lists_are_compared_as_in_a_clients_filter(app):
 BAD_FILTERS = {
     "operator": ({"n": {"$near": 1}}, "rowFilters.1.filter.n"), "top": ({"$or": []}, "rowFilters.1.filter.$or"),
     "name": ({"a..b": 1}, "rowFilters.1.filter.a..b"), "mixed": ({"n": {"$gt": 1, "x": 2}}, "rowFilters.1.filter.n"),
-    "date": ({"at": {"$gt": "soon"}}, "rowFilters.1.filter.at"), "list": ([], "rowFilters"),
-    "text": ("x", "rowFilters"), "null": (None, "rowFilters"), "set": ({"n": {"$in": 1}}, "rowFilters.1.filter.n"),
+    "date": ({"at": {"$gt": "soon"}}, "rowFilters.1.filter.at"), "list": ([], "rowFilters.1"),
+    "text": ("x", "rowFilters.1"), "null": (None, "rowFilters.1"), "set": ({"n": {"$in": 1}}, "rowFilters.1.filter.n"),
     "regex": ({"title": {"$regex": "("}}, "rowFilters.1.filter.title"),
     "regex_user": ({"title": {"$regex": "$userId"}}, "rowFilters.1.filter.title"),
     "contains_user": ({"title": {"$contains": "$userId"}}, "rowFilters.1.filter.title"),

@@ -223,13 +223,14 @@ static void rls_compile_names_what_is_wrong(void **state)
         {"{\"columnPermissions\":{\"a\":{\"read\":\"owner\"}}}", "columnPermissions.a.read"},
         {"{\"columnPermissions\":{\"a\":{\"read\":\"user\",\"write\":\"\"}}}", "columnPermissions.a.write"},
         {"{\"rowFilters\":{}}", "rowFilters"},
-        {"{\"rowFilters\":[{}]}", "rowFilters"},
-        {"{\"rowFilters\":[[]]}", "rowFilters"},
-        {"{\"rowFilters\":[{\"expression\":\"user\"}]}", "rowFilters"},
-        {"{\"rowFilters\":[{\"filter\":{}}]}", "rowFilters"},
-        {"{\"rowFilters\":[{\"expression\":\"user\",\"filter\":[]}]}", "rowFilters"},
-        {"{\"rowFilters\":[{\"expression\":1,\"filter\":{}}]}", "rowFilters"},
-        {"{\"rowFilters\":[{\"expression\":\"user\",\"filter\":{},\"x\":1}]}", "rowFilters"},
+        {"{\"rowFilters\":[{}]}", "rowFilters.0"},
+        {"{\"rowFilters\":[[]]}", "rowFilters.0"},
+        {"{\"rowFilters\":[{\"expression\":\"user\"}]}", "rowFilters.0"},
+        {"{\"rowFilters\":[{\"filter\":{}}]}", "rowFilters.0"},
+        {"{\"rowFilters\":[{\"expression\":\"user\",\"filter\":[]}]}", "rowFilters.0"},
+        {"{\"rowFilters\":[{\"expression\":1,\"filter\":{}}]}", "rowFilters.0"},
+        {"{\"rowFilters\":[{\"expression\":\"user\",\"filter\":{}},{\"expression\":\"user\",\"filter\":{},\"x\":1}]}",
+         "rowFilters.1"},
         {"{\"rowFilters\":[{\"expression\":\"user\",\"filter\":{}},{\"expression\":\"\",\"filter\":{}}]}",
          "rowFilters.1.expression"},
         {"{\"tests\":{}}", "tests"},
@@ -275,6 +276,22 @@ static void rls_compile_takes_null_members_and_cuts_a_long_path(void **state)
     assert_memory_equal(problem.where, "permissions.000", 15);
 }
 
+static void an_expression_of_no_bytes_is_refused_even_where_it_points_nowhere(void **state)
+{
+    (void)state;
+    const struct json_member read = {span_lit("read"), {.type = JSON_STRING, .as.text = SPAN_NONE}};
+    const struct json_value expressions = {.type = JSON_OBJECT, .as.object = {&read, 1}};
+    const struct json_member member = {span_lit("expressionPermissions"), expressions};
+    const struct json_value whole = {.type = JSON_OBJECT, .as.object = {&member, 1}};
+    struct rls_policy *policy = NULL;
+    struct rls_problem problem;
+
+    assert_int_equal(rls_compile(&whole, policy_json_text, &policy, &problem), ERR_MALFORMED);
+
+    assert_true(says(span_of(problem.where, problem.where_len), "expressionPermissions.read"));
+    assert_null(policy);
+}
+
 /* {"<member>":{"f0":each,...}} or {"<member>":[each,...]} with so many of them. */
 static const char *many(char *text, size_t room, const char *member, size_t count, const char *each)
 {
@@ -310,22 +327,28 @@ static void a_policy_holds_as_many_rules_as_it_may_and_not_one_more(void **state
         assert_true(says(span_of(problem.where, problem.where_len), cases[i].member));
         assert_non_null(policy);
     }
-    /* The tenth filter and the last name their numbers. */
-    static const char *const bad = "{\"expression\":\"x\",\"filter\":{}}";
+    assert_true(RLS_COLUMNS_MAX == 200 && RLS_FILTERS_MAX == 20 && RLS_TESTS_MAX == 50);
+}
+
+static void a_filter_that_is_wrong_is_named_by_its_number(void **state)
+{
+    struct json_box *f = *state;
+    static char text[1 << 12];
     struct rls_policy *none = NULL;
     struct rls_problem problem;
-    for (size_t at = 8; at < RLS_FILTERS_MAX; at++) {
+    for (size_t i = 0; i < 2 * RLS_FILTERS_MAX; i++) {
+        const size_t at = i / 2;
+        const bool shape = i % 2 == 0; /* not even an object, or its expression */
         char name[32];
         size_t len = (size_t)snprintf(text, sizeof(text), "{\"rowFilters\":[");
-        for (size_t i = 0; i < at; i++) {
+        for (size_t good = 0; good < at; good++) {
             len += (size_t)snprintf(text + len, sizeof(text) - len, "{\"expression\":\"user\",\"filter\":{}},");
         }
-        (void)snprintf(text + len, sizeof(text) - len, "%s]}", bad);
-        (void)snprintf(name, sizeof(name), "rowFilters.%zu.expression", at);
+        (void)snprintf(text + len, sizeof(text) - len, "%s]}", shape ? "1" : "{\"expression\":\"x\",\"filter\":{}}");
+        (void)snprintf(name, sizeof(name), "rowFilters.%zu%s", at, shape ? "" : ".expression");
         assert_int_equal(rls_compile(json_box_value(f, text), policy_json_text, &none, &problem), ERR_MALFORMED);
         assert_true(says(span_of(problem.where, problem.where_len), name));
     }
-    assert_true(RLS_COLUMNS_MAX == 200 && RLS_FILTERS_MAX == 20 && RLS_TESTS_MAX == 50);
 }
 
 /* --- what it says --- */
@@ -372,6 +395,8 @@ static void a_policy_says_nothing_about_what_it_does_not_have(void **state)
 
     assert_int_equal(rls_policy_right(policy, (enum rls_subject)RLS_SUBJECTS, RLS_READ), RLS_UNSET);
     assert_int_equal(rls_policy_right(policy, RLS_SUBJECT_USER, (enum rls_op)RLS_OPS), RLS_UNSET);
+    assert_int_equal(rls_policy_right(policy, RLS_SUBJECT_USER, (enum rls_op)7), RLS_UNSET);
+    assert_int_equal(rls_policy_right(NULL, RLS_SUBJECT_USER, RLS_READ), RLS_UNSET);
     assert_int_equal(rls_default_right((enum rls_subject)RLS_SUBJECTS, RLS_READ), RLS_UNSET);
     assert_int_equal(rls_default_right(RLS_SUBJECT_USER, (enum rls_op)RLS_OPS), RLS_UNSET);
     assert_int_equal(rls_default_right(RLS_SUBJECT_SELF, RLS_READ), RLS_UNSET);
@@ -387,8 +412,15 @@ static void a_policy_says_nothing_about_what_it_does_not_have(void **state)
     assert_null(rls_policy_expression(NULL, RLS_READ).data);
     assert_true(rls_column_count(NULL) == 0 && rls_filter_count(NULL) == 0 && rls_policy_tests(NULL).data == NULL);
     assert_int_equal(rls_policy_right(policy, RLS_SUBJECT_GUEST, (enum rls_op)RLS_OPS), RLS_UNSET);
-    SCOPED_RLS_POLICY struct rls_policy *one = compile(f, "{\"columnPermissions\":{\"a\":{}}}");
-    assert_true(rls_columns_any(one));
+    SCOPED_RLS_POLICY struct rls_policy *one = compile(f, "{\"columnPermissions\":{\"a\":{}}}"); /* a single byte */
+    assert_true(rls_columns_any(one) && says(rls_column_name(one, 0), "a"));
+    assert_null(rls_column_name(one, 1).data);
+    assert_null(rls_column_source(one, 1, RLS_COLUMN_WRITE).data);
+    SCOPED_RLS_POLICY struct rls_policy *filter =
+        compile(f, "{\"rowFilters\":[{\"expression\":\"user\",\"filter\":{}}]}"); /* less than an entry behind it */
+    assert_null(rls_filter_source(filter, 1).data);
+    assert_null(rls_filter_text(filter, 1).data);
+    assert_null(rls_role_name(filter, 0).data);
     assert_true(rls_columns_any(policy) && !rls_columns_any(NULL));
     assert_string_equal(rls_op_name(RLS_LIST), "list");
     assert_string_equal(rls_op_name((enum rls_op)RLS_OPS), "");
@@ -422,9 +454,45 @@ static void rls_policy_with_permissions_replaces_all_groups_and_keeps_every_othe
     assert_true(says(rls_policy_tests(changed), "[{\"as\":\"guest\"}]"));
     assert_int_equal(rls_policy_settings(changed, RLS_COMPAT).max_rows_per_owner, 9);
     assert_int_equal(rls_policy_right(first, RLS_SUBJECT_GUEST, RLS_READ), RLS_YES);
+    SCOPED_RLS_POLICY struct rls_policy *each =
+        compile(f, "{\"expressionPermissions\":{\"create\":\"admin\",\"read\":\"user\",\"update\":\"self\","
+                   "\"delete\":\"role:a\",\"list\":\"guest\"}}");
+    SCOPED_RLS_POLICY struct rls_policy *again = NULL;
+    assert_int_equal(rls_policy_with_permissions(each, guest, &again, &problem), ERR_OK);
+    for (unsigned int op = 0; op < RLS_OPS; op++) {
+        assert_true(rls_policy_expression(each, (enum rls_op)op).len > 0);
+        assert_true(span_equal(rls_policy_expression(again, (enum rls_op)op),
+                               rls_policy_expression(each, (enum rls_op)op)));
+    }
     assert_int_equal(rls_policy_with_permissions(policy, json_box_value(f, "[]"), &none, &problem), ERR_MALFORMED);
     assert_true(says(span_of(problem.where, problem.where_len), "permissions"));
     assert_null(none);
+}
+
+static void a_copy_of_the_fullest_policy_is_whole(void **state)
+{
+    struct json_box *f = *state;
+    static char text[1 << 13];
+    char filters[1 << 11];
+    SCOPED_RLS_POLICY struct rls_policy *changed = NULL;
+    struct rls_problem problem;
+    (void)many(filters, sizeof(filters), "rowFilters", RLS_FILTERS_MAX, "{\"expression\":\"role:a\",\"filter\":{}}");
+    (void)many(text, sizeof(text), "columnPermissions", RLS_COLUMNS_MAX, "{\"read\":\"user\"}");
+    const size_t end = strlen(text) - 1; /* the brace goes, and a comma takes the place of the other */
+    (void)snprintf(text + end, sizeof(text) - end, ",%s", filters + 1);
+    SCOPED_RLS_POLICY struct rls_policy *policy = compile(f, text);
+
+    assert_int_equal(rls_policy_with_permissions(policy, NULL, &changed, &problem), ERR_OK);
+
+    assert_int_equal(rls_column_count(changed), RLS_COLUMNS_MAX);
+    assert_int_equal(rls_filter_count(changed), RLS_FILTERS_MAX);
+    for (size_t i = 0; i < RLS_COLUMNS_MAX; i++) {
+        assert_true(span_equal(rls_column_name(changed, i), rls_column_name(policy, i)));
+        assert_true(says(rls_column_source(changed, i, RLS_COLUMN_READ), "user"));
+    }
+    for (size_t i = 0; i < RLS_FILTERS_MAX; i++) {
+        assert_true(says(rls_filter_source(changed, i), "role:a") && says(rls_filter_text(changed, i), "{}"));
+    }
 }
 
 static void rls_policy_without_columns_drops_their_rules_and_no_others(void **state)
@@ -456,7 +524,10 @@ int main(void)
         TEST(the_presets_are_those_of_the_contract),
         TEST(rls_compile_names_what_is_wrong),
         TEST(rls_compile_takes_null_members_and_cuts_a_long_path),
+        TEST(an_expression_of_no_bytes_is_refused_even_where_it_points_nowhere),
         TEST(a_policy_holds_as_many_rules_as_it_may_and_not_one_more),
+        TEST(a_filter_that_is_wrong_is_named_by_its_number),
+        TEST(a_copy_of_the_fullest_policy_is_whole),
         TEST(a_policy_says_again_what_was_written),
         TEST(a_policy_says_nothing_about_what_it_does_not_have),
         TEST(rls_policy_with_permissions_replaces_all_groups_and_keeps_every_other_member),
