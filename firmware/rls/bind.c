@@ -100,17 +100,14 @@ static size_t find_rule(const struct rls_policy *policy, struct span field)
     size_t high = rls_column_count(policy);
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        const int order = span_compare(rls_column_name(policy, middle), field);
-        if (order == 0) {
-            return middle;
-        }
-        if (order < 0) {
+        if (span_compare(rls_column_name(policy, middle), field) < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return RLS_NO_RULE;
+    const bool found = low < rls_column_count(policy) && span_equal(rls_column_name(policy, low), field);
+    return found ? low : RLS_NO_RULE;
 }
 
 size_t rls_column_rule(const struct rls_policy *policy, struct span field)

@@ -6,6 +6,7 @@
  * the work depends on the policy alone and not on who asks. A byte that is no instruction, a role that the policy does not
  * name, a term without an atom, an END too early or none: the answer is RLS_DENY, whatever else the program says. */
 #include "firmware/rls/rls_int.h"
+#include "hal/base/num.h"
 
 struct values {
     bool alone; /* with self=false */
@@ -66,7 +67,8 @@ static void step(struct machine *machine, uint8_t code, const struct rls_facts *
 enum rls_verdict rls_evaluate(struct span program, const struct rls_facts *facts)
 {
     struct machine machine = {.term = {true, true}, .broken = program.len > RLS_PROGRAM_MAX};
-    for (size_t i = 0; i < program.len && i < RLS_PROGRAM_MAX; i++) {
+    const size_t steps = num_min(program.len, RLS_PROGRAM_MAX);
+    for (size_t i = 0; i < steps; i++) {
         step(&machine, program.data[i], facts);
     }
     if (machine.broken || !machine.ended) {

@@ -63,9 +63,9 @@ static struct span take_word(struct scanner *scanner)
     if (!is_lower(peek(scanner))) {
         return SPAN_NONE;
     }
-    while (len < scanner->rest.len && in_word(scanner->rest.data[len])) {
+    do {
         len++;
-    }
+    } while (len < scanner->rest.len && in_word(scanner->rest.data[len]));
     return take(scanner, len);
 }
 
@@ -137,7 +137,7 @@ const char *rls_expression_compile(struct span text, struct rls_roles *roles, st
         return "is longer than 512 bytes";
     }
     for (;;) { /* each round takes an atom, which has bytes */
-        uint8_t code = 0;
+        uint8_t code;
         skip_blanks(&scanner);
         const char *why = scan_atom(&scanner, roles, &code);
         if (why != NULL) {

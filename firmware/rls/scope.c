@@ -34,7 +34,7 @@ static enum err parse_op(struct span text, uint8_t *out_op)
             return ERR_OK;
         }
     }
-    FAIL(ERR_MALFORMED, "no such operation", 0);
+    FAIL(ERR_MALFORMED, "no such operation", text.len);
 }
 
 static enum err parse_scope(const struct json_value *scope, struct entry *out_entry)
@@ -54,7 +54,7 @@ static enum err put_scopes(const struct json_value *scopes, struct buf *out)
 {
     TRY(buf_put_u8(out, SCOPE_LIST));
     for (size_t i = 0; i < scopes->as.array.count; i++) {
-        struct entry entry = {.op = 0};
+        struct entry entry;
         TRY(parse_scope(&scopes->as.array.items[i], &entry));
         TRY(buf_put_u8(out, entry.op));
         TRY(buf_put_u8(out, (uint8_t)entry.table.len));
@@ -76,7 +76,7 @@ enum err scope_compile(const struct json_value *scopes, struct buf *out)
     const enum err err = put_scopes(scopes, out);
     if (err != ERR_OK) {
         buf_truncate(out, before);
-        FAIL(err, "a scope is not valid", 0);
+        FAIL(err, "a scope is not valid", before);
     }
     return ERR_OK;
 }

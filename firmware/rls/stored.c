@@ -22,15 +22,12 @@
 #define GIVEN_EXPRESSIONS 0x2u
 #define GIVEN_COLUMNS     0x4u
 #define GIVEN_FILTERS     0x8u
-#define GIVEN_ALL         0xfu
+#define GIVEN_ALL         (GIVEN_PERMISSIONS | GIVEN_EXPRESSIONS | GIVEN_COLUMNS | GIVEN_FILTERS)
 
 _Static_assert((1 + 1 + 2 * RLS_SUBJECTS + 4 + RLS_SETTING_BYTES + 4) /* up to the rules */
                        + RLS_OPS * 4 + 1 + RLS_COLUMNS_MAX * (1 + 2 * 4) + 1 + RLS_FILTERS_MAX * (4 + 4) + 4 <=
                    RLS_STORED_OVERHEAD,
                "a policy that can be made can be stored");
-
-/* The one-byte settings in stored order, and the largest value of each. */
-static const uint8_t setting_max[RLS_SETTING_BYTES] = {RLS_FILTER_ALL, 1, 1, 1, 1, RLS_FIELDS_ALLOW, 1, 1, 1};
 
 /* --- writing --- */
 
@@ -102,7 +99,7 @@ enum err rls_policy_encode(const struct rls_policy *policy, struct buf *out)
 
 static enum err get_text16(struct reader *reader, struct span *out_text)
 {
-    uint16_t len = 0;
+    uint16_t len;
     TRY(reader_get_u16be(reader, &len));
     TRY(reader_get(reader, len, out_text));
     return ERR_OK;
@@ -110,7 +107,7 @@ static enum err get_text16(struct reader *reader, struct span *out_text)
 
 static enum err get_text32(struct reader *reader, struct span *out_text)
 {
-    uint32_t len = 0;
+    uint32_t len;
     TRY(reader_get_u32be(reader, &len));
     TRY(reader_get(reader, len, out_text));
     return ERR_OK;
@@ -130,31 +127,33 @@ static enum err get_rule(struct reader *reader, struct span *out_text)
 /* A subject's word holds three values a right, and rights only beside SUBJECT_PRESENT of a configured policy. */
 static bool subject_valid(uint32_t word, bool configured)
 {
-    bool valid = configured && (word & SUBJECT_PRESENT) != 0 && (word & ~(SUBJECT_PRESENT | 0x3ffu)) == 0;
+    bool valid = configured && (word & SUBJECT_PRESENT) != 0;
+    uint32_t rights = word & ~SUBJECT_PRESENT;
     for (unsigned int op = 0; op < RLS_OPS; op++) {
-        valid = valid && ((word >> (2 * op)) & 3u) <= RLS_YES;
+        valid = valid && (rights & 3u) <= RLS_YES;
+        rights >>= 2;
     }
-    return valid || word == 0;
+    return word == 0 || (valid && rights == 0);
 }
 
 static enum err get_settings(struct reader *reader, struct rls_head *head)
 {
     struct span bytes;
-    uint32_t max_rows = 0;
+    uint32_t max_rows;
     TRY(reader_get_u32be(reader, &head->settings_set));
     TRY(reader_get(reader, RLS_SETTING_BYTES, &bytes));
     TRY(reader_get_u32be(reader, &max_rows));
     ENSURE(head->settings_set < (RLS_SET_MAX_ROWS_PER_OWNER << 1), ERR_MALFORMED, "unknown setting");
-    for (size_t i = 0; i < RLS_SETTING_BYTES; i++) {
-        ENSURE(bytes.data[i] <= setting_max[i], ERR_MALFORMED, "setting has an unknown value");
-    }
     head->settings = rls_settings_from_bytes(bytes.data, max_rows);
+    /* A flag is on or off whatever its byte is; one that is neither 0 nor 1 would not be stored as itself. */
+    ENSURE(head->settings.row_filter_scope <= RLS_FILTER_ALL && head->settings.fields <= RLS_FIELDS_ALLOW,
+           ERR_MALFORMED, "setting has an unknown value");
     return ERR_OK;
 }
 
 static enum err get_head(struct reader *reader, struct rls_head *head)
 {
-    uint8_t given = 0;
+    uint8_t given;
     TRY(reader_get_u8(reader, &given));
     ENSURE(given <= GIVEN_ALL, ERR_MALFORMED, "a member that does not exist");
     head->configured = (given & GIVEN_PERMISSIONS) != 0;
@@ -170,14 +169,14 @@ static enum err get_head(struct reader *reader, struct rls_head *head)
 
 static enum err get_columns(struct reader *reader, struct rls_draft *draft)
 {
-    uint8_t count = 0;
+    uint8_t count;
     TRY(reader_get_u8(reader, &count));
     ENSURE(count <= RLS_COLUMNS_MAX, ERR_MALFORMED, "too many column rules");
     ENSURE(count == 0 || draft->head.columns_given, ERR_MALFORMED, "rules of no member");
     draft->column_count = count;
     for (size_t i = 0; i < count; i++) {
         struct rls_draft_column *column = &draft->columns[i];
-        uint8_t len = 0;
+        uint8_t len;
         TRY(reader_get_u8(reader, &len));
         TRY(reader_get(reader, len, &column->name));
         ENSURE(rls_field_name_valid(column->name), ERR_MALFORMED, "a rule for no column");
@@ -191,7 +190,7 @@ static enum err get_columns(struct reader *reader, struct rls_draft *draft)
 
 static enum err get_filters(struct reader *reader, struct rls_draft *draft)
 {
-    uint8_t count = 0;
+    uint8_t count;
     TRY(reader_get_u8(reader, &count));
     ENSURE(count <= RLS_FILTERS_MAX, ERR_MALFORMED, "too many row filters");
     ENSURE(count == 0 || draft->head.filters_given, ERR_MALFORMED, "filters of no member");
@@ -209,7 +208,7 @@ static enum err get_policy(struct reader *reader, struct rls_draft *draft)
     TRY(get_head(reader, &draft->head));
     for (size_t op = 0; op < RLS_OPS; op++) {
         TRY(get_rule(reader, &draft->ops[op]));
-        any = any || draft->ops[op].len > 0;
+        any = any || draft->ops[op].data != NULL;
     }
     ENSURE(any == draft->head.expressions, ERR_MALFORMED, "expressions and no member, or the reverse");
     TRY(get_columns(reader, draft));
@@ -234,7 +233,7 @@ enum err rls_policy_decode(struct span bytes, struct rls_policy **out_policy)
     SCOPED_RLS_POLICY struct rls_policy *policy = NULL;
     struct reader reader = reader_of(bytes);
     struct rls_problem problem;
-    uint8_t version = 0;
+    uint8_t version;
     ENSURE(reader_get_u8(&reader, &version) == ERR_OK, ERR_DAMAGED, "empty policy");
     ENSURE(version == POLICY_VERSION, ERR_VERSION, "policy of another version");
     TRY(rls_draft_new(&draft));

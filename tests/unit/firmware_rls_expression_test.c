@@ -245,6 +245,7 @@ static void only_the_grammar_is_an_expression(void **state)
     assert_non_null(rls_expression_compile(span_of("user\0", 5), &roles, &program));
     assert_non_null(rls_expression_compile(span_of("user\0|self", 10), &roles, &program));
     assert_non_null(rls_expression_compile(SPAN_NONE, &roles, &program));
+    assert_null(rls_expression_compile(span_of("user2", 4), &roles, &program)); /* what follows the text is not read */
 }
 
 static void names_of_roles_may_hold_what_the_grammar_says(void **state)

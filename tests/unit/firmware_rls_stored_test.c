@@ -97,6 +97,44 @@ static void rls_policy_survives_being_stored(void **state)
     }
 }
 
+static size_t put(char *text, size_t at, const char *piece, size_t times)
+{
+    for (size_t i = 0; i < times; i++) {
+        memcpy(text + at, piece, strlen(piece));
+        at += strlen(piece);
+    }
+    text[at] = 0;
+    return at;
+}
+
+static void a_policy_with_as_many_rules_as_it_may_have_survives_being_stored(void **state)
+{
+    struct json_box *f = *state;
+    static char text[1 << 13];
+    static const char entry[] = "{\"expression\":\"user\",\"filter\":{}}";
+    SCOPED_RLS_POLICY struct rls_policy *again = NULL;
+    size_t at = put(text, 0, "{\"columnPermissions\":{\"f0\":{\"read\":\"self\"}", 1);
+    for (size_t i = 1; i < RLS_COLUMNS_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), ",\"f%zu\":{}", i);
+        at = put(text, at, name, 1);
+    }
+    at = put(text, at, "},\"rowFilters\":[", 1);
+    at = put(text, at, entry, 1);
+    for (size_t i = 1; i < RLS_FILTERS_MAX; i++) {
+        at = put(text, at, ",", 1);
+        at = put(text, at, entry, 1);
+    }
+    (void)put(text, at, "]}", 1);
+    SCOPED_RLS_POLICY struct rls_policy *policy = compile(f, text);
+    SCOPED_BUF struct buf *bytes = encode(policy);
+
+    assert_int_equal(rls_policy_decode(buf_all(bytes), &again), ERR_OK);
+
+    assert_true(rls_column_count(again) == RLS_COLUMNS_MAX && rls_filter_count(again) == RLS_FILTERS_MAX);
+    check_survives(policy);
+}
+
 /* A stored policy, to be tampered with. */
 struct stored {
     uint8_t bytes[1024];
@@ -276,16 +314,6 @@ static void rls_policy_encode_reports_a_buffer_that_is_full(void **state)
 
 /* --- the largest --- */
 
-static size_t put(char *text, size_t at, const char *piece, size_t times)
-{
-    for (size_t i = 0; i < times; i++) {
-        memcpy(text + at, piece, strlen(piece));
-        at += strlen(piece);
-    }
-    text[at] = 0;
-    return at;
-}
-
 /* So many columns of 64-byte names and expressions of 512 bytes, one of `tail` bytes behind them, a filter that names a
  * role, and a test of one text of so many bytes. */
 static const char *large(char *text, size_t columns, size_t tail, size_t test)
@@ -352,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(rls_policy_survives_being_stored),
+        TEST(a_policy_with_as_many_rules_as_it_may_have_survives_being_stored),
         TEST(rls_policy_decode_refuses_every_cut_and_every_addition),
         TEST(rls_policy_decode_gives_no_other_policy_when_a_byte_is_changed),
         TEST(another_version_is_told_from_damage),

@@ -84,6 +84,8 @@ static void rls_decide_denies_operations_and_groups_it_does_not_know(void **stat
     assert_int_equal(decide(&table, (enum rls_op)5, &someone).verdict, RLS_DENY);
     assert_int_equal(decide(&table, (enum rls_op)77, &root).verdict, RLS_DENY);
     assert_int_equal(decide(&table, RLS_CREATE, &strange).verdict, RLS_DENY); /* as a guest */
+    const struct rls_table nameless = {.name = SPAN_NONE};
+    assert_int_equal(decide(&nameless, RLS_READ, &someone).verdict, RLS_ALLOW);
 }
 
 static void rls_owns_never_holds_for_nobody(void **state)
@@ -130,7 +132,7 @@ static struct rls_bound bind(const struct rls_policy *policy, const struct rls_w
 {
     const struct rls_table table = {.name = span_lit("t"), .policy = policy};
     struct rls_bound bound;
-    memset(&bound, 0xa5, sizeof(bound)); /* what is not written must not be read */
+    memset(&bound, 0xa6, sizeof(bound)); /* the byte that allows: what is not written must not be read */
     rls_bind(&table, who, &bound);
     return bound;
 }
@@ -332,6 +334,40 @@ static void attack_01_a_column_rule_holds_for_reading_asking_and_writing(void **
     assert_int_equal(rls_column_rule(policy, span_lit("none")), RLS_NO_RULE);
     assert_int_equal(rls_column_rule(policy, span_lit("createdBy")), RLS_SYSTEM_FIELD);
     assert_int_equal(rls_column_rule(NULL, span_lit("both")), RLS_NO_RULE);
+    assert_int_equal(rls_column_rule(policy, SPAN_NONE), RLS_NO_RULE);
+}
+
+static size_t bits_of(unsigned int byte)
+{
+    size_t count = 0;
+    for (unsigned int rest = byte; rest > 0; rest >>= 1) {
+        count += rest & 1;
+    }
+    return count;
+}
+
+static void a_changed_bit_of_a_bound_verdict_denies(void **state)
+{
+    struct json_box *f = *state;
+    SCOPED_RLS_POLICY struct rls_policy *policy =
+        compile(f, "{\"columnPermissions\":{\"a\":{\"read\":\"user\"},\"b\":{\"read\":\"self\"},\"c\":{\"read\":\"admin\"}},"
+                   "\"rowFilters\":[{\"expression\":\"self\",\"filter\":{}}]}");
+    const struct rls_bound of_guest = bind(policy, &guest);
+    struct rls_bound bound = bind(policy, &user);
+    const uint8_t allows = bound.columns[0][0];
+    const uint8_t owner = bound.columns[1][0];
+
+    assert_true(bits_of(allows) == 4 && bits_of(owner) == 4 && bits_of(allows ^ owner) == 8);
+    assert_int_equal(bound.columns[2][0], 0); /* as cleared memory */
+    assert_int_equal(of_guest.filters[0], 0);
+    for (unsigned int bit = 0; bit < 8; bit++) {
+        bound.columns[0][0] = (uint8_t)(allows ^ 1u << bit);
+        bound.columns[1][0] = (uint8_t)(owner ^ 1u << bit);
+        bound.columns[2][0] = (uint8_t)(1u << bit);
+        for (size_t rule = 0; rule < 3; rule++) {
+            assert_int_equal(rls_column_at(&bound, rule, RLS_COLUMN_READ), RLS_DENY);
+        }
+    }
 }
 
 static void every_rule_of_a_long_list_is_found(void **state)
@@ -545,6 +581,7 @@ int main(void)
         TEST(the_default_matrix_is_the_contracts),
         TEST(cleared_memory_is_a_requester_who_may_do_nothing),
         TEST(attack_01_a_column_rule_holds_for_reading_asking_and_writing),
+        TEST(a_changed_bit_of_a_bound_verdict_denies),
         TEST(every_rule_of_a_long_list_is_found),
         TEST(row_filters_apply_to_everybody_but_administrators),
         TEST(only_custom_roles_count_and_only_so_many),

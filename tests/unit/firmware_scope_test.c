@@ -175,6 +175,9 @@ static void damaged_scopes_allow_nothing_behind_the_damage_and_are_not_printed(v
     static const uint8_t unrestricted[] = {0xa5};
     assert_int_equal(scope_check_all(span_array(everything)), RLS_ALLOW);
     assert_true(scope_is_null(span_array(unrestricted)));
+    assert_int_equal(scope_check(span_array(unrestricted), span_lit("a"), RLS_LIST), RLS_ALLOW);
+    assert_int_equal(scope_check(span_array(unrestricted), span_lit("a"), (enum rls_op)RLS_OPS), RLS_DENY);
+    assert_int_equal(scope_check(span_array(everything), span_lit("a"), (enum rls_op)RLS_OPS), RLS_DENY);
     long_name[2] = 64;
     assert_int_equal(scope_check(span_of(long_name, 3 + 64), span_of(long_name + 3, 64), RLS_READ), RLS_ALLOW);
 }
