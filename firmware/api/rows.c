@@ -16,7 +16,10 @@ static enum err open_access(struct api_request *request, enum rls_op op)
 
 static struct data_request data_request_of(struct api_request *request)
 {
-    return (struct data_request){.reader = request->api->reader,
+    const bool named = request->auth.bearer.present || request->auth.on_behalf.len != 0;
+
+    return (struct data_request){.people = named ? &request->people : NULL,
+                                 .reader = request->api->reader,
                                  .catalog = request->catalog,
                                  .access = &request->access,
                                  .arena = request->exchange->arena,

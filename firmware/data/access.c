@@ -123,6 +123,17 @@ enum err data_snapshot(struct data_reader *reader, const struct catalog *catalog
     return ERR_OK;
 }
 
+/* The same for whoever asks: no row in it was written after they lost a right. */
+static enum err request_snapshot(const struct data_request *request, struct store_snap **out_snap)
+{
+    SCOPED_SNAP struct store_snap *snap = NULL;
+
+    TRY(data_snapshot(request->reader, request->catalog, &snap));
+    ENSURE(request->people == NULL || data_people_unchanged(request->people), ERR_CONFLICT, "users changed meanwhile");
+    *out_snap = TAKE(snap);
+    return ERR_OK;
+}
+
 /* Was the table dropped already? Between the commit of that and the next catalogue a request still finds it named. */
 static bool is_dropped(struct store_snap *snap, struct table_id table)
 {
@@ -208,7 +219,7 @@ enum err data_read(const struct data_request *request, struct span id)
     struct row row;
 
     INVARIANT(access->op == RLS_READ);
-    TRY(data_snapshot(request->reader, request->catalog, &snap));
+    TRY(request_snapshot(request, &snap));
     if (access->table == NULL) {
         return people_read(access, snap, id, request->out, request->refusal);
     }
@@ -325,7 +336,7 @@ static enum err start_people(const struct data_request *request, struct data_lis
         return write_empty_list(request);
     }
     TRY(data_page_read(request->arena, request->query, PLAN_LIMIT_DEFAULT, &input.page, request->refusal));
-    TRY(data_snapshot(request->reader, request->catalog, &list->snap));
+    TRY(request_snapshot(request, &list->snap));
     input.view = access->built_in == DATA_BUILT_IN_SESSIONS ? PEOPLE_SESSIONS : input.view;
     input.snap = list->snap;
     input.where = &access->place->people;
@@ -337,7 +348,7 @@ static enum err start_query(const struct data_request *request, struct data_list
     const struct plan *plan = NULL;
 
     TRY(make_plan(request, &plan));
-    TRY(data_snapshot(request->reader, request->catalog, &list->snap));
+    TRY(request_snapshot(request, &list->snap));
     if (is_dropped(list->snap, request->access->table->store)) {
         return refuse(request->refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
     }

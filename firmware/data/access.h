@@ -53,11 +53,14 @@ enum err data_access_open_description(const struct catalog *catalog, const struc
                                       struct span table, struct data_access *out_access, struct refusal *out_refusal)
     MUST_USE;
 
+struct data_people;
+
 /* What a read is made with; all borrowed. */
 struct data_request {
     struct data_reader *reader;
     const struct catalog *catalog; /* what the access borrows from */
     const struct data_access *access;
+    const struct data_people *people; /* in which the requester was looked up; NULL: the key alone says who they are */
     struct arena *arena;
     struct span query; /* the query string, not decoded */
     struct buf *out;   /* the answer is appended */
@@ -65,7 +68,7 @@ struct data_request {
 };
 
 /* Appends the row of that id (as in the path). ERR_DENIED: absent, not this requester's, or a bad `select`.
- * ERR_CONFLICT: the catalogue changed since the request took it; verify and decide again with the new one. */
+ * ERR_CONFLICT: the catalogue changed since the request took it, or users did; verify and decide again. */
 enum err data_read(const struct data_request *request, struct span id) MUST_USE;
 
 /* A list under way; it holds a snapshot of the database until it is freed. */

@@ -47,7 +47,11 @@ struct data_people {
     struct data_reader *reader; /* of the reactor; or */
     struct data_txn *txn;       /* of the writer */
     const struct catalog *catalog;
+    uint64_t generation; /* of the reactor: of users and sessions before the first look-up */
 };
+
+/* Did no user or session change since then? For a reactor, which takes its snapshot of rows after it looked up who asks. */
+bool data_people_unchanged(const struct data_people *people);
 
 /* Fills people and makes the directory of a request. */
 struct auth_directory data_directory(struct data_reader *reader, const struct catalog *catalog,

@@ -121,12 +121,18 @@ static uint64_t generation(const void *context)
     return people->txn != NULL ? 0 : atomic_load_explicit(&people->reader->data->generation, memory_order_acquire);
 }
 
+bool data_people_unchanged(const struct data_people *people)
+{
+    return generation(people) == people->generation;
+}
+
 struct auth_directory data_directory(struct data_reader *reader, const struct catalog *catalog,
                                      struct auth_token_cache *cache, struct data_people *out_people)
 {
     struct auth_directory directory = catalog_directory(catalog);
 
     *out_people = (struct data_people){.reader = reader, .catalog = catalog};
+    out_people->generation = reader == NULL ? 0 : generation(out_people);
     directory.cache = cache;
     directory.people = (struct auth_people){
         .context = out_people, .generation = generation, .find_account = find_account, .has_user = has_user};
