@@ -7,6 +7,8 @@ each has its test below:
   a value of a hidden row, whatever the column; in the streams hidden rows have none in the unique column
 - maxRowsPerOwner: an own row that row filters hide counts, too
 
+The rows of the streams stay far below the 3 MiB that a row holds, hidden columns included: firmware/README.md.
+
 `compat` leaks by the contract whether there is a row of an id, and the row to who has the right to read it, although no
 list shows it; that and nothing more.
 
