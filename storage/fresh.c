@@ -102,3 +102,14 @@ bool fresh_equal(const struct fresh *a, const struct fresh *b)
 {
     return a->rows == b->rows && ct_equal(span_array(a->sum), span_array(b->sum));
 }
+
+enum err fresh_verify(const struct seal_reader *opener, const struct table *table)
+{
+    struct fresh kept = {.rows = 0};
+    struct fresh found = {.rows = 0};
+
+    TRY(fresh_load(opener, table, &kept));
+    TRY(fresh_recount(opener, table, &found));
+    ENSURE(fresh_equal(&kept, &found), ERR_ROLLBACK, "rows are not those of the last commit");
+    return ERR_OK;
+}

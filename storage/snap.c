@@ -300,6 +300,19 @@ enum err store_count(struct store_snap *snap, struct table_id table, uint64_t *o
     return ERR_OK;
 }
 
+enum err store_verify(struct store_snap *snap, struct table_id table)
+{
+    const struct table *found = NULL;
+
+    if (find_table(snap, table, &found) != ERR_OK) {
+        return ERR_NOT_FOUND;
+    }
+    if (snap->txn != NULL) {
+        TRY(txn_flush(snap->txn));
+    }
+    return fresh_verify(&snap->opener, found);
+}
+
 enum err store_count_owned(struct store_snap *snap, struct table_id table, struct span created_by, uint64_t *out_rows)
 {
     const struct table *found = NULL;

@@ -72,7 +72,7 @@ struct store_config {
     uint64_t map_bytes;                /* 0: CONFIG_STORAGE_MAP_MIB */
     const struct store_keeper *keeper; /* must outlive the store */
     struct secret_slab *slab;          /* must outlive the store; shared */
-    const struct table_id *verify;     /* tables whose freshness hash is checked now: keys, users, sessions */
+    const struct table_id *verify;     /* tables that are checked as by store_verify before anything is read */
     size_t verify_count;
     bool must_exist; /* there was a database here: an empty folder or file is damage, not a first start */
 };
@@ -116,6 +116,12 @@ enum err store_get_near(struct store_snap *snap, struct table_id table, struct r
 enum err store_count(struct store_snap *snap, struct table_id table, uint64_t *out_rows) MUST_USE;
 enum err store_count_owned(struct store_snap *snap, struct table_id table, struct span created_by, uint64_t *out_rows)
     MUST_USE;
+
+/* Are the rows of the table those that its freshness hash was made of? Reads every row once and opens none: one HMAC a row,
+ * some 35 ms for 100,000 rows that are in memory.
+ * ERR_ROLLBACK (one is missing, is an older one, or one too many), ERR_NOT_FOUND (no such table), ERR_DAMAGED, ERR_LIMIT.
+ * Spec: architecture section 4. */
+enum err store_verify(struct store_snap *snap, struct table_id table) MUST_USE;
 
 /* A table's indexes, the created_by index first. The definitions live as long as the snapshot.
  * ERR_NOT_FOUND (no such table). */

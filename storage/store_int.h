@@ -123,6 +123,9 @@ void fresh_write(const struct fresh *fresh, uint8_t out_bytes[META_COUNT_BYTES])
 enum err fresh_recount(const struct seal_reader *opener, const struct table *table, struct fresh *out_fresh) MUST_USE;
 bool fresh_equal(const struct fresh *a, const struct fresh *b);
 
+/* Is the sum of the rows the one that is kept? As fresh_recount; ERR_ROLLBACK: it is not. */
+enum err fresh_verify(const struct seal_reader *opener, const struct table *table) MUST_USE;
+
 /* --- txn_clear.c --- */
 
 /* Notes that the rows of a table (index 0), or the entries of an index (table 0), are to be deleted. */

@@ -318,8 +318,11 @@ struct store_keeper data_keeper_of(struct data_keys *keys)
 
 static enum err open_store(struct data *data, const struct data_config *config)
 {
-    /* The keys of the API and those of tokens decide who may do what, so an old version of one put back is looked for at every start. */
-    static const struct table_id verified[] = {{CATALOG_KEY}, {CATALOG_ENVIRONMENT}};
+    /* What decides who may do what: an old key, policy or setting put back is looked for at every start. Users, sessions
+     * and accounts follow as soon as it is known where they lie, see people_verify. */
+    static const struct table_id verified[] = {
+        {CATALOG_ORGANIZATION}, {CATALOG_PROJECT}, {CATALOG_ENVIRONMENT}, {CATALOG_TABLE}, {CATALOG_KEY}};
+    _Static_assert(ARRAY_LENGTH(verified) == CATALOG_KIND_END - CATALOG_ORGANIZATION, "every kind of record");
     const struct store_config store = {.path = config->path,
                                        .map_bytes = config->map_bytes,
                                        .keeper = &data->keeper,
@@ -403,6 +406,7 @@ static void reader_free_scoped(struct store_reader **reader)
     store_reader_free(*reader);
 }
 
+/* What is stored about everything but rows, and, now that it is known where they lie, the check of the users. */
 static enum err load_catalog(struct data *data)
 {
     SCOPED(reader_free_scoped) struct store_reader *reader = NULL;
@@ -414,7 +418,8 @@ static enum err load_catalog(struct data *data)
     for (int kind = CATALOG_ORGANIZATION; kind < CATALOG_KIND_END; kind++) {
         TRY(load_kind(snap, data->current, (enum catalog_kind)kind));
     }
-    return catalog_index(data->current);
+    TRY(catalog_index(data->current));
+    return people_verify(data->current, snap);
 }
 
 enum err data_open(const struct data_config *config, struct data **out_data)

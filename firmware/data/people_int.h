@@ -182,6 +182,10 @@ enum err people_forget(struct data_txn *txn, const struct catalog_people *where)
 /* After a commit: destroys the token keys of the environments that `before` has and `after` has not. */
 void people_drop_keys(struct data *data, const struct catalog *before, const struct catalog *after);
 
+/* At start: is no row of a user, session or account older than the last commit, or gone? Reads all of them; see
+ * store_verify. ERR_ROLLBACK; ERR_DAMAGED: a table is gone. */
+enum err people_verify(const struct catalog *catalog, struct store_snap *snap) MUST_USE;
+
 /* At start, before the writer runs: every environment has its tables and the keys that the keeper holds, and the keeper
  * none for environments that are gone. Works on data->current. */
 enum err people_prepare(struct data *data, struct random *random) MUST_USE;

@@ -96,6 +96,37 @@ void people_drop_keys(struct data *data, const struct catalog *before, const str
 
 /* --- at start --- */
 
+static enum err verify_table(struct store_snap *snap, struct table_id table)
+{
+    const enum err err = store_verify(snap, table);
+
+    ENSURE(err != ERR_NOT_FOUND, ERR_DAMAGED, "a table of users is gone");
+    return err;
+}
+
+static enum err verify_tables(struct store_snap *snap, const struct catalog_people *where)
+{
+    TRY(verify_table(snap, where->users));
+    TRY(verify_table(snap, where->sessions));
+    return verify_table(snap, where->accounts);
+}
+
+enum err people_verify(const struct catalog *catalog, struct store_snap *snap)
+{
+    size_t cursor = 0;
+
+    for (;;) {
+        const struct catalog_record *record = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor);
+        if (record == NULL) {
+            return ERR_OK;
+        }
+        const struct catalog_environment *environment = (const struct catalog_environment *)record;
+        if (environment->people.users.value != 0) { /* otherwise people_prepare makes them */
+            TRY(verify_tables(snap, &environment->people));
+        }
+    }
+}
+
 static bool has_all(const struct catalog_environment *environment, const struct data_token_keys *keys)
 {
     if (environment->people.users.value == 0 || environment->token_key_count != keys->count) {

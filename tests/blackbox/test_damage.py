@@ -172,6 +172,7 @@ def test_attack_20_a_database_that_stops_its_reader_ends_fsck_with_a_message_and
 # --- old values put back ---
 
 KEYS_TABLE = 5    # where API keys are stored
+USERS_TABLE = 256  # where the users of the first environment are
 FIRST_TABLE = 259  # behind the users, sessions and accounts of the first environment
 
 
@@ -218,6 +219,19 @@ def test_attack_19_a_key_from_before_its_revocation_put_back_keeps_the_box_from_
     assert status == 1 and f"damaged: freshness table {KEYS_TABLE} " in output
     assert (box.state()["state"], box.state()["reason"]) == ("failed", "rollback-detected")
     assert box.get(PATH, key=value).status == 503
+
+
+def test_attack_19_a_user_from_before_the_loss_of_a_role_put_back_keeps_the_box_from_opening_its_rows(make_box):
+    box = make_box()
+    sent = {"email": "ada@example.com", "password": "abc123", "name": "Ada"}
+    role = f"/v1/users/{box.post('/v1/auth/email/signup', sent, key='pk').json['user']['id']}/role"
+    assert box.patch(role, {"role": "admin"}, key="sk").status == 200
+
+    put_old_value_back(box, USERS_TABLE, lambda box: box.patch(role, {"role": "user"}, key="sk"))
+    box.start()
+
+    assert (box.state()["state"], box.state()["reason"]) == ("failed", "rollback-detected")
+    assert box.get(role, key="sk").status == 503
 
 
 # --- full disk ---

@@ -234,7 +234,7 @@ static enum err pepper(void *context, struct api_pepper_job *job)
 
 /* --- the box --- */
 
-static void open_data(struct api_box *box)
+static enum err open_data(struct api_box *box)
 {
     const struct data_config config = {.path = box->dir.path,
                                        .map_bytes = UINT64_C(64) << 20,
@@ -244,7 +244,7 @@ static void open_data(struct api_box *box)
                                        .clock = &box->clock.base,
                                        .readers = 2};
 
-    must(data_open(&config, &box->data), "data_open");
+    return data_open(&config, &box->data);
 }
 
 struct api *api_box_in_state(struct api_box *box, enum board_state state, enum life_reason reason)
@@ -289,7 +289,7 @@ struct api_box *api_box_new(void)
     sim_clock_init(&box->clock);
     must(loop_new(&box->clock.base, 256, &box->loop), "loop");
     must(limits_new(4096, seed, &box->limits), "limits");
-    open_data(box);
+    must(open_data(box), "data_open");
     must(data_bootstrap(box->data, DATA_BOOTSTRAP_SHOWN, &box->first), "bootstrap");
     memcpy(box->publishable, box->first.publishable_key, DATA_KEY_BYTES);
     memcpy(box->secret, box->first.secret_key, DATA_KEY_BYTES);
@@ -297,18 +297,33 @@ struct api_box *api_box_new(void)
     return box;
 }
 
-void api_box_restart(struct api_box *box)
+void api_box_close(struct api_box *box)
 {
     api_free(box->api);
     data_close(box->data);
-    open_data(box);
-    box->api = api_box_in_state(box, BOARD_OPERATIONAL, LIFE_REASON_NONE);
+    box->api = NULL;
+    box->data = NULL;
+}
+
+enum err api_box_open(struct api_box *box)
+{
+    const enum err err = open_data(box);
+
+    if (err == ERR_OK) {
+        box->api = api_box_in_state(box, BOARD_OPERATIONAL, LIFE_REASON_NONE);
+    }
+    return err;
+}
+
+void api_box_restart(struct api_box *box)
+{
+    api_box_close(box);
+    must(api_box_open(box), "api_box_open");
 }
 
 void api_box_free(struct api_box *box)
 {
-    api_free(box->api);
-    data_close(box->data);
+    api_box_close(box);
     limits_free(box->limits);
     auth_hash_pool_free(box->hashes);
     loop_free(box->loop);

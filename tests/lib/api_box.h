@@ -58,6 +58,10 @@ int api_box_tear_down(void **state);
 /* Closes data and api and opens them again: a restart of the worker. */
 void api_box_restart(struct api_box *box);
 
+/* The two halves of it. What data_open says; the box stays closed unless that is ERR_OK. */
+void api_box_close(struct api_box *box);
+enum err api_box_open(struct api_box *box);
+
 /* Another api on the same parts, in another state; the caller frees it. */
 struct api *api_box_in_state(struct api_box *box, enum board_state state, enum life_reason reason);
 

@@ -75,6 +75,7 @@ static void what_is_not_there_is_not_found(void **state)
     assert_int_equal(store_get(snap, (struct table_id){table.value + 1}, (struct row_id){{1}}, &row), ERR_NOT_FOUND);
     assert_int_equal(store_get(snap, (struct table_id){0}, (struct row_id){{1}}, &row), ERR_NOT_FOUND);
     assert_int_equal(store_count(snap, (struct table_id){9999}, &rows), ERR_NOT_FOUND);
+    assert_int_equal(store_verify(snap, (struct table_id){9999}), ERR_NOT_FOUND);
     assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = {9999}}), ERR_NOT_FOUND);
     assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = table, .index = {9999}}), ERR_NOT_FOUND);
 }

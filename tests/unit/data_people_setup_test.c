@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The stored tables of users, sessions and accounts at start. Spec: architecture section 4. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/data/data_int.h"
+#include "hal/base/fault.h"
+#include "tests/lib/api_user.h"
+#include "tests/lib/store_raw.h"
+
+static struct catalog_people people_of_first(const struct api_box *box)
+{
+    size_t cursor = 0;
+    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
+
+    return ((const struct catalog_environment *)record)->people;
+}
+
+/* The box as somebody with its disk sees it; it must be closed. */
+static struct store_box disk_of(const struct api_box *box)
+{
+    struct store_box disk = {.store = NULL};
+
+    (void)snprintf(disk.path, sizeof disk.path, "%s", box->dir.path);
+    return disk;
+}
+
+static void look_at_row(struct api_box *box, struct table_id table, struct raw *out_row)
+{
+    const struct raw_prefix prefix = raw_table(table);
+    struct store_box disk;
+
+    api_box_close(box);
+    disk = disk_of(box);
+    assert_true(raw_find(&disk, ENGINE_ROWS, RAW_SPAN(prefix), 0, out_row));
+    assert_int_equal(api_box_open(box), ERR_OK);
+}
+
+static void assert_refuses(struct api_box *box, const struct raw *old)
+{
+    struct store_box disk;
+
+    api_box_close(box);
+    disk = disk_of(box);
+    raw_put(&disk, ENGINE_ROWS, old);
+
+    assert_int_equal(api_box_open(box), ERR_ROLLBACK);
+    fault_clear();
+}
+
+static void attack_19_a_user_from_before_the_loss_of_a_role_put_back_is_found_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct raw old;
+    api_user_sign_up(box, &user);
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\"}")->status, 200);
+    look_at_row(box, people_of_first(box).users, &old);
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"guest\"}")->status, 200);
+
+    assert_refuses(box, &old);
+}
+
+static void attack_19_a_session_that_was_ended_put_back_is_found_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct raw old;
+    api_user_sign_up(box, &user);
+    look_at_row(box, people_of_first(box).sessions, &old);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/signout", NULL)->status, 200);
+
+    assert_refuses(box, &old);
+}
+
+static void attack_19_an_account_that_was_withdrawn_put_back_is_found_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct raw old;
+    api_user_sign_up(box, &user);
+    look_at_row(box, people_of_first(box).accounts, &old);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", "/v1/auth/withdraw", NULL)->status, 200);
+
+    assert_refuses(box, &old);
+}
+
+static void attack_19_a_policy_from_before_it_was_narrowed_put_back_is_found_at_start(void **state)
+{
+    struct api_box *box = *state;
+    char target[128];
+    char table[64];
+    struct raw old;
+    api_box_table(box, BOARD, table);
+    look_at_row(box, (struct table_id){CATALOG_TABLE}, &old);
+    (void)snprintf(target, sizeof target, "/v1/admin/tables/%s", table);
+    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, "{\"permissions\":{}}")->status, 200);
+
+    assert_refuses(box, &old);
+}
+
+static void users_that_nobody_touched_pass_the_check_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+
+    api_box_close(box);
+
+    assert_int_equal(api_box_open(box), ERR_OK);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(attack_19_a_user_from_before_the_loss_of_a_role_put_back_is_found_at_start),
+        T(attack_19_a_session_that_was_ended_put_back_is_found_at_start),
+        T(attack_19_an_account_that_was_withdrawn_put_back_is_found_at_start),
+        T(attack_19_a_policy_from_before_it_was_narrowed_put_back_is_found_at_start),
+        T(users_that_nobody_touched_pass_the_check_at_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
