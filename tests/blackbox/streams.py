@@ -12,6 +12,7 @@ byte for byte, but for what is declared here (person 0 is the guest, person n is
 
 Requests name rows and users by position, too: ~r3~ is the id of row 3, ~t3~ when it was created, ~u1~ the id of user 1."""
 
+import concurrent.futures
 import datetime
 import json
 import re
@@ -57,6 +58,9 @@ IDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 TIMES = re.compile(rb'"(createdAt|updatedAt)":"[^"]*"')
 PLACES = re.compile(r"~([rtu])(\d+)~")
 UNEQUAL_HEADERS = {"x-ratelimit-remaining", "x-ratelimit-reset"}
+
+
+BOTH = concurrent.futures.ThreadPoolExecutor(2)  # a thread for each side: what the administrator does, done to both at once
 
 
 def values_of(field):
@@ -216,8 +220,7 @@ class Pair:
         return policies
 
     def prepare(self, name, rows):
-        for side in self.sides:
-            side.make_table(name)
+        list(BOTH.map(lambda side: side.make_table(name), self.sides))
         self.add_common()  # so that the ids and times that a box lacks lie among those that it has
         for _ in range(rows):
             self.add(*self.different(any_row(self.dice, self.owners)))
@@ -245,8 +248,7 @@ class Pair:
 
     def add(self, *rows):
         self.rows.append(rows)
-        for side, row in zip(self.sides, rows):
-            side.add_row(row)
+        list(BOTH.map(Side.add_row, self.sides, rows))
 
     def add_common(self):
         """A row that is the same in both boxes."""
@@ -255,8 +257,7 @@ class Pair:
 
     def change_policy(self):
         self.policy = self.dice.choice(self.policies)
-        for side in self.sides:
-            side.set_policy(self.policy)
+        list(BOTH.map(lambda side: side.set_policy(self.policy), self.sides))
 
     def lone(self, request):
         """The position of the row that is in one box alone and that the request names, or None."""
@@ -266,10 +267,25 @@ class Pair:
 
     def exchange(self, request):
         """Asks both; (the two answers as they are compared, the raw ones)."""
-        self.number += 1
-        for side in self.sides:
-            side.send(request, self.number)
-        raw = [side.answer() for side in self.sides]
+        return next(self.exchange_all([request]))
+
+    def exchange_all(self, requests):
+        """Asks both, one request behind the other without waiting, and yields for each what exchange answers; self.number
+        is then the request's. A connection that ends before its turn is made again for those that are left."""
+        first, ended = self.number + 1, True
+        for at, request in enumerate(requests):
+            for number, left in enumerate(requests[at:] if ended else (), first + at):
+                for side in self.sides:
+                    side.send(left, number)
+            raw = [side.answer() for side in self.sides]
+            self.number, ended = first + at, any(side.wire is None for side in self.sides)
+            yield self.compared(request, raw), raw
+            if ended:
+                for side in self.sides:
+                    side.close()
+
+    def compared(self, request, raw):
+        """The answers without what is declared to differ. Takes note of a row that was made."""
         if request[0] == "POST" and all(status == 201 for status, _, _ in raw):
             for side, (_, _, body) in zip(self.sides, raw):
                 row = json.loads(body)
@@ -281,7 +297,7 @@ class Pair:
                 for side, (status, headers, body) in zip(self.sides, raw)]
         if request[0] in ("POST", "PATCH") and raw[0][0] in (200, 201):
             time.sleep(0.0011)  # the next write has another time on both boxes, so that an order by time is the same
-        return seen, raw
+        return seen
 
 
 # --- the stream ---

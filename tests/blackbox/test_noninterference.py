@@ -27,6 +27,7 @@ from people import people_of
 
 REQUESTS = int(os.environ.get("ROWLOCK_STREAM_REQUESTS", "5000"))
 SEED = os.environ.get("ROWLOCK_SEED", "1")
+PIPELINED = 16  # requests that are sent at once, at most
 STREAM = 250  # requests of one stream, before the next has other rows and policies
 POLICY_EVERY, ROW_EVERY = 40, 45
 # Who asks, by number: the guest, then the users of people.py. Each with its share of the requests.
@@ -81,6 +82,11 @@ def make_pair(sides, seed, who, differ, preset):
     return dice, pair
 
 
+def administered(number):
+    """Does the administrator change something before this request?"""
+    return number % POLICY_EVERY == POLICY_EVERY - 1 or number % ROW_EVERY == ROW_EVERY - 1
+
+
 def next_request(dice, pair, number):
     if number % POLICY_EVERY == POLICY_EVERY - 1:
         pair.change_policy()
@@ -89,13 +95,23 @@ def next_request(dice, pair, number):
     return streams.any_request(dice, pair)
 
 
+def next_requests(dice, pair, first, end):
+    """Some that are sent without waiting for answers: reads, and the one behind them. What is asked is the same as one by
+    one: the answer of a read decides nothing that follows."""
+    asked = [next_request(dice, pair, first)]
+    while asked[-1][0] == "GET" and len(asked) < PIPELINED and first + len(asked) < end and \
+            not administered(first + len(asked)):
+        asked.append(streams.any_request(dice, pair))
+    return asked
+
+
 def run_stream(sides, seed, who, differ, requests=STREAM):
     """One stream; the numbers of cells and of rows that differed. Fails at the first answer that is not the same."""
     dice, pair = make_pair(sides, seed, who, differ, "hardened")
-    for number in range(requests):
-        request = next_request(dice, pair, number)
-        seen, raw = pair.exchange(request)
-        assert seen[0] == seen[1], told(seed, pair, request, raw)
+    while pair.number < requests:
+        asked = next_requests(dice, pair, pair.number, requests)
+        for request, (seen, raw) in zip(asked, pair.exchange_all(asked)):
+            assert seen[0] == seen[1], told(seed, pair, request, raw)
     return pair.cells, pair.lone_rows
 
 
