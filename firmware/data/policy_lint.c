@@ -150,13 +150,6 @@ static bool may(const struct rls_bound *bound, enum rls_op op)
     return verdict == RLS_ALLOW || verdict == RLS_OWNER;
 }
 
-/* May they read every row, as far as the table is concerned? */
-static bool sees_all(const struct rls_bound *bound)
-{
-    return rls_decide(bound, RLS_READ).verdict == RLS_ALLOW &&
-           (!rls_filters_apply(bound) || bound->settings.row_filter_scope == RLS_FILTER_LIST);
-}
-
 static struct span column_of(const struct catalog_index *index, size_t at)
 {
     return span_of(index->fields[at].data, span_find(index->fields[at], '.'));
@@ -189,20 +182,44 @@ static struct span blind_column(const struct rls_bound *bound, const struct cata
             return column_of(index, at);
         }
     }
-    return sees_all(bound) ? SPAN_NONE : column_of(index, 0);
+    return SPAN_NONE;
+}
+
+/* May they read every row with which one that they write can clash? Where createdBy is part of the index, those are
+ * their own, unless they may change rows of others. */
+static bool sees_rivals(const struct rls_bound *bound, const struct catalog_index *index)
+{
+    const enum rls_verdict read = rls_decide(bound, RLS_READ).verdict;
+    bool own = false;
+
+    for (size_t at = 0; at < index->def.field_count; at++) {
+        own = own || span_equal(index->fields[at], span_lit("createdBy"));
+    }
+    if (own && read == RLS_OWNER && rls_decide(bound, RLS_UPDATE).verdict != RLS_ALLOW) {
+        return !rls_filters_apply(bound);
+    }
+    return read == RLS_ALLOW && rls_decide(bound, RLS_LIST).verdict != RLS_OWNER && !rls_filters_apply(bound);
 }
 
 static void look_at_unique(struct lint *lint, const struct catalog_index *index)
 {
+    struct span blind = SPAN_NONE;
     struct rls_bound bound;
+    bool unseen = false;
 
-    for (size_t i = 0; bind_somebody(lint, i, &bound); i++) {
-        const struct span blind = blind_column(&bound, index);
-        if (blind.len > 0 && meets_conflicts(lint, &bound, index)) {
-            warn_of(lint, "unique-column-hidden: a conflict tells whether another row has a value in ", blind,
-                    " also to whoever may write rows and not read it");
-            return;
+    for (size_t i = 0; (blind.len == 0 || !unseen) && bind_somebody(lint, i, &bound); i++) {
+        if (meets_conflicts(lint, &bound, index)) {
+            blind = blind.len > 0 ? blind : blind_column(&bound, index);
+            unseen = unseen || !sees_rivals(&bound, index);
         }
+    }
+    if (blind.len > 0) {
+        warn_of(lint, "unique-column-hidden: a conflict tells whether another row has a value in ", blind,
+                " also to whoever may write rows and not read it");
+    }
+    if (unseen) {
+        warn_of(lint, "unique-row-hidden: a conflict tells whether there is another row with a value in ",
+                column_of(index, 0), " also to whoever may write rows and not read that one");
     }
 }
 

@@ -7,7 +7,8 @@
  *   filter-list-only     row filters do not hold for single reads
  *   column-unknown       a column rule or row filter names what the schema does not declare
  *   rule-not-indexed     a column rule or row filter is on a column with which no index begins
- *   unique-column-hidden a conflict tells a writer of a value, in a row or column, that they may not read
+ *   unique-column-hidden a conflict tells a writer of a value in a column that they may not read
+ *   unique-row-hidden    a conflict tells a writer of a value in a row that they may not read
  *   owner-limit-visible  maxRowsPerOwner tells an owner of rows that they may not see
  *
  * Each is one text, "<code>: <sentence>". Spec: contract 6 (PUT policy). */

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a requester may not read changes no answer: two boxes that differ in it alone answer a random stream of requests
-with the same bytes. streams.py says what is declared to differ. Under the preset `hardened` there are two exceptions, and
-each has its test below:
+with the same bytes. streams.py says what is declared to differ. Under the preset `hardened` there are three exceptions; each
+has its test below, and saving such a policy warns:
 
-- a unique index over a column that the requester may write but not read: a value that a hidden cell has gives 409. So does
-  a value of a hidden row, whatever the column; in the streams hidden rows have none in the unique column
+- a unique index over a column that the requester may write but not read: a value that a hidden cell has gives 409
+- a unique index over a column that the requester may write: so does a value that a hidden row has. In the streams hidden
+  rows have none in the unique column
 - maxRowsPerOwner: an own row that row filters hide counts, too
 
 The rows of the streams stay far below the 3 MiB that a row holds, hidden columns included: firmware/README.md.
@@ -188,6 +189,23 @@ def test_exception_a_unique_column_that_may_be_written_and_not_read_tells_its_va
     assert error(taken) == (409, "data/duplicate-value")
     assert "code" not in taken.json["message"] and "taken" not in taken.json["message"]
     assert (free.status, "code" in free.json) == (201, False)
+
+
+def test_exception_a_unique_column_that_may_be_written_tells_values_of_hidden_rows(sides):
+    app, person = sides[0].app, sides[0].people[1]
+    app.settings(securityPreset="hardened")
+    members = {"permissions": {"user": {"create": True}, "self": {"read": True, "list": True}}}
+    table = app.table({"code": {"bsonType": "string", "unique": True}}, permissions=members["permissions"])
+
+    saved = table.policy(**members)
+    row = table.add({"code": "taken"})
+    taken, free = (app.pk.post(table.path, {"code": code}, headers=person.headers()) for code in ("taken", "free"))
+    listed = app.pk.get(table.path, headers=person.headers())
+
+    assert [warning for warning in saved.json["warnings"] if warning.startswith("unique-row-hidden:")]
+    assert error(taken) == (409, "data/duplicate-value")
+    assert row["id"] not in json.dumps(taken.json) and "taken" not in taken.json["message"]
+    assert (free.status, listed.json["pagination"]["total"]) == (201, 1)
 
 
 def test_exception_hidden_rows_of_ones_own_count_against_the_limit(sides):

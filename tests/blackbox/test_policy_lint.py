@@ -49,7 +49,8 @@ CASES = {
     "unique_role": ({"permissions": {"user": ALL}, "columnPermissions": {"mail": {"read": "admin", "write": "role:x"}}},
                     ["unique-column-hidden"]),
     "unique_role_creates": ({"expressionPermissions": {"read": "user", "create": "role:x"},
-                             "columnPermissions": {"mail": {"read": "admin"}}}, ["unique-column-hidden"]),
+                             "columnPermissions": {"mail": {"read": "admin"}}},
+                            ["unique-column-hidden", "unique-row-hidden"]),  # a guest with that role reads no row
     "unique_role_reads": ({"expressionPermissions": {"read": "role:x", "create": "role:x"},
                            "columnPermissions": {"mail": {"read": "role:x"}}}, []),
     "unique_nobody_writes": ({"permissions": {"user": SEE}, "columnPermissions": {"mail": {"read": "admin", "write": "role:x"}}},
@@ -58,7 +59,16 @@ CASES = {
                         "columnPermissions": {"mail": {"read": "admin", "write": "admin"}}}, ["unique-column-hidden"]),
     "unique_unwritten": ({"permissions": {"user": SEE | {"update": True}},
                           "columnPermissions": {"mail": {"read": "admin", "write": "admin"}}}, []),
-    "unique_rows": ({"permissions": {"user": {"create": True}, "self": SEE}}, ["unique-column-hidden"]),
+    "unique_rows": ({"permissions": {"user": {"create": True}, "self": SEE}}, ["unique-row-hidden"]),
+    "unique_rows_role": ({"expressionPermissions": {"create": "role:clerk", "read": "self | role:auditor"}}, ["unique-row-hidden"]),
+    "unique_rows_listed": ({"expressionPermissions": {"create": "user", "read": "user", "list": "self"}}, ["unique-row-hidden"]),
+    "unique_rows_changed": ({"permissions": {"user": {"update": True}, "self": SEE}}, ["unique-row-hidden"]),
+    "unique_rows_filtered": ({"permissions": {"user": ALL}, "security": {"rowFilterScope": "all"},
+                              "rowFilters": [{"expression": "user", "filter": {}}]}, ["unique-row-hidden"]),
+    "unique_rows_unwritten": ({"permissions": {"self": SEE | {"update": True}}, "columnPermissions": {"mail": {"write": "admin"}}},
+                              []),
+    "unique_both": ({"permissions": {"user": {"create": True}, "self": SEE}, "columnPermissions": {"mail": {"read": "admin"}}},
+                    ["unique-column-hidden", "unique-row-hidden"]),
     "owner_limit": ({"permissions": {"user": {"create": True, "read": True, "list": False}},
                      "security": {"maxRowsPerOwner": 3}}, ["owner-limit-visible"]),
     "owner_limit_seen": ({"permissions": {"user": dict(SEE, create=True)}, "security": {"maxRowsPerOwner": 3}}, []),
@@ -91,6 +101,17 @@ def test_a_compound_unique_index_is_hidden_by_one_of_its_columns(app, rule, spar
     answer = table.policy(permissions={"user": SEE | may}, columnPermissions={"mail": rule})
 
     assert ("unique-column-hidden" in names(answer)) == warned
+
+
+@pytest.mark.parametrize("open_to, expected", [
+    ({"user": {"create": True}, "self": SEE | {"update": True}}, []),
+    ({"user": {"create": True, "update": True}, "self": SEE}, ["unique-row-hidden"]),
+    ({"guest": {"create": True}, "user": {"create": True}, "self": SEE}, ["guest-writes", "unique-row-hidden"])],
+    ids=["own", "others", "nobodys"])
+def test_a_column_that_is_unique_for_each_owner_tells_owners_nothing_of_each_other(app, open_to, expected):
+    one = {"name": "one_title", "fields": {"createdBy": 1, "title": 1}, "unique": True}
+
+    assert names(app.table(SCHEMA, indexes=[one]).policy(permissions=open_to)) == expected
 
 
 def test_warnings_name_the_column(app):
