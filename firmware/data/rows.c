@@ -124,30 +124,75 @@ static enum err is_readable(struct data_txn *txn, const struct data_access *acce
     return row_gate_passes(&gate, row, out_may);
 }
 
+/* Could an answer carry the row with all its columns? One that hides some does not show it, and the row has to stay
+ * readable for those who may read them. ERR_RANGE. */
+static enum err check_whole(struct data_call *call, const struct data_access *access, const struct row *row)
+{
+    const struct rls_who administrator = {.group = RLS_ADMIN};
+    const size_t before = buf_len(call->out);
+    struct rls_bound all;
+    struct json_out out;
+
+    rls_bind(&access->rls.table, &administrator, &all);
+    const struct row_view view = {
+        .schema = access->table->schema, .column_rules = access->table->column_rules, .rls = &all, .select = NULL};
+    json_out_init(&out, call->out);
+    TRY(row_json_write(&out, &view, row));
+    const enum err err = json_out_finish(&out);
+    buf_truncate(call->out, before);
+    return err;
+}
+
 /* The answer to a write: the row, or with writeResponse "minimal" only its system fields if it may not be read. */
 static enum err write_answer(struct data_txn *txn, struct data_call *call, const struct data_access *access,
-                             struct row_id id, struct span encoded)
+                             const struct row *row, bool *out_shown)
 {
     const struct row_view view = {.schema = access->table->schema,
                                   .column_rules = access->table->column_rules,
                                   .rls = &access->rls,
                                   .select = NULL};
     struct json_out out;
-    struct row row;
     bool readable = true;
 
-    TRY(row_read(id, encoded, &row));
-    json_out_init(&out, call->out);
     if (access->rls.settings.write_minimal) {
-        TRY(is_readable(txn, access, &row, &readable));
+        TRY(is_readable(txn, access, row, &readable));
     }
+    if (!readable || rls_columns_any(access->rls.table.policy)) {
+        TRY(check_whole(call, access, row));
+    }
+    json_out_init(&out, call->out);
     if (readable) {
-        TRY(row_json_write(&out, &view, &row));
-        read_log_row(&access->rls, &row);
+        TRY(row_json_write(&out, &view, row));
     } else {
-        row_json_write_system(&out, &row);
+        row_json_write_system(&out, row);
     }
+    *out_shown = readable;
     return json_out_finish(&out);
+}
+
+/* The row is encoded: writes the answer, then stores it, in place of the stored one or as a new one. */
+static enum err answer_and_store(struct data_txn *txn, struct data_call *call, const struct data_access *access,
+                                 struct row_id id, struct span encoded)
+{
+    const struct table_id table = access->table->store;
+    struct index_id index = {0};
+    bool shown = false;
+    struct row row;
+
+    TRY(row_read(id, encoded, &row));
+    const enum err written = write_answer(txn, call, access, &row, &shown);
+    if (written != ERR_OK) {
+        return refuse_large(written, &call->refusal);
+    }
+    const enum err err = access->op == RLS_CREATE ? store_insert(txn->store, table, id, encoded, &index)
+                                                  : store_replace(txn->store, table, id, encoded, &index);
+    if (err != ERR_OK) {
+        return refuse_store(err, access, index, &call->refusal);
+    }
+    if (shown) {
+        read_log_row(&access->rls, &row);
+    }
+    return ERR_OK;
 }
 
 /* maxRowsPerOwner: contract 9.1. Rows without an owner are nobody's share. */
@@ -168,7 +213,6 @@ enum err data_row_create(struct data_txn *txn, struct data_call *call)
 {
     const struct json_value *body = NULL;
     struct data_access access;
-    struct index_id index = {0};
     struct json_value row;
     struct span encoded = SPAN_NONE;
 
@@ -184,14 +228,7 @@ enum err data_row_create(struct data_txn *txn, struct data_call *call)
         return refuse_large(coded, &call->refusal);
     }
     const struct row_id id = store_txn_row_id(txn->store, txn->now);
-    const enum err written = write_answer(txn, call, &access, id, encoded);
-    if (written != ERR_OK) {
-        return refuse_large(written, &call->refusal);
-    }
-    const enum err err = store_insert(txn->store, access.table->store, id, encoded, &index);
-    if (err != ERR_OK) {
-        return refuse_store(err, &access, index, &call->refusal);
-    }
+    TRY(answer_and_store(txn, call, &access, id, encoded));
     call->status = WRITE_CREATED;
     return ERR_OK;
 }
@@ -200,7 +237,6 @@ enum err data_row_update(struct data_txn *txn, struct data_call *call)
 {
     const struct json_value *body = NULL;
     struct data_access access;
-    struct index_id index = {0};
     struct json_value patch;
     struct span encoded = SPAN_NONE;
     struct row stored;
@@ -217,12 +253,7 @@ enum err data_row_update(struct data_txn *txn, struct data_call *call)
     if (coded != ERR_OK) {
         return refuse_large(coded, &call->refusal);
     }
-    const enum err written = write_answer(txn, call, &access, stored.id, encoded);
-    if (written != ERR_OK) {
-        return refuse_large(written, &call->refusal);
-    }
-    const enum err err = store_replace(txn->store, access.table->store, stored.id, encoded, &index);
-    return err == ERR_OK ? ERR_OK : refuse_store(err, &access, index, &call->refusal);
+    return answer_and_store(txn, call, &access, stored.id, encoded);
 }
 
 enum err data_row_delete(struct data_txn *txn, struct data_call *call)

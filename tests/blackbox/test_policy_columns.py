@@ -359,3 +359,29 @@ def test_column_rules_that_cannot_be_are_refused_and_change_nothing(app, fresh, 
     assert "columnPermissions" in answer.json["message"]
     assert app.sk.get(fresh.admin).json["columnPermissions"] == COLUMNS
     assert without_id(fresh.read(fresh.rows[0]["id"], app.pk)).get("email") is None
+
+
+def test_a_row_of_hidden_columns_stays_one_that_an_administrator_can_be_answered(app):
+    columns = [f"c{number}" for number in range(9)]
+    table = app.table({name: {"type": "string"} for name in columns}, permissions={"guest": ALL},
+                      columnPermissions={name: {"read": "admin"} for name in columns})
+    row = table.add()
+    # six times as long in a body and in an answer as it is when stored
+
+    answers = [app.pk.patch(f"{table.path}/{row['id']}", {name: "\x01" * 170_000}) for name in columns]
+
+    assert answers[0].status == 200
+    assert error(answers[-1]) == INVALID
+    assert table.read(row["id"]).status == 200
+
+
+def test_a_write_that_was_refused_counts_as_no_read(make_app):
+    app = make_app()
+    table = app.table({"slug": {"type": "string", "unique": True}}, security={"auditReads": True})
+    row = table.add({"slug": "a"})
+
+    assert error(table.create({"slug": "a"})) == (409, "data/duplicate-value")
+    assert app.box.stop() == 0
+
+    lines = [event for event in map(json.loads, app.box.raw) if event["event"] == "row_read"]
+    assert [line["row"] for line in lines] == [row["id"]]
