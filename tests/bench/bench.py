@@ -236,13 +236,13 @@ def main():
             first = {"start": box.seconds_since_start(), "pss": load.memory_mib(box.pid, "Pss"),
                      "rss": load.memory_mib(box.pid, "Rss"), "binary": stripped_mib(args.binary, folder),
                      "answer": len(body), "load": load_before}
+            costs, evaluator = policies.Policies(policies.Requests(box, BODY, lua)), policies.Evaluator()
             say("starting the peers")
             peer = servers.Nginx(f"{folder}/nginx", body, headers) if shutil.which("nginx") else None
             postgres = servers.Postgres(f"{folder}/pg", BODY, rows) if servers.PG_BIN.exists() else None
-            first["peers"] = "; ".join([f"nginx {tls_of(peer.port)}"] * (peer is not None) +
-                                       [f"postgresql {postgres.tls()}"] * (postgres is not None))
-            costs, evaluator = policies.Policies(policies.Requests(box, BODY, lua)), policies.Evaluator()
             try:
+                first["peers"] = "; ".join(([f"nginx {tls_of(peer.port)}"] if peer is not None else []) +
+                                           ([f"postgresql {postgres.tls()}"] if postgres is not None else []))
                 for run in range(RUNS):
                     say(f"round {run + 1} of {RUNS}")
                     measure_reads(table, box, peer, postgres, ids, args.seconds)
