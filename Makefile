@@ -377,6 +377,7 @@ check-all: check
 	@echo 'proofs'; $(MAKE) proof
 	@echo 'fuzzers'; $(MAKE) fuzz
 	@echo 'coverage'; $(MAKE) cover
+	@echo 'mutants of the policy evaluator'; $(MAKE) mutate
 
 # Ten and more times as slow, and longer beside something else.
 SLOW_LIMIT := 1800
@@ -448,11 +449,10 @@ cover: $(TESTS_cov)
 	@echo 'in detail: $(OUT)/cov/html/index.html'
 
 # Changes the policy evaluator at one place at a time; its tests must notice. Some minutes.
-mutate: $(OBJECTS_debug) $(SUPPORT_debug)
-	@COMPILE='$(CC) $(BASE) -w $(INCLUDE) -isystem $(WOLFSSL)/include -D_GNU_SOURCE' \
-		OBJECTS='$(OBJECTS_debug) $(OUT)/debug/obj/tests/lib/json_box.o' \
-		LIBS='$(WOLFSSL)/lib/libwolfssl.a -lcmocka $(LIBS)' \
-		$(PYTHON) tests/mutation/mutate.py --jobs $(JOBS) --work $(OUT)/mutation $(if $(T),--only $(T))
+mutate: $(CONFIG_H) | $(WOLFSSL)/stamp
+	@COMPILE='$(CC) $(filter-out -g -O2,$(BASE)) -w $(INCLUDE) -isystem $(WOLFSSL)/include -D_GNU_SOURCE' \
+		LIBS='-lcmocka $(LIBS)' \
+		$(PYTHON) tests/mutation/mutate.py --jobs $(JOBS) --work $(OUT)/mutation $(if $(V),--tell) $(if $(T),--only $(T))
 
 ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))
 CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra

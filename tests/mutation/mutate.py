@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mutation testing of firmware/rls: every comparison, boolean operator, verdict and constant of its .c files is changed,
-one at a time, and the unit tests of the folder must notice, if need be under the sanitizers, as in `make check`.
+"""Mutation testing of firmware/rls: every comparison, boolean operator, verdict and constant of a .c file is changed,
+one at a time, and the unit tests of the folder must notice.
 
-A mutant is one changed source, compiled and linked with all tests of the folder into one program that stops at the first
-failure; a crash, a hang or a failed test kills it. One that does not compile is not counted. Those that survive must
-stand in equivalent.txt, each with the reason why no test can tell it from the original, and may be at most 2 in 100.
-A line there that fits no survivor is a finding, too. Called by `make mutate`, which sets COMPILE, OBJECTS and LIBS."""
+A mutant is one changed source, linked with all tests of the folder into one program that stops at the first failure; a
+crash, a hang or a failed test kills it. Those that pass are built again with the sanitizers and run once more, as in
+`make check`. One that does not compile is not counted. Those that survive must stand in equivalent.txt, each with the
+reason why no test can tell it from the original, and may be at most 2 in 100. A line there that fits no survivor is a
+finding, too. Called by `make mutate`, which sets COMPILE and LIBS."""
 import argparse
 import concurrent.futures
 import os
@@ -16,16 +17,23 @@ import resource
 import shlex
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "firmware/rls"
-TESTS = sorted(ROOT.glob("tests/unit/firmware_rls*_test.c")) + [ROOT / "tests/unit/firmware_scope_test.c",
-                                                               ROOT / "tests/fault/rls_memory_test.c"]
+# The quick ones first: most mutants are dead before the others.
+TESTS = [*(f"tests/unit/firmware_{name}_test.c" for name in ("rls", "rls_policy", "scope", "rls_vectors")),
+         "tests/fault/rls_memory_test.c",
+         *(f"tests/unit/firmware_rls_{name}_test.c" for name in ("stored", "expression"))]
+# What the tests and firmware/rls stand on; the linker takes what it needs of it.
+BENEATH = ["hal/base/*.c", "net/json.c", "net/json_out.c", "firmware/schema/*.c", "firmware/data/regex*.c",
+           "firmware/data/schema_json.c", "tests/lib/json_box.c"]
 WRAPPED = ["malloc", "calloc", "realloc"]  # by rls_memory_test
 SURVIVORS_MAX = 0.02
-RUN_S = 20
+RUNS_MAX = 4  # as much work as so many whole runs is a hang; by the processor's time, as the machine may be busy
+RUN_S = 600
 MEMORY = 2 << 30
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZERS = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ftrivial-auto-var-init=pattern"]
 
 HIDDEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|^[ \t]*#[ \t]*(?!define)[^\n]*|_Static_assert\(.*?;',
                     re.S | re.M)
@@ -61,6 +69,17 @@ def replacements(match):
     return []
 
 
+FUNCTION = re.compile(r"^[a-z][^;={}()]*?\b(\w+)\([^;{}]*\)\s*\{", re.M)
+
+
+def function_at(text, place):
+    """The function whose body the place is in, or nothing."""
+    name = ""
+    for match in FUNCTION.finditer(text, 0, place):
+        name = match[1] if text.find("\n}", match.end(), place) < 0 else ""
+    return name
+
+
 class Mutant:
     def __init__(self, path, text, match, other):
         line = text.count("\n", 0, match.start())
@@ -69,7 +88,8 @@ class Mutant:
         begin = match.start() - (text.rfind("\n", 0, match.start()) + 1)
         before = lines[line]
         after = before[:begin] + other + before[begin + len(match.group()):]
-        self.name = f"{path.name} | {' '.join(before.split())} | {' '.join(after.split())}"
+        place = f"{path.name} {function_at(text, match.start())}".strip()
+        self.name = f"{place} | {' '.join(before.split())} | {' '.join(after.split())}"
         self.text = text[:match.start()] + other + text[match.end():]
 
 
@@ -93,28 +113,34 @@ def must(command):
 class Bench:
     """What all mutants share: the tests and everything that they need beside firmware/rls, linked once."""
 
-    def __init__(self, work, more, memory):
+    def __init__(self, work, more, memory, jobs):
         self.work = work
         self.more = more
         self.memory = memory
+        self.cpu_s = RUN_S
         self.compile = [*shlex.split(os.environ["COMPILE"]), *more]
         self.libs = shlex.split(os.environ["LIBS"])
         self.sources = sorted(FOLDER.glob("*.c"))
         work.mkdir(parents=True, exist_ok=True)
-        objects = [self.make_test(number, test) for number, test in enumerate(TESTS)] + [self.make_driver()]
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            tests = pool.map(self.make_test, range(len(TESTS)), TESTS)
+            beneath = pool.map(self.make, sorted(path for each in BENEATH for path in ROOT.glob(each)))
+            self.good = dict(zip(self.sources, pool.map(self.make, self.sources)))
+            objects = [*tests, self.make_driver()]
         archive = work / "rest.a"
         archive.unlink(missing_ok=True)
-        others = [name for name in shlex.split(os.environ["OBJECTS"]) if "/firmware/rls/" not in name]
-        must(["ar", "rcs", archive, *others])
+        must(["ar", "rcs", archive, *beneath])
         self.rest = work / "rest.o"
         must(["ld", "-r", "-o", self.rest, *[f"--wrap={name}" for name in WRAPPED], *objects, archive])
-        self.good = {source: work / (source.stem + ".o") for source in self.sources}
-        for source, target in self.good.items():
-            must([*self.compile, "-c", "-o", target, source])
+
+    def make(self, source):
+        target = self.work / ("_".join(source.relative_to(ROOT).with_suffix(".o").parts))
+        must([*self.compile, "-c", "-o", target, source])
+        return target
 
     def make_test(self, number, test):
         target = self.work / f"test{number}.o"
-        must([*self.compile, f"-Dmain=test_main_{number}", "-c", "-o", target, test])
+        must([*self.compile, f"-Dmain=test_main_{number}", "-c", "-o", target, ROOT / test])
         return target
 
     def make_driver(self):
@@ -133,11 +159,22 @@ class Bench:
     def passes(self, program):
         def limit():
             resource.setrlimit(resource.RLIMIT_AS, (self.memory, self.memory))
+            resource.setrlimit(resource.RLIMIT_CPU, (self.cpu_s, self.cpu_s))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        stops = {**os.environ, "CMOCKA_TEST_ABORT": "1", "ASAN_OPTIONS": "allocator_may_return_null=1"}
         try:
-            return run([program], cwd=ROOT, timeout=RUN_S, preexec_fn=limit).returncode == 0
+            return run([program], cwd=ROOT, timeout=RUN_S, preexec_fn=limit, env=stops).returncode == 0
         except subprocess.TimeoutExpired:
             return False
+
+    def measure(self):
+        """Runs the tests without a mutant: what they take bounds the others."""
+        whole = self.work / "whole"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if not self.build(whole, {}) or not self.passes(whole):
+            sys.exit("the tests fail without a mutant")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cpu_s = 1 + int(RUNS_MAX * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
 
     def survives(self, number, mutant):
         """None: it does not compile."""
@@ -145,7 +182,7 @@ class Bench:
         source, target = place.with_suffix(".c"), place.with_suffix(".o")
         source.write_text(mutant.text)
         try:
-            if run([*self.compile, "-O0", "-c", "-o", target, source], cwd=ROOT).returncode != 0:
+            if run([*self.compile, "-c", "-o", target, source], cwd=ROOT).returncode != 0:
                 return None
             if not self.build(place, {mutant.path: target}):
                 return None
@@ -162,7 +199,7 @@ def equivalents(path):
         if line.startswith("#") or not line.strip():
             continue
         if line[0].isspace():
-            reasons[name] += line.strip()
+            reasons[name] += line.strip() + " "
         else:
             name = line.strip()
             reasons[name] = ""
@@ -174,31 +211,35 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="files whose name contains this")
+    parser.add_argument("--tell", action="store_true", help="what passes without the sanitizers, as it is found")
     options = parser.parse_args()
-    bench = Bench(options.work.resolve(), [], MEMORY)
-    strict = Bench(bench.work / "strict", SANITIZERS, resource.RLIM_INFINITY)
-    for each in (bench, strict):
-        if not each.build(each.work / "whole", {}) or not each.passes(each.work / "whole"):
-            sys.exit("the tests fail without a mutant")
+    began = time.monotonic()
+    bench = Bench(options.work.resolve(), ["-O0"], MEMORY, options.jobs)
+    strict = Bench(bench.work / "strict", SANITIZERS, resource.RLIM_INFINITY, options.jobs)
+    bench.measure()
+    strict.measure()
     mutants = [mutant for source in bench.sources if options.only in source.name for mutant in mutants_of(source)]
     known = equivalents(pathlib.Path(__file__).with_name("equivalent.txt"))
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        results = []
-        def survives(number, mutant):
-            return bench.survives(number, mutant) and strict.survives(number, mutant)
-        for mutant, result in zip(mutants, pool.map(survives, range(len(mutants)), mutants)):
-            results.append(result)
-            if result and not known.get(mutant.name):
-                print(f"firmware/rls/{mutant.path.name}:{mutant.number}: survived: {mutant.name}", flush=True)
-    compiled = sum(result is not None for result in results)
-    survivors = [mutant for mutant, result in zip(mutants, results) if result]
+        quick = []
+        for number, result in enumerate(pool.map(bench.survives, range(len(mutants)), mutants)):
+            quick.append(result)
+            if options.tell and result is not False:
+                print(f"{number}: {result}: {mutants[number].name}", file=sys.stderr, flush=True)
+        left = [number for number, result in enumerate(quick) if result]
+        survived = pool.map(strict.survives, left, [mutants[number] for number in left])
+        survivors = [mutants[number] for number, result in zip(left, survived) if result]
+    compiled = sum(result is not None for result in quick)
     unknown = [mutant for mutant in survivors if not known.get(mutant.name)]
+    for mutant in unknown:
+        print(f"firmware/rls/{mutant.path.name}:{mutant.number}: survived: {mutant.name}")
     stale = [] if options.only else sorted(set(known) - {mutant.name for mutant in survivors})
     for name in stale:
         print(f"tests/mutation/equivalent.txt: no such survivor: {name}")
     share = len(survivors) / max(compiled, 1)
-    print(f"{compiled} mutants, {compiled - len(survivors)} killed, {len(survivors)} survived ({100 * share:.1f} %), "
-          f"{len(survivors) - len(unknown)} of them shown equivalent; {len(mutants) - compiled} did not compile")
+    print(f"{compiled} mutants, {compiled - len(survivors)} killed ({len(left) - len(survivors)} of them only under the "
+          f"sanitizers), {len(survivors)} survived ({100 * share:.1f} %), {len(survivors) - len(unknown)} of them shown "
+          f"equivalent; {len(mutants) - compiled} did not compile; {time.monotonic() - began:.0f} s")
     failed = len(unknown) + len(stale) + (share > SURVIVORS_MAX) + (compiled == 0)
     print(f"{compiled - len(survivors)} passed, {failed} failed")
     return 1 if failed else 0

@@ -335,6 +335,7 @@ static void attack_01_a_column_rule_holds_for_reading_asking_and_writing(void **
     assert_int_equal(rls_column_rule(policy, span_lit("createdBy")), RLS_SYSTEM_FIELD);
     assert_int_equal(rls_column_rule(NULL, span_lit("both")), RLS_NO_RULE);
     assert_int_equal(rls_column_rule(policy, SPAN_NONE), RLS_NO_RULE);
+    assert_int_equal(rls_column_rule(NULL, SPAN_NONE), RLS_NO_RULE);
 }
 
 static size_t bits_of(unsigned int byte)
