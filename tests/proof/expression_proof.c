@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The parser of expressions, on any text: it reads no byte beyond the last and writes none beyond its program, takes the
- * texts of the grammar and no others, and the program that it writes means what the text says. The text lies in memory of
- * exactly its length. What it says is found by the plainest means: cut at the signs, blanks off, words compared.
- * Symbolically it is any bytes; the other engines take sequences of tokens and of pieces that are none.
+ * texts of the grammar and no others, and the program that it writes means what the text says. The text ends where its
+ * memory ends, which has one size for all lengths: a size that CBMC does not know costs it more than all the rest. What a
+ * text says is found by the plainest means: cut at the signs, blanks off, words compared. Symbolically it is any bytes,
+ * up to six, the shortest role; the other engines take sequences of tokens and of pieces that are none.
  *
- * cbmc: --unwind 9 --unwindset rls_expression_compile.0:3 firmware/rls/expr.c firmware/rls/eval.c hal/base/span.c hal/base/mem.c hal/base/fault.c
+ * cbmc: --unwind 8 --unwindset rls_expression_compile.0:2,role_code.0:2,is_role.0:2,any_text.1:1,any_text.2:1 firmware/rls/expr.c firmware/rls/eval.c hal/base/span.c hal/base/mem.c hal/base/fault.c
  * plant: firmware/rls/expr.c: s/if (scanner.rest.len > 0)/if (scanner.rest.len > 1)/ */
 #include "firmware/rls/rls_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "tests/proof/proof.h"
 
-#define TEXT_SYMBOLIC 5
+#define TEXT_SYMBOLIC 6
 #define TOKENS        6
 #define TOKEN_MAX     6
 
@@ -70,37 +71,45 @@ static bool is_role(struct span text)
     return good;
 }
 
-/* false: it is no atom. */
-static bool atom_says(struct span text, const struct asker *asker, bool self, bool *out_holds)
+/* What a text says to one asker: nothing at all if it is no atom, or no expression; and whether it holds without `self`
+ * and with it. */
+struct saying {
+    bool good, alone, owned;
+};
+
+static struct saying atom_says(struct span text, const struct asker *asker)
 {
-    *out_holds = is_word(text, span_lit("public")) || is_word(text, span_lit("guest")) ||
-                 (is_word(text, span_lit("user")) && asker->user) || (is_word(text, span_lit("self")) && self) ||
-                 (is_word(text, span_lit("role:*")) && asker->a) || (is_word(text, span_lit("role:a")) && asker->a);
-    return *out_holds || is_word(text, span_lit("user")) || is_word(text, span_lit("self")) ||
-           is_word(text, span_lit("admin")) || is_word(text, span_lit("role:*")) || is_role(text);
+    const bool anybody = is_word(text, span_lit("public")) || is_word(text, span_lit("guest"));
+    const bool user = is_word(text, span_lit("user"));
+    const bool self = is_word(text, span_lit("self"));
+    const bool role = is_word(text, span_lit("role:*"));
+    const bool alone = anybody || (user && asker->user) || ((role || is_word(text, span_lit("role:a"))) && asker->a);
+
+    return (struct saying){.good = anybody || user || self || role || is_word(text, span_lit("admin")) || is_role(text),
+                           .alone = alone,
+                           .owned = alone || self};
 }
 
-/* false: it is no expression. */
-static bool text_says(struct span text, const struct asker *asker, bool self, bool *out_holds)
+static struct saying text_says(struct span text, const struct asker *asker)
 {
-    bool good = true;
-    bool any = false;
-    bool term = true;
+    struct saying all = {.good = true};
+    struct saying term = {.alone = true, .owned = true};
 
     for (size_t from = 0; from <= text.len;) {
         const size_t end = cut_at(text, from);
-        bool atom = false;
+        const struct saying atom = atom_says(trimmed(span_of(text.data + from, end - from)), asker);
 
-        good = atom_says(trimmed(span_of(text.data + from, end - from)), asker, self, &atom) && good;
-        term = term && atom;
+        all.good = all.good && atom.good;
+        term.alone = term.alone && atom.alone;
+        term.owned = term.owned && atom.owned;
         if (end == text.len || text.data[end] == '|') {
-            any = any || term;
-            term = true;
+            all.alone = all.alone || term.alone;
+            all.owned = all.owned || term.owned;
+            term = (struct saying){.alone = true, .owned = true};
         }
         from = end + 1;
     }
-    *out_holds = any;
-    return good;
+    return all;
 }
 
 /* Fills the text with any bytes, or with tokens; the length of it. */
@@ -127,49 +136,47 @@ static size_t any_text(uint8_t text[TOKENS * TOKEN_MAX])
     return len;
 }
 
-static void check_meaning(struct span text, const struct rls_roles *roles, const struct rls_program *program)
+static void check_program(struct span text, const struct asker *asker, const struct saying *said,
+                          const struct rls_roles *roles, const struct rls_program *program)
 {
-    const struct asker asker = {.user = proof_any_bool(), .a = proof_any_bool()};
-    struct rls_facts facts = {.user = asker.user, .any_role = asker.a, .role_count = roles->count};
-    bool alone = false;
-    bool owned = false;
+    struct rls_facts facts = {.user = asker->user, .any_role = asker->a, .role_count = roles->count};
 
     proof_check(program->len >= 2 && program->len <= text.len && program->len <= RLS_PROGRAM_MAX);
     proof_check(roles->count <= text.len / 6);
-    for (size_t i = 0; asker.a && i < roles->count; i++) {
+    for (size_t i = 0; asker->a && i < roles->count; i++) {
         facts.roles[0] |= (uint64_t)is_word(roles->names[i], span_lit("a")) << i;
     }
-    (void)text_says(text, &asker, false, &alone);
-    (void)text_says(text, &asker, true, &owned);
     proof_check(rls_evaluate(span_of(program->code, program->len), &facts) ==
-                (alone ? RLS_ALLOW : (owned ? RLS_OWNER : RLS_DENY)));
+                (said->alone ? RLS_ALLOW : (said->owned ? RLS_OWNER : RLS_DENY)));
 }
 
 void proof_harness(void)
 {
-    const struct asker nobody = {.user = false};
     uint8_t bytes[TOKENS * TOKEN_MAX];
+    const size_t room = proof_bound(TEXT_SYMBOLIC, sizeof(bytes));
     const size_t len = any_text(bytes);
     struct rls_roles roles = {.count = 0};
     struct rls_program program = {.len = 77};
     void *memory = NULL;
-    bool holds = false;
 
-    if (mem_alloc(len, &memory) != ERR_OK) {
+    if (mem_alloc(room, &memory) != ERR_OK) {
         fault_clear();
         return;
     }
     SCOPED(free_bytes) uint8_t *copy = memory;
 
     for (size_t i = 0; i < len; i++) {
-        copy[i] = bytes[i];
+        copy[room - len + i] = bytes[i];
     }
-    const struct span text = span_of(copy, len);
+    const struct span text = span_of(copy + room - len, len);
     const char *why = rls_expression_compile(text, &roles, &program);
 
-    proof_check((why == NULL) == text_says(text, &nobody, false, &holds));
+    const struct asker asker = {.user = why == NULL && proof_any_bool(), .a = why == NULL && proof_any_bool()};
+    const struct saying said = text_says(span_of(bytes, len), &asker);
+
+    proof_check((why == NULL) == said.good);
     if (why == NULL) {
-        check_meaning(text, &roles, &program);
+        check_program(text, &asker, &said, &roles, &program);
     } else {
         proof_check(program.len == 77);
     }
