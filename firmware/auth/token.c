@@ -2,6 +2,7 @@
 /* Writing and reading are each one run down the form in token.h. */
 #include "firmware/auth/token.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "firmware/auth/key.h"
@@ -203,11 +204,6 @@ enum err auth_token_split(struct span token, struct auth_token_parts *out_parts)
         .signed_text = span_of(token.data, parts[0].len + 1 + parts[1].len),
     };
     return ERR_OK;
-}
-
-bool auth_token_is_of(const struct auth_token_parts *parts, const struct auth_token_key *key)
-{
-    return span_equal(parts->header, span_array(key->header));
 }
 
 enum err auth_token_verify(const struct auth_token_parts *parts, const struct auth_token_key *key)

@@ -12,7 +12,6 @@
 #ifndef FIRMWARE_AUTH_TOKEN_H
 #define FIRMWARE_AUTH_TOKEN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,9 +71,6 @@ struct auth_token_parts {
 };
 /* ERR_MALFORMED, also for more than AUTH_TOKEN_MAX bytes. */
 enum err auth_token_split(struct span token, struct auth_token_parts *out_parts) MUST_USE;
-
-/* Is the header the one of this key? */
-bool auth_token_is_of(const struct auth_token_parts *parts, const struct auth_token_key *key);
 
 /* The signature, with the key whose header it is. ERR_AUTH: wrong, of another length, zero, or with the upper s;
  * ERR_NO_MEMORY. Costs some 50 us. */
