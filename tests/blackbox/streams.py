@@ -336,7 +336,7 @@ def any_path(dice):
 
 def any_filter(dice):
     return {field: any_operand(dice, field)
-            for field in {any_path(dice) for _ in range(dice.choice((0, 1, 1, 1, 2, 3)))}}
+            for field in dict.fromkeys(any_path(dice) for _ in range(dice.choice((0, 1, 1, 1, 2, 3))))}
 
 
 def any_list(dice):
