@@ -6,7 +6,10 @@ kconfig.py --config FILE --header FILE [--defconfig FILE] [--menu] [--random SEE
 
 The header names every option, also those that are off: a bool is 0 or 1. Code can then test options in a plain `if`,
 and a misspelt name does not compile. The configuration holds only what differs from the defaults, so that a better
-default reaches those who never chose. The board is taken from the environment (BOARD)."""
+default reaches those who never chose. The board is taken from the environment (BOARD).
+
+A configuration that names an option that is none, or gives one a value that it may not have, is refused and left as it
+is: to go on with the default would be to build something else than what was asked for."""
 import argparse
 import os
 import random
@@ -28,6 +31,13 @@ def header_text(config):
             value = hex(int(value or "0", 16)) + "u"
         lines.append(f"#define CONFIG_{symbol.name} {value or 0}")
     return "\n".join(lines + ["#endif", ""])
+
+
+def warnings(config):
+    """All there are: a value outside its range is found only when somebody asks for it."""
+    for symbol in config.unique_defined_syms:
+        _ = symbol.str_value
+    return config.warnings
 
 
 def write_if_changed(path, text):
@@ -70,16 +80,22 @@ def main():
     parser.add_argument("--random", type=int)
     options = parser.parse_args()
 
+    if options.menu and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("kconfig: the menu needs a terminal; without one, write options into " + options.config, file=sys.stderr)
+        return 1
     config = kconfiglib.Kconfig("Kconfig", warn_to_stderr=False)
+    config.warn_assign_undef = True
     if options.defconfig:
         config.load_config(options.defconfig)
     elif os.path.exists(options.config):
         config.load_config(options.config)
     if options.random is not None:
         randomise(config, options.random)
-    for warning in config.warnings:
-        print("kconfig: " + warning, file=sys.stderr)
-    if config.warnings:
+    complaints = warnings(config)
+    for complaint in complaints:
+        print("kconfig: " + complaint, file=sys.stderr)
+    if complaints:
+        print("kconfig: refused, nothing was written", file=sys.stderr)
         return 1
     os.makedirs(os.path.dirname(options.config) or ".", exist_ok=True)
     if options.menu:
