@@ -326,13 +326,14 @@ TEST_PROGRAMS := $(TESTS_asan) $(NOASM_TESTS) $(SMALL_PROOFS)
 
 # Checks of the checks: each must find what is planted for it. Their environment is the build's own flags.
 CHECKS := tests/lint/run.sh "tests/lint/sanitizers.sh $(OUT)/planted" \
+	"tests/lint/build.sh $(OUT)/promises $(OUT)/release/flags $(OUT)/asan/flags $(WOLFSSL)" \
 	"tests/proof/planted.sh $(OUT)/planted $(OUT)/asan/librowlock.a $(ENGINE_asan)" \
 	"tests/reference/compare.py $(RLS_TOOL)"
 CHECK_ENV = CC='$(CC)' ASAN='$(CC) $(BASE) $(FLAGS_asan)' TSAN='$(CC) $(BASE) $(FLAGS_tsan)' \
 	COMPILE='$(CC) $(CFLAGS_asan) $(FLAGS_TEST) -D_GNU_SOURCE' LINK='$(LINK) $(LINK_asan) $(WRAP_ALLOC)' \
 	LIBS='$(WOLFSSL)/lib/libwolfssl.a $(LIBS)'
 
-test: $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL)
+test: $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(OUT)/release/flags
 	@$(CHECK_ENV) $(RUN) --programs $(TEST_PROGRAMS) $(CHECKS)
 
 lint:

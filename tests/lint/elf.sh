@@ -28,6 +28,7 @@ has_no_rwx() { ! headers "$1" | grep -q ' RWE '; }
 has_no_rpath() { ! dynamic "$1" | grep -qE 'R(UN)?PATH'; }
 has_stack_protector() { symbols "$1" | grep -q __stack_chk_fail; }
 has_fortify() { symbols "$1" | grep -qE ' __[a-z]+_chk(@|$| )'; }
+links_wolfssl_in() { ! dynamic "$1" | grep -qE 'NEEDED.*(wolfssl|libssl|libcrypto)'; }
 has_no_textrel() { ! dynamic "$1" | grep -q TEXTREL; }
 # The recorder of tests/preload is for tests: nothing stands between the program and its disk.
 records_nothing() {
@@ -93,6 +94,9 @@ trial exec_stack '-Wl,-z,execstack' has_noexec_stack
 trial rpath '-Wl,-rpath,/tmp' has_no_rpath
 trial no_protector '-fno-stack-protector' has_stack_protector
 trial no_fortify '-U_FORTIFY_SOURCE' has_fortify
+: >"$trials/empty.c"
+$cc -shared -fPIC "$trials/empty.c" -o "$trials/libwolfssl.so"
+trial shared_wolfssl "-L$trials -Wl,--no-as-needed -lwolfssl" links_wolfssl_in
 printf '__asm__(".section .both,\\"awx\\",@progbits\\n.byte 0\\n.text");\n' | cat - "$trials/good.c" >"$trials/both.c"
 # shellcheck disable=SC2086
 $cc $good "$trials/both.c" -o "$trials/both" 2>"$trials/log"
@@ -120,7 +124,8 @@ verdict $? "only the listed variables outlive a function"
 objects_are_marked "$archive"
 verdict $? "every object carries the mark of control-flow enforcement"
 if [ -n "$program" ]; then
-    for check in is_clean_text has_relro binds_now has_noexec_stack has_no_rwx has_no_rpath has_stack_protector has_fortify records_nothing; do
+    for check in is_clean_text has_relro binds_now has_noexec_stack has_no_rwx has_no_rpath \
+        has_stack_protector has_fortify links_wolfssl_in records_nothing; do
         "$check" "$program"
         verdict $? "rowlock: $check"
     done
