@@ -17,6 +17,7 @@
 
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
+#include "hal/base/mem.h"
 #include "hal/base/num.h"
 #include "net/conn_int.h"
 
@@ -201,6 +202,9 @@ static enum err fill_wire(struct conn *conn)
             TRY(buf_put(conn->group->wire, piece));
         } else {
             TRY(tls_write(conn->tls, &io, piece));
+        }
+        if (piece.data == conn->group->record) {
+            mem_wipe(conn->group->record, piece.len); /* an answer may hold tokens */
         }
     }
     return ERR_OK;

@@ -95,7 +95,7 @@ void conn_memory_return(struct conn *conn)
         buf_wipe(memory->in); /* the connection ended in the middle of a request */
     }
     buf_reset(memory->head);
-    buf_reset(memory->body);
+    buf_wipe(memory->body); /* of all answers since the memory was borrowed: they may have held tokens */
     buf_shrink(memory->in, KEEP_BYTES);
     buf_shrink(memory->head, KEEP_BYTES);
     buf_shrink(memory->body, KEEP_BYTES);

@@ -16,6 +16,7 @@ struct buf {
     size_t held;  /* bytes allocated */
     size_t len;   /* bytes written */
     size_t read;  /* bytes read, at most len */
+    size_t used;  /* bytes from the start that may have been written since the last wipe */
     size_t max;
 };
 
@@ -37,6 +38,7 @@ static void drop_memory(struct buf *buf)
     mem_free(buf->data);
     buf->data = NULL;
     buf->held = 0;
+    buf->used = 0;
 }
 
 void buf_free(struct buf *buf)
@@ -56,7 +58,8 @@ void buf_reset(struct buf *buf)
 
 void buf_wipe(struct buf *buf)
 {
-    mem_wipe(buf->data, buf->held);
+    mem_wipe(buf->data, buf->used);
+    buf->used = 0;
     buf_reset(buf);
 }
 
@@ -139,6 +142,7 @@ enum err buf_reserve(struct buf *buf, size_t len, uint8_t **out_at)
     if (needed > buf->held) {
         TRY(grow(buf, needed));
     }
+    buf->used = num_max(buf->used, needed);
     *out_at = buf->data == NULL ? NULL : buf->data + buf->len;
     return ERR_OK;
 }

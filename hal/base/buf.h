@@ -27,7 +27,8 @@ static inline void buf_free_scoped(struct buf **buf)
 }
 #define SCOPED_BUF SCOPED(buf_free_scoped)
 
-/* Forgets the content and both cursors; keeps the memory. buf_wipe also overwrites what was there. */
+/* Forgets the content and both cursors; keeps the memory. buf_wipe also overwrites what was written since the last wipe,
+ * also what buf_reset and buf_truncate had forgotten. */
 void buf_reset(struct buf *buf);
 void buf_wipe(struct buf *buf);
 

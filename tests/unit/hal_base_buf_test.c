@@ -227,6 +227,21 @@ static void buf_wipe_overwrites_and_forgets(void **state)
     assert_int_equal(buf_len(*state), 0);
 }
 
+static void buf_wipe_overwrites_also_what_was_forgotten_or_never_committed(void **state)
+{
+    uint8_t *reserved = NULL;
+    assert_int_equal(buf_put(*state, span_lit("secret")), ERR_OK);
+    const uint8_t *const at = buf_all(*state).data;
+    buf_truncate(*state, 2);
+    assert_int_equal(buf_reserve(*state, 8, &reserved), ERR_OK);
+    memset(reserved, 's', 8);
+    buf_reset(*state);
+
+    buf_wipe(*state);
+
+    assert_memory_equal(at, "\0\0\0\0\0\0\0\0\0\0", 10);
+}
+
 static void buf_shrink_gives_memory_back_only_when_empty(void **state)
 {
     assert_int_equal(buf_put(*state, span_lit("kept")), ERR_OK);
@@ -278,6 +293,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(buf_truncate_moves_the_cursor_back_with_the_end, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_patch_overwrites_four_bytes_inside_the_content_only, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(buf_wipe_overwrites_and_forgets, make_buf, free_buf),
+        cmocka_unit_test_setup_teardown(buf_wipe_overwrites_also_what_was_forgotten_or_never_committed, make_buf,
+                                        free_buf),
         cmocka_unit_test_setup_teardown(buf_shrink_gives_memory_back_only_when_empty, make_buf, free_buf),
         cmocka_unit_test(a_reader_takes_borrowed_bytes_in_order_and_stops_at_their_end),
     };

@@ -143,6 +143,27 @@ static void http_keeps_nothing_of_a_request_that_is_over(void **state)
     assert_memory_equal(second, nothing, sizeof nothing);
 }
 
+/* The same for what was answered: tokens of a session, for one. */
+static void http_keeps_nothing_of_an_answer_that_is_over(void **state)
+{
+    static const uint8_t nothing[11];
+    struct http_fixture *const f = *state;
+    struct http_client *const client = http_client_open(f);
+    http_client_send(client, span_lit("GET /later HTTP/1.1\r\nHost: h\r\n\r\n"));
+    http_turns(f, 50);
+    assert_int_equal(f->parked_count, 1);
+    struct buf *const body = http_body(f->parked[0]);
+    assert_int_equal(buf_put(body, span_lit("behind what")), ERR_OK);
+    const uint8_t *const memory = buf_all(body).data;
+    buf_reset(body); /* as an error takes the place of what was written */
+
+    http_fixture_respond(f->parked[0], 200, span_lit("token"));
+    f->parked[0] = NULL;
+    http_await(f, client, "token", 1);
+
+    assert_memory_equal(memory, nothing, sizeof nothing);
+}
+
 static void attack_12_a_half_closed_client_gets_its_answer(void **state)
 {
     struct http_fixture *const f = *state;
@@ -546,6 +567,7 @@ int main(void)
         FIXTURE_TEST(http_sends_a_large_answer_as_the_client_reads),
         FIXTURE_TEST(http_reads_bodies_with_length_and_in_chunks_split_anywhere),
         FIXTURE_TEST(http_keeps_nothing_of_a_request_that_is_over),
+        FIXTURE_TEST(http_keeps_nothing_of_an_answer_that_is_over),
         FIXTURE_TEST(http_invites_a_body_that_was_announced),
         FIXTURE_TEST(http_sends_no_body_for_head_and_204),
         FIXTURE_TEST(http_a_header_that_would_break_the_framing_becomes_an_empty_500),
