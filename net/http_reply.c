@@ -50,14 +50,9 @@ static struct span reason_of(unsigned int status)
 
 static enum err put_number(struct buf *out_text, size_t number)
 {
-    uint8_t digits[20];
-    size_t at = sizeof(digits);
+    char digits[SPAN_U64_TEXT_MAX];
 
-    do {
-        digits[--at] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    return buf_put(out_text, span_of(digits + at, sizeof(digits) - at));
+    return buf_put(out_text, span_from_u64(number, digits));
 }
 
 static bool frames(struct span name)

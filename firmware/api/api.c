@@ -16,7 +16,6 @@
 #include "net/stack.h"
 
 #define STATUS_PREFLIGHT 204
-#define NUMBER_TEXT_MAX  20
 #define ALLOW_TEXT_MAX   64
 
 enum err api_new(const struct api_options *options, struct api **out_api)
@@ -134,15 +133,10 @@ static void add_header(struct http_header *headers, size_t *count, struct span n
 /* Decimal digits in the arena; an arena that is full gives an empty value, which is a legal header. */
 static struct span number_text(struct arena *arena, uint64_t number)
 {
-    char digits[NUMBER_TEXT_MAX];
+    char digits[SPAN_U64_TEXT_MAX];
     struct span text = SPAN_NONE;
-    size_t at = sizeof digits;
 
-    do {
-        digits[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    return arena_copy(arena, span_of(digits + at, sizeof digits - at), &text) == ERR_OK ? text : SPAN_NONE;
+    return arena_copy(arena, span_from_u64(number, digits), &text) == ERR_OK ? text : SPAN_NONE;
 }
 
 static struct span allow_text(struct arena *arena, unsigned int allowed)

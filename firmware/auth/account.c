@@ -93,10 +93,7 @@ enum err account_email_read(struct span text, struct account_email *out_email)
 
 bool account_password_fits(struct span password)
 {
-    size_t points = 0;
+    const size_t points = span_code_points(password);
 
-    for (size_t i = 0; i < password.len; i++) {
-        points += (password.data[i] & 0xC0u) != 0x80u;
-    }
     return points >= ACCOUNT_PASSWORD_MIN && points <= ACCOUNT_PASSWORD_MAX;
 }

@@ -9,17 +9,6 @@
 
 #define REFUSAL_PART_MAX 160
 
-/* The longest front of text that has at most max bytes and does not split a UTF-8 sequence. */
-static size_t whole_characters(struct span text, size_t max)
-{
-    size_t len = num_min(text.len, max);
-
-    while (len > 0 && len < text.len && (text.data[len] & 0xC0u) == 0x80u) {
-        len--;
-    }
-    return len;
-}
-
 enum err refuse(struct refusal *out, enum refusal_code code, const char *why)
 {
     const struct span text = why == NULL ? SPAN_NONE : span_str(why);
@@ -34,10 +23,10 @@ enum err refuse_parts(struct refusal *out, enum refusal_code code, const struct 
     out->retry_after_s = 0;
     for (size_t i = 0; i < count; i++) {
         const size_t room = REFUSAL_MESSAGE_MAX - out->message_len;
-        const size_t len = whole_characters(parts[i], num_min(room, REFUSAL_PART_MAX));
-        if (len > 0) {
-            memcpy(out->message + out->message_len, parts[i].data, len);
-            out->message_len += len;
+        const struct span part = span_cut(parts[i], num_min(room, REFUSAL_PART_MAX));
+        if (part.len > 0) {
+            memcpy(out->message + out->message_len, part.data, part.len);
+            out->message_len += part.len;
         }
     }
     return ERR_DENIED;

@@ -8,8 +8,7 @@
 #include "firmware/auth/key.h"
 #include "hal/base/fault.h"
 
-#define NUMBER_TEXT_MAX 20
-#define TOKEN_PARTS     3
+#define TOKEN_PARTS 3
 
 /* --- keys --- */
 
@@ -79,21 +78,10 @@ static bool claims_fit(const struct auth_claims *claims)
            claims->issued_s >= 0 && claims->expires_s >= 0 && is_token_id(claims->id);
 }
 
-static struct span number_text(int64_t number, char text[NUMBER_TEXT_MAX])
-{
-    size_t at = NUMBER_TEXT_MAX;
-
-    do {
-        text[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    return span_of(text + at, NUMBER_TEXT_MAX - at);
-}
-
 static enum err put_payload(const struct auth_claims *claims, struct buf *out)
 {
-    char issued[NUMBER_TEXT_MAX];
-    char expires[NUMBER_TEXT_MAX];
+    char issued[SPAN_U64_TEXT_MAX];
+    char expires[SPAN_U64_TEXT_MAX];
     const struct span parts[] = {
         span_lit("{\"iss\":\"" AUTH_TOKEN_ISSUER "\",\"aud\":\""),
         claims->project,
@@ -108,9 +96,9 @@ static enum err put_payload(const struct auth_claims *claims, struct buf *out)
         span_lit("\",\"typ\":\""),
         claims->type == AUTH_TOKEN_REFRESH ? span_lit("refresh") : span_lit("access"),
         span_lit("\",\"iat\":"),
-        number_text(claims->issued_s, issued),
+        span_from_u64((uint64_t)claims->issued_s, issued),
         span_lit(",\"exp\":"),
-        number_text(claims->expires_s, expires),
+        span_from_u64((uint64_t)claims->expires_s, expires),
         span_lit(",\"jti\":\""),
         claims->id,
         span_lit("\"}"),

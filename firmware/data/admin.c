@@ -70,19 +70,9 @@ enum err refuse_at(struct refusal *refusal, enum refusal_code code, struct span 
     return REFUSE_TEXT(refusal, code, where, where.len == 0 ? SPAN_NONE : span_lit(" "), span_str(why));
 }
 
-static size_t code_points(struct span text)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        count += (text.data[i] & 0xC0u) != 0x80u;
-    }
-    return count;
-}
-
 bool data_name_fits(struct span name)
 {
-    const size_t count = code_points(name);
+    const size_t count = span_code_points(name);
 
     return count >= 1 && count <= DATA_PERSON_NAME;
 }
@@ -98,7 +88,7 @@ enum err admin_text(const struct json_value *body, const struct text_rule *rule,
     if (value->type != JSON_STRING) {
         return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule->name, "must be a string");
     }
-    const size_t count = code_points(value->as.text);
+    const size_t count = span_code_points(value->as.text);
     if (count < rule->min || count > rule->max) {
         return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule->name, "is too short or too long");
     }

@@ -120,17 +120,10 @@ enum err policy_check(struct data_txn *txn, struct data_call *call, struct span 
 
 static enum err refuse_named(struct refusal *refusal, const char *list, size_t at, struct span field)
 {
-    char number[20];
-    size_t first = sizeof number;
-    size_t rest = at;
+    char number[SPAN_U64_TEXT_MAX];
 
-    do {
-        first--;
-        number[first] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
     return REFUSE_TEXT(refusal, REFUSAL_DATA_VALIDATION_ERROR, span_str(list), span_lit("."),
-                       span_of(number + first, sizeof number - first), span_lit(" names the field "), field,
+                       span_from_u64(at, number), span_lit(" names the field "), field,
                        span_lit(", which can go only after the policy was changed"));
 }
 

@@ -48,15 +48,6 @@ static bool is_integral(const struct json_value *value)
     return !(fraction > 0) && !(fraction < 0);
 }
 
-static uint64_t count_code_points(struct span text)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        count += (text.data[i] & 0xC0u) != 0x80u;
-    }
-    return count;
-}
-
 static bool scalar_equal(const struct json_value *a, const struct json_value *b)
 {
     if (is_number(a) && is_number(b)) {
@@ -156,7 +147,7 @@ static enum err check_text(const struct schema_scalar *check, struct span text, 
                            struct schema_finding *finding)
 {
     const struct schema_field *field = check->field;
-    const uint64_t length = count_code_points(text);
+    const uint64_t length = span_code_points(text);
     if (field->has_max_length && length > field->max_length) {
         broken_at(finding, SCHEMA_RULE_MAX_LENGTH, "must have no more characters than", (double)field->max_length);
     } else if (!may_skip && field->has_min_length && length < field->min_length) {

@@ -94,6 +94,17 @@ enum err span_to_u64(struct span digits, uint64_t max, uint64_t *out_value)
     return ERR_OK;
 }
 
+struct span span_from_u64(uint64_t number, char text[SPAN_U64_TEXT_MAX])
+{
+    size_t at = SPAN_U64_TEXT_MAX;
+
+    do {
+        text[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    return span_of(text + at, SPAN_U64_TEXT_MAX - at);
+}
+
 void hex_encode(struct span bytes, char *out_text)
 {
     static const char digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
@@ -125,6 +136,11 @@ enum err hex_decode(struct span text, uint8_t *out_bytes, size_t bytes_len)
         out_bytes[i] = (uint8_t)(high * 16 + low);
     }
     return ERR_OK;
+}
+
+static bool continues_code_point(uint8_t byte)
+{
+    return (byte & 0xc0) == 0x80;
 }
 
 /* How many continuation bytes follow this first byte, and the least code point of that length; -1: no first byte. */
@@ -180,7 +196,7 @@ bool span_is_utf8(struct span text)
         for (int i = 0; i < follow; i++) {
             const uint8_t byte = text.data[at++];
 
-            if ((byte & 0xc0) != 0x80) {
+            if (!continues_code_point(byte)) {
                 return false;
             }
             point = point << 6 | (byte & 0x3fU);
@@ -190,4 +206,24 @@ bool span_is_utf8(struct span text)
         }
     }
     return true;
+}
+
+size_t span_code_points(struct span text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        count += !continues_code_point(text.data[i]);
+    }
+    return count;
+}
+
+struct span span_cut(struct span text, size_t max)
+{
+    size_t len = text.len <= max ? text.len : max;
+
+    while (len > 0 && len < text.len && continues_code_point(text.data[len])) {
+        len--;
+    }
+    return span_of(text.data, len);
 }

@@ -60,6 +60,10 @@ size_t span_find(struct span whole, uint8_t byte);
  * ERR_MALFORMED for anything else, ERR_RANGE above max. */
 enum err span_to_u64(struct span digits, uint64_t max, uint64_t *out_value) MUST_USE;
 
+/* The decimal digits of a number; a view into text. */
+#define SPAN_U64_TEXT_MAX 20
+struct span span_from_u64(uint64_t number, char text[SPAN_U64_TEXT_MAX]);
+
 #define HEX_BYTES(byte_count) ((byte_count) * 2)
 
 /* Writes 2 * bytes.len lower-case hex digits, without a NUL, to out_text. */
@@ -71,5 +75,9 @@ enum err hex_decode(struct span text, uint8_t *out_bytes, size_t bytes_len) MUST
 
 /* Is this well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF)? */
 bool span_is_utf8(struct span text);
+
+/* Of well-formed UTF-8: how many code points it has, and its longest front of at most max bytes that splits none. */
+size_t span_code_points(struct span text);
+struct span span_cut(struct span text, size_t max);
 
 #endif

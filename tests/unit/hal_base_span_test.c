@@ -161,6 +161,37 @@ static void span_is_utf8_refuses_overlong_cut_and_impossible_forms(void **state)
     }
 }
 
+static void span_from_u64_writes_what_span_to_u64_reads(void **state)
+{
+    char text[SPAN_U64_TEXT_MAX];
+    (void)state;
+
+    assert_true(span_equal(span_from_u64(0, text), span_lit("0")));
+    assert_true(span_equal(span_from_u64(1009, text), span_lit("1009")));
+    assert_true(span_equal(span_from_u64(UINT64_MAX, text), span_lit("18446744073709551615")));
+}
+
+static void span_code_points_counts_characters_and_not_bytes(void **state)
+{
+    (void)state;
+
+    assert_int_equal(span_code_points(SPAN_NONE), 0);
+    assert_int_equal(span_code_points(span_lit("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91")), 4);
+}
+
+static void span_cut_splits_no_character(void **state)
+{
+    const struct span text = span_lit("a\xe2\x82\xac" "b");
+    (void)state;
+
+    assert_true(span_equal(span_cut(text, 5), text));
+    assert_true(span_equal(span_cut(text, SIZE_MAX), text));
+    assert_true(span_equal(span_cut(text, 4), span_lit("a\xe2\x82\xac")));
+    assert_true(span_equal(span_cut(text, 3), span_lit("a")));
+    assert_true(span_equal(span_cut(text, 2), span_lit("a")));
+    assert_int_equal(span_cut(text, 0).len, 0);
+}
+
 static void arithmetic_fails_instead_of_wrapping(void **state)
 {
     size_t out = 77;
@@ -240,6 +271,9 @@ int main(void)
         cmocka_unit_test(span_is_utf8_accepts_every_length_of_character),
         cmocka_unit_test(span_is_utf8_looks_at_every_byte_of_a_long_text),
         cmocka_unit_test(span_is_utf8_refuses_overlong_cut_and_impossible_forms),
+        cmocka_unit_test(span_from_u64_writes_what_span_to_u64_reads),
+        cmocka_unit_test(span_code_points_counts_characters_and_not_bytes),
+        cmocka_unit_test(span_cut_splits_no_character),
         cmocka_unit_test(arithmetic_fails_instead_of_wrapping),
         cmocka_unit_test(arithmetic_reaches_its_limits),
         cmocka_unit_test(every_error_has_a_name_of_its_own),
