@@ -319,6 +319,13 @@ void request_finish(struct api_request *request, enum err err)
     catalog_unref(catalog);
 }
 
+void request_begun(struct api_request *request, enum err err)
+{
+    if (err != ERR_OK) {
+        request_finish(request, err);
+    }
+}
+
 /* --- bodies --- */
 
 /* One parameter, without its ';': does it let the body be what we read? Only a charset can keep it from that. */
@@ -411,6 +418,19 @@ const struct json_value *request_body(struct api_request *request)
         error_of_failure(err, &request->body_refusal);
     }
     return err == ERR_OK ? body : NULL;
+}
+
+enum err request_object(struct api_request *request)
+{
+    request->body = request_body(request);
+    if (request->body_refusal.code != REFUSAL_NONE) {
+        request->refusal = request->body_refusal;
+        return ERR_DENIED;
+    }
+    if (request->body == NULL || request->body->type != JSON_OBJECT) {
+        return refuse(&request->refusal, bad_body_code(request->route->who), "The body must be a JSON object");
+    }
+    return ERR_OK;
 }
 
 /* --- the way in --- */

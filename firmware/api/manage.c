@@ -45,20 +45,6 @@ static struct explain_code code_of(enum refusal_code code)
     return (struct explain_code){entry->status, entry->code};
 }
 
-/* The body of a question, parsed once. */
-static enum err take_question(struct api_request *request)
-{
-    request->body = request_body(request);
-    if (request->body_refusal.code != REFUSAL_NONE) {
-        request->refusal = request->body_refusal;
-        return ERR_DENIED;
-    }
-    if (request->body == NULL || request->body->type != JSON_OBJECT) {
-        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The body must be a JSON object");
-    }
-    return ERR_OK;
-}
-
 static enum err explain(struct api_request *request)
 {
     TRY(request_begin_body(request));
@@ -68,7 +54,7 @@ static enum err explain(struct api_request *request)
 
 void handle_explain(struct api_request *request)
 {
-    const enum err err = take_question(request);
+    const enum err err = request_object(request);
 
     request_finish(request, err == ERR_OK ? request_with_one_version(request, explain) : err);
 }
@@ -87,7 +73,7 @@ static enum err step_simulation(struct api_request *request, struct mono_time un
 
 void handle_simulate(struct api_request *request)
 {
-    const enum err err = take_question(request);
+    const enum err err = request_object(request);
 
     if (err != ERR_OK) {
         request_finish(request, err);

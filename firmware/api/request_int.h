@@ -117,6 +117,9 @@ struct api_request {
  * failure of ours. The request is gone afterwards. */
 void request_finish(struct api_request *request, enum err err);
 
+/* After a step that answers later: answers now if it failed. */
+void request_begun(struct api_request *request, enum err err);
+
 /* Credentials, rate, and what the route asks for besides a valid key. ERR_DENIED. */
 enum err request_verify(struct api_request *request) MUST_USE;
 
@@ -140,6 +143,9 @@ enum err request_begin_body(struct api_request *request) MUST_USE;
 /* Parses the body. What is wrong with it is left in request->body_refusal with code != REFUSAL_NONE: some routes come to
  * the body only after other refusals. NULL for an empty body. */
 const struct json_value *request_body(struct api_request *request);
+
+/* The same for a route that needs an object and needs it now: request->body. ERR_DENIED. */
+enum err request_object(struct api_request *request) MUST_USE;
 
 /* Hands the request to the writer, for its route's operation: sign is NULL unless that needs it, and then the body has been
  * parsed already. ERR_LIMIT, ERR_NO_MEMORY: it was not taken. */

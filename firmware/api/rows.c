@@ -252,18 +252,10 @@ static enum err start_write(struct api_request *request)
 
 void handle_row_write(struct api_request *request)
 {
-    const enum err err = start_write(request);
-
-    if (err != ERR_OK) {
-        request_finish(request, err);
-    }
+    request_begun(request, start_write(request));
 }
 
 void handle_manage(struct api_request *request)
 {
-    const enum err err = request_submit(request, NULL);
-
-    if (err != ERR_OK) {
-        request_finish(request, err);
-    }
+    request_begun(request, request_submit(request, NULL));
 }

@@ -167,20 +167,6 @@ static enum err refuse_field(struct api_request *request, struct span name, cons
     return REFUSE_TEXT(&request->refusal, REFUSAL_AUTH_INVALID_REQUEST, name, span_lit(" "), span_str(why));
 }
 
-/* The body as an object. */
-static enum err read_body(struct api_request *request)
-{
-    request->body = request_body(request);
-    if (request->body_refusal.code != REFUSAL_NONE) {
-        request->refusal = request->body_refusal;
-        return ERR_DENIED;
-    }
-    if (request->body == NULL || request->body->type != JSON_OBJECT) {
-        return refuse(&request->refusal, REFUSAL_AUTH_INVALID_REQUEST, "The body must be a JSON object");
-    }
-    return ERR_OK;
-}
-
 /* A text that has to be there; anything else in its place, an object of operators for one, is no text. */
 static enum err read_text(struct api_request *request, struct span name, struct span *out_text)
 {
@@ -223,7 +209,7 @@ static enum err read_email(struct sign *sign)
 
 static enum err read_credentials(struct sign *sign)
 {
-    TRY(read_body(sign->request));
+    TRY(request_object(sign->request));
     TRY(read_method(sign->request));
     TRY(read_email(sign));
     return read_text(sign->request, span_lit("password"), &sign->password);
@@ -242,10 +228,7 @@ static void submit(struct sign *sign)
     sign->data.refresh_token = span_of(sign->tokens.refresh, sign->tokens.refresh_len);
     sha256(sign->data.refresh_token, sign->data.refresh);
     request->bare = sign->kind == SIGN_REFRESH; /* contract 1.4: never wrapped */
-    const enum err err = request_submit(request, &sign->data);
-    if (err != ERR_OK) {
-        request_finish(request, err);
-    }
+    request_begun(request, request_submit(request, &sign->data));
 }
 
 static void on_tokens(struct api_token_job *job, enum err err)
@@ -347,9 +330,7 @@ static void on_hashed(struct auth_hash_job *job)
 
     const enum err err = job->err == ERR_OK ? hashed(sign) : job->err;
     mem_wipe(job->hash, sizeof job->hash);
-    if (err != ERR_OK) {
-        request_finish(sign->request, err);
-    }
+    request_begun(sign->request, err);
 }
 
 /* Hashes what the keeper made of the password: with the stored salt and cost to compare, with new ones to keep. */
@@ -385,12 +366,7 @@ static void on_peppered(struct api_pepper_job *job, enum err err)
     void *place = (char *)job - offsetof(struct sign, pepper);
     struct sign *sign = place;
 
-    if (err == ERR_OK) {
-        err = hash(sign);
-    }
-    if (err != ERR_OK) {
-        request_finish(sign->request, err);
-    }
+    request_begun(sign->request, err == ERR_OK ? hash(sign) : err);
 }
 
 /* version: 0 for a password that is to be kept. */
@@ -493,7 +469,7 @@ static enum err start_refresh(struct api_request *request)
     struct wall_time began = {0};
 
     TRY(new_sign(request, SIGN_REFRESH, &sign));
-    TRY(read_body(request));
+    TRY(request_object(request));
     TRY(read_text(request, span_lit("refreshToken"), &token));
     enum err err = verify_refresh(request, token, &bytes, &claims);
     if (err == ERR_AUTH || err == ERR_MALFORMED) {
@@ -516,24 +492,17 @@ static enum err start_refresh(struct api_request *request)
     return sign_tokens(sign);
 }
 
-static void start(struct api_request *request, enum err err)
-{
-    if (err != ERR_OK) {
-        request_finish(request, err);
-    }
-}
-
 void handle_sign_up(struct api_request *request)
 {
-    start(request, start_sign_up(request));
+    request_begun(request, start_sign_up(request));
 }
 
 void handle_sign_in(struct api_request *request)
 {
-    start(request, start_sign_in(request));
+    request_begun(request, start_sign_in(request));
 }
 
 void handle_refresh(struct api_request *request)
 {
-    start(request, start_refresh(request));
+    request_begun(request, start_refresh(request));
 }

@@ -113,19 +113,15 @@ static enum err read_unlock(struct api_request *request)
     if (request->exchange->body.len > UNLOCK_BODY_MAX) {
         return refuse(&request->refusal, REFUSAL_COMMON_PAYLOAD_TOO_LARGE, NULL);
     }
-    const struct json_value *body = request_body(request);
-    if (request->body_refusal.code != REFUSAL_NONE) {
-        request->refusal = request->body_refusal;
-        return ERR_DENIED;
-    }
-    const struct span pin = doc_text(body, span_lit("pin"));
-    const struct span recovery = doc_text(body, span_lit("recoveryKey"));
+    TRY(request_object(request));
+    const struct span pin = doc_text(request->body, span_lit("pin"));
+    const struct span recovery = doc_text(request->body, span_lit("recoveryKey"));
     if ((pin.len == 0) == (recovery.len == 0) || pin.len > PIN_MAX || recovery.len > RECOVERY_MAX) {
         return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "Either pin or recoveryKey is needed");
     }
     job->is_recovery_key = recovery.len != 0;
     job->text = job->is_recovery_key ? recovery : pin;
-    job->accept_rollback = doc_bool(body, span_lit("acceptRollback"), false);
+    job->accept_rollback = doc_bool(request->body, span_lit("acceptRollback"), false);
     if (job->accept_rollback && !job->is_recovery_key) {
         return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback needs the recoveryKey");
     }

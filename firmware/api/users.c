@@ -98,20 +98,12 @@ static enum err create_user(struct api_request *request)
     }
     TRY(arena_alloc(request->exchange->arena, sizeof(struct new_user), &memory));
     struct new_user *user = memory;
-    request->body = request_body(request);
-    if (request->body_refusal.code != REFUSAL_NONE) {
-        request->refusal = request->body_refusal;
-        return ERR_DENIED;
-    }
+    TRY(request_object(request));
     TRY(read_new_user(request, user));
     return request_submit(request, &user->sign);
 }
 
 void handle_user_create(struct api_request *request)
 {
-    const enum err err = create_user(request);
-
-    if (err != ERR_OK) {
-        request_finish(request, err);
-    }
+    request_begun(request, create_user(request));
 }
