@@ -392,7 +392,10 @@ enum err auth_verify(const struct auth_request *request, const struct auth_direc
         return err == ERR_DENIED ? count_failure(request, limits, now, out_refusal) : err;
     }
     TRY(take_rate(request, directory, limits, now, out, out_refusal));
-    if (request->on_behalf.count > 0) {
+    if (request->on_behalf.count > 1) {
+        return refuse(out_refusal, REFUSAL_DATA_INVALID_HEADER, "X-On-Behalf-Of must be sent once");
+    }
+    if (request->on_behalf.count == 1) {
         out->on_behalf = request->on_behalf.value;
         TRY(check_on_behalf(directory, out->key, out->on_behalf, &out->principal, out_refusal));
     }

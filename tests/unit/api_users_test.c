@@ -86,6 +86,25 @@ static void vector_31_a_secret_key_writes_on_behalf_of_a_user(void **state)
     assert_string_equal(api_answer_text(api_box_ask(box, &ask), "createdBy"), user.id);
 }
 
+static void a_request_on_behalf_of_two_users_is_on_behalf_of_none(void **state)
+{
+    struct api_box *box = *state;
+    char table[64];
+    struct api_user user;
+    char header[128];
+    api_box_table(box, BOARD, table);
+    api_user_sign_up(box, &user);
+    (void)snprintf(header, sizeof header, "X-On-Behalf-Of: %s", user.id);
+    const struct api_ask ask = {.method = "POST",
+                                .target = "/v1/data/posts",
+                                .key = box->secret,
+                                .body = "{}",
+                                .header = header,
+                                .header2 = header};
+
+    assert_refused(api_box_ask(box, &ask), 400, "data/invalid-header");
+}
+
 static void a_user_who_withdraws_leaves_the_address_and_nothing_else(void **state)
 {
     struct api_box *box = *state;
@@ -231,6 +250,7 @@ int main(void)
         T(attack_07_a_user_changes_their_name_and_nothing_else),
         T(roles_are_names_of_their_own),
         T(vector_31_a_secret_key_writes_on_behalf_of_a_user),
+        T(a_request_on_behalf_of_two_users_is_on_behalf_of_none),
         T(a_user_who_withdraws_leaves_the_address_and_nothing_else),
         T(users_are_listed_newest_first_with_what_the_reader_may_see),
         T(built_in_tables_show_administrators_the_same_and_no_secret),
