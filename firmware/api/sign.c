@@ -26,7 +26,7 @@
 #define SIGN_INS_WINDOW_S  900u
 #define REFRESHES_A_MINUTE 10u
 #define MINUTE_S           60u
-#define USER_AGENT_MAX     256
+#define USER_AGENT_MAX     256 /* bytes; what a client says beyond is cut */
 #define POOL_RETRY_S       2
 #define MS_PER_S           1000
 
@@ -65,7 +65,7 @@ static enum err new_sign(struct api_request *request, enum sign_kind kind, struc
     }
     sign->data.address = span_of(sign->address, len);
     const struct span agent = request->headers.user_agent.value;
-    sign->data.user_agent = agent.len <= USER_AGENT_MAX && span_is_utf8(agent) ? agent : SPAN_NONE;
+    sign->data.user_agent = span_is_utf8(agent) ? span_cut(agent, USER_AGENT_MAX) : SPAN_NONE;
     *out_sign = sign;
     return ERR_OK;
 }

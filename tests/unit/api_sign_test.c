@@ -72,6 +72,28 @@ static void attack_07_a_sign_up_sets_nothing_but_what_it_may(void **state)
     assert_string_not_equal(api_answer_text(answer, "user.id"), "11111111-1111-4111-8111-111111111111");
 }
 
+/* 255 bytes of x, and a character of two bytes that begins at the last byte there is room for. */
+static void a_session_keeps_the_front_of_a_long_user_agent(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char header[512] = "User-Agent: ";
+    memset(header + strlen(header), 'x', 255);
+    (void)strncat(header, "\xc3\xa9 and more", 32);
+    const struct api_ask ask = {.method = "POST",
+                                .target = SIGN_UP,
+                                .key = box->publishable,
+                                .body = ACCOUNT("ada@example.com", "abc123"),
+                                .header = header};
+    api_user_take(api_box_ask(box, &ask), &user);
+
+    const char *kept = api_answer_text(
+        api_user_ask(box, box->publishable, &user, "GET", "/v1/auth/sessions", NULL), "items.0.userAgent");
+
+    assert_int_equal(strlen(kept), 255);
+    assert_memory_equal(kept, header + strlen("User-Agent: "), 255);
+}
+
 static void an_address_is_taken_once_whatever_its_case(void **state)
 {
     struct api_box *box = *state;
@@ -451,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(fields_are_checked_before_anything_else),
         T(attack_07_a_sign_up_sets_nothing_but_what_it_may),
+        T(a_session_keeps_the_front_of_a_long_user_agent),
         T(an_address_is_taken_once_whatever_its_case),
         T(a_wrong_password_and_an_unknown_address_answer_the_same),
         T(attack_11_after_five_failures_the_right_password_is_refused_too),
