@@ -171,8 +171,6 @@ void index_write_definition(struct json_out *out, const struct catalog_index *in
 void index_write_record(struct json_out *out, const struct catalog_index *index);
 /* What a schema that is not valid answers. ERR_DENIED, or err if it is no such answer. */
 enum err refuse_schema(enum err err, const struct schema_problem *problem, struct refusal *refusal) MUST_USE;
-/* GET of a table's data after a change of it. */
-enum err table_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
 
 /* Steps 6 to 8 of contract 3.6 alone: the requester bound to the table, undecided, out->verdict left alone. ERR_DENIED. */
 enum err data_access_bind(const struct catalog *catalog, const struct auth_principal *principal, struct span name,
@@ -246,8 +244,6 @@ void data_write_pagination(struct json_out *out, struct data_page page, uint64_t
 void project_write(struct json_out *out, const struct catalog *catalog, const struct catalog_project *project);
 void environment_write(struct json_out *out, const struct catalog_environment *environment);
 enum table_detail { TABLE_BRIEF, TABLE_WHOLE };
-enum err table_write(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
-                     enum table_detail detail) MUST_USE;
 
 /* A new environment of the transaction's project. */
 enum err environment_make(struct data_txn *txn, struct span name, struct span type,
@@ -286,7 +282,8 @@ enum err policy_follow_schema(struct data_txn *txn, struct data_call *call, cons
 /* What a policy that is not valid answers: ERR_DENIED, or err if it is no such answer. */
 enum err policy_refuse(enum err err, const struct rls_problem *problem, struct refusal *refusal) MUST_USE;
 
-/* The table and the warnings about its policy, as the answer. */
+/* The table after a change of it and the warnings about its policy, as the answer. An index or a field may bring a
+ * warning as well as a policy. */
 enum err policy_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table) MUST_USE;
 
 /* Forgets a table: rows, key, versions, record. */

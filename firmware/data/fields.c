@@ -153,7 +153,7 @@ static enum err store_schema(struct data_txn *txn, struct data_call *call, const
     const struct catalog_table *stored = NULL;
     TRY(table_edit_store(txn, &edit, &stored));
     TRY(version_note_schema(txn, &edit));
-    return table_answer(txn, call, stored);
+    return policy_answer(txn, call, stored);
 }
 
 enum err data_table_change_fields(struct data_txn *txn, struct data_call *call)

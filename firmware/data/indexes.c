@@ -367,5 +367,5 @@ enum err data_table_change_indexes(struct data_txn *txn, struct data_call *call)
     edit.index_version++;
     TRY(table_edit_store(txn, &edit, &table));
     TRY(version_note_indexes(txn, &edit));
-    return table_answer(txn, call, table);
+    return policy_answer(txn, call, table);
 }

@@ -73,8 +73,8 @@ enum err table_write_members(struct json_out *out, struct store_snap *snap, cons
     return ERR_OK;
 }
 
-enum err table_write(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
-                     enum table_detail detail)
+static enum err table_write(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,
+                            enum table_detail detail)
 {
     json_out_object(out);
     TRY(table_write_members(out, snap, table, detail));
@@ -222,15 +222,6 @@ enum err table_edit_store(struct data_txn *txn, const struct data_table_edit *ed
     return ERR_OK;
 }
 
-enum err table_answer(struct data_txn *txn, struct data_call *call, const struct catalog_table *table)
-{
-    struct json_out out;
-
-    json_out_init(&out, call->out);
-    TRY(table_write(&out, store_txn_snap(txn->store), table, TABLE_WHOLE));
-    return json_out_finish(&out);
-}
-
 /* --- operations --- */
 
 struct new_table {
@@ -370,7 +361,7 @@ enum err data_table_update(struct data_txn *txn, struct data_call *call)
         edit.policy = policy;
     }
     TRY(table_edit_store(txn, &edit, &table));
-    return table_answer(txn, call, table);
+    return policy_answer(txn, call, table);
 }
 
 enum err table_forget(struct data_txn *txn, const struct catalog_table *table)

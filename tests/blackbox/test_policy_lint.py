@@ -114,6 +114,24 @@ def test_a_column_that_is_unique_for_each_owner_tells_owners_nothing_of_each_oth
     assert names(app.table(SCHEMA, indexes=[one]).policy(permissions=open_to)) == expected
 
 
+def test_a_unique_index_that_comes_later_is_warned_about_as_one_that_was_there(app):
+    blind = {"permissions": {"user": SEE | {"update": True}}, "columnPermissions": {"mail": {"read": "admin"}}}
+    one = {"name": "one_mail", "fields": {"mail": 1}, "unique": True}
+    late, declared = app.table(SCHEMA), app.table(SCHEMA)
+    before = [names(table.policy(**blind)) for table in (late, declared)]
+
+    indexed = late.indexes(one)
+    field = app.sk.post(f"{declared.admin}/fields", {"fieldsToAddOrUpdate": {"mail": {"type": "string", "unique": True}}})
+    patched = app.sk.patch(late.admin, {"permissions": {"user": SEE | {"update": True}, "guest": {"create": True}}})
+    rolled = app.sk.post(f"{declared.admin}/schema/rollback", {"version": 1})
+
+    assert not any("unique-column-hidden" in codes for codes in before)
+    assert "unique-column-hidden" in names(indexed) and "unique-column-hidden" in names(field)
+    assert {"guest-writes", "unique-column-hidden"} <= set(names(patched))
+    assert "unique-column-hidden" not in names(rolled)
+    assert "unique-column-hidden" not in names(late.indexes(remove=["one_mail"]))
+
+
 def test_warnings_name_the_column(app):
     table = app.table(SCHEMA)
 
