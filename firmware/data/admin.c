@@ -96,6 +96,23 @@ enum err admin_text(const struct json_value *body, const struct text_rule *rule,
     return ERR_OK;
 }
 
+enum err admin_members(const struct json_value *body, const struct member_rule *rule, struct refusal *refusal)
+{
+    const size_t given = body->type == JSON_OBJECT ? body->as.object.count : 0;
+
+    for (size_t i = 0; i < given; i++) {
+        const struct span name = body->as.object.members[i].name;
+        bool known = false;
+        for (size_t j = 0; j < rule->count; j++) {
+            known = known || span_equal(name, span_str(rule->names[j]));
+        }
+        if (!known) {
+            return refuse_at(refusal, rule->code, name, rule->why);
+        }
+    }
+    return ERR_OK;
+}
+
 /* --- objects --- */
 
 void admin_write_head(struct json_out *out, const struct catalog_record *record)

@@ -199,12 +199,23 @@ static enum err read_expiry(const struct json_value *body, struct wall_time now,
     return ERR_OK;
 }
 
+/* A misspelt scope or expiry would make a key that may everything, for ever. */
+static enum err check_key_members(const struct json_value *body, struct refusal *refusal)
+{
+    static const char *const names[] = {"projectId", "environment", "name", "type", "scopes", "expiresAt"};
+    const struct member_rule rule = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
+                                     "is not a member of an API key"};
+
+    return admin_members(body, &rule, refusal);
+}
+
 static enum err read_new_key(const struct json_value *body, struct wall_time now, struct new_key *out,
                              struct refusal *refusal)
 {
     const struct text_rule name = {span_lit("name"), 1, NAME_MAX_POINTS, true};
     const struct span type = doc_text(body, span_lit("type"));
 
+    TRY(check_key_members(body, refusal));
     TRY(admin_text(body, &name, &out->name, refusal));
     if (span_equal(type, span_lit("secret"))) {
         out->type = AUTH_KEY_SECRET;

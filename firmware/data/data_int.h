@@ -217,6 +217,17 @@ struct text_rule {
 enum err admin_text(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
                     struct refusal *refusal) MUST_USE;
 
+/* The members that an object may have: a misspelt restriction must not be passed over. What is no object has none.
+ * ERR_DENIED with the code, naming the first other one. */
+struct member_rule {
+    const char *const *names;
+    size_t count;
+    enum refusal_code code;
+    const char *why;
+};
+enum err admin_members(const struct json_value *body, const struct member_rule *rule,
+                       struct refusal *refusal) MUST_USE;
+
 /* 400 data/validation-error with the first violation as its message and all as details. */
 enum err refuse_report(struct refusal *refusal, const struct schema_report *report) MUST_USE;
 

@@ -102,11 +102,21 @@ static enum err read_flag(const struct json_value *doc, struct span name, struct
     return ERR_OK;
 }
 
+static enum err check_index_members(const struct json_value *doc, struct refusal *refusal)
+{
+    static const char *const names[] = {"name", "fields", "unique", "sparse"};
+    const struct member_rule rule = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
+                                     "is not a member of an index"};
+
+    return admin_members(doc, &rule, refusal);
+}
+
 static enum err read_index(const struct json_value *doc, const struct schema *schema, struct catalog_index *out,
                            struct refusal *refusal)
 {
     const struct json_value *fields = json_find(doc, span_lit("fields"));
 
+    TRY(check_index_members(doc, refusal));
     *out = (struct catalog_index){.name = doc_text(doc, span_lit("name"))};
     if (!is_index_name(out->name)) {
         return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("indexes"),
@@ -341,6 +351,15 @@ static enum err remove_named(const struct json_value *names, struct data_index_l
     return ERR_OK;
 }
 
+static enum err check_change_members(const struct json_value *body, struct refusal *refusal)
+{
+    static const char *const names[] = {"indexesToAddOrUpdate", "indexesToRemove"};
+    const struct member_rule rule = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
+                                     "is not part of a change of indexes"};
+
+    return admin_members(body, &rule, refusal);
+}
+
 enum err data_table_change_indexes(struct data_txn *txn, struct data_call *call)
 {
     const struct catalog_table *table = NULL;
@@ -353,6 +372,7 @@ enum err data_table_change_indexes(struct data_txn *txn, struct data_call *call)
     TRY(data_txn_admin(txn, call));
     TRY(data_txn_table(txn, call, &table));
     TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
+    TRY(check_change_members(body, &call->refusal));
     TRY(arena_alloc(call->arena, sizeof *from, &memory));
     from = memory;
     TRY(arena_alloc(call->arena, sizeof *to, &memory));

@@ -309,6 +309,19 @@ static enum err store_new(struct data_txn *txn, struct data_call *call, struct n
     return version_note_indexes(txn, &edit);
 }
 
+/* As PUT of a policy does, which refuses what is no member of one. */
+static enum err check_new_members(const struct json_value *body, struct refusal *refusal)
+{
+    static const char *const names[] = {"projectId",         "environment", "tableName",   "schema",
+                                        "displayName",       "description", "permissions", "expressionPermissions",
+                                        "columnPermissions", "rowFilters",  "security",    "tests",
+                                        "indexes",           "system"};
+    const struct member_rule rule = {names, ARRAY_LENGTH(names), REFUSAL_DATA_VALIDATION_ERROR,
+                                     "is not a member of a table"};
+
+    return admin_members(body, &rule, refusal);
+}
+
 enum err data_table_create(struct data_txn *txn, struct data_call *call)
 {
     SCOPED(new_table_done) struct new_table *new_table = NULL;
@@ -319,6 +332,7 @@ enum err data_table_create(struct data_txn *txn, struct data_call *call)
     TRY(data_txn_admin(txn, call));
     TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
     TRY(data_txn_check_place(txn, call, body));
+    TRY(check_new_members(body, &call->refusal));
     TRY(mem_alloc(sizeof *new_table, &memory));
     new_table = memory;
     TRY(read_new(body, call->arena, new_table, &call->refusal));
@@ -330,6 +344,18 @@ enum err data_table_create(struct data_txn *txn, struct data_call *call)
     TRY(store_new(txn, call, new_table, &table));
     call->status = CREATED;
     return policy_answer(txn, call, table);
+}
+
+/* What names the table may be there and changes nothing. */
+static enum err check_changed_members(const struct json_value *body, struct refusal *refusal)
+{
+    static const char *const names[] = {"displayName", "description", "permissions", "id",
+                                        "tableName",   "projectId",   "environment"};
+    const struct member_rule rule = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
+                                     "is not a member of a table that can be changed here"};
+
+    TRY(policy_refuse_all_but(body, span_lit("permissions"), refusal));
+    return admin_members(body, &rule, refusal);
 }
 
 enum err data_table_update(struct data_txn *txn, struct data_call *call)
@@ -350,7 +376,7 @@ enum err data_table_update(struct data_txn *txn, struct data_call *call)
     table_edit_of(table, memory, &edit);
     TRY(admin_text(body, &display, &edit.display_name, &call->refusal));
     TRY(admin_text(body, &description, &edit.description, &call->refusal));
-    TRY(policy_refuse_all_but(body, span_lit("permissions"), &call->refusal));
+    TRY(check_changed_members(body, &call->refusal));
     const struct json_value *permissions = json_find(body, span_lit("permissions"));
     if (permissions != NULL) {
         const enum err err = rls_policy_with_permissions(table->policy, permissions, &policy, &problem);

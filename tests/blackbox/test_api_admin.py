@@ -244,6 +244,30 @@ def test_a_bad_table_is_refused(app, body):
     assert error(app.sk.get("/v1/data/ok1")) == NO_TABLE
 
 
+@pytest.mark.parametrize("member", ["rowFilter", "permission", "columnPermission", "expressionPermission", "Security",
+                                    "securtiy", "test", "index", "fields", "projectID", "__proto__"])
+def test_a_misspelt_member_of_a_new_table_is_refused(app, member):
+    name = app.name()
+
+    answer = app.sk.post(TABLES, {"tableName": name, "schema": {}, "permissions": {"user": {"read": True}}, member: None})
+
+    assert error(answer) == INVALID
+    assert member in answer.json["message"]
+    assert error(app.sk.get(f"/v1/data/{name}")) == NO_TABLE
+
+
+@pytest.mark.parametrize("member", ["permission", "rowFilter", "schema", "indexes", "system", "displayname"])
+def test_a_misspelt_member_of_a_changed_table_is_refused(app, member):
+    table = app.table(permissions={"guest": {"read": True}})
+    before = app.sk.get(table.admin).json
+
+    answer = app.sk.patch(table.admin, {"displayName": "D", member: {}})
+
+    assert error(answer) == BAD_PARAMETERS
+    assert member in answer.json["message"]
+    assert app.sk.get(table.admin).json == before
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"nul", b'{"tableName":"dup","tableName":"dup2","schema":{}}'], ids=repr)
 def test_a_body_that_is_not_json_is_refused(app, body):
     assert error(app.sk.post(TABLES, body)) == BAD_PARAMETERS

@@ -2,7 +2,7 @@
 """Indexes and uniqueness: contract 4.6."""
 
 import pytest
-from app import DUPLICATE, error
+from app import BAD_PARAMETERS, DUPLICATE, NO_TABLE, error
 
 SECRET = "valueThatMustNotLeak"
 
@@ -148,6 +148,8 @@ def test_a_unique_column_makes_its_index_and_takes_it_away(app):
     "no_name": {"indexesToAddOrUpdate": [{"fields": {"a": 1}}]},
     "unique_text": {"indexesToAddOrUpdate": [{"name": "x", "fields": {"a": 1}, "unique": "true"}]},
     "not_a_list": {"indexesToAddOrUpdate": {"name": "x"}},
+    "member": {"indexesToAddOrUpdate": [], "indexToRemove": ["x"]},
+    "index_member": {"indexesToAddOrUpdate": [{"name": "x", "fields": {"a": 1}, "uniqe": True}]},
 }.items())
 def test_a_bad_change_of_indexes_is_refused(app, name, body):
     table = app.table()
@@ -157,6 +159,16 @@ def test_a_bad_change_of_indexes_is_refused(app, name, body):
     assert answer.status == 400, answer
     assert error(answer)[1] in ("common/invalid-parameters", "data/validation-error")
     assert app.sk.get(table.admin).json["indexVersion"] == 1
+
+
+def test_a_misspelt_member_of_an_index_makes_no_table(app):
+    name = app.name()
+
+    answer = app.sk.post("/v1/admin/tables", {"tableName": name, "schema": {},
+                                              "indexes": [{"name": "x", "fields": {"a": 1}, "Unique": True}]})
+
+    assert error(answer) == BAD_PARAMETERS and "Unique" in answer.json["message"]
+    assert error(app.sk.get(f"/v1/data/{name}")) == NO_TABLE
 
 
 def test_twenty_indexes_are_the_most(app):

@@ -327,6 +327,7 @@ def test_a_key_that_revokes_itself_ends_with_that_answer(app, posts):
     "name_object": {"name": {"$ne": None}}, "no_type": {"type": None}, "other_type": {"type": "pk"},
     "type_list": {"type": ["secret"]}, "past": {"expiresAt": "2000-01-01T00:00:00Z"},
     "no_date": {"expiresAt": "tomorrow"}, "date_number": {"expiresAt": 4102444800},
+    "misspelt_scopes": {"scope": ["posts:read"]}, "misspelt_expiry": {"expires": "2000-01-01T00:00:00Z"},
 }.items())
 def test_a_key_that_makes_no_sense_is_not_made(app, name, change):
     body = {member: value for member, value in dict({"name": "n", "type": "secret"},
