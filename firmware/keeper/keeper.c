@@ -23,11 +23,10 @@
 #include "hal/socket.h"
 
 #define OPEN_FILES   256
-#define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define LOCKED_BYTES ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS       16
 
-#define TICK_MS   60000U   /* the TPM is probed, certificates and ticket keys are looked after */
-#define TICKET_MS 3600000U
+#define TICK_MS 60000U /* the TPM is probed, certificates and ticket keys are looked after */
 
 enum err keeper_tell_state(struct keeper *keeper)
 {
@@ -143,10 +142,7 @@ static void tick(struct keeper *keeper)
     const struct mono_time now = hal_clock_mono(keeper->clock);
 
     renew(keeper);
-    if (mono_ms_between(keeper->tickets_made, now) >= TICKET_MS) {
-        keeper_tickets_rotate(keeper);
-        keeper_links_tell_tickets(keeper);
-    }
+    keeper_tickets_keep(keeper);
     if (!tpm_thread_is_busy(keeper->tpm_thread) && tpm_thread_do(keeper->tpm_thread, &probe) != ERR_OK) {
         log_fault(LOG_ERROR, "tpm_probe_failed");
     }

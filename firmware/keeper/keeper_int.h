@@ -61,4 +61,7 @@ void keeper_links_end(struct keeper *keeper);
 /* New ticket keys; the present ones become the predecessors. */
 void keeper_tickets_rotate(struct keeper *keeper);
 
+/* Rotates keys that are an hour old and tells the worker. To be called now and then. */
+void keeper_tickets_keep(struct keeper *keeper);
+
 #endif

@@ -14,7 +14,8 @@
 #include "hal/process.h"
 #include "hal/socket.h"
 
-#define UNLOCK_MS 1000U /* contract 1.1: one try a second */
+#define UNLOCK_MS 1000U    /* contract 1.1: one try a second */
+#define TICKET_MS 3600000U /* architecture.md section 7: hourly */
 
 static void link_end(struct keeper *keeper, struct link *link)
 {
@@ -113,6 +114,14 @@ void keeper_tickets_rotate(struct keeper *keeper)
     keeper->tickets = next;
     keeper->tickets_made = hal_clock_mono(keeper->clock);
     msg_wipe(&next);
+}
+
+void keeper_tickets_keep(struct keeper *keeper)
+{
+    if (mono_ms_between(keeper->tickets_made, hal_clock_mono(keeper->clock)) >= TICKET_MS) {
+        keeper_tickets_rotate(keeper);
+        keeper_links_tell_tickets(keeper);
+    }
 }
 
 enum err keeper_links_add(struct keeper *keeper, struct msg *msg)

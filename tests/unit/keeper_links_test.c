@@ -412,6 +412,33 @@ static void a_new_notices_channel_is_told_certificate_and_ticket_keys(void **sta
     assert_memory_not_equal(second.as.tickets.current_key, first.as.tickets.current_key, MSG_KEY_BYTES);
 }
 
+static void attack_14_ticket_keys_are_rotated_hourly_and_not_sooner(void **state)
+{
+    struct fixture *f = *state;
+    struct msg cert = {0};
+    struct msg told = {0};
+    struct msg before = {0};
+
+    assert_int_equal(msg_recv(f->notices, MSG_OPERATIONAL, &cert), ERR_OK);
+    assert_int_equal(msg_recv(f->notices, MSG_OPERATIONAL, &before), ERR_OK);
+    for (size_t hour = 0; hour < 3; hour++) {
+        sim_clock_advance_ms(&f->box->clock, 59 * 60 * UINT64_C(1000));
+        keeper_tickets_keep(f->keeper);
+        assert_int_equal(msg_recv(f->notices, MSG_OPERATIONAL, &told), ERR_AGAIN);
+
+        sim_clock_advance_ms(&f->box->clock, 60 * UINT64_C(1000));
+        keeper_tickets_keep(f->keeper);
+
+        assert_int_equal(msg_recv(f->notices, MSG_OPERATIONAL, &told), ERR_OK);
+        assert_int_equal(told.type, MSG_TICKETS);
+        assert_int_equal(told.as.tickets.has_previous, 1);
+        assert_memory_equal(told.as.tickets.previous_key, before.as.tickets.current_key, MSG_KEY_BYTES);
+        assert_memory_equal(told.as.tickets.previous_name, before.as.tickets.current_name, MSG_TICKET_NAME_BYTES);
+        assert_memory_not_equal(told.as.tickets.current_key, before.as.tickets.current_key, MSG_KEY_BYTES);
+        before = told;
+    }
+}
+
 static void handshakes_of_before_a_renewal_still_get_their_signature_and_older_ones_do_not(void **state)
 {
     struct fixture *f = *state;
@@ -553,6 +580,7 @@ int main(void)
         OPERATIONAL(attack_09_claims_that_are_none_are_an_offence),
         OPERATIONAL(the_answers_to_all_that_a_reactor_asks_at_once_fit_its_channel),
         OPERATIONAL(a_new_notices_channel_is_told_certificate_and_ticket_keys),
+        OPERATIONAL(attack_14_ticket_keys_are_rotated_hourly_and_not_sooner),
         OPERATIONAL(handshakes_of_before_a_renewal_still_get_their_signature_and_older_ones_do_not),
         OPERATIONAL(signatures_beyond_the_rate_are_refused_until_time_passes),
         LOCKED(one_try_a_second_unlocks),
