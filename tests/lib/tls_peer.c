@@ -224,6 +224,9 @@ struct tls_peer *tls_peer_new(const struct tls_peer_options *options)
     if (options->groups != NULL) {
         choose_group(peer, options);
     }
+    if (options->psk_ke) {
+        assert_int_equal(wolfSSL_no_dhe_psk(peer->ssl), 0);
+    }
     if (options->protocol != NULL) {
         char name[32];
 

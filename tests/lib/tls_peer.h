@@ -40,6 +40,7 @@ struct tls_peer_options {
     const char *suites;    /* NULL: the library's */
     const char *server_name;
     struct tls_peer *resume; /* takes over its session */
+    bool psk_ke;             /* 1.3: would resume without a key exchange, and in no other way */
 };
 
 struct tls_peer;

@@ -393,6 +393,26 @@ static void attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_r
     }
 }
 
+/* psk_dhe_ke alone: RFC 8446 section 4.2.9. */
+static void attack_14_tls_no_session_is_resumed_without_a_new_key_exchange(void **state)
+{
+    struct fixture *const f = *state;
+
+    snapshot_publish(f->cell, ticket_keys(1, 0));
+    get_ticket(f, 0x0304);
+    struct tls_peer *const first = f->peer;
+    assert_int_equal(resume_with(f, f->server, 0x0304, first), ERR_OK);
+    assert_true(tls_info(f->tls).resumed);
+    assert_string_not_equal(tls_info(f->tls).group, "");
+    hang_up(f);
+
+    f->peer = tls_peer_new(&(struct tls_peer_options){.version = 0x0304, .resume = first, .psk_ke = true});
+    assert_int_equal(tls_new(f->server, &f->waiter, &f->tls), ERR_OK);
+    assert_int_not_equal(shake_hands(f), ERR_OK);
+    hang_up(f);
+    tls_peer_free(first);
+}
+
 static void tls_without_ticket_keys_serves_without_tickets(void **state)
 {
     static const unsigned int versions[] = {0x0304, 0x0303};
@@ -509,6 +529,7 @@ int main(void)
         FIXTURE_TEST(tls_a_signer_that_fails_ends_the_handshake),
         FIXTURE_TEST(tls_free_cancels_a_signature_under_way),
         FIXTURE_TEST(attack_14_tls_tickets_open_at_another_reactor_and_until_the_second_rotation),
+        FIXTURE_TEST(attack_14_tls_no_session_is_resumed_without_a_new_key_exchange),
         FIXTURE_TEST(tls_sessions_follow_from_each_other_without_a_failure),
         FIXTURE_TEST(tls_without_ticket_keys_serves_without_tickets),
         FIXTURE_TEST(tls_server_cert_swaps_the_chain_under_open_connections),
