@@ -10,7 +10,9 @@ from conftest import ROOT
 
 DATA = json.loads((ROOT / "tests/data/policy_vectors.json").read_text())
 OPS = ("create", "read", "update", "delete", "list")
-VECTORS = [vector for vector in DATA["vectors"] if vector["op"] in OPS and vector["row"] != "made"]
+# Not those by X-On-Behalf-Of, of which a requester to explain says nothing: there the key decides, and not the user.
+VECTORS = [vector for vector in DATA["vectors"]
+           if vector["op"] in OPS and vector["row"] != "made" and "on_behalf_of" not in DATA["who"][vector["who"]]]
 
 
 def explain(app, table, op, requester, row=None, client=None):
@@ -29,7 +31,7 @@ def cast(app):
             who = DATA["who"][name]
             requester = {"group": who["group"]}
             client = {"pk": app.pk, "sk": app.sk}[who["key"]]
-            if "id" in who and "on_behalf_of" not in who:
+            if "id" in who:
                 user = app.user(who["group"], who.get("roles", ()))
                 client, requester["userId"] = user.client(app.box.pk), user.id
             if "roles" in who:
@@ -85,8 +87,6 @@ def carry_out(client, path, row, op):
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[f"{at}_{v['n']}_{v['policy']}_{v['who']}_{v['op']}" for at, v in enumerate(VECTORS)])
 def test_what_is_explained_is_what_is_answered(app, cast, tables, vector):
-    if "on_behalf_of" in DATA["who"][vector["who"]]:
-        pytest.skip("the key decides, not the user")
     client, requester = cast(vector["who"])
     table = tables(vector) if vector["table"] != "users" else None
     row = None
