@@ -338,13 +338,13 @@ def test_kills_under_writes_lose_no_row_that_was_acknowledged(make_box):
     acknowledged = {}
     for round_number in range(4):
         name = ("worker", "keeper", "worker", "all")[round_number]
-        ends = time.monotonic() + 0.6
+        enough, killed = len(acknowledged) + 24, threading.Event()
 
         def write(writer):
             count = 0
             try:
                 connection = box.connect(timeout=10)
-                while time.monotonic() < ends + 0.4:
+                while not killed.is_set():
                     number = round_number * 1000000 + writer * 10000 + count
                     answer = box.post("/v1/data/notes", {"n": number}, key="sk", connection=connection)
                     if answer.status == 201:
@@ -356,18 +356,20 @@ def test_kills_under_writes_lose_no_row_that_was_acknowledged(make_box):
         writers = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
         for writer in writers:
             writer.start()
-        time.sleep(0.4)
-        if name == "all":
-            box.kill_all()
-        else:
-            worker = box.pid("worker")
-            box.kill(name)
-            box.wait_for_new("worker", worker)
+        try:
+            wait_until(lambda: len(acknowledged) >= enough, "rows to be written")
+            if name == "all":
+                box.kill_all()
+            else:
+                worker = box.pid("worker")
+                box.kill(name)
+                box.wait_for_new("worker", worker)
+        finally:
+            killed.set()
         for writer in writers:
             writer.join()
         if name == "all":
             box.start()
-    assert len(acknowledged) > 20
     box.restart()
     stored, page, more = {}, 1, True
     while more:
