@@ -12,7 +12,6 @@ import ssl
 import stat
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -383,14 +382,14 @@ def test_kills_under_writes_lose_no_row_that_was_acknowledged(make_box):
 
 def test_a_keeper_that_hangs_delays_new_handshakes_and_nothing_else(make_box):
     box = make_box()
-    connection = box.connect(timeout=20)
+    connection = box.connect()
     assert box.get("/healthz", connection=connection).status == 200
     os.kill(box.pid("keeper"), signal.SIGSTOP)
     late = []
 
     def shake_hands():
         try:
-            late.append(box.get("/healthz", connection=box.connect(timeout=9)).status)
+            late.append(box.get("/healthz", connection=box.connect()).status)
         except OSError:
             late.append(None)
 

@@ -18,7 +18,7 @@
 #include "hal/poller.h"
 #include "hal/socket.h"
 
-#define WAIT_MS 2000
+#define WAIT_MS 20000
 
 static const struct socket_listen loopback = {.address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}}, .backlog = 8};
 

@@ -20,7 +20,7 @@
 #include "tests/lib/vault_box.h"
 
 #define REACTOR 2 /* number of the first reactor's link */
-#define WAIT_MS 5000
+#define WAIT_MS 20000
 
 struct fixture {
     struct box *box;
