@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import chromium
-import pytest
 
 TESTSSL = os.environ.get("TESTSSL", "testssl")
 # What testssl says of its own machine and of every certificate of a private CA; none is about what the box offers.
