@@ -64,9 +64,10 @@ struct catalog_project {
     size_t origin_count;
 };
 
-/* Where the users of an environment are stored. */
+/* Where the users of an environment, and what belongs to them, are stored: people.h. people_tables() lists them. */
 struct catalog_people {
     struct table_id users, sessions, accounts; /* value 0: not made yet, which only an old database has */
+    struct table_id codes, mfa, outbox, invitations;
 };
 
 struct catalog_environment {

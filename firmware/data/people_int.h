@@ -171,6 +171,15 @@ enum err people_need_user(const struct data_txn *txn, struct data_call *call) MU
 
 /* --- the tables and keys themselves --- */
 
+/* Each of the stored tables of an environment, so that what is done to all is done to a new one too. */
+struct people_table {
+    struct span name; /* in `stores` of the environment's document */
+    size_t offset;    /* of its number in struct catalog_people */
+    bool unique;      /* column 1 has a unique index */
+};
+const struct people_table *people_tables(size_t *out_count);
+struct table_id *people_table_id(struct catalog_people *where, const struct people_table *table);
+
 /* Members `stores` and `tokenKeys` of an environment's document, into an open object; what is missing of the tables is
  * made in this transaction, the token keys by the keeper. */
 enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_people *have,

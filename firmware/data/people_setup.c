@@ -9,27 +9,51 @@
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
-static enum err make_unique(struct data_txn *txn, struct table_id table, uint16_t column)
+#define UNIQUE_COLUMN 1
+
+#define TABLE(member, has_unique)                                                                                      \
+    {                                                                                                                  \
+        {(const uint8_t *)#member, sizeof(#member) - 1}, offsetof(struct catalog_people, member), has_unique           \
+    }
+static const struct people_table tables[] = {
+    TABLE(users, true), TABLE(sessions, true), TABLE(accounts, false),   TABLE(codes, true),
+    TABLE(mfa, false),  TABLE(outbox, true),   TABLE(invitations, true),
+};
+_Static_assert(sizeof(struct catalog_people) == ARRAY_LENGTH(tables) * sizeof(struct table_id), "each is listed");
+_Static_assert((int)USER_EMAIL == UNIQUE_COLUMN && (int)SESSION_ID == UNIQUE_COLUMN, "what they are looked up by");
+
+const struct people_table *people_tables(size_t *out_count)
+{
+    *out_count = ARRAY_LENGTH(tables);
+    return tables;
+}
+
+struct table_id *people_table_id(struct catalog_people *where, const struct people_table *table)
+{
+    return (struct table_id *)(void *)((char *)where + table->offset);
+}
+
+static enum err make_unique(struct data_txn *txn, struct table_id table)
 {
     const struct index_def def = {
-        .fields = {{.field = {.column = column}}}, .field_count = 1, .unique = true, .sparse = true};
+        .fields = {{.field = {.column = UNIQUE_COLUMN}}}, .field_count = 1, .unique = true, .sparse = true};
     struct index_id index = {0};
 
     return store_index_create(txn->store, table, &def, &index);
 }
 
-static enum err make_table(struct data_txn *txn, uint16_t unique_column, struct table_id *table)
+/* Makes what is missing and names each in the document. */
+static enum err make_tables(struct data_txn *txn, struct catalog_people *made, struct json_out *out)
 {
-    if (table->value != 0) {
-        return ERR_OK;
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        struct table_id *id = people_table_id(made, &tables[i]);
+        if (id->value == 0) {
+            TRY(store_table_new(txn->store, id));
+            TRY(tables[i].unique ? make_unique(txn, *id) : ERR_OK);
+        }
+        json_out_member_int(out, tables[i].name, (int64_t)id->value);
     }
-    TRY(store_table_new(txn->store, table));
-    return unique_column == 0 ? ERR_OK : make_unique(txn, *table, unique_column);
-}
-
-static void write_store(struct json_out *out, struct span name, struct table_id table)
-{
-    json_out_member_int(out, name, (int64_t)table.value);
+    return ERR_OK;
 }
 
 static void write_keys(struct json_out *out, const struct data_token_keys *keys)
@@ -52,14 +76,9 @@ enum err people_make(struct data_txn *txn, struct span environment_id, const str
     struct data_token_keys keys = {.count = 0};
 
     TRY(txn->data->keys.token_keys(txn->data->keys.context, environment_id, &keys));
-    TRY(make_table(txn, USER_EMAIL, &made.users));
-    TRY(make_table(txn, SESSION_ID, &made.sessions));
-    TRY(make_table(txn, 0, &made.accounts));
     json_out_name(out, span_lit("stores"));
     json_out_object(out);
-    write_store(out, span_lit("users"), made.users);
-    write_store(out, span_lit("sessions"), made.sessions);
-    write_store(out, span_lit("accounts"), made.accounts);
+    TRY(make_tables(txn, &made, out));
     json_out_object_end(out);
     write_keys(out, &keys);
     return ERR_OK;
@@ -67,9 +86,12 @@ enum err people_make(struct data_txn *txn, struct span environment_id, const str
 
 enum err people_forget(struct data_txn *txn, const struct catalog_people *where)
 {
-    TRY(store_table_drop(txn->store, where->users));
-    TRY(store_table_drop(txn->store, where->sessions));
-    return store_table_drop(txn->store, where->accounts);
+    struct catalog_people gone = *where;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        TRY(store_table_drop(txn->store, *people_table_id(&gone, &tables[i])));
+    }
+    return ERR_OK;
 }
 
 static void drop_keys(struct data *data, struct span environment_id)
@@ -104,11 +126,24 @@ static enum err verify_table(struct store_snap *snap, struct table_id table)
     return err;
 }
 
-static enum err verify_tables(struct store_snap *snap, const struct catalog_people *where)
+/* Those that are not made yet are made by people_prepare. */
+static enum err verify_tables(struct store_snap *snap, struct catalog_people where)
 {
-    TRY(verify_table(snap, where->users));
-    TRY(verify_table(snap, where->sessions));
-    return verify_table(snap, where->accounts);
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        const struct table_id id = *people_table_id(&where, &tables[i]);
+        TRY(id.value == 0 ? ERR_OK : verify_table(snap, id));
+    }
+    return ERR_OK;
+}
+
+static bool has_tables(struct catalog_people where)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        if (people_table_id(&where, &tables[i])->value == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 enum err people_verify(const struct catalog *catalog, struct store_snap *snap)
@@ -121,15 +156,13 @@ enum err people_verify(const struct catalog *catalog, struct store_snap *snap)
             return ERR_OK;
         }
         const struct catalog_environment *environment = (const struct catalog_environment *)record;
-        if (environment->people.users.value != 0) { /* otherwise people_prepare makes them */
-            TRY(verify_tables(snap, &environment->people));
-        }
+        TRY(verify_tables(snap, environment->people));
     }
 }
 
 static bool has_all(const struct catalog_environment *environment, const struct data_token_keys *keys)
 {
-    if (environment->people.users.value == 0 || environment->token_key_count != keys->count) {
+    if (!has_tables(environment->people) || environment->token_key_count != keys->count) {
         return false;
     }
     for (size_t i = 0; i < keys->count; i++) {

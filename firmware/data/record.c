@@ -13,6 +13,7 @@
 
 #include "firmware/data/doc.h"
 #include "firmware/data/filter.h"
+#include "firmware/data/people_int.h"
 #include "firmware/data/policy_filters.h"
 #include "firmware/data/schema_json.h"
 #include "firmware/rls/scope.h"
@@ -107,23 +108,21 @@ static enum err read_project(struct catalog_record *record)
     return ERR_OK;
 }
 
-static enum err read_store(const struct json_value *stores, struct span name, struct table_id *out_table)
-{
-    const int64_t number = doc_int(stores, name, 0);
-
-    ENSURE(number >= STORE_TABLE_FIRST && number <= UINT32_MAX, ERR_DAMAGED, "a stored table of no possible number");
-    out_table->value = (uint32_t)number;
-    return ERR_OK;
-}
-
+/* A document of a version that had fewer of them, or none: data_open makes what is missing. */
 static enum err read_people(const struct json_value *stores, struct catalog_people *out_people)
 {
-    if (stores == NULL) {
-        return ERR_OK; /* of a version without users: data_open makes what is missing */
+    size_t count = 0;
+    const struct people_table *tables = people_tables(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (doc_has(stores, tables[i].name)) {
+            const int64_t number = doc_int(stores, tables[i].name, 0);
+            ENSURE(number >= STORE_TABLE_FIRST && number <= UINT32_MAX, ERR_DAMAGED,
+                   "a stored table of no possible number");
+            people_table_id(out_people, &tables[i])->value = (uint32_t)number;
+        }
     }
-    TRY(read_store(stores, span_lit("users"), &out_people->users));
-    TRY(read_store(stores, span_lit("sessions"), &out_people->sessions));
-    return read_store(stores, span_lit("accounts"), &out_people->accounts);
+    return ERR_OK;
 }
 
 static enum err read_token_keys(struct catalog_environment *environment)
