@@ -205,6 +205,7 @@ static enum err make_first(const struct engine_config *config)
     if (stat(paths.data, &state) == 0) {
         return ERR_OK;
     }
+    ENSURE(errno == ENOENT, ERR_IO, "the database cannot be looked at"); /* and may be there: nothing takes its place */
     ENSURE(unlink(paths.fresh) == 0 || errno == ENOENT, ERR_IO, "left-over of a first start");
     const enum err err = start_env(config, paths.fresh, MDB_NOSUBDIR | MDB_NOLOCK, &fresh);
     if (fresh.env != NULL) {

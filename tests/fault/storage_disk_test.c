@@ -3,6 +3,7 @@
  * before the C library's), which fail the k-th call of a kind; for k = 1, 2, ... until a run is untouched, the error must
  * be the right one, nothing that was acknowledged may be lost, and nothing else may appear. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -30,7 +31,7 @@
 #define ROW_TEXT 20000
 #define SKIPPED  77
 
-enum call { CALL_NONE, CALL_WRITE, CALL_SYNC };
+enum call { CALL_NONE, CALL_WRITE, CALL_SYNC, CALL_STAT };
 
 static struct {
     enum call kind;
@@ -72,6 +73,11 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 EXPORT int fdatasync(int fd)
 {
     return fails(CALL_SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+EXPORT int stat(const char *path, struct stat *out_state)
+{
+    return fails(CALL_STAT) ? -1 : fstatat(AT_FDCWD, path, out_state, 0);
 }
 
 /* --- the k-th call fails --- */
@@ -179,6 +185,29 @@ static void a_write_cut_short_changes_nothing(void **state UNUSED)
 static void a_sync_that_fails_answers_io_and_changes_nothing(void **state UNUSED)
 {
     run_all(CALL_SYNC, EIO, false, ERR_IO);
+}
+
+static void a_database_that_cannot_be_looked_at_is_not_made_anew(void **state UNUSED)
+{
+    struct store_box *box = store_box_new();
+    const struct table_id table = store_box_table(box);
+    const bool there[COMMITS] = {true};
+    assert_int_equal(write_row(box, table, 0), ERR_OK);
+    store_box_close(box);
+    memset(&plan, 0, sizeof(plan));
+    plan.kind = CALL_STAT;
+    plan.left = 1;
+    plan.error = EIO;
+
+    const enum err err = store_box_open(box);
+
+    assert_int_equal(err, ERR_IO);
+    assert_int_equal(plan.failed, 1);
+    fault_clear();
+    store_box_close(box);
+    assert_int_equal(store_box_open(box), ERR_OK);
+    check_rows(box, table, there, false);
+    store_box_free(box);
 }
 
 /* --- no room --- */
@@ -333,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_write_that_fails_answers_io_and_changes_nothing),
         cmocka_unit_test(a_write_cut_short_changes_nothing),
         cmocka_unit_test(a_sync_that_fails_answers_io_and_changes_nothing),
+        cmocka_unit_test(a_database_that_cannot_be_looked_at_is_not_made_anew),
         cmocka_unit_test(a_full_map_answers_full_and_loses_nothing),
         cmocka_unit_test(a_file_that_may_not_grow_answers_full_and_loses_nothing),
         cmocka_unit_test(a_full_disk_answers_full_and_room_can_be_made),
