@@ -248,7 +248,7 @@ static void root_gives_away_nothing_that_is_not_a_boxs(void **state)
     char path[PATH_BYTES];
     struct datadir *dir = NULL;
     if (geteuid() != 0) {
-        skip();
+        skip(); /* nobody else can give a directory away */
     }
     path_of(f, "home", path);
     assert_int_equal(mkdirat(datadir_fd(f->dir), "home", 0700), 0);

@@ -456,7 +456,7 @@ static void root_is_given_up_and_cannot_be_taken_back(void **state)
 {
     int status = 0;
     if (geteuid() != 0) {
-        skip();
+        skip(); /* only root has it to give up */
     }
     const pid_t pid = fork();
     if (pid == 0) {
@@ -486,7 +486,7 @@ static void who_gave_up_root_dies_with_his_parent_as_before_and_not_otherwise(vo
     static const int wanted[] = {SIGKILL, SIGTERM, 0};
     int status = 0;
     if (geteuid() != 0) {
-        skip();
+        skip(); /* likewise */
     }
     for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
         const pid_t pid = fork();
@@ -502,7 +502,7 @@ static void root_is_refused_also_when_it_can_be_taken_back(void **state)
 {
     int status = 0;
     if (geteuid() != 0) {
-        skip();
+        skip(); /* only root can be refused */
     }
     const pid_t pid = fork();
     if (pid == 0) {

@@ -173,6 +173,18 @@ static void listeners_share_a_port_only_when_all_ask_for_it(void **state)
     assert_int_equal(socket_listen(&shared, &third, &bound), ERR_NOT_FOUND);
 }
 
+/* By the kernel's word: a listener of ours that fails is no reason to pass over its test. */
+static bool machine_has_ipv6(void)
+{
+    const union {
+        struct sockaddr_in6 in;
+        struct sockaddr any;
+    } everywhere = {.in = {.sin6_family = AF_INET6}};
+    SCOPED_FD int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd >= 0 && bind(fd, &everywhere.any, sizeof(everywhere.in)) == 0;
+}
+
 static void an_ipv4_client_of_an_ipv6_listener_is_seen_as_ipv4(void **state)
 {
     const struct socket_listen both = {.address = {.family = SOCKET_IPV6}, .backlog = 8};
@@ -180,9 +192,10 @@ static void an_ipv4_client_of_an_ipv6_listener_is_seen_as_ipv4(void **state)
     SCOPED_FD int server = -1;
     struct socket_address bound;
     struct socket_address peer;
-    if (socket_listen(&both, &listener, &bound) != ERR_OK) {
-        skip(); /* a machine without IPv6 */
+    if (!machine_has_ipv6()) {
+        skip();
     }
+    assert_int_equal(socket_listen(&both, &listener, &bound), ERR_OK);
     SCOPED_FD int client = client_of(&bound);
     assert_int_not_equal(ready_of(listener, POLLER_READ), 0);
 
