@@ -3,7 +3,7 @@
  *
  * Events and keys are literals. Values are integers, literals, or short spans that are escaped and cut, so a value can
  * neither end a line nor start a second one. Secrets and user data have no business here; the types cannot stop that,
- * the reviewer does. Lines longer than LOG_LINE_MAX lose their last fields and say so. Any thread may log. */
+ * so every call is read for it. Lines longer than LOG_LINE_MAX lose their last fields and say so. Any thread may log. */
 #ifndef HAL_BASE_LOG_H
 #define HAL_BASE_LOG_H
 
