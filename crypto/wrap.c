@@ -63,7 +63,7 @@ enum err wrap_key(struct random *random, const struct secret *wrapping, const st
     TRY(buf_reserve(out_wrapped, WRAP_OVERHEAD + plain.len, &at));
     put_u32be(at, scope->version);
     memcpy(at + 4, salt, sizeof(salt));
-    TRY(aead_once_seal(once, SPAN_NONE, plain, at + 4 + SALT_BYTES));
+    TRY(aead_once_seal(once, span_of(info.bytes, info.len), plain, at + 4 + SALT_BYTES));
     buf_commit(out_wrapped, WRAP_OVERHEAD + plain.len);
     return ERR_OK;
 }
@@ -91,7 +91,7 @@ enum err wrap_open(const struct secret *wrapping, const struct wrap_scope *scope
 
     TRY(hkdf_sha256(wrapping, span_of(wrapped.data + 4, SALT_BYTES), span_of(info.bytes, info.len), AEAD_KEY_BYTES, &once));
     TRY(secret_new(wrapped.len - WRAP_OVERHEAD, &key));
-    TRY(aead_once_open(once, SPAN_NONE, sealed, secret_fill(key)));
+    TRY(aead_once_open(once, span_of(info.bytes, info.len), sealed, secret_fill(key)));
     *out_key = TAKE(key);
     return ERR_OK;
 }

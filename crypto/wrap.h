@@ -2,11 +2,12 @@
 /* Keys encrypted by keys.
  *
  *   wrapped = version(4) | salt(32) | ciphertext | tag(16)
- *   key     = HKDF-SHA256(wrapping key, salt, "rowlock wrap" | 0 | len(label)(4) | label | version(4) | context)
- *   AES-256-GCM with that key and an all-zero nonce, no additional data
+ *   scope   = "rowlock wrap" | 0 | len(label)(4) | label | version(4) | context
+ *   key     = HKDF-SHA256(wrapping key, salt, scope)
+ *   AES-256-GCM with that key, an all-zero nonce, and the scope as additional data
  *
  * The salt is random, so each key encrypts one message and there is no nonce that could repeat. The version is that of
- * the wrapping key: it tells the holder which one to take, and is bound by the derivation like label and context. */
+ * the wrapping key: it tells the holder which one to take, and is bound like label and context. */
 #ifndef CRYPTO_WRAP_H
 #define CRYPTO_WRAP_H
 

@@ -11,6 +11,8 @@
 #include "crypto/ct.h"
 #include "crypto/recovery.h"
 #include "crypto/seal.h"
+#include "hal/sim/sim_entropy.h"
+#include "hal/sim/sim_tpm.h"
 #include "tests/lib/swtpm.h"
 
 #define PCR_FIRMWARE 16
@@ -311,6 +313,32 @@ static void two_root_keys_differ(void **state)
     assert_false(ct_equal(secret_reveal(other), secret_reveal(f->root)));
 }
 
+/* The root key that a TPM and a kernel of these seeds give. */
+static struct secret *root_of(uint64_t tpm_seed, uint64_t kernel_seed)
+{
+    struct sim_entropy kernel;
+    struct sim_tpm *tpm = NULL;
+    struct secret *root = NULL;
+
+    sim_entropy_init(&kernel, kernel_seed);
+    assert_int_equal(sim_tpm_new(tpm_seed, &tpm), ERR_OK);
+    assert_int_equal(seal_root_new(sim_tpm_hal(tpm), &kernel.base, GATE_MS, &root), ERR_OK);
+    sim_tpm_free(tpm);
+    return root;
+}
+
+static void a_root_key_is_made_of_both_sources_so_that_either_suffices(void **state UNUSED)
+{
+    SCOPED_SECRET struct secret *root = root_of(1, 1);
+    SCOPED_SECRET struct secret *same = root_of(1, 1);
+    SCOPED_SECRET struct secret *other_tpm = root_of(2, 1);
+    SCOPED_SECRET struct secret *other_kernel = root_of(1, 2);
+
+    assert_true(ct_equal(secret_reveal(root), secret_reveal(same))); /* nothing else is in it */
+    assert_false(ct_equal(secret_reveal(root), secret_reveal(other_tpm)));
+    assert_false(ct_equal(secret_reveal(root), secret_reveal(other_kernel)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(seal_create_refuses_what_it_must_not_seal, setup, teardown),
         cmocka_unit_test_setup_teardown(the_recovery_file_opens_with_its_key_only_and_unchanged_only, setup, teardown),
         cmocka_unit_test_setup_teardown(two_root_keys_differ, setup, teardown),
+        cmocka_unit_test(a_root_key_is_made_of_both_sources_so_that_either_suffices),
     };
 
     return cmocka_run_group_tests_name("crypto_seal", tests, NULL, NULL);

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "crypto/aead_once.h"
 #include "crypto/ct.h"
+#include "crypto/kdf.h"
 #include "crypto/wrap.h"
 
 struct fixture {
@@ -65,6 +67,23 @@ static void a_wrapped_key_opens_with_its_scope(void **state)
     assert_int_equal(open_key(f, &f->scope, buf_all(f->wrapped)), ERR_OK);
     assert_int_equal(wrap_version(buf_all(f->wrapped), &version), ERR_OK);
     assert_int_equal(version, 3);
+}
+
+/* As wrap.h says it, put together by hand. */
+static void a_wrapped_key_is_aes_gcm_with_label_version_and_context_as_additional_data(void **state)
+{
+    struct fixture *const f = *state;
+    const struct span scope = span_lit("rowlock wrap\0\0\0\0\x09table key\0\0\0\x03table 7");
+    const struct span wrapped = buf_all(f->wrapped);
+    const struct span sealed = span_of(wrapped.data + 36, wrapped.len - 36);
+    SCOPED_SECRET struct secret *once = NULL;
+    uint8_t key[32];
+    assert_int_equal(hkdf_sha256(f->wrapping, span_of(wrapped.data + 4, 32), scope, 32, &once), ERR_OK);
+
+    assert_int_equal(aead_once_open(once, SPAN_NONE, sealed, key), ERR_AUTH);
+    assert_int_equal(aead_once_open(once, scope, sealed, key), ERR_OK);
+
+    assert_true(ct_equal(span_array(key), secret_reveal(f->key)));
 }
 
 static void every_flipped_bit_and_every_cut_is_refused(void **state)
@@ -148,6 +167,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_wrapped_key_opens_with_its_scope, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wrapped_key_is_aes_gcm_with_label_version_and_context_as_additional_data,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(every_flipped_bit_and_every_cut_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(another_label_context_version_or_key_does_not_open, setup, teardown),
         cmocka_unit_test_setup_teardown(label_and_context_do_not_run_into_each_other, setup, teardown),
