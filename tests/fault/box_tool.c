@@ -10,6 +10,7 @@
  *                                  then the places are next to the keeper's calls, and its files are unsealed each time
  *     seals <folder>               prints each sealed value: "seal <table> <salt> <kind> <counter> <digest>"
  *     put_old <old> <new> <table>  puts the value of a row as it is in one database into another
+ *     secrets                      prints the root key and all it wraps in the keeper: "secret <name> <hex>"
  *
  * Each command ends with a line "ok ..." or "bad ..."; the exit status is 0 if none was bad. */
 #include "tests/fault/box_tool.h"
@@ -22,7 +23,8 @@
 
 #include "crypto/crypto.h"
 #include "crypto/hash.h"
-#include "firmware/keeper/vault.h"
+#include "crypto/keyring_int.h"
+#include "firmware/keeper/vault_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "storage/store_int.h"
@@ -356,6 +358,27 @@ static bool do_put_old(const char *old_folder, const char *new_folder, const cha
     return true;
 }
 
+/* --- what a thief must not find --- */
+
+static void print_secret(struct span name, const struct secret *key)
+{
+    printf("secret %.*s ", (int)name.len, (const char *)name.data);
+    print_hex(secret_reveal(key));
+    printf("\n");
+}
+
+static bool do_secrets(void)
+{
+    const struct keyring *ring = box.vault->ring;
+
+    print_secret(span_lit("root"), ring->root);
+    for (size_t at = 0; at < ring->count; at++) {
+        print_secret(span_of(ring->entries[at].name, ring->entries[at].name_len), ring->entries[at].key);
+    }
+    printf("ok\n");
+    return true;
+}
+
 /* --- commands --- */
 
 static bool obey(char *line)
@@ -381,6 +404,9 @@ static bool obey(char *line)
     }
     if (count == 4 && strcmp(words[0], "put_old") == 0) {
         return do_put_old(words[1], words[2], words[3]);
+    }
+    if (count == 1 && strcmp(words[0], "secrets") == 0) {
+        return do_secrets();
     }
     must_be(false, "no such command");
     return false;
