@@ -306,15 +306,24 @@ LEAKY := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,leaky_plan sort_leak)
 $(OUT)/asan/rowlock-leaky: $(OUT)/asan/obj/firmware/main.o $(LEAKY) $(OUT)/asan/librowlock.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
+# The program with a keeper that takes its time for each signature: its links.o asks tests/preload/slow_sign.c instead.
+$(OUT)/asan/obj/tests/preload/slow_links.o: $(OUT)/asan/obj/firmware/keeper/links.o
+	@mkdir -p $(@D)
+	@objcopy --redefine-sym identity_sign=slow_sign $< $@
+
+SLOW := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,slow_links slow_sign)
+$(OUT)/asan/rowlock-slow: $(OUT)/asan/obj/firmware/main.o $(SLOW) $(OUT)/asan/librowlock.a
+	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
+
 # The evaluator for tests/reference/compare.py.
 RLS_TOOL := $(OUT)/asan/tests/reference/rls_tool
 $(RLS_TOOL): $(OUT)/asan/obj/tests/reference/rls_tool.o $(OUT)/asan/librowlock.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
--include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(OUT)/asan/obj/tests/preload/sort_leak.d $(OUT)/asan/obj/tests/reference/rls_tool.d
+-include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(patsubst %,$(OUT)/asan/obj/tests/preload/%.d,slow_sign sort_leak) $(OUT)/asan/obj/tests/reference/rls_tool.d
 BLACKBOX_PROGRAMS := $(PROGRAM_asan) \
-	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched rowlock-leaky tests/fault/box_tool))
+	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched rowlock-leaky rowlock-slow tests/fault/box_tool))
 
 # --- tests -----------------------------------------------------------------------------------------------------------
 
