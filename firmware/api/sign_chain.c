@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The steps that do not run on the reactor, each of which goes on where the one before it ended:
+ *
+ *   keeper: pepper -> pool: Argon2id -> what the caller named -> keeper: tokens -> writer -> answer
+ */
+#include "firmware/api/sign_int.h"
+
+#include <string.h>
+
+#include "crypto/ct.h"
+#include "hal/base/fault.h"
+
+#define USER_AGENT_MAX 256
+#define POOL_RETRY_S   2
+
+enum err sign_new(struct api_request *request, struct sign **out_sign)
+{
+    const struct http_exchange *exchange = request->exchange;
+    void *memory = NULL;
+    size_t len = 0;
+
+    TRY(arena_alloc(exchange->arena, sizeof(struct sign), &memory));
+    struct sign *sign = memory;
+    sign->request = request;
+    (void)data_directory(request->api->reader, request->catalog, NULL, &sign->people); /* fills people */
+    if (exchange->peer != NULL) {
+        socket_address_format(exchange->peer, sign->address, &len);
+    }
+    sign->data.address = span_of(sign->address, len);
+    const struct span agent = request->headers.user_agent.value;
+    sign->data.user_agent = span_is_utf8(agent) ? span_cut(agent, USER_AGENT_MAX) : SPAN_NONE;
+    *out_sign = sign;
+    return ERR_OK;
+}
+
+struct span sign_environment(const struct sign *sign)
+{
+    return sign->request->auth.key->environment_id;
+}
+
+/* --- tokens and the writer --- */
+
+static void on_tokens(struct api_token_job *job, enum err err)
+{
+    void *place = (char *)job - offsetof(struct sign, tokens);
+    struct sign *sign = place;
+
+    if (err != ERR_OK) {
+        request_finish(sign->request, err);
+        return;
+    }
+    sign->data.issued_s = sign->tokens.issued_s;
+    sign->data.access_s = sign->tokens.access_s;
+    sign->data.refresh_s = sign->tokens.refresh_s;
+    sign->data.access_token = span_of(sign->tokens.access, sign->tokens.access_len);
+    sign->data.refresh_token = span_of(sign->tokens.refresh, sign->tokens.refresh_len);
+    sha256(sign->data.refresh_token, sign->data.refresh);
+    request_begun(sign->request, request_submit(sign->request, &sign->data));
+}
+
+enum err sign_tokens(struct sign *sign)
+{
+    const struct api_keeper *keeper = &sign->request->api->options.keeper;
+    const struct auth_key *key = sign->request->auth.key;
+
+    sign->tokens.done = on_tokens;
+    sign->tokens.environment_id = key->environment_id;
+    sign->tokens.project_id = key->project_id;
+    sign->tokens.environment = key->environment;
+    sign->tokens.user = sign->data.user_id;
+    sign->tokens.session = sign->data.session_id;
+    return keeper->sign_tokens(keeper->context, &sign->tokens);
+}
+
+enum err sign_new_session(struct sign *sign)
+{
+    auth_uuid_make(sign->request->api->random, sign->session_id);
+    sign->data.session_id = span_array(sign->session_id);
+    sign->tokens.access_s = AUTH_TOKEN_ACCESS_S;
+    sign->tokens.refresh_s = AUTH_TOKEN_REFRESH_S;
+    return sign_tokens(sign);
+}
+
+/* --- hashing --- */
+
+bool sign_hash_is(const struct sign *sign, const struct data_password *password)
+{
+    return ct_equal(span_array(sign->hash.hash), span_array(password->hash));
+}
+
+void sign_keep_hash(const struct sign *sign, struct data_password *out)
+{
+    out->pepper_version = sign->pepper.version;
+    out->cost = sign->hash.cost;
+    memcpy(out->salt, sign->hash.salt, sizeof out->salt);
+    memcpy(out->hash, sign->hash.hash, sizeof out->hash);
+}
+
+static void on_hashed(struct auth_hash_job *job)
+{
+    void *place = (char *)job - offsetof(struct sign, hash);
+    struct sign *sign = place;
+
+    const enum err err = job->err == ERR_OK ? sign->hashed(sign) : job->err;
+    mem_wipe(job->hash, sizeof job->hash);
+    request_begun(sign->request, err);
+}
+
+/* Hashes what the keeper made of the password. */
+static enum err hash(struct sign *sign)
+{
+    struct api_request *request = sign->request;
+    struct auth_hash_job *job = &sign->hash;
+
+    job->done = on_hashed;
+    job->loop = request->exchange->loop;
+    memcpy(job->input, sign->pepper.mac, sizeof job->input);
+    mem_wipe(sign->pepper.mac, sizeof sign->pepper.mac);
+    const enum err err = auth_hash_submit(request->api->options.hashes, job);
+    if (err == ERR_LIMIT) {
+        fault_clear();
+        mem_wipe(job->input, sizeof job->input);
+        const enum err denied = refuse(&request->refusal, REFUSAL_COMMON_UNAVAILABLE, "Too many sign-ins at a time");
+        request->refusal.retry_after_s = POOL_RETRY_S;
+        return denied;
+    }
+    return err;
+}
+
+static void on_peppered(struct api_pepper_job *job, enum err err)
+{
+    void *place = (char *)job - offsetof(struct sign, pepper);
+    struct sign *sign = place;
+
+    request_begun(sign->request, err == ERR_OK ? hash(sign) : err);
+}
+
+static enum err pepper(struct sign *sign, struct span password)
+{
+    const struct api_keeper *keeper = &sign->request->api->options.keeper;
+
+    sign->pepper.done = on_peppered;
+    sha256(password, sign->pepper.digest);
+    return keeper->pepper(keeper->context, &sign->pepper);
+}
+
+enum err sign_hash_new(struct sign *sign, struct span password, enum err (*hashed)(struct sign *sign))
+{
+    sign->hashed = hashed;
+    sign->pepper.version = 0;
+    sign->hash.cost = pwhash_cost_now();
+    random_fill(sign->request->api->random, sign->hash.salt, sizeof sign->hash.salt);
+    return pepper(sign, password);
+}
+
+enum err sign_hash_like(struct sign *sign, struct span password, const struct data_password *like,
+                        enum err (*hashed)(struct sign *sign))
+{
+    sign->hashed = hashed;
+    sign->pepper.version = like->pepper_version;
+    sign->hash.cost = like->cost;
+    memcpy(sign->hash.salt, like->salt, sizeof sign->hash.salt);
+    return pepper(sign, password);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is asked of a request before anything is hashed or written: its fields, and how often. Counters are those of the
+ * one table that all reactors share. Spec: contract 1.9, 5.3. */
+#include "firmware/api/sign_int.h"
+
+#include <string.h>
+
+#include "hal/base/fault.h"
+#include "hal/base/num.h"
+
+#define SIGN_INS_FAILED   5u
+#define ACCOUNT_FAILED    50u
+#define SIGN_INS_WINDOW_S 900u
+#define HOUR_S            3600u
+#define MS_PER_S          1000
+
+/* --- limits --- */
+
+static enum err refuse_often(struct api_request *request, enum refusal_code code, int64_t reset_s)
+{
+    const int64_t left = reset_s - request->now.ms / MS_PER_S;
+    const enum err err = refuse(&request->refusal, code, "Too many attempts (429), please try again later");
+
+    request->refusal.retry_after_s = left < 1 ? 1 : (uint32_t)num_min((size_t)left, HOUR_S);
+    return err;
+}
+
+enum err sign_take(struct api_request *request, struct limits_rule rule, struct span key)
+{
+    struct limits_state state = {0, 0};
+
+    if (limits_take(request->api->options.limits, &rule, key, request->now, &state) == ERR_OK) {
+        return ERR_OK;
+    }
+    fault_clear();
+    return refuse_often(request, REFUSAL_AUTH_TOO_MANY_REQUESTS, state.reset_s);
+}
+
+/* What failed sign-ins are counted for: environment, email and the salt of the password, once with the address and once
+ * for all addresses. A password that was reset has another salt, so nothing is counted against it yet (contract 1.9). An
+ * address without one has a salt of zeros. */
+#define FAILED_KEY_MAX (AUTH_UUID_BYTES + ACCOUNT_EMAIL_MAX + PWHASH_SALT_BYTES + 32)
+struct failed_key {
+    uint8_t bytes[FAILED_KEY_MAX];
+    struct span account;
+    struct span with_address;
+};
+
+static void failed_key_of(const struct sign *sign, struct failed_key *out)
+{
+    const struct span environment = sign_environment(sign);
+    const struct span address = sign->request->headers.auth.address;
+    const size_t address_len = num_min(address.len, 32);
+    size_t at = num_min(environment.len, AUTH_UUID_BYTES);
+
+    memcpy(out->bytes, environment.data, at);
+    memcpy(out->bytes + at, sign->email.text, sign->email.len);
+    at += sign->email.len;
+    memcpy(out->bytes + at, sign->login.password.salt, PWHASH_SALT_BYTES);
+    at += PWHASH_SALT_BYTES;
+    out->account = span_of(out->bytes, at);
+    if (address_len > 0) {
+        memcpy(out->bytes + at, address.data, address_len);
+    }
+    out->with_address = span_of(out->bytes, at + address_len);
+}
+
+static const struct limits_rule failed_sign_ins = {AUTH_LIMIT_SIGN_INS, SIGN_INS_FAILED, SIGN_INS_WINDOW_S};
+static const struct limits_rule failed_account = {AUTH_LIMIT_ACCOUNT, ACCOUNT_FAILED, SIGN_INS_WINDOW_S};
+
+/* Contract 1.9: after that many failures even the right password is refused for the rest of the window. */
+enum err sign_check_lockout(const struct sign *sign)
+{
+    struct api_request *request = sign->request;
+    struct limits *limits = request->api->options.limits;
+    struct limits_state state = {0, 0};
+    struct failed_key key;
+
+    failed_key_of(sign, &key);
+    if (limits_look(limits, &failed_sign_ins, key.with_address, request->now, &state) != ERR_OK) {
+        fault_clear();
+        return refuse_often(request, REFUSAL_AUTH_TOO_MANY_LOGIN_ATTEMPTS, state.reset_s);
+    }
+    if (limits_look(limits, &failed_account, key.account, request->now, &state) != ERR_OK) {
+        fault_clear();
+        return refuse_often(request, REFUSAL_AUTH_ACCOUNT_LOCKED, state.reset_s);
+    }
+    return ERR_OK;
+}
+
+void sign_count_failure(const struct sign *sign)
+{
+    struct api_request *request = sign->request;
+    struct limits *limits = request->api->options.limits;
+    struct limits_state state = {0, 0};
+    struct failed_key key;
+
+    failed_key_of(sign, &key);
+    const enum err here = limits_take(limits, &failed_sign_ins, key.with_address, request->now, &state);
+    const enum err anywhere = limits_take(limits, &failed_account, key.account, request->now, &state);
+    if (here != ERR_OK || anywhere != ERR_OK) {
+        fault_clear(); /* as many as there may be: the next one is refused */
+    }
+}
+
+/* --- fields --- */
+
+enum err sign_refuse_field(struct api_request *request, struct span name, const char *why)
+{
+    return REFUSE_TEXT(&request->refusal, REFUSAL_AUTH_INVALID_REQUEST, name, span_lit(" "), span_str(why));
+}
+
+/* A text that has to be there; anything else in its place, an object of operators for one, is no text. */
+enum err sign_read_text(struct api_request *request, struct span name, struct span *out_text)
+{
+    const struct json_value *value = json_find(request->body, name);
+
+    if (value == NULL || value->type != JSON_STRING || value->as.text.len == 0) {
+        return sign_refuse_field(request, name, "is required and must be a string");
+    }
+    *out_text = value->as.text;
+    return ERR_OK;
+}
+
+enum err sign_read_email(struct sign *sign)
+{
+    struct api_request *request = sign->request;
+    struct span text = SPAN_NONE;
+
+    TRY(sign_read_text(request, span_lit("email"), &text));
+    const enum err err = account_email_read(text, &sign->email);
+    if (err != ERR_OK) {
+        fault_clear();
+        return refuse(&request->refusal, REFUSAL_AUTH_INVALID_EMAIL, "email is not a valid address");
+    }
+    sign->data.email = span_of(sign->email.text, sign->email.len);
+    return ERR_OK;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the routes of sign-in share: a request on its way through keeper, hash pool and writer. A route reads its fields,
+ * looks things up and begins a step; the step calls back, and the last one hands the request to the writer. */
+#ifndef FIRMWARE_API_SIGN_INT_H
+#define FIRMWARE_API_SIGN_INT_H
+
+#include "firmware/api/request_int.h"
+#include "firmware/auth/account.h"
+#include "firmware/data/doc.h"
+#include "firmware/data/people.h"
+#include "hal/socket.h"
+
+/* In the arena of the request. */
+struct sign {
+    struct api_request *request;
+    enum err (*hashed)(struct sign *sign); /* what follows the hash under way */
+    struct account_email email;
+    struct span password;
+    struct data_login login;
+    struct data_people people;
+    struct data_sign data; /* what the writer gets */
+    char user_id[AUTH_UUID_BYTES];
+    char session_id[AUTH_UUID_BYTES];
+    char address[SOCKET_ADDRESS_TEXT_MAX];
+    struct api_pepper_job pepper;
+    struct auth_hash_job hash;
+    struct api_token_job tokens;
+};
+
+/* Of a request whose key was verified, with the client's address and agent. ERR_NO_MEMORY. */
+enum err sign_new(struct api_request *request, struct sign **out_sign) MUST_USE;
+
+/* The id of the API key's environment. */
+struct span sign_environment(const struct sign *sign);
+
+/* --- fields: ERR_DENIED --- */
+
+/* 400 auth/invalid-request: the field and why. */
+enum err sign_refuse_field(struct api_request *request, struct span name, const char *why) MUST_USE;
+
+/* A text that has to be there; anything else in its place, an object of operators for one, is no text. */
+enum err sign_read_text(struct api_request *request, struct span name, struct span *out_text) MUST_USE;
+
+/* `email`, into sign->email and sign->data.email. */
+enum err sign_read_email(struct sign *sign) MUST_USE;
+
+/* --- limits: ERR_DENIED with Retry-After --- */
+
+/* One unit, or 429 auth/too-many-requests. */
+enum err sign_take(struct api_request *request, struct limits_rule rule, struct span key) MUST_USE;
+
+/* Contract 1.9: after that many failures even the right password is refused for the rest of the window. Both ask for
+ * sign->email and sign->login. */
+enum err sign_check_lockout(const struct sign *sign) MUST_USE;
+void sign_count_failure(const struct sign *sign);
+
+/* --- steps. ERR_OK: it is under way, and on the loop's thread what follows it is called or the request is finished with
+ * its error. ERR_DENIED 503: the pool or the keeper has too much to do. --- */
+
+/* Hashes a password: to be kept, with a salt of its own and at today's cost; or as another one was, to compare the two. */
+enum err sign_hash_new(struct sign *sign, struct span password, enum err (*hashed)(struct sign *sign)) MUST_USE;
+enum err sign_hash_like(struct sign *sign, struct span password, const struct data_password *like,
+                        enum err (*hashed)(struct sign *sign)) MUST_USE;
+
+/* In `hashed`: is it the hash of that password; and all of it, to be stored. */
+bool sign_hash_is(const struct sign *sign, const struct data_password *password);
+void sign_keep_hash(const struct sign *sign, struct data_password *out);
+
+/* Has tokens signed for user and session of sign->data, and then hands the request to the writer. The second: for a
+ * session that begins now. */
+enum err sign_tokens(struct sign *sign) MUST_USE;
+enum err sign_new_session(struct sign *sign) MUST_USE;
+
+#endif
