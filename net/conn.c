@@ -198,14 +198,11 @@ static enum err fill_wire(struct conn *conn)
         if (piece.len == 0) {
             return ERR_OK;
         }
-        if (conn->tls == NULL) {
-            TRY(buf_put(conn->group->wire, piece));
-        } else {
-            TRY(tls_write(conn->tls, &io, piece));
-        }
+        const enum err err = conn->tls == NULL ? buf_put(conn->group->wire, piece) : tls_write(conn->tls, &io, piece);
         if (piece.data == conn->group->record) {
             mem_wipe(conn->group->record, piece.len); /* an answer may hold tokens */
         }
+        TRY(err);
     }
     return ERR_OK;
 }
