@@ -18,8 +18,14 @@
 
 _Static_assert(CONFIG_AUTH_HASH_THREADS <= THREADS_MAX, "threads of the pool");
 
+/* The memory of all hashes is dealt out in shares, one for each thread. A hash that was stored when hashes cost more may
+ * need several of them: it collects them while it has the turn, which keeps two such from waiting for each other. */
 struct auth_hash_pool {
     struct queue *queue;
+    struct queue *shares; /* an item for each share that no thread has */
+    struct queue *turn;   /* one item, unless a thread has it */
+    size_t share_count;
+    size_t share_kib;
     size_t count;
     pthread_t threads[THREADS_MAX];
 };
@@ -42,6 +48,36 @@ static void work_on(struct auth_hash_job *job)
     INVARIANT(loop_post(job->loop, &job->post) == ERR_OK); /* the loop has room for every job that can be under way */
 }
 
+static void give(struct queue *items, struct auth_hash_pool *pool)
+{
+    INVARIANT(queue_push(items, pool) == ERR_OK); /* there are never more than at first */
+}
+
+static void take(struct queue *items)
+{
+    void *item = NULL;
+
+    while (queue_wait(items, WAIT_MS, &item) != ERR_OK) {
+        fault_clear(); /* every hash ends, and gives back what it took */
+    }
+}
+
+static void work_within_memory(struct auth_hash_pool *pool, struct auth_hash_job *job)
+{
+    const size_t needed = (job->cost.memory_kib + pool->share_kib - 1) / pool->share_kib;
+    const size_t shares = num_min(needed, pool->share_count);
+
+    take(pool->turn);
+    for (size_t i = 0; i < shares; i++) {
+        take(pool->shares);
+    }
+    give(pool->turn, pool);
+    work_on(job);
+    for (size_t i = 0; i < shares; i++) {
+        give(pool->shares, pool);
+    }
+}
+
 static void *run(void *argument)
 {
     struct auth_hash_pool *const pool = argument;
@@ -54,7 +90,7 @@ static void *run(void *argument)
             return NULL;
         }
         if (err == ERR_OK) {
-            work_on(item);
+            work_within_memory(pool, item);
         }
         fault_clear();
     }
@@ -94,7 +130,15 @@ enum err auth_hash_pool_new(size_t threads, size_t queue, struct auth_hash_pool 
     ENSURE(threads >= 1 && threads <= THREADS_MAX, ERR_RANGE, "threads of the pool");
     TRY(mem_alloc(sizeof *pool, &memory));
     pool = memory;
+    pool->share_count = threads;
+    pool->share_kib = (size_t)CONFIG_AUTH_HASH_MEMORY_MIB * KIB_PER_MIB / threads;
     TRY(queue_new(queue, &pool->queue));
+    TRY(queue_new(threads, &pool->shares));
+    TRY(queue_new(1, &pool->turn));
+    for (size_t i = 0; i < threads; i++) {
+        give(pool->shares, pool);
+    }
+    give(pool->turn, pool);
     TRY(start_threads(pool, threads));
     *out_pool = TAKE(pool);
     return ERR_OK;
@@ -112,6 +156,8 @@ void auth_hash_pool_free(struct auth_hash_pool *pool)
         INVARIANT(pthread_join(pool->threads[i], NULL) == 0);
     }
     queue_free(pool->queue);
+    queue_free(pool->shares);
+    queue_free(pool->turn);
     mem_free(pool);
 }
 

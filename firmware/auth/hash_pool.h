@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Password hashes on threads of their own: few of them, with a bounded queue, so that a flood of sign-ins takes neither
- * the reactors nor the memory. Each thread takes the memory of one hash while it works, and the configuration bounds the
- * sum. */
+ * the reactors nor the memory. The configuration bounds the memory of all hashes that are under way, whatever each of them
+ * costs; one that needs more than all of it runs alone. */
 #ifndef FIRMWARE_AUTH_HASH_POOL_H
 #define FIRMWARE_AUTH_HASH_POOL_H
 
