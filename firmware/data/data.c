@@ -237,6 +237,7 @@ static void after_commit(void *context)
         snapshot_publish(data->cell, catalog_snapshot(catalog_ref(data->current)));
         people_drop_keys(data, before, data->current);
     }
+    data->keys_made = false;
 }
 
 static void after_abort(void *context)
@@ -245,6 +246,7 @@ static void after_abort(void *context)
 
     data->people_changed = false;
     catalog_unref(TAKE(data->working));
+    people_drop_unnamed_keys(data);
 }
 
 /* --- opening --- */

@@ -41,6 +41,7 @@ struct data {
     struct catalog *working; /* what the transaction under way makes of it, or NULL */
     struct catalog *base;    /* what `working` was before the operation under way; not a reference */
     bool people_changed; /* by the transaction under way: users or sessions */
+    bool keys_made;      /* by the keeper, for the transaction under way: token keys of a new environment */
     atomic_ullong generation; /* of users and sessions, for all threads; see struct auth_people */
     struct mono_time next_use_flush;
     struct arena *writer_arena; /* holds regex */

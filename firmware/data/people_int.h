@@ -191,6 +191,9 @@ enum err people_forget(struct data_txn *txn, const struct catalog_people *where)
 /* After a commit: destroys the token keys of the environments that `before` has and `after` has not. */
 void people_drop_keys(struct data *data, const struct catalog *before, const struct catalog *after);
 
+/* After a transaction that was given up: the same for keys that it had the keeper make. */
+void people_drop_unnamed_keys(struct data *data);
+
 /* At start: is no row of a user, session or account older than the last commit, or gone? Reads all of them; see
  * store_verify. ERR_ROLLBACK; ERR_DAMAGED: a table is gone. */
 enum err people_verify(const struct catalog *catalog, struct store_snap *snap) MUST_USE;

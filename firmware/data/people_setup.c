@@ -75,11 +75,13 @@ enum err people_make(struct data_txn *txn, struct span environment_id, const str
     struct catalog_people made = *have;
     struct data_token_keys keys = {.count = 0};
 
-    TRY(txn->data->keys.token_keys(txn->data->keys.context, environment_id, &keys));
     json_out_name(out, span_lit("stores"));
     json_out_object(out);
     TRY(make_tables(txn, &made, out));
     json_out_object_end(out);
+    /* After the tables: what fails from here on gives the transaction up, and with it the keys. */
+    txn->data->keys_made = true;
+    TRY(txn->data->keys.token_keys(txn->data->keys.context, environment_id, &keys));
     write_keys(out, &keys);
     return ERR_OK;
 }
@@ -114,6 +116,34 @@ void people_drop_keys(struct data *data, const struct catalog *before, const str
             drop_keys(data, record->id);
         }
     }
+}
+
+/* Drops the keys of every environment that is not there. */
+static enum err sweep(struct data *data)
+{
+    char id[DATA_TOKEN_ID_BYTES] = {0};
+    struct span after = SPAN_NONE;
+
+    for (;;) { /* ends: ids only grow */
+        const enum err err = data->keys.token_next(data->keys.context, after, id);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return ERR_OK;
+        }
+        TRY(err);
+        after = span_array(id);
+        if (catalog_environment(data->current, after) == NULL) {
+            drop_keys(data, after);
+        }
+    }
+}
+
+void people_drop_unnamed_keys(struct data *data)
+{
+    if (data->keys_made && sweep(data) != ERR_OK) {
+        log_fault(LOG_WARN, "token_keys_not_destroyed"); /* the next start does it */
+    }
+    data->keys_made = false;
 }
 
 /* --- at start --- */
@@ -206,26 +236,6 @@ static enum err prepare_one(struct data_txn *txn, const struct catalog_environme
     return rewrite(txn, environment);
 }
 
-/* Environments that are gone, and whose keys a crash left behind. */
-static enum err sweep(struct data *data)
-{
-    char id[DATA_TOKEN_ID_BYTES] = {0};
-    struct span after = SPAN_NONE;
-
-    for (;;) { /* ends: ids only grow */
-        const enum err err = data->keys.token_next(data->keys.context, after, id);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
-        }
-        TRY(err);
-        after = span_array(id);
-        if (catalog_environment(data->current, after) == NULL) {
-            drop_keys(data, after);
-        }
-    }
-}
-
 static void sealer_free_scoped(struct store_sealer **sealer)
 {
     store_sealer_free(*sealer);
@@ -257,6 +267,7 @@ enum err people_prepare(struct data *data, struct random *random)
     SCOPED(txn_abort_scoped) struct store_txn *txn = NULL;
     bool changed = false;
 
+    TRY(sweep(data)); /* first: the keys of environments that are gone may take the room of those to come */
     TRY(store_sealer_new(data->store, random, &sealer));
     TRY(store_txn_begin(sealer, &txn));
     data->base = NULL; /* the first change makes the working catalogue, all others go on with it */
@@ -266,5 +277,5 @@ enum err people_prepare(struct data *data, struct random *random)
         catalog_unref(data->current);
         data->current = TAKE(data->working);
     }
-    return sweep(data);
+    return ERR_OK;
 }

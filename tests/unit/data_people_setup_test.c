@@ -116,6 +116,48 @@ static void users_that_nobody_touched_pass_the_check_at_start(void **state)
     assert_int_equal(api_user_me(box, &user)->status, 200);
 }
 
+static enum err (*make_token_keys)(void *context, struct span environment_id, struct data_token_keys *out_keys);
+
+static enum err token_keys_whose_answer_is_lost(void *context, struct span environment_id,
+                                                struct data_token_keys *out_keys)
+{
+    TRY(make_token_keys(context, environment_id, out_keys));
+    FAIL(ERR_TIMEOUT, "the keeper of a test", 0);
+}
+
+static void an_environment_that_could_not_be_made_leaves_no_token_key(void **state)
+{
+    struct api_box *box = *state;
+    const size_t before = box->environment_count;
+    make_token_keys = box->data->keys.token_keys;
+    box->data->keys.token_keys = token_keys_whose_answer_is_lost;
+
+    const struct api_answer *answer =
+        api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"staging\"}");
+
+    assert_int_equal(answer->status, 503);
+    assert_int_equal(box->environment_count, before);
+}
+
+/* As many keys as the keeper has room for, of which all but one are nobody's: there is room for the one that is missing. */
+static void keys_of_environments_that_are_gone_make_room_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct data_token_keys keys;
+    char id[DATA_TOKEN_ID_BYTES];
+    const struct data_keys keeper = box->data->keys;
+    memcpy(id, box->environments[0].id, sizeof id);
+    api_box_close(box);
+    assert_int_equal(keeper.token_drop(keeper.context, span_array(id)), ERR_OK);
+    while (box->environment_count < API_BOX_ENVIRONMENTS_MAX) {
+        auth_uuid_make(box->random, id);
+        assert_int_equal(keeper.token_keys(keeper.context, span_array(id), &keys), ERR_OK);
+    }
+
+    assert_int_equal(api_box_open(box), ERR_OK);
+    assert_int_equal(box->environment_count, 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
@@ -125,6 +167,8 @@ int main(void)
         T(attack_19_a_session_that_was_ended_put_back_is_found_at_start),
         T(attack_19_an_account_that_was_withdrawn_put_back_is_found_at_start),
         T(attack_19_a_policy_from_before_it_was_narrowed_put_back_is_found_at_start),
+        T(an_environment_that_could_not_be_made_leaves_no_token_key),
+        T(keys_of_environments_that_are_gone_make_room_at_start),
         T(users_that_nobody_touched_pass_the_check_at_start),
     };
 
