@@ -251,7 +251,6 @@ static void look_at_owner_limit(struct lint *lint, const struct rls_settings *se
 void policy_lint_write(struct json_out *out, const struct catalog_table *table, enum rls_preset preset)
 {
     const struct rls_settings settings = rls_policy_settings(table->policy, preset);
-    const uint32_t bits = rls_policy_warnings(table->policy, preset);
     struct lint lint = {
         .out = out, .table = table, .rls = {.name = table->record.name, .policy = table->policy, .preset = preset}};
 
@@ -259,6 +258,7 @@ void policy_lint_write(struct json_out *out, const struct catalog_table *table, 
     for (size_t i = 0; i < lint.role_count; i++) {
         lint.roles[i] = rls_role_name(table->policy, i);
     }
+    const uint32_t bits = rls_policy_warnings(&lint.rls);
     for (uint32_t bit = 1; bit != 0; bit <<= 1) {
         if ((bits & bit) != 0) {
             warn(&lint, span_str(rls_warning_text(bit)));

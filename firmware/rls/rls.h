@@ -205,14 +205,6 @@ uint32_t rls_policy_settings_set(const struct rls_policy *policy);
 const char *rls_op_name(enum rls_op op);
 const char *rls_subject_name(enum rls_subject subject);
 
-/* What an author of a policy should look at again, as far as it shows without the schema: a set of bits, and a sentence
- * "code: text" for one bit. Contract 6, PUT policy. */
-#define RLS_WARN_GUEST_BROADER 0x1u /* guests have a right that users do not have */
-#define RLS_WARN_GUEST_WRITES  0x2u /* guests may create, update or delete */
-#define RLS_WARN_UNCONFIGURED  0x4u /* nothing configured: the default matrix lets every key read */
-uint32_t rls_policy_warnings(const struct rls_policy *policy, enum rls_preset preset);
-const char *rls_warning_text(uint32_t bit);
-
 /* --- binding ----------------------------------------------------------------------------------------------------- */
 
 /* A table as the evaluator sees it; all borrowed. */
@@ -221,6 +213,14 @@ struct rls_table {
     const struct rls_policy *policy; /* NULL: nothing configured */
     enum rls_preset preset;          /* of the project */
 };
+
+/* What the author of a table's policy should look at again, as far as it shows without the schema: a set of bits, and a
+ * sentence "code: text" for one bit. Contract 6, PUT policy. */
+#define RLS_WARN_GUEST_BROADER 0x1u /* guests have a right that users do not have */
+#define RLS_WARN_GUEST_WRITES  0x2u /* guests may create, update or delete */
+#define RLS_WARN_UNCONFIGURED  0x4u /* nothing configured, and the default matrix lets every key read */
+uint32_t rls_policy_warnings(const struct rls_table *table);
+const char *rls_warning_text(uint32_t bit);
 
 /* What expressions ask of a requester. */
 struct rls_facts {

@@ -5,18 +5,17 @@
 
 #include "firmware/rls/rls_int.h"
 
-uint32_t rls_policy_warnings(const struct rls_policy *policy, enum rls_preset preset)
+uint32_t rls_policy_warnings(const struct rls_table *table)
 {
-    const struct rls_table table = {.name = span_lit("t"), .policy = policy, .preset = preset};
     const struct rls_who guest = {.group = RLS_GUEST};
     const struct rls_who user = {.group = RLS_USER, .id = span_lit("u")};
     struct rls_bound as_guest;
     struct rls_bound as_user;
     uint32_t warnings = 0;
-    rls_bind(&table, &guest, &as_guest);
-    rls_bind(&table, &user, &as_user);
-    if (!rls_policy_says_anything(policy)) {
-        return as_guest.settings.require_explicit ? 0 : RLS_WARN_UNCONFIGURED;
+    rls_bind(table, &guest, &as_guest);
+    rls_bind(table, &user, &as_user);
+    if (!rls_policy_says_anything(table->policy)) {
+        return rls_decide(&as_guest, RLS_READ).verdict == RLS_ALLOW ? RLS_WARN_UNCONFIGURED : 0;
     }
     for (unsigned int op = 0; op < RLS_OPS; op++) {
         const bool may = rls_decide(&as_guest, (enum rls_op)op).verdict == RLS_ALLOW;

@@ -132,6 +132,12 @@ def test_a_unique_index_that_comes_later_is_warned_about_as_one_that_was_there(a
     assert "unique-column-hidden" not in names(late.indexes(remove=["one_mail"]))
 
 
+def test_a_system_table_without_a_policy_is_closed_and_not_warned_about(app):
+    made = app.sk.post("/v1/admin/tables", {"tableName": app.name("_s"), "schema": {}, "system": True})
+
+    assert made.status == 201 and names(made) == []
+
+
 def test_warnings_name_the_column(app):
     table = app.table(SCHEMA)
 
