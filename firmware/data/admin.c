@@ -19,6 +19,9 @@ enum err data_txn_table(struct data_txn *txn, struct data_call *call, const stru
 {
     const struct catalog_record *record = catalog_find(data_txn_catalog(txn), CATALOG_TABLE, call->table);
 
+    if (rls_table_is_built_in(call->table)) { /* those have no id but their name */
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A built-in table cannot be changed or deleted");
+    }
     if (record == NULL || !span_equal(record->parent, txn->environment->record.id)) {
         return refuse(&call->refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such table");
     }

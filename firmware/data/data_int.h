@@ -196,7 +196,8 @@ enum err data_txn_admin(struct data_txn *txn, struct data_call *call) MUST_USE;
 /* The table of that id, as a reading administrator sees it. ERR_DENIED common/not-found. */
 enum err admin_table(const struct data_admin *admin, struct span id, const struct catalog_table **out_table) MUST_USE;
 
-/* The table of the path, if it is the environment's of the key. ERR_DENIED common/not-found. */
+/* The table of the path, if it is the environment's of the key, for a change of it. ERR_DENIED common/not-found, or
+ * auth/forbidden for a built-in one. */
 enum err data_txn_table(struct data_txn *txn, struct data_call *call, const struct catalog_table **out_table) MUST_USE;
 
 /* Does the body name another project or environment than the key's? ERR_DENIED. */

@@ -310,6 +310,18 @@ def test_a_table_is_dropped_only_with_its_name(app, body):
     assert table.read(row["id"]).json == row
 
 
+@pytest.mark.parametrize("name", ["users", "accounts", "sessions", "files"])
+def test_a_built_in_table_is_not_dropped_and_not_changed(app, name):
+    path = f"{TABLES}/{name}"
+
+    answers = [app.sk.delete(path, {"confirmName": name}), app.sk.patch(path, {"permissions": {"guest": {"read": True}}}),
+               app.sk.put(f"{path}/policy", {}), app.sk.post(f"{path}/fields", {}), app.sk.post(f"{path}/indexes", {}),
+               app.sk.post(f"{path}/schema/rollback", {"version": 1})]
+
+    assert [error(answer) for answer in answers] == [FORBIDDEN] * 6
+    assert error(app.sk.delete(f"{TABLES}/{name}s", {"confirmName": name})) == NOT_FOUND
+
+
 def test_a_dropped_table_is_gone_and_its_name_may_be_taken_again(app):
     table = app.table({"old": {"bsonType": "int"}})
     row = table.add({"old": 1})
