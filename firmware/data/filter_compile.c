@@ -102,9 +102,9 @@ static bool is_date_field(const struct schema *schema, struct span name)
            (field != NULL && field->type == SCHEMA_DATE);
 }
 
-/* --- the requester's id --- */
+/* --- what a value holds --- */
 
-/* What nests inside a value: the walk that looks for VALUE_USER and for what nests too deep. */
+/* What nests inside a value: the walk that looks for what has a meaning and for what nests too deep. */
 struct level {
     const struct json_value *container;
     size_t next;
@@ -125,29 +125,50 @@ static bool is_container(const struct json_value *value)
     return value->type == JSON_ARRAY || value->type == JSON_OBJECT;
 }
 
-/* Is VALUE_USER the value or anywhere in it? The value is shallow, or the filter is refused in any case. */
-static bool names_user(const struct json_value *value)
+static bool is_dollar(struct span name)
 {
+    return name.len > 0 && name.data[0] == '$';
+}
+
+static bool has_operator(const struct json_value *operand)
+{
+    bool found = false;
+    for (size_t i = 0; operand->type == JSON_OBJECT && i < operand->as.object.count; i++) {
+        found = found || is_dollar(operand->as.object.members[i].name);
+    }
+    return found;
+}
+
+/* What a value holds, itself or anywhere in it. */
+struct sight {
+    bool user;      /* VALUE_USER */
+    bool operators; /* names that begin with $ */
+};
+
+/* The value is shallow, or the filter is refused in any case. */
+static struct sight look_into(const struct json_value *value)
+{
+    struct sight sight = {value_is_user(value), has_operator(value)};
     struct level levels[FILTER_DEPTH_MAX];
     size_t depth = 0;
-    bool found = value_is_user(value);
     if (is_container(value)) {
         levels[0] = (struct level){value, 0};
         depth = 1;
     }
-    while (depth > 0 && !found) {
+    while (depth > 0) {
         const struct json_value *child = next_child(&levels[depth - 1]);
         if (child == NULL) {
             depth--;
             continue;
         }
-        found = value_is_user(child);
+        sight.user = sight.user || value_is_user(child);
+        sight.operators = sight.operators || has_operator(child);
         if (is_container(child) && depth < FILTER_DEPTH_MAX) {
             levels[depth] = (struct level){child, 0};
             depth++;
         }
     }
-    return found;
+    return sight;
 }
 
 /* --- operands --- */
@@ -323,12 +344,16 @@ static enum err add_clause(struct compiler *c, enum filter_op op, const struct j
                            const struct json_value *options)
 {
     struct filter_clause clause = {.op = op};
-    clause.of_user = c->scope->kind == FILTER_OF_POLICY && names_user(operand);
+    const struct sight sight = look_into(operand);
+    clause.of_user = c->scope->kind == FILTER_OF_POLICY && sight.user;
     if (c->filter->clause_count == c->clause_room) {
         return refuse(c, "is one condition too many: a query may have 64");
     }
     if (filter_field(c->scope->schema, c->name, &clause.field) != ERR_OK) {
         return refuse(c, "is not a field name");
+    }
+    if (sight.operators) {
+        return refuse(c, "has an operator inside a value; name what is nested with dots");
     }
     if (c->scope->kind == FILTER_OF_CLIENT) {
         guard_clause(c, &clause);
@@ -358,11 +383,6 @@ static const struct {
     {"$contains", FILTER_CONTAINS},
 };
 
-static bool is_dollar(struct span name)
-{
-    return name.len > 0 && name.data[0] == '$';
-}
-
 /* An object of operators, such as {"$gte":1,"$lt":5}. */
 static enum err compile_operators(struct compiler *c, const struct json_value *object)
 {
@@ -386,15 +406,6 @@ static enum err compile_operators(struct compiler *c, const struct json_value *o
         TRY(add_clause(c, operators[at].op, &member->value, options));
     }
     return ERR_OK;
-}
-
-static bool has_operator(const struct json_value *operand)
-{
-    bool found = false;
-    for (size_t i = 0; operand->type == JSON_OBJECT && i < operand->as.object.count; i++) {
-        found = found || is_dollar(operand->as.object.members[i].name);
-    }
-    return found;
 }
 
 static enum err compile_member(struct compiler *c, const struct json_member *member)

@@ -142,6 +142,7 @@ REFUSED = {
     "digit_first": {"1a": 1}, "two_dots": {"a..b": 1}, "dot_last": {"a.": 1}, "dot_first": {".a": 1},
     "space": {"a b": 1}, "dollar_inside": {"a.$b": 1},
     "underscore": {"_x": 1}, "unknown_operator": {"n": {"$foo": 1}}, "not": {"n": {"$not": 1}},
+    "nested_operator": {"o": {"p": {"$gt": 0}}}, "operator_in_eq": {"o": {"$eq": {"$gt": 0}}}, "in_list": {"t": [{"$gt": 0}]},
     "elemMatch": {"t": {"$elemMatch": {}}}, "size": {"t": {"$size": 1}},
     "mixed": {"n": {"$gt": 1, "x": 2}}, "in_scalar": {"n": {"$in": 1}}, "in_null": {"n": {"$in": None}},
     "in_object": {"n": {"$in": [{}]}}, "in_array": {"n": {"$in": [[1]]}},
