@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The states of a box from outside: locked, unlocked, without a TPM, failed; PIN, recovery key and damage."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -110,9 +111,9 @@ def test_unlocking_an_operational_box_is_refused(box):
 
 
 def test_a_box_without_a_tpm_says_so_over_tls(tmp_path):
-    with subprocess.Popen(
+    with open(tmp_path / "console", "wb") as console, subprocess.Popen(
             [PROGRAM, "serve", "--data", str(tmp_path / "data"), "--tcti", "swtpm:path=/nonexistent", "--port", "0",
-             "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+             "--json"], stdout=subprocess.PIPE, stderr=console) as program:
         try:
             port = int(json.loads(program.stdout.readline())["url"].rsplit(":", 1)[1])
             context = ssl.create_default_context()
@@ -124,7 +125,10 @@ def test_a_box_without_a_tpm_says_so_over_tls(tmp_path):
             answer = json.loads(connection.getresponse().read())
             connection.request("GET", "/v1/data/posts")
             data = connection.getresponse().status
+            shown = hashlib.sha256(connection.sock.getpeercert(binary_form=True)).hexdigest()
 
+            told = [json.loads(line) for line in (tmp_path / "console").read_text().splitlines()]
+            assert [line["sha256"] for line in told if line["event"] == "ephemeral_certificate"] == [shown]
             assert answer["state"] == "unprovisioned" and answer["reason"] == "tpm-missing"
             assert data == 503
         finally:
@@ -148,7 +152,7 @@ def test_a_pin_that_cannot_be_one_does_not_make_a_box_without(tmp_path, pin):
     assert not (tmp_path / "data").exists()
 
 
-def test_a_pin_is_asked_for_at_each_start_and_over_the_network(make_box):
+def test_a_pin_is_asked_for_at_each_start_of_box_or_keeper_and_over_the_network(make_box):
     box = make_box(pin="1234-abcd")
     assert box.state()["state"] == "operational"
     box.restart(pin="1234-abcd")
