@@ -88,13 +88,19 @@ static enum err read_nested(struct reader *reader, enum row_type type, struct ro
     return ERR_OK;
 }
 
+static inline int64_t integer_of(uint64_t zigzag)
+{
+    const int64_t magnitude = (int64_t)(zigzag >> 1);
+
+    return (zigzag & 1) == 0 ? magnitude : -magnitude - 1;
+}
+
 static inline enum err read_int(struct reader *reader, struct row_value *out_value)
 {
     uint64_t zigzag = 0;
 
     TRY(read_varint(reader, &zigzag));
-    const int64_t magnitude = (int64_t)(zigzag >> 1);
-    *out_value = (struct row_value){.type = ROW_INT, .integer = (zigzag & 1) == 0 ? magnitude : -magnitude - 1};
+    *out_value = (struct row_value){.type = ROW_INT, .integer = integer_of(zigzag)};
     return ERR_OK;
 }
 
@@ -215,46 +221,53 @@ enum err row_iter_next(struct row_iter *iter, struct row_member *out_member)
     return ERR_OK;
 }
 
-/* How many bytes at the front are columns before the one asked for, as far as they are short texts and small numbers,
- * which most columns are: two bytes of id, the type, one byte of length or number. Whatever else comes stops it. */
-static size_t pass_short_columns(struct span columns, uint16_t asked)
-{
-    const uint8_t *const data = columns.data;
-    size_t at = 0;
+#define SHORT_HEAD 4 /* two bytes of id, the type, one byte of length or number */
 
-    while (columns.len - at >= 4) {
-        const uint16_t column = (uint16_t)(data[at] << 8 | data[at + 1]);
-        const bool text = data[at + 2] == ROW_TAG_STRING;
-        const size_t len = 4 + (text ? (size_t)data[at + 3] : 0);
-        if (column == asked || column == ROW_COLUMN_EXTRA || data[at + 3] >= VARINT_MORE ||
-            !(text || data[at + 2] == ROW_TAG_INT) || len > columns.len - at) {
+/* Is the column asked for the next but for short texts and small numbers, which most columns are, and one itself? Whatever
+ * else comes ends the search: there the reader then stands, and has not passed the one asked for. */
+static inline bool find_short(struct reader *columns, uint16_t asked, struct row_value *out_value)
+{
+    const uint8_t *head = columns->rest.data;
+    size_t left = columns->rest.len;
+
+    while (left >= SHORT_HEAD) {
+        const uint16_t column = (uint16_t)(head[0] << 8 | head[1]);
+        const bool text = head[2] == ROW_TAG_STRING;
+        const size_t len = SHORT_HEAD + (text ? (size_t)head[3] : 0);
+        if (column == ROW_COLUMN_EXTRA || head[3] >= VARINT_MORE || !(text || head[2] == ROW_TAG_INT) || len > left) {
             break;
         }
-        at += len;
+        if (column == asked && asked != ROW_COLUMN_NONE) {
+            *out_value = text ? (struct row_value){.type = ROW_STRING, .bytes = {head + SHORT_HEAD, head[3]}}
+                              : (struct row_value){.type = ROW_INT, .integer = integer_of(head[3])};
+            return true;
+        }
+        head += len;
+        left -= len;
     }
-    return at;
+    columns->rest = span_of(head, left);
+    return false;
 }
 
-/* A stored column by id, or the extra of that name; ROW_MISSING if there is neither. */
-static enum err find_column(const struct row *row, const struct row_field *field, struct row_value *out_value)
+/* A stored column by id, or the extra of that name, among those that the reader has not passed; ROW_MISSING if there is
+ * neither. */
+static enum err find_column(struct reader *reader, const struct row_field *field, struct row_value *out_value)
 {
-    const size_t passed = pass_short_columns(row->columns, field->column);
-    struct reader reader = reader_of(span_of(row->columns.data + passed, row->columns.len - passed));
     struct row_value value;
 
-    while (reader.rest.len > 0) {
+    while (reader->rest.len > 0) {
         uint16_t column = ROW_COLUMN_NONE;
         struct span name = SPAN_NONE;
-        TRY(read_u16(&reader, &column));
+        TRY(read_u16(reader, &column));
         if (column == ROW_COLUMN_EXTRA) {
-            TRY(read_name(&reader, &name));
+            TRY(read_name(reader, &name));
         }
         const bool declared = field->column != ROW_COLUMN_NONE && column == field->column;
         const bool extra = column == ROW_COLUMN_EXTRA && field->name.len > 0 && span_equal(name, field->name);
         if (declared || extra) {
-            return read_value(&reader, out_value);
+            return read_value(reader, out_value);
         }
-        TRY(read_value(&reader, &value));
+        TRY(read_value(reader, &value));
     }
     *out_value = (struct row_value){.type = ROW_MISSING};
     return ERR_OK;
@@ -333,6 +346,11 @@ static struct row_value id_value(const struct row *row, char *id_text)
     return (struct row_value){.type = ROW_STRING, .bytes = span_of(id_text, ROW_ID_TEXT_BYTES)};
 }
 
+static inline bool is_system(uint16_t column)
+{
+    return column >= ROW_COLUMN_ID && column <= ROW_COLUMN_UPDATED_AT;
+}
+
 static void read_system(const struct row *row, uint16_t column, char *id_text, struct row_value *out_value)
 {
     if (column == ROW_COLUMN_CREATED_BY) {
@@ -346,24 +364,28 @@ static void read_system(const struct row *row, uint16_t column, char *id_text, s
     }
 }
 
-static inline enum err find_top(const struct row *row, const struct row_field *field, char *id_text,
-                                struct row_value *out_value)
+/* The field in another way than row_find() tries first; the reader has passed none that it could be. */
+static enum err find_else(const struct row *row, const struct row_field *field, struct reader *columns, char *id_text,
+                          struct row_value *out_value)
 {
-    if (field->column >= ROW_COLUMN_ID && field->column <= ROW_COLUMN_UPDATED_AT) {
-        read_system(row, field->column, id_text, out_value);
-        return ERR_OK;
+    struct row_value value;
+
+    if (is_system(field->column)) {
+        read_system(row, field->column, id_text, &value);
+    } else {
+        TRY(find_column(columns, field, &value));
     }
-    return find_column(row, field, out_value);
+    return row_find_in(&value, field->path, out_value);
 }
 
 enum err row_find(const struct row *row, const struct row_field *field, char id_text[ROW_ID_TEXT_BYTES],
                   struct row_value *out_value)
 {
-    struct row_value value;
+    const bool plain = field->path.len == 0 && !is_system(field->column);
+    struct reader columns = reader_of(row->columns);
 
-    if (field->path.len == 0) {
-        return find_top(row, field, id_text, out_value);
+    if (plain && find_short(&columns, field->column, out_value)) {
+        return ERR_OK;
     }
-    TRY(find_top(row, field, id_text, &value));
-    return row_find_in(&value, field->path, out_value);
+    return find_else(row, field, &columns, id_text, out_value);
 }
