@@ -8,74 +8,81 @@
 #include "firmware/rls/rls_int.h"
 #include "hal/base/num.h"
 
-struct values {
-    bool alone; /* with self=false */
-    bool owned; /* with self=true */
+/* What holds for self=false in one bit and for self=true in the other, so that & and | are AND and OR of both at once. */
+#define NEVER  0u
+#define OWNED  2u
+#define ALWAYS 3u
+
+enum state {
+    BEFORE_TERM, /* an atom must come */
+    IN_TERM,
+    ENDED,
+    BROKEN, /* for good */
 };
 
 struct machine {
-    struct values any;  /* some term so far holds */
-    struct values term; /* all atoms so far of this term hold */
-    bool atoms;         /* it has one */
-    bool ended;
-    bool broken;
+    enum state state;
+    unsigned int any;  /* what some term so far says */
+    unsigned int term; /* what all atoms so far of this term say */
 };
 
-/* false: the byte is no atom. */
-static bool atom_values(uint8_t code, const struct rls_facts *facts, struct values *out_values)
+static inline unsigned int always_if(bool holds)
 {
-    const size_t role = code & RLS_ROLE_MASK;
-    bool alone = false;
-    bool known = true;
-    if ((code & RLS_CODE_ROLE) != 0) {
-        alone = (facts->roles[role / 64] >> (role % 64) & 1) != 0;
-        known = role < facts->role_count;
-    } else if (code == RLS_CODE_ANYBODY) {
-        alone = true;
-    } else if (code == RLS_CODE_USER) {
-        alone = facts->user;
-    } else if (code == RLS_CODE_ADMIN) {
-        alone = facts->admin;
-    } else if (code == RLS_CODE_ANY_ROLE) {
-        alone = facts->any_role;
-    } else {
-        known = code == RLS_CODE_SELF;
-    }
-    *out_values = (struct values){alone, alone || code == RLS_CODE_SELF};
-    return known;
+    return holds ? ALWAYS : NEVER;
 }
 
-static void step(struct machine *machine, uint8_t code, const struct rls_facts *facts)
+/* false: the byte is no atom. */
+static inline bool atom_value(uint8_t code, const struct rls_facts *facts, unsigned int *out_value)
 {
-    struct values atom;
-    machine->broken = machine->broken || machine->ended;
+    const size_t role = code & RLS_ROLE_MASK;
+    *out_value = NEVER;
+    if ((code & RLS_CODE_ROLE) != 0) {
+        *out_value = always_if((facts->roles[role / 64] >> (role % 64) & 1) != 0);
+        return role < facts->role_count;
+    }
+    if (code == RLS_CODE_ANYBODY) {
+        *out_value = ALWAYS;
+    } else if (code == RLS_CODE_USER) {
+        *out_value = always_if(facts->user);
+    } else if (code == RLS_CODE_ADMIN) {
+        *out_value = always_if(facts->admin);
+    } else if (code == RLS_CODE_ANY_ROLE) {
+        *out_value = always_if(facts->any_role);
+    } else if (code == RLS_CODE_SELF) {
+        *out_value = OWNED;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static inline void step(struct machine *machine, uint8_t code, const struct rls_facts *facts)
+{
+    unsigned int atom = NEVER;
     if (code == RLS_CODE_OR || code == RLS_CODE_END) {
-        machine->broken = machine->broken || !machine->atoms;
-        machine->ended = machine->ended || code == RLS_CODE_END;
-        machine->any.alone = machine->any.alone || machine->term.alone;
-        machine->any.owned = machine->any.owned || machine->term.owned;
-        machine->term = (struct values){true, true};
-        machine->atoms = false;
+        const enum state behind = code == RLS_CODE_END ? ENDED : BEFORE_TERM;
+        machine->state = machine->state == IN_TERM ? behind : BROKEN;
+        machine->any |= machine->term;
+        machine->term = ALWAYS;
         return;
     }
-    machine->broken = !atom_values(code, facts, &atom) || machine->broken;
-    machine->term.alone = machine->term.alone && atom.alone;
-    machine->term.owned = machine->term.owned && atom.owned;
-    machine->atoms = true;
+    const bool in_place = machine->state == BEFORE_TERM || machine->state == IN_TERM;
+    machine->state = atom_value(code, facts, &atom) && in_place ? IN_TERM : BROKEN;
+    machine->term &= atom;
 }
 
 enum rls_verdict rls_evaluate(struct span program, const struct rls_facts *facts)
 {
-    struct machine machine = {.term = {true, true}, .broken = program.len > RLS_PROGRAM_MAX};
+    struct machine machine = {.state = program.len > RLS_PROGRAM_MAX ? BROKEN : BEFORE_TERM, .term = ALWAYS};
     const size_t steps = num_min(program.len, RLS_PROGRAM_MAX);
     for (size_t i = 0; i < steps; i++) {
         step(&machine, program.data[i], facts);
     }
-    if (machine.broken || !machine.ended) {
+    if (machine.state != ENDED) {
         return RLS_DENY;
     }
-    if (machine.any.alone) {
+    if (machine.any == ALWAYS) {
         return RLS_ALLOW;
     }
-    return machine.any.owned ? RLS_OWNER : RLS_DENY;
+    return machine.any == OWNED ? RLS_OWNER : RLS_DENY;
 }
