@@ -153,11 +153,13 @@ enum err data_access_refuse_hidden(const struct data_access *access, struct refu
 
 struct row_gate data_access_gate(const struct data_access *access, struct regex_work *work)
 {
-    return (struct row_gate){.bound = &access->rls,
-                             .filters = access->table == NULL ? NULL : access->table->filters,
-                             .op = access->op,
-                             .verdict = access->verdict,
-                             .work = work};
+    const struct row_gate_input input = {.bound = &access->rls,
+                                         .filters = access->table == NULL ? NULL : access->table->filters,
+                                         .op = access->op,
+                                         .verdict = access->verdict,
+                                         .work = work};
+
+    return row_gate_of(&input);
 }
 
 /* Where a hidden row must look absent, one that is absent costs what a hidden one does: another row is opened in its

@@ -339,13 +339,11 @@ static void write_plan(struct explain *explain)
 /* Which row filters let this row pass. */
 static enum err write_matches(struct explain *explain, const struct row_gate *gate)
 {
-    const struct policy_asked asked = {.row = &explain->row, .work = gate->work};
-
     json_out_name(&explain->out, span_lit("matches"));
     json_out_array(&explain->out);
     for (size_t i = 0; row_gate_filters(gate) && i < rls_filter_count(gate->bound->table.policy); i++) {
         bool match = false;
-        TRY(policy_filters_contribute(gate->filters, gate->bound, i, &asked, &match));
+        TRY(row_gate_filter_passes(gate, i, &explain->row, &match));
         if (match) {
             json_out_int(&explain->out, (int64_t)i);
         }

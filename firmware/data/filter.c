@@ -175,49 +175,90 @@ static enum err holds_for_element(const struct filter_clause *clause, const stru
     return ERR_OK;
 }
 
-static enum err clause_match(const struct filter_clause *clause, const struct filter_subject *subject, bool *out_match)
+/* What the asking form says of the value that the field has. */
+static enum err holds_for_value(const struct filter_clause *clause, const struct filter_subject *subject,
+                                const struct row_value *value, bool *out_holds)
+{
+    TRY(holds_for_one(clause, subject, value, out_holds));
+    if (!*out_holds && value->type == ROW_ARRAY && clause->op != FILTER_EXISTS) {
+        return holds_for_element(clause, subject, value, out_holds);
+    }
+    return ERR_OK;
+}
+
+static enum err holds_on_way(const struct filter_clause *clause, const struct filter_subject *subject, bool *out_holds)
 {
     char id_text[ROW_ID_TEXT_BYTES];
     struct row_value value;
+
+    TRY(find(subject->row, &clause->field, subject->work, id_text, &value));
+    return holds_for_value(clause, subject, &value, out_holds);
+}
+
+static inline enum err holds_for_row(const struct filter_clause *clause, const struct filter_subject *subject,
+                                     bool *out_holds)
+{
+    struct row_value value;
+
+    if (clause->is_owner) {
+        *out_holds = span_equal(subject->row->created_by, subject->user);
+        return ERR_OK;
+    }
+    if (!clause->plain) {
+        return holds_on_way(clause, subject, out_holds);
+    }
+    TRY(row_find(subject->row, &clause->field, NULL, &value));
+    if (holds_at_once(clause, subject, &value, out_holds)) {
+        return ERR_OK;
+    }
+    return holds_for_value(clause, subject, &value, out_holds);
+}
+
+static inline enum err clause_match(const struct filter_clause *clause, const struct filter_subject *subject,
+                                    bool *out_match)
+{
+    const bool negated = clause->op == FILTER_NE || clause->op == FILTER_NIN;
     bool holds = false;
 
     *out_match = false;
     if ((clause->owner_only && !subject->owns) || (clause->of_user && subject->user.len == 0)) {
         return ERR_OK;
     }
-    TRY(find(subject->row, &clause->field, subject->work, id_text, &value));
-    if (!holds_at_once(clause, subject, &value, &holds)) {
-        TRY(holds_for_one(clause, subject, &value, &holds));
-    }
-    if (!holds && value.type == ROW_ARRAY && clause->op != FILTER_EXISTS) {
-        TRY(holds_for_element(clause, subject, &value, &holds));
-    }
-    const bool negated = clause->op == FILTER_NE || clause->op == FILTER_NIN;
+    TRY(holds_for_row(clause, subject, &holds));
     *out_match = holds != negated;
     return ERR_OK;
 }
 
-static enum err all_match(const struct filter *filter, const struct filter_group *group,
-                          const struct filter_subject *subject, bool *out_match)
+static enum err all_match(const struct filter_clause *clauses, size_t count, const struct filter_subject *subject,
+                          bool *out_match)
 {
-    *out_match = true;
-    for (size_t i = group->first; *out_match && i < group->first + group->count; i++) {
-        TRY(clause_match(&filter->clauses[i], subject, out_match));
+    bool match = true;
+
+    for (size_t i = 0; match && i < count; i++) {
+        TRY(clause_match(&clauses[i], subject, &match));
     }
+    *out_match = match;
+    return ERR_OK;
+}
+
+static enum err match_with_groups(const struct filter *filter, const struct filter_subject *subject, bool *out_match)
+{
+    bool match = false;
+    bool some = false;
+
+    TRY(all_match(filter->clauses, filter->and_count, subject, &match));
+    for (size_t i = 0; match && !some && i < filter->group_count; i++) {
+        const struct filter_group *group = &filter->groups[i];
+        TRY(all_match(filter->clauses + group->first, group->count, subject, &some));
+    }
+    *out_match = match && some;
     return ERR_OK;
 }
 
 enum err filter_match(const struct filter *filter, const struct filter_subject *subject, bool *out_match)
 {
-    const struct filter_group all = {0, filter->and_count};
-    bool match = false;
-    TRY(all_match(filter, &all, subject, &match));
-    bool some = filter->group_count == 0;
-    for (size_t i = 0; match && !some && i < filter->group_count; i++) {
-        TRY(all_match(filter, &filter->groups[i], subject, &some));
-    }
-    *out_match = match && some;
-    return ERR_OK;
+    return filter->group_count == 0 ? all_match(filter->clauses, filter->and_count, subject, out_match)
+                                    : match_with_groups(filter, subject, out_match);
 }
 
 /* --- search --- */

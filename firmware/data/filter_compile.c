@@ -310,6 +310,7 @@ static enum err compile_operand(const struct compiler *c, const struct json_valu
         TRY(convert_operand(c, operand, &clause->operand));
         clause->scalar = !is_container(clause->operand);
         clause->bound = value_of_json(clause->operand);
+        clause->is_owner = clause->of_user && clause->scalar && clause->field.column == ROW_COLUMN_CREATED_BY;
         return ERR_OK;
     case FILTER_GT:
     case FILTER_GTE:
@@ -355,6 +356,7 @@ static enum err add_clause(struct compiler *c, enum filter_op op, const struct j
     if (sight.operators) {
         return refuse(c, "has an operator inside a value; name what is nested with dots");
     }
+    clause.plain = clause.field.path.len == 0 && clause.field.column != ROW_COLUMN_ID;
     if (c->scope->kind == FILTER_OF_CLIENT) {
         guard_clause(c, &clause);
     }

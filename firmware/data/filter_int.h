@@ -25,6 +25,8 @@ struct filter_clause {
     struct row_field field;
     enum filter_op op;
     bool owner_only;                  /* holds on owned rows alone: the field may be read there alone */
+    bool plain;                       /* the field is neither the id nor inside another */
+    bool is_owner;                    /* createdBy is, or is not, VALUE_USER */
     bool of_user;                     /* the operand has VALUE_USER in it: without an id the clause does not hold */
     bool exists;                      /* operand of $exists */
     bool scalar;                      /* of equality: the operand holds no others, and is in bound as well */

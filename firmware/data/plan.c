@@ -353,7 +353,7 @@ static enum err plan_all(struct planner *p)
     if (gate->verdict != RLS_ALLOW && gate->verdict != RLS_OWNER) {
         return refuse_name(&p->problem, SPAN_NONE, "may not be listed", ERR_DENIED);
     }
-    const enum policy_reach reach = policy_filters_reach(gate->bound);
+    const enum policy_reach reach = gate->filters.reach;
     p->plan->by_owner = gate->verdict == RLS_OWNER || reach == POLICY_REACH_OWNED;
     p->plan->no_rows = reach == POLICY_REACH_NONE;
     TRY(collect(p->input->arena, p->input->query, &p->params, &p->plan->select, &p->problem));

@@ -124,114 +124,83 @@ void policy_filters_free(struct policy_filters *filters)
 
 /* --- asking --- */
 
-/* Which filters contribute rows to the requester, one bit each. */
-struct contributors {
-    uint32_t all;   /* on any row */
-    uint32_t owned; /* on rows that the requester owns */
-};
 _Static_assert(RLS_FILTERS_MAX <= 32, "a bit for each row filter");
 
-static struct contributors contributors_of(const struct rls_bound *bound, size_t count)
+struct policy_filters_bound policy_filters_bind(const struct policy_filters *filters, const struct rls_bound *bound)
 {
-    struct contributors found = {0, 0};
-    for (size_t i = 0; i < count; i++) {
+    const size_t count = rls_filter_count(bound->table.policy);
+    struct policy_filters_bound found = {.reach = POLICY_REACH_NONE};
+
+    if (!rls_filters_apply(bound)) {
+        found.reach = POLICY_REACH_ALL;
+        return found;
+    }
+    for (size_t i = 0; i < num_min(count, RLS_FILTERS_MAX); i++) {
         const enum rls_verdict verdict = rls_filter(bound, i);
-        found.all |= (uint32_t)(verdict == RLS_ALLOW) << i;
+        found.any |= (uint32_t)(verdict == RLS_ALLOW) << i;
         found.owned |= (uint32_t)(verdict == RLS_OWNER) << i;
     }
+    if ((found.any | found.owned) == 0) {
+        found.reach = bound->settings.no_match_allows ? POLICY_REACH_ALL : POLICY_REACH_NONE;
+        return found;
+    }
+    if (filters == NULL || filters->count != count) {
+        return (struct policy_filters_bound){.reach = POLICY_REACH_NONE}; /* not the filters of this policy */
+    }
+    found.reach = found.any != 0 ? POLICY_REACH_ALL : POLICY_REACH_OWNED;
+    found.filters = filters;
     return found;
 }
 
-/* Does one filter contribute this row? */
-static enum err contributes(const struct filter *filter, enum rls_verdict verdict, const struct filter_subject *subject,
-                            bool *out_match)
+/* Does any of these filters hold for the row? */
+static enum err any_holds(const struct policy_filters *filters, uint32_t asked, const struct filter_subject *subject,
+                          bool *out_holds)
 {
-    *out_match = false;
-    if (verdict != RLS_ALLOW && !(verdict == RLS_OWNER && subject->owns)) {
-        return ERR_OK;
-    }
-    return filter_match(filter, subject, out_match);
-}
+    bool holds = false;
 
-static enum err any_contributes(const struct policy_filters *filters, uint32_t asked,
-                                const struct filter_subject *subject, bool *out_match)
-{
-    bool match = false;
-    for (size_t i = 0; !match && i < filters->count; i++) {
+    for (size_t i = 0; !holds && i < filters->count; i++) {
         if ((asked >> i & 1) != 0) {
-            TRY(filter_match(filters->items[i], subject, &match));
+            TRY(filter_match(filters->items[i], subject, &holds));
         }
     }
-    *out_match = match;
+    *out_holds = holds;
     return ERR_OK;
 }
 
-enum err policy_filters_contribute(const struct policy_filters *filters, const struct rls_bound *bound, size_t filter,
-                                   const struct policy_asked *asked, bool *out_match)
+/* Asks those of the filters `among` that contribute this row to the requester. */
+static enum err match_among(const struct policy_filters_bound *bound, uint32_t among,
+                            const struct filter_subject *subject, bool *out_match)
 {
-    const struct filter_subject subject = {.row = asked->row,
-                                           .owns = rls_owns(&bound->who, asked->row->created_by),
-                                           .user = bound->who.id,
-                                           .work = asked->work};
+    const uint32_t contributing = bound->any | (subject->owns ? bound->owned : 0);
 
     *out_match = false;
-    if (filters == NULL || filter >= filters->count || filters->count != rls_filter_count(bound->table.policy)) {
-        return ERR_OK;
-    }
-    regex_work_refill(asked->work, CONFIG_DATA_POLICY_STEPS);
-    const enum err err = contributes(filters->items[filter], rls_filter(bound, filter), &subject, out_match);
+    regex_work_refill(subject->work, CONFIG_DATA_POLICY_STEPS);
+    const enum err err = any_holds(bound->filters, contributing & among, subject, out_match);
     if (err == ERR_BUDGET) {
         fault_clear();
-        *out_match = false;
         return ERR_OK;
     }
     return err;
 }
 
-enum policy_reach policy_filters_reach(const struct rls_bound *bound)
+enum err policy_filters_match(const struct policy_filters_bound *bound, const struct filter_subject *subject,
+                              bool *out_match)
 {
-    const size_t count = rls_filter_count(bound->table.policy);
-
-    if (!rls_filters_apply(bound)) {
-        return POLICY_REACH_ALL;
+    if (bound->filters == NULL) {
+        *out_match = bound->reach == POLICY_REACH_ALL;
+        return ERR_OK;
     }
-    const struct contributors found = contributors_of(bound, count);
-    if (found.all != 0) {
-        return POLICY_REACH_ALL;
-    }
-    if (found.owned != 0) {
-        return POLICY_REACH_OWNED;
-    }
-    return bound->settings.no_match_allows ? POLICY_REACH_ALL : POLICY_REACH_NONE;
+    return match_among(bound, UINT32_MAX, subject, out_match);
 }
 
-enum err policy_filters_match(const struct policy_filters *filters, const struct rls_bound *bound,
-                              const struct row *row, struct regex_work *work, bool *out_match)
+enum err policy_filters_contribute(const struct policy_filters_bound *bound, size_t filter,
+                                   const struct filter_subject *subject, bool *out_match)
 {
-    if (!rls_filters_apply(bound)) {
-        *out_match = true;
-        return ERR_OK;
-    }
-    const size_t count = num_min(rls_filter_count(bound->table.policy), RLS_FILTERS_MAX);
-    const struct contributors found = contributors_of(bound, count);
-    if ((found.all | found.owned) == 0) {
-        *out_match = bound->settings.no_match_allows;
-        return ERR_OK;
-    }
-    *out_match = false;
-    if (filters == NULL || filters->count != count) {
-        return ERR_OK; /* not the filters of this policy */
-    }
-    const struct filter_subject subject = {
-        .row = row, .owns = rls_owns(&bound->who, row->created_by), .user = bound->who.id, .work = work};
-    regex_work_refill(work, CONFIG_DATA_POLICY_STEPS);
-    const enum err err = any_contributes(filters, found.all | (subject.owns ? found.owned : 0), &subject, out_match);
-    if (err == ERR_BUDGET) {
-        fault_clear();
+    if (bound->filters == NULL || filter >= RLS_FILTERS_MAX) {
         *out_match = false;
         return ERR_OK;
     }
-    return err;
+    return match_among(bound, UINT32_C(1) << filter, subject, out_match);
 }
 
 /* --- what they ask about --- */

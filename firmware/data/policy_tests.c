@@ -246,11 +246,12 @@ static enum err make_row(struct policy_test_run *run, struct row *out_row)
 static enum err decide(struct policy_test_run *run, const struct row *row, bool *out_allowed)
 {
     const struct rls_decision decision = rls_decide(&run->bound, run->test.op);
-    const struct row_gate gate = {.bound = &run->bound,
-                                  .filters = run->tests->filters,
-                                  .op = run->test.op,
-                                  .verdict = decision.verdict,
-                                  .work = run->tests->work};
+    const struct row_gate_input input = {.bound = &run->bound,
+                                         .filters = run->tests->filters,
+                                         .op = run->test.op,
+                                         .verdict = decision.verdict,
+                                         .work = run->tests->work};
+    const struct row_gate gate = row_gate_of(&input);
     const bool creates = run->test.op == RLS_CREATE;
     const bool owns = creates ? run->bound.who.id.len > 0 : rls_owns(&run->bound.who, row->created_by);
     bool allowed = decision.verdict == RLS_ALLOW;

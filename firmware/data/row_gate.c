@@ -5,14 +5,15 @@
 #include "firmware/schema/schema.h"
 #include "hal/base/fault.h"
 
-bool row_gate_filters(const struct row_gate *gate)
+/* rowFilterScope says for which operations; lists always. */
+static bool filters_asked(const struct rls_bound *bound, enum rls_op op)
 {
-    const enum rls_filter_scope scope = gate->bound->settings.row_filter_scope;
+    const enum rls_filter_scope scope = bound->settings.row_filter_scope;
 
-    if (!rls_filters_apply(gate->bound)) {
+    if (!rls_filters_apply(bound)) {
         return false;
     }
-    switch (gate->op) {
+    switch (op) {
     case RLS_LIST:
         return true;
     case RLS_READ:
@@ -26,23 +27,52 @@ bool row_gate_filters(const struct row_gate *gate)
     return true;
 }
 
+struct row_gate row_gate_of(const struct row_gate_input *input)
+{
+    return (struct row_gate){.bound = input->bound,
+                             .verdict = input->verdict,
+                             .filtered = filters_asked(input->bound, input->op),
+                             .filters = policy_filters_bind(input->filters, input->bound),
+                             .work = input->work};
+}
+
+bool row_gate_filters(const struct row_gate *gate)
+{
+    return gate->filtered;
+}
+
 bool row_gate_may_hide(const struct row_gate *gate)
 {
-    return gate->verdict != RLS_ALLOW || row_gate_filters(gate);
+    return gate->verdict != RLS_ALLOW || gate->filtered;
+}
+
+static struct filter_subject subject_of(const struct row_gate *gate, const struct row *row)
+{
+    return (struct filter_subject){.row = row,
+                                   .owns = rls_owns(&gate->bound->who, row->created_by),
+                                   .user = gate->bound->who.id,
+                                   .work = gate->work};
 }
 
 enum err row_gate_passes(const struct row_gate *gate, const struct row *row, bool *out_passes)
 {
-    const bool owns = rls_owns(&gate->bound->who, row->created_by);
-    const bool decided = gate->verdict == RLS_ALLOW || (gate->verdict == RLS_OWNER && owns);
+    const struct filter_subject subject = subject_of(gate, row);
+    const bool decided = gate->verdict == RLS_ALLOW || (gate->verdict == RLS_OWNER && subject.owns);
     bool shown = true;
 
     *out_passes = false;
-    if (row_gate_filters(gate)) {
-        TRY(policy_filters_match(gate->filters, gate->bound, row, gate->work, &shown));
+    if (gate->filtered) {
+        TRY(policy_filters_match(&gate->filters, &subject, &shown));
     }
     *out_passes = decided && shown;
     return ERR_OK;
+}
+
+enum err row_gate_filter_passes(const struct row_gate *gate, size_t filter, const struct row *row, bool *out_passes)
+{
+    const struct filter_subject subject = subject_of(gate, row);
+
+    return policy_filters_contribute(&gate->filters, filter, &subject, out_passes);
 }
 
 bool row_gate_writable(const struct rls_bound *bound, const struct json_value *body, bool owns)

@@ -115,11 +115,12 @@ static enum err refuse_large(enum err err, struct refusal *refusal)
 static enum err is_readable(struct data_txn *txn, const struct data_access *access, const struct row *row,
                             bool *out_may)
 {
-    const struct row_gate gate = {.bound = &access->rls,
-                                  .filters = access->table->filters,
-                                  .op = RLS_READ,
-                                  .verdict = rls_decide(&access->rls, RLS_READ).verdict,
-                                  .work = txn->data->policy_work};
+    const struct row_gate_input input = {.bound = &access->rls,
+                                         .filters = access->table->filters,
+                                         .op = RLS_READ,
+                                         .verdict = rls_decide(&access->rls, RLS_READ).verdict,
+                                         .work = txn->data->policy_work};
+    const struct row_gate gate = row_gate_of(&input);
 
     return row_gate_passes(&gate, row, out_may);
 }

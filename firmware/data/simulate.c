@@ -87,11 +87,12 @@ static enum err allows(const struct data_simulation *simulation, enum simulate_w
                        bool *out_allows)
 {
     const struct simulate_side *side = &simulation->sides[which];
-    const struct row_gate gate = {.bound = &side->bound,
-                                  .filters = side->filters,
-                                  .op = op,
-                                  .verdict = rls_decide(&side->bound, op).verdict,
-                                  .work = simulation->reader->policy_work};
+    const struct row_gate_input input = {.bound = &side->bound,
+                                         .filters = side->filters,
+                                         .op = op,
+                                         .verdict = rls_decide(&side->bound, op).verdict,
+                                         .work = simulation->reader->policy_work};
+    const struct row_gate gate = row_gate_of(&input);
 
     return row_gate_passes(&gate, &simulation->row, out_allows);
 }

@@ -132,11 +132,12 @@ static void set_up(void)
     MUST(regex_work_new(bench.arena, STEPS, &work));
     set_up_row(schema);
     bench.bound = bind(bench.policies[RESIDUAL]);
-    bench.gate = (struct row_gate){.bound = &bench.bound,
-                                   .filters = bench.filters,
-                                   .op = RLS_LIST,
-                                   .verdict = rls_decide(&bench.bound, RLS_LIST).verdict,
-                                   .work = work};
+    const struct row_gate_input gate = {.bound = &bench.bound,
+                                        .filters = bench.filters,
+                                        .op = RLS_LIST,
+                                        .verdict = rls_decide(&bench.bound, RLS_LIST).verdict,
+                                        .work = work};
+    bench.gate = row_gate_of(&gate);
 }
 
 /* --- workloads --- */

@@ -188,10 +188,14 @@ static void encode_row(const struct json_value *row)
 static void print_reach(const struct meeting *meeting, const struct row *row)
 {
     for (size_t at = 1; at < RLS_OPS; at++) {
-        struct row_gate gate = {.bound = meeting->bound, .filters = meeting->filters, .op = ops[at], .work = tool.work};
+        const struct row_gate_input input = {.bound = meeting->bound,
+                                             .filters = meeting->filters,
+                                             .op = ops[at],
+                                             .verdict = rls_decide(meeting->bound, ops[at]).verdict,
+                                             .work = tool.work};
+        const struct row_gate gate = row_gate_of(&input);
         bool passes = false;
 
-        gate.verdict = rls_decide(meeting->bound, ops[at]).verdict;
         if (gate.verdict != RLS_DENY) {
             must(row_gate_passes(&gate, row, &passes), "a gate");
         }

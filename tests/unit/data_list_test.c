@@ -113,7 +113,8 @@ static int teardown(void **state)
 
 static enum err plan_of(struct fixture *f, const char *query, const struct plan **out_plan)
 {
-    f->gate = (struct row_gate){.bound = &f->rls, .op = RLS_LIST, .verdict = f->verdict};
+    const struct row_gate_input gate = {.bound = &f->rls, .op = RLS_LIST, .verdict = f->verdict};
+    f->gate = row_gate_of(&gate);
     const struct plan_input input = {
         .arena = f->arena, .schema = f->schema, .gate = &f->gate, .query = span_str(query)};
     return plan_new(&input, out_plan, &f->problem);
