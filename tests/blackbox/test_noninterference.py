@@ -30,6 +30,7 @@ REQUESTS = int(os.environ.get("ROWLOCK_STREAM_REQUESTS", "5000"))
 SEED = os.environ.get("ROWLOCK_SEED", "1")
 PIPELINED = 16  # requests that are sent at once, at most
 STREAM = 250  # requests of one stream, before the next has other rows and policies
+PART = 100  # streams of one test: more are several tests, which run side by side
 POLICY_EVERY, ROW_EVERY = 40, 45
 # Who asks, by number: the guest, then the users of people.py. Each with its share of the requests.
 KINDS = {"a guest": ([0], 4), "a user": ([1], 3), "a user with roles": ([2], 3), "a guest with an id": ([3], 2),
@@ -44,6 +45,7 @@ def start_pair(tmp_path_factory, program=None):
     for word in ("one", "other"):
         box = Box(tmp_path_factory.mktemp(word))
         box.program = program or box.program
+        box.keeps_access = False  # a million lines
         made.append(App(box.start(), SHARED_REQUESTS_PER_MINUTE))
     return [streams.Side(app, people_of(app)) for app in made]
 
@@ -65,12 +67,27 @@ def sides(tmp_path_factory):
     stop_pair(made)
 
 
+def smallest(pair, request):
+    """With as few of its parameters as still bring different answers."""
+    path, _, asked = request[1].partition("?")
+    if request[0] != "GET" or not asked:
+        return request  # a write asked again meets other rows
+    for side in pair.sides:
+        side.close()  # answers to what was sent behind it are under way
+    kept = asked.split("&")
+    for each in list(kept):
+        fewer = [one for one in kept if one is not each]
+        [(alike, _)] = pair.exchange([("GET", f"{path}?{'&'.join(fewer)}", *request[2:])])
+        kept = kept if alike else fewer
+    return ("GET", f"{path}?{'&'.join(kept)}", *request[2:])
+
+
 def told(seed, pair, request, raw):
     """What there is to know of a difference."""
     who = "nobody" if request[3] is None else json.dumps(pair.requester(request[3]))
-    asked = pair.sides[0].bytes_of(request, pair.number)[:2000]
-    return "\n".join((f"ROWLOCK_SEED={SEED}, stream {seed}, request {pair.number}: {asked!r}",
-                      f"by {who} under {json.dumps(pair.policy)}",
+    number, asked = pair.number, pair.sides[0].bytes_of(request, pair.number)[:2000]
+    return "\n".join((f"ROWLOCK_SEED={SEED}, stream {seed}, request {number}: {asked!r}",
+                      f"by {who} under {json.dumps(pair.policy)}, or as short as {smallest(pair, request)[:3]}",
                       *(f"{status}: {body[:3000]!r}" for status, _, body in raw)))
 
 
@@ -96,33 +113,50 @@ def next_request(dice, pair, number):
     return streams.any_request(dice, pair)
 
 
-def next_requests(dice, pair, first, end):
-    """Some that are sent without waiting for answers: reads, and the one behind them. What is asked is the same as one by
-    one: the answer of a read decides nothing that follows."""
-    asked = [next_request(dice, pair, first)]
-    while asked[-1][0] == "GET" and len(asked) < PIPELINED and first + len(asked) < end and \
-            not administered(first + len(asked)):
-        asked.append(streams.any_request(dice, pair))
-    return asked
+def batches(dice, pair, requests, chosen=lambda request: request):
+    """All requests of a stream, in pieces that are sent without waiting for answers. What is asked is the same as one by
+    one: nothing is drawn behind a request that may make or delete a row before that was answered, no piece has two writes,
+    and the administrator changes nothing while one is under way. chosen: what is sent instead, or None."""
+    asked = []
+    for number in range(requests):
+        if asked and (administered(number) or asked[-1][0] in ("POST", "DELETE") or len(asked) == PIPELINED):
+            yield asked
+            asked = []
+        request = chosen(next_request(dice, pair, number))
+        if request and streams.may_write(request) and any(map(streams.may_write, asked)):
+            yield asked
+            asked = []
+        asked += [request] if request else []
+    if asked:
+        yield asked
 
 
 def run_stream(sides, seed, who, differ, requests=STREAM):
     """One stream; the numbers of cells and of rows that differed. Fails at the first answer that is not the same."""
     dice, pair = make_pair(sides, seed, who, differ, "hardened")
-    while pair.number < requests:
-        asked = next_requests(dice, pair, pair.number, requests)
-        for request, (seen, raw) in zip(asked, pair.exchange_all(asked)):
-            assert seen[0] == seen[1], told(seed, pair, request, raw)
+    for asked in batches(dice, pair, requests):
+        for request, (alike, raw) in zip(asked, pair.exchange(asked)):
+            assert alike, told(seed, pair, request, raw)
+    pair.drop()
     return pair.cells, pair.lone_rows
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_attack_01_02_hidden_cells_and_rows_change_no_answer(sides, kind):
-    who, share = KINDS[kind]
+def parts(kinds, turns_of):
+    """(kind, the first turn, the end) of each test: the streams of a kind in equal parts."""
+    for kind in kinds:
+        turns = turns_of(kind)
+        count = max(1, turns // PART)
+        for part in range(count):
+            first, end = turns * part // count, turns * (part + 1) // count
+            yield pytest.param(kind, first, end, id=kind if count == 1 else f"{kind}, streams {first} to {end - 1}")
+
+
+@pytest.mark.parametrize("kind,first,end", parts(KINDS, lambda kind: max(3, REQUESTS * KINDS[kind][1] // SHARES // STREAM)))
+def test_attack_01_02_hidden_cells_and_rows_change_no_answer(sides, kind, first, end):
     cells = rows = 0
 
-    for turn in range(max(3, REQUESTS * share // SHARES // STREAM)):
-        found = run_stream(sides, f"{kind}/{turn}", who, ("both", "cells", "rows")[turn % 3])
+    for turn in range(first, end):
+        found = run_stream(sides, f"{kind}/{turn}", KINDS[kind][0], ("both", "cells", "rows")[turn % 3])
         cells, rows = cells + found[0], rows + found[1]
 
     assert cells and rows
@@ -145,28 +179,38 @@ def answered(raw):
     return [(status, None if status == 200 else json.loads(body)["error"]["code"]) for status, _, body in raw]
 
 
-@pytest.mark.parametrize("kind", ["a guest", "everybody in turn"])
-def test_compat_tells_of_rows_by_their_id_and_of_nothing_else(sides, kind):
-    told_of = 0
+def asked_of_compat(pair, request):
+    """The request, if it is one whose answers can be foretold; a change as one that every row takes."""
+    if pair.lone(request) is None:
+        return request
+    if request[0] not in ("GET", "PATCH", "DELETE") or request[3] is None:
+        return None
+    return request if request[0] != "PATCH" else (*request[:2], '{"title":"yak"}', *request[3:])
 
-    for turn in range(max(2, REQUESTS // 10 // STREAM)):
-        dice, pair = make_pair(sides, f"compat/{kind}/{turn}", KINDS[kind][0], "both", "compat")
-        for number in range(STREAM):
-            request = next_request(dice, pair, number)
+
+def compat_tells(sides, seed, who):
+    """One stream; how many answers told of a row that the other box lacks."""
+    told_of = 0
+    dice, pair = make_pair(sides, seed, who, "both", "compat")
+    for asked in batches(dice, pair, STREAM, lambda request: asked_of_compat(pair, request)):
+        for request, (alike, raw) in zip(asked, pair.exchange(asked)):
             at = pair.lone(request)
-            if at is not None and request[0] == "PATCH":
-                request = (*request[:2], '{"title":"yak"}', *request[3:])
-            if at is not None and (request[0] not in ("GET", "PATCH", "DELETE") or request[3] is None):
-                continue
             wanted = at is not None and predicted(pair, request, at)
-            seen, raw = pair.exchange(request)
             if wanted and wanted[0] != wanted[1]:
-                assert answered(raw) == wanted, told(turn, pair, request, raw)
+                assert answered(raw) == wanted, told(seed, pair, request, raw)
                 told_of += 1
                 if request[0] == "DELETE" and 200 in (status for status, _, _ in raw):
                     pair.rows[at] = (None, None)
             else:
-                assert seen[0] == seen[1], told(turn, pair, request, raw)
+                assert alike, told(seed, pair, request, raw)
+    pair.drop()
+    return told_of
+
+
+@pytest.mark.parametrize("kind,first,end", parts(["a guest", "everybody in turn"],
+                                                 lambda _: max(2, REQUESTS // 10 // STREAM)))
+def test_compat_tells_of_rows_by_their_id_and_of_nothing_else(sides, kind, first, end):
+    told_of = sum(compat_tells(sides, f"compat/{kind}/{turn}", KINDS[kind][0]) for turn in range(first, end))
 
     assert told_of
 
@@ -229,14 +273,13 @@ def test_exception_hidden_rows_of_ones_own_count_against_the_limit(sides):
 # --- the planted defect ---
 
 def first_difference(sides, streams_at_most):
-    """The request that was not answered alike, or None."""
+    """The request that was not answered alike, as short as it can be, or None."""
     for turn in range(streams_at_most):
         dice, pair = make_pair(sides, f"planted/{turn}", KINDS["everybody in turn"][0], "cells", "hardened")
-        for number in range(STREAM):
-            request = next_request(dice, pair, number)
-            seen, _ = pair.exchange(request)
-            if seen[0] != seen[1]:
-                return request
+        for asked in batches(dice, pair, STREAM):
+            for request, (alike, _) in zip(asked, pair.exchange(asked)):
+                if not alike:
+                    return smallest(pair, request)
     return None
 
 

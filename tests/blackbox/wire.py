@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bytes on a TLS connection, as written: for requests that no client library would send."""
 
+import re
 import socket
 import ssl
 
 ANSWER_SECONDS = 30
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.I)
 
 
 class Wire:
@@ -27,20 +29,28 @@ class Wire:
         self.rest += part
         return bool(part)
 
-    def answer(self):
-        """The next answer as (status, headers, body), or None when the connection has ended."""
+    def raw_answer(self):
+        """The next answer as (head, body), the bytes that came, or None when the connection has ended."""
         while b"\r\n\r\n" not in self.rest:
             if not self._more():
                 return None
         head, self.rest = self.rest.split(b"\r\n\r\n", 1)
-        lines = head.decode("ascii").split("\r\n")
-        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:])}
-        length = int(headers.get("content-length", "0"))
+        length = LENGTH.search(head)
+        length = int(length.group(1)) if length else 0
         while len(self.rest) < length:
             if not self._more():
                 return None
         body, self.rest = self.rest[:length], self.rest[length:]
-        return int(lines[0].split(" ")[1]), headers, body
+        return head, body
+
+    def answer(self):
+        """The next answer as (status, headers, body), or None when the connection has ended."""
+        raw = self.raw_answer()
+        if raw is None:
+            return None
+        lines = raw[0].decode("ascii").split("\r\n")
+        headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines[1:])}
+        return int(lines[0].split(" ")[1]), headers, raw[1]
 
     def ended(self):
         """True when the peer has closed and nothing more came."""
