@@ -231,12 +231,17 @@ static void an_error_of_the_keeper_reaches_the_job(void **state)
     assert_int_equal(last_len, 0);
 }
 
-static void a_keeper_that_is_gone_answers_every_job_and_takes_no_more(void **state)
+static void a_keeper_that_is_gone_answers_every_job_once_and_takes_no_more(void **state)
 {
     struct fixture *f = *state;
+    struct msg asked = {0};
     for (size_t i = 0; i < LINK_SENT_MAX + 3; i++) {
         assert_int_equal(start(f, i), ERR_OK);
     }
+    assert_true(question(f, &asked));
+    answer(f, asked.as.sign_tls13.request, ERR_OK);
+    turn(f);
+    assert_int_equal(answers, 1);
 
     msg_channel_free(f->keeper);
     f->keeper = NULL;
@@ -324,6 +329,134 @@ static void a_text_longer_than_any_recovery_key_is_refused_here(void **state)
     assert_int_equal(unlock.answers, 0);
 }
 
+static size_t done_count;
+static enum err done_err;
+
+static void on_tokens(struct api_token_job *job UNUSED, enum err err)
+{
+    done_count++;
+    done_err = err;
+}
+
+static void on_pepper(struct api_pepper_job *job UNUSED, enum err err)
+{
+    done_count++;
+    done_err = err;
+}
+
+static void tokens_are_asked_for_by_every_field_and_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct msg asked = {0};
+    struct msg told = MSG_NEW(MSG_TOKEN_SIGNED);
+    const struct api_keeper api = keeper_link_keeper(f->link);
+    static struct api_token_job job;
+    job = (struct api_token_job){.done = on_tokens,
+                                 .environment_id = span_lit("11111111-1111-4111-8111-111111111111"),
+                                 .project_id = span_lit("22222222-2222-4222-8222-222222222222"),
+                                 .environment = span_lit("dev"),
+                                 .user = span_lit("33333333-3333-4333-8333-333333333333"),
+                                 .session = span_lit("44444444-4444-4444-8444-444444444444"),
+                                 .access_s = 3600,
+                                 .refresh_s = 604800};
+    done_count = 0;
+
+    assert_int_equal(api.sign_tokens(api.context, &job), ERR_OK);
+    assert_true(question(f, &asked));
+    told.as.token_signed.request = asked.as.token_sign.request;
+    told.as.token_signed.issued_s = 1767225600;
+    assert_int_equal(MSG_SET(&told.as.token_signed.access, span_lit("to show")), ERR_OK);
+    assert_int_equal(MSG_SET(&told.as.token_signed.refresh, span_lit("to renew")), ERR_OK);
+    assert_int_equal(msg_send(f->keeper, &told), ERR_OK);
+    turn(f);
+
+    assert_int_equal(asked.type, MSG_TOKEN_SIGN);
+    assert_true(span_equal(MSG_VIEW(&asked.as.token_sign.environment_id), job.environment_id));
+    assert_true(span_equal(MSG_VIEW(&asked.as.token_sign.project), job.project_id));
+    assert_true(span_equal(MSG_VIEW(&asked.as.token_sign.environment), job.environment));
+    assert_true(span_equal(MSG_VIEW(&asked.as.token_sign.user), job.user));
+    assert_true(span_equal(MSG_VIEW(&asked.as.token_sign.session), job.session));
+    assert_int_equal(asked.as.token_sign.access_s, 3600);
+    assert_int_equal(asked.as.token_sign.refresh_s, 604800);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_err, ERR_OK);
+    assert_true(job.issued_s == 1767225600);
+    assert_true(span_equal(span_of(job.access, job.access_len), span_lit("to show")));
+    assert_true(span_equal(span_of(job.refresh, job.refresh_len), span_lit("to renew")));
+}
+
+static void a_pepper_is_asked_for_by_digest_and_version_and_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    struct msg asked = {0};
+    struct msg told = MSG_NEW(MSG_PEPPERED);
+    const struct api_keeper api = keeper_link_keeper(f->link);
+    struct api_pepper_job job = {.done = on_pepper, .version = 3};
+    uint8_t mac[SHA256_BYTES];
+    memset(job.digest, 0xd1, sizeof(job.digest));
+    memset(mac, 0x3a, sizeof(mac));
+    done_count = 0;
+
+    assert_int_equal(api.pepper(api.context, &job), ERR_OK);
+    assert_true(question(f, &asked));
+    told.as.peppered.request = asked.as.pepper.request;
+    told.as.peppered.version = 4;
+    memcpy(told.as.peppered.mac, mac, sizeof(mac));
+    assert_int_equal(msg_send(f->keeper, &told), ERR_OK);
+    turn(f);
+
+    assert_int_equal(asked.type, MSG_PEPPER);
+    assert_int_equal(asked.as.pepper.version, 3);
+    assert_memory_equal(asked.as.pepper.digest, job.digest, sizeof(job.digest));
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_err, ERR_OK);
+    assert_int_equal(job.version, 4);
+    assert_memory_equal(job.mac, mac, sizeof(mac));
+}
+
+static void an_error_for_tokens_brings_none(void **state)
+{
+    struct fixture *f = *state;
+    struct msg asked = {0};
+    struct msg told = MSG_NEW(MSG_TOKEN_SIGNED);
+    const struct api_keeper api = keeper_link_keeper(f->link);
+    static struct api_token_job job;
+    job = (struct api_token_job){.done = on_tokens, .environment = span_lit("dev")};
+    done_count = 0;
+
+    assert_int_equal(api.sign_tokens(api.context, &job), ERR_OK);
+    assert_true(question(f, &asked));
+    told.as.token_signed.request = asked.as.token_sign.request;
+    told.as.token_signed.err = ERR_STATE;
+    assert_int_equal(MSG_SET(&told.as.token_signed.access, span_lit("to show")), ERR_OK);
+    assert_int_equal(msg_send(f->keeper, &told), ERR_OK);
+    turn(f);
+
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_err, ERR_STATE);
+    assert_int_equal(job.access_len, 0);
+}
+
+static void what_is_too_long_for_a_token_is_refused_here(void **state)
+{
+    struct fixture *f = *state;
+    struct msg asked = {0};
+    static const uint8_t text[MSG_UUID_BYTES + MSG_ENVIRONMENT_MAX + 1];
+    const struct api_keeper api = keeper_link_keeper(f->link);
+    static struct api_token_job jobs[7];
+    jobs[0].environment_id = jobs[1].project_id = jobs[2].user = jobs[3].session = span_of(text, MSG_UUID_BYTES + 1);
+    jobs[4].environment = span_of(text, MSG_ENVIRONMENT_MAX + 1);
+    jobs[5].access_s = MSG_ACCESS_S_MAX + 1;
+    jobs[6].refresh_s = MSG_REFRESH_S_MAX + 1;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(jobs); i++) {
+        jobs[i].done = on_tokens;
+        assert_int_equal(api.sign_tokens(api.context, &jobs[i]), ERR_RANGE);
+    }
+
+    assert_false(question(f, &asked));
+}
+
 #define LINK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -335,11 +468,15 @@ int main(void)
         LINK_TEST(a_cancelled_job_hears_nothing_and_its_place_is_used_again),
         LINK_TEST(a_job_cancelled_while_it_waits_is_never_asked),
         LINK_TEST(an_error_of_the_keeper_reaches_the_job),
-        LINK_TEST(a_keeper_that_is_gone_answers_every_job_and_takes_no_more),
+        LINK_TEST(a_keeper_that_is_gone_answers_every_job_once_and_takes_no_more),
         LINK_TEST(an_answer_that_nobody_asked_for_ends_the_link),
         LINK_TEST(an_answer_that_comes_twice_ends_the_link),
         LINK_TEST(unlocking_is_asked_with_the_text_as_typed),
         LINK_TEST(a_text_longer_than_any_recovery_key_is_refused_here),
+        LINK_TEST(tokens_are_asked_for_by_every_field_and_come_back),
+        LINK_TEST(a_pepper_is_asked_for_by_digest_and_version_and_comes_back),
+        LINK_TEST(an_error_for_tokens_brings_none),
+        LINK_TEST(what_is_too_long_for_a_token_is_refused_here),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
