@@ -144,6 +144,7 @@ static void rotation_keeps_the_old_version_until_it_is_destroyed(void **state)
     assert_int_equal(versions.oldest, 2);
     assert_int_equal(versions.newest, 2);
     assert_int_equal(keyring_get(f->ring, KEYRING_TABLES, 1, &key), ERR_NOT_FOUND);
+    assert_int_equal(keyring_add(f->ring, KEYRING_TABLES), ERR_EXISTS); /* no second life for version 1 */
     assert_int_equal(keyring_destroy(f->ring, KEYRING_TABLES, 2), ERR_OK);
     assert_int_equal(keyring_get(f->ring, KEYRING_TABLES, KEYRING_NEWEST, &key), ERR_NOT_FOUND);
     assert_int_equal(keyring_rotate(f->ring, KEYRING_TABLES, &version), ERR_NOT_FOUND);

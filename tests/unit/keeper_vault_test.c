@@ -365,11 +365,16 @@ static void attack_19_a_rotation_survives_a_crash_and_destroys_the_old_key_at_it
     buf_free(again);
 }
 
-static void a_locked_vault_gives_out_no_table_key(void **state)
+static void a_locked_vault_gives_out_no_key(void **state)
 {
+    static const char environment[] = "01234567-89ab-4cde-8f01-23456789abcd";
     struct box *box = *state;
     struct wipe_32 key;
     struct secret *opened = NULL;
+    const struct secret *token = NULL;
+    const uint8_t digest[32] = {0};
+    struct vault_pepper pepper = {.version = 0};
+    struct span next = SPAN_NONE;
     bool pending = false;
     (void)provision(box);
     struct buf *wrapped = wrapped_key(box, 7, &key);
@@ -382,7 +387,13 @@ static void a_locked_vault_gives_out_no_table_key(void **state)
     assert_int_equal(vault_rotate_begin(box->vault), ERR_STATE);
     assert_int_equal(vault_rotate_end(box->vault), ERR_STATE);
     assert_int_equal(vault_rotate_pending(box->vault, &pending), ERR_STATE);
+    assert_int_equal(vault_token_make(box->vault, span_str(environment)), ERR_STATE);
+    assert_int_equal(vault_token_key(box->vault, span_str(environment), KEYRING_NEWEST, &token), ERR_STATE);
+    assert_int_equal(vault_token_next(box->vault, SPAN_NONE, &next), ERR_STATE);
+    assert_int_equal(vault_pepper(box->vault, KEYRING_NEWEST, span_array(digest), &pepper), ERR_STATE);
     assert_null(opened);
+    assert_null(token);
+    assert_int_equal(pepper.version, 0);
     buf_free(wrapped);
 }
 
@@ -408,7 +419,7 @@ int main(void)
         BOX_TEST(a_recovery_cut_off_at_any_tpm_call_can_be_repeated),
         BOX_TEST(a_table_key_opens_for_its_table_only),
         BOX_TEST(attack_19_a_rotation_survives_a_crash_and_destroys_the_old_key_at_its_end),
-        BOX_TEST(a_locked_vault_gives_out_no_table_key),
+        BOX_TEST(a_locked_vault_gives_out_no_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
