@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "firmware/auth/verify.h"
 #include "tests/lib/api_user.h"
 
 static void who_may_manage_users_is_decided_before_the_id_is_looked_up(void **state)
@@ -69,6 +70,23 @@ static void roles_are_names_of_their_own(void **state)
                                                         "{\"role\":\"guest\",\"roles\":[\"a\",\"b\",\"a\"]}"),
                                         "roles"),
                         "[2]");
+}
+
+static void a_user_has_at_most_twenty_roles(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char body[512];
+    size_t len = (size_t)snprintf(body, sizeof body, "{\"role\":\"user\",\"roles\":[\"r0\"");
+    api_user_sign_up(box, &user);
+    for (unsigned int role = 1; role < AUTH_ROLES_MAX; role++) {
+        len += (size_t)snprintf(body + len, sizeof body - len, ",\"r%u\"", role);
+    }
+
+    (void)snprintf(body + len, sizeof body - len, "]}");
+    assert_string_equal(api_answer_text(api_user_manage(box, "PATCH", &user, "/role", body), "roles"), "[20]");
+    (void)snprintf(body + len, sizeof body - len, ",\"one-more\"]}");
+    assert_refused(api_user_manage(box, "PATCH", &user, "/role", body), 400, "user/invalid-role");
 }
 
 static void vector_31_a_secret_key_writes_on_behalf_of_a_user(void **state)
@@ -249,6 +267,7 @@ int main(void)
         T(who_may_manage_users_is_decided_before_the_id_is_looked_up),
         T(attack_07_a_user_changes_their_name_and_nothing_else),
         T(roles_are_names_of_their_own),
+        T(a_user_has_at_most_twenty_roles),
         T(vector_31_a_secret_key_writes_on_behalf_of_a_user),
         T(a_request_on_behalf_of_two_users_is_on_behalf_of_none),
         T(a_user_who_withdraws_leaves_the_address_and_nothing_else),

@@ -258,6 +258,34 @@ static void the_appliances_own_tables_have_ids_of_its_choice(void **state)
     assert_int_equal(store_box_table(box).value, STORE_TABLE_FIRST);
 }
 
+static void the_last_ids_are_given_out_and_none_behind_them(void **state)
+{
+    struct store_box *box = *state;
+    struct store_txn *txn = NULL;
+    struct txn_ids *ids = NULL;
+    struct table_id last = {0};
+    struct table_id none = {0};
+    struct index_id index = {0};
+    const struct index_def def = {.fields = {{.field = {.column = 2}}}, .field_count = 1};
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(txn_ids(txn, &ids), ERR_OK);
+
+    ids->next_table = UINT32_MAX - 1;
+    ids->next_index = INDEX_ID_MAX - 1;
+    assert_int_equal(store_table_new(txn, &last), ERR_OK);
+    assert_int_equal(store_table_new(txn, &none), ERR_LIMIT);
+    assert_int_equal(store_index_create(txn, last, &def, &index), ERR_OK);
+    assert_int_equal(store_index_create(txn, last, &def, &index), ERR_LIMIT);
+
+    assert_int_equal(last.value, UINT32_MAX - 1);
+    assert_true(index.value == INDEX_ID_MAX);
+    assert_int_equal(none.value, 0);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    (void)store_box_insert(box, last, "ann", "a", 1);
+    store_box_reopen(box);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
 static void drop(struct store_box *box, struct table_id table)
 {
     struct store_txn *txn = NULL;
@@ -451,6 +479,7 @@ int main(void)
         BOX_TEST(index_definitions_survive_a_restart),
         BOX_TEST(an_index_of_no_or_too_many_fields_is_refused),
         BOX_TEST(the_appliances_own_tables_have_ids_of_its_choice),
+        BOX_TEST(the_last_ids_are_given_out_and_none_behind_them),
         BOX_TEST(a_dropped_table_is_gone_and_the_others_stay),
         BOX_TEST(dropping_destroys_the_key_that_wrapped_the_dropped_one),
         BOX_TEST(a_rotation_that_was_cut_off_is_finished_at_the_next_start),
