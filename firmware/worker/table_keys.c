@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One question, one answer. An answer of another type than asked for can only be a defect of the keeper. */
+/* One question, one answer. An answer of another type than asked for can only be a defect of the keeper. Answers come in
+ * the order of the questions and do not say which they belong to: the one that came too late is taken off the channel
+ * before the next question, which would else be answered with the key of another table. */
 #include "firmware/worker/table_keys.h"
 
 #include <string.h>
@@ -14,6 +16,7 @@ _Static_assert(MSG_POINT_BYTES == DATA_TOKEN_KEY_BYTES && MSG_TOKEN_KEYS_MAX == 
 struct table_keys {
     struct data_keys functions;
     struct msg_channel *channel;
+    bool owed; /* the answer to a question that was given up is still to come */
     struct msg question;
     struct msg answer;
 };
@@ -21,8 +24,15 @@ struct table_keys {
 /* Sends the question and receives the answer; both are the caller's to wipe. */
 static enum err ask(struct table_keys *keys)
 {
+    if (keys->owed) {
+        TRY(msg_recv(keys->channel, MSG_OPERATIONAL, &keys->answer));
+        msg_wipe(&keys->answer);
+        keys->owed = false;
+    }
     TRY(msg_send(keys->channel, &keys->question));
-    TRY(msg_recv(keys->channel, MSG_OPERATIONAL, &keys->answer));
+    const enum err err = msg_recv(keys->channel, MSG_OPERATIONAL, &keys->answer);
+    keys->owed = err == ERR_TIMEOUT;
+    TRY(err);
     return ERR_OK;
 }
 
