@@ -15,9 +15,13 @@ enum err bucket_take(struct bucket *bucket, struct mono_time now)
 {
     const uint64_t earned = mono_ms_between(bucket->filled, now) * bucket->per_s / MS_PER_S;
 
-    if (earned != 0) {
-        bucket->left = bucket->left + earned < bucket->per_s ? bucket->left + earned : bucket->per_s;
+    if (earned >= bucket->per_s - bucket->left) {
+        bucket->left = bucket->per_s;
         bucket->filled = now;
+    } else {
+        bucket->left += earned;
+        /* What a part of one took is kept for the next, or somebody who asks often would get half of what there is. */
+        bucket->filled.ns += (earned * MS_PER_S * TIME_NS_PER_MS + bucket->per_s - 1) / bucket->per_s;
     }
     if (bucket->left == 0) {
         if (!bucket->limiting) {

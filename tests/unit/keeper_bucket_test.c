@@ -23,6 +23,20 @@ static void a_bucket_gives_what_a_second_gives_and_no_more(void **state)
     assert_int_equal(bucket_take(&bucket, mono_add_ms(start, 500)), ERR_LIMIT);
 }
 
+static void a_bucket_gives_as_much_however_often_it_is_asked(void **state)
+{
+    struct bucket bucket;
+    const struct mono_time start = {UINT64_C(1000000000)};
+    unsigned int taken = 0;
+
+    bucket_init(&bucket, 6, "tests", start);
+    for (uint64_t ms = 0; ms < 10000; ms += 100) { /* 0.6 of one each time */
+        taken += bucket_take(&bucket, mono_add_ms(start, ms)) == ERR_OK ? 1 : 0;
+    }
+
+    assert_in_range(taken, 6 + 58, 6 + 60);
+}
+
 static void a_bucket_that_was_left_alone_does_not_grow(void **state)
 {
     struct bucket bucket;
@@ -42,6 +56,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bucket_gives_what_a_second_gives_and_no_more),
+        cmocka_unit_test(a_bucket_gives_as_much_however_often_it_is_asked),
         cmocka_unit_test(a_bucket_that_was_left_alone_does_not_grow),
     };
 
