@@ -22,7 +22,7 @@
 #include "net/conn_int.h"
 
 #define CLOSING_MS 1000
-#define CLOSING_BYTES ((size_t)1 << 20)
+#define CLOSING_BYTES ((size_t)16 << 20) /* more than the largest body */
 
 static struct conn *conn_of(void *member, size_t offset)
 {

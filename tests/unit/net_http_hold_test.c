@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -106,8 +107,33 @@ static void http_attack_13_bodies_that_do_not_end_have_a_bound(void **state)
         }
     }
 
+    http_advance(f, 1050); /* the refused ones were read on that long */
     assert_in_range(http_server_connections(f->server), room - 1, room);
     assert_int_equal(f->requests, 0);
+}
+
+/* Clients that write a whole body before they read would never learn of the 413 if the connection were reset. */
+static void http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_and_one_without_end_is_cut_off(void **state)
+{
+    static const uint8_t part[65536] = {0};
+    struct http_fixture *const f = *state;
+    struct http_client *const client = http_client_open(f);
+    size_t sent = 0;
+    bool cut = false;
+
+    http_client_send(client, span_lit("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8388608\r\n\r\n"));
+    http_await(f, client, "refused", 1);
+    for (size_t i = 0; i < HTTP_FIXTURE_TURNS_MAX && !cut; i++) {
+        const ssize_t n = send(client->descriptor, part, sizeof(part), MSG_NOSIGNAL);
+
+        cut = n < 0 && errno != EAGAIN;
+        sent += n > 0 ? (size_t)n : 0;
+        http_turn(f);
+    }
+
+    assert_non_null(strstr(http_got(client), "HTTP/1.1 413"));
+    assert_in_range(sent, (size_t)8 << 20, (size_t)32 << 20);
+    assert_true(cut);
 }
 
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, http_fixture_open, http_fixture_close)
@@ -119,6 +145,7 @@ int main(void)
         FIXTURE_TEST(http_attack_12_a_client_that_reads_little_by_little_does_not_keep_its_answer_for_ever),
         FIXTURE_TEST(http_attack_13_answers_that_nobody_takes_have_a_bound_and_short_requests_are_served_beyond_it),
         FIXTURE_TEST(http_attack_13_bodies_that_do_not_end_have_a_bound),
+        FIXTURE_TEST(http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_and_one_without_end_is_cut_off),
     };
 
     if (crypto_start() != ERR_OK) {
