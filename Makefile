@@ -22,6 +22,10 @@ DEFCONFIG ?= board/$(BOARD)/defconfig
 PREFIX ?= /usr/local
 TIME ?= 60
 JOBS ?= $(shell nproc)
+# One number for the whole run: what is printed is what was taken.
+ifndef SEED
+SEED := $(shell date +%s)
+endif
 PYTHON ?= /usr/bin/python3
 ifeq ($(origin CC),default)
 CC := gcc
@@ -384,7 +388,8 @@ check-all: check
 	@echo '1,000 kills, 6,000 power cuts'; ROWLOCK_KILL_BOXES=50 ROWLOCK_KILLS=20 ROWLOCK_CUTS=1500 \
 		$(MAKE) BLACKBOX_LIMIT=10800 blackbox K=durability
 	@echo 'the evaluator and its reference'; $(MAKE) oracle
-	@echo 'non-interference: 1,000,000 requests'; ROWLOCK_SEED=$(SEED) ROWLOCK_STREAM_REQUESTS=1000000 ROWLOCK_REFERENCE_POLICIES=2000 \
+	@export ROWLOCK_SEED=$(SEED); echo "non-interference: 1,000,000 requests, ROWLOCK_SEED=$$ROWLOCK_SEED"; \
+		ROWLOCK_STREAM_REQUESTS=1000000 ROWLOCK_REFERENCE_POLICIES=2000 \
 		$(MAKE) BLACKBOX_LIMIT=21600 blackbox K='noninterference or reference'
 	@echo 'thread sanitizer'; $(MAKE) test-tsan
 	@echo 'valgrind'; $(MAKE) test-valgrind
@@ -399,6 +404,7 @@ check-all: check
 	@echo 'fuzzers'; $(MAKE) fuzz
 	@echo 'coverage'; $(MAKE) cover
 	@echo 'mutants of the policy evaluator'; $(MAKE) mutate
+	@echo 'check-all: every step passed'
 
 # Ten and more times as slow, and longer beside something else.
 SLOW_LIMIT := 1800
@@ -431,7 +437,6 @@ reproducible: build
 	@test -z '$(MAIN)' || cmp $(OUT)/release/rowlock $(O)/again/$(BOARD)/release/rowlock
 	@echo 'the same bytes'
 
-SEED ?= $(shell date +%s)
 random-config:
 	@mkdir -p $(O)/random/$(BOARD)/include/generated
 	@echo 'SEED=$(SEED)'; BOARD=$(BOARD) $(PYTHON) board/kconfig.py --config $(O)/random/$(BOARD)/config \
@@ -516,8 +521,9 @@ install: build
 	install -D -m 0755 board/$(BOARD)/run $(DESTDIR)$(PREFIX)/bin/rowlock-$(BOARD)
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/rowlock LICENSE README.md
 
-# Not the box that `make run` keeps there.
+# Not the box that `make run` keeps there, nor the dependencies.
 clean:
 	@[ ! -d $(OUT) ] || find $(OUT) -mindepth 1 -maxdepth 1 ! -name data ! -name data.tpm -exec rm -rf {} +
+	@rm -rf $(patsubst %,$(O)/%/$(BOARD),again bench clang random)
 
 FORCE:

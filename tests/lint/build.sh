@@ -75,9 +75,10 @@ printf q | TERM=xterm script -qec "make O='$box' menuconfig" /dev/null >"$trials
 grep -q Hardware "$trials/log" && grep -q 'No changes' "$trials/log" && [ -f "$config" ]
 verdict $? "make menuconfig shows the menu in a terminal"
 
-mkdir -p "$box/host/data/db" "$box/host/data.tpm" "$box/host/release"
+mkdir -p "$box/host/data/db" "$box/host/data.tpm" "$box/host/release" "$box/clang/host/asan" "$box/deps/wolfssl"
 quietly make O="$box" clean
-[ -d "$box/host/data/db" ] && [ -d "$box/host/data.tpm" ] && [ "$(find "$box/host" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ]
+[ -d "$box/host/data/db" ] && [ -d "$box/host/data.tpm" ] && [ "$(find "$box/host" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ] &&
+    [ ! -e "$box/clang/host" ] && [ -d "$box/deps/wolfssl" ]
 verdict $? "make clean removes what was built and keeps the box"
 
 # --- flags -------------------------------------------------------------------------------------------------------------
