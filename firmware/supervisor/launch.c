@@ -46,13 +46,14 @@ enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
     return ERR_OK;
 }
 
-static enum err give_fd(struct supervisor *supervisor, enum msg_fd_kind kind, size_t index, int fd)
+/* Gives a child a descriptor, of which a copy arrives. number: what the child knows it by. */
+static enum err give_fd(struct supervisor *supervisor, struct child *child, enum msg_fd_kind kind, size_t number, int fd)
 {
-    supervisor->out = MSG_NEW(MSG_WORKER_FD);
+    supervisor->out = MSG_NEW(child == &supervisor->worker ? MSG_WORKER_FD : MSG_KEEPER_WORKER);
     supervisor->out.as.with_fd.kind = (uint32_t)kind;
-    supervisor->out.as.with_fd.index = (uint32_t)index;
+    supervisor->out.as.with_fd.index = (uint32_t)number;
     supervisor->out.fd = fd;
-    TRY(msg_send(supervisor->worker.control, &supervisor->out));
+    TRY(msg_send(child->control, &supervisor->out));
     return ERR_OK;
 }
 
@@ -66,12 +67,8 @@ static enum err connect_both(struct supervisor *supervisor, enum msg_fd_kind kin
     TRY(channel_pair(ends));
     upper = ends[0];
     lower = ends[1];
-    TRY(give_fd(supervisor, kind, index, lower));
-    supervisor->out = MSG_NEW(MSG_KEEPER_WORKER);
-    supervisor->out.as.with_fd.kind = (uint32_t)kind;
-    supervisor->out.as.with_fd.index = (uint32_t)link;
-    supervisor->out.fd = upper;
-    TRY(msg_send(supervisor->keeper.control, &supervisor->out));
+    TRY(give_fd(supervisor, &supervisor->worker, kind, index, lower));
+    TRY(give_fd(supervisor, &supervisor->keeper, kind, link, upper));
     return ERR_OK;
 }
 
@@ -81,10 +78,10 @@ static enum err connect_all(struct supervisor *supervisor)
     TRY(connect_both(supervisor, MSG_FD_NOTICES, 1, 0));
     for (size_t i = 0; i < supervisor->reactors && supervisor->mode == MSG_MODE_SERVE; i++) {
         TRY(connect_both(supervisor, MSG_FD_REACTOR, i + 2, i));
-        TRY(give_fd(supervisor, MSG_FD_HTTPS, i, supervisor->https[i]));
+        TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTPS, i, supervisor->https[i]));
     }
     if (supervisor->http >= 0) {
-        TRY(give_fd(supervisor, MSG_FD_HTTP, 0, supervisor->http));
+        TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTP, 0, supervisor->http));
     }
     return ERR_OK;
 }

@@ -477,10 +477,12 @@ static enum err start(struct supervisor *supervisor)
     size_t pin_len = 0;
 
     TRY(sandbox_begin(&limits));
-    TRY(read_pin(supervisor->options, pin, &pin_len));
-    TRY(open_all(supervisor));
-    supervisor->next_tick = hal_clock_mono(supervisor->clock);
-    const enum err err = supervisor_start_keeper(supervisor, span_of(pin, pin_len));
+    enum err err = read_pin(supervisor->options, pin, &pin_len);
+    err = err != ERR_OK ? err : open_all(supervisor);
+    if (err == ERR_OK) {
+        supervisor->next_tick = hal_clock_mono(supervisor->clock);
+        err = supervisor_start_keeper(supervisor, span_of(pin, pin_len));
+    }
     mem_wipe(pin, sizeof(pin));
     TRY(err);
     return ERR_OK;

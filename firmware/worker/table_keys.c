@@ -49,6 +49,15 @@ static enum err ask_for(struct table_keys *keys, enum msg_type expected)
     return ERR_OK;
 }
 
+/* Asks about a table's key; the answer is the caller's to wipe. wrapped: empty for a new one. */
+static enum err ask_for_key(struct table_keys *keys, enum msg_type type, uint32_t table, struct span wrapped)
+{
+    keys->question = MSG_NEW(type);
+    keys->question.as.key_request.table = table;
+    ENSURE(MSG_SET(&keys->question.as.key_request.wrapped, wrapped) == ERR_OK, ERR_AUTH, "longer than any wrapped key");
+    return ask_for(keys, MSG_KEY);
+}
+
 static enum err answer_key(struct table_keys *keys, struct secret **out_key)
 {
     TRY(secret_new_copy(span_array(keys->answer.as.key.key), out_key));
@@ -60,10 +69,8 @@ static enum err answer_wrapped(const struct table_keys *keys, struct data_wrappe
     const struct span wrapped = MSG_VIEW(&keys->answer.as.key.wrapped);
 
     ENSURE(wrapped.len <= DATA_WRAPPED_MAX, ERR_RANGE, "a wrapped key that is too long");
-    *out_wrapped = (struct data_wrapped){.len = wrapped.len};
-    for (size_t i = 0; i < wrapped.len; i++) {
-        out_wrapped->bytes[i] = wrapped.data[i];
-    }
+    out_wrapped->len = wrapped.len;
+    memcpy(out_wrapped->bytes, wrapped.data, wrapped.len);
     return ERR_OK;
 }
 
@@ -72,15 +79,9 @@ static enum err new_key(void *context, uint32_t table, struct secret **out_key, 
     struct table_keys *const keys = context;
     SCOPED_SECRET struct secret *key = NULL;
 
-    keys->question = MSG_NEW(MSG_KEY_NEW);
-    keys->question.as.key_request.table = table;
-    enum err err = ask_for(keys, MSG_KEY);
-    if (err == ERR_OK) {
-        err = answer_key(keys, &key);
-    }
-    if (err == ERR_OK) {
-        err = answer_wrapped(keys, out_wrapped);
-    }
+    enum err err = ask_for_key(keys, MSG_KEY_NEW, table, SPAN_NONE);
+    err = err != ERR_OK ? err : answer_key(keys, &key);
+    err = err != ERR_OK ? err : answer_wrapped(keys, out_wrapped);
     msg_wipe(&keys->answer);
     TRY(err);
     *out_key = TAKE(key);
@@ -91,32 +92,20 @@ static enum err open_key(void *context, uint32_t table, struct span wrapped, str
 {
     struct table_keys *const keys = context;
 
-    keys->question = MSG_NEW(MSG_KEY_OPEN);
-    keys->question.as.key_request.table = table;
-    ENSURE(MSG_SET(&keys->question.as.key_request.wrapped, wrapped) == ERR_OK, ERR_AUTH, "longer than any wrapped key");
-    enum err err = ask_for(keys, MSG_KEY);
-    if (err == ERR_OK) {
-        err = answer_key(keys, out_key);
-    }
+    enum err err = ask_for_key(keys, MSG_KEY_OPEN, table, wrapped);
+    err = err != ERR_OK ? err : answer_key(keys, out_key);
     msg_wipe(&keys->answer);
-    TRY(err);
-    return ERR_OK;
+    return err;
 }
 
 static enum err rewrap(void *context, uint32_t table, struct span wrapped, struct data_wrapped *out_wrapped)
 {
     struct table_keys *const keys = context;
 
-    keys->question = MSG_NEW(MSG_KEY_REWRAP);
-    keys->question.as.key_request.table = table;
-    ENSURE(MSG_SET(&keys->question.as.key_request.wrapped, wrapped) == ERR_OK, ERR_AUTH, "longer than any wrapped key");
-    enum err err = ask_for(keys, MSG_KEY);
-    if (err == ERR_OK) {
-        err = answer_wrapped(keys, out_wrapped);
-    }
+    enum err err = ask_for_key(keys, MSG_KEY_REWRAP, table, wrapped);
+    err = err != ERR_OK ? err : answer_wrapped(keys, out_wrapped);
     msg_wipe(&keys->answer);
-    TRY(err);
-    return ERR_OK;
+    return err;
 }
 
 static enum err rotate(struct table_keys *keys, enum msg_type type, bool *out_pending)
