@@ -11,7 +11,7 @@ function rank(path) {
     if (path ~ /^hal\//) return 10
     if (path ~ /^crypto\//) return 20
     if (path ~ /^(storage|net)\//) return 30
-    if (path ~ /^firmware\/(rls|schema)\//) return 40
+    if (path ~ /^firmware\/(rls|schema|mail)\//) return 40
     if (path ~ /^firmware\/auth\//) return 41
     if (path ~ /^firmware\/data\//) return 42
     if (path ~ /^firmware\/(api|audit|update|console|cli)\//) return 43
@@ -64,8 +64,8 @@ FNR == 1 {
         refuse("nothing includes \"" target "\"; the board and the simulated devices are linked")
     if (FILENAME ~ /^firmware\// && target ~ /^storage\// && FILENAME !~ /^firmware\/data\//)
         refuse("only firmware/data includes storage/")
-    if (FILENAME ~ /^firmware\/(rls|schema)\// && target !~ /^hal\/base\// && here != there)
-        refuse("rls and schema are pure: hal/base only")
+    if (FILENAME ~ /^firmware\/(rls|schema|mail)\// && target !~ /^hal\/base\// && here != there)
+        refuse("rls, schema and mail are pure: hal/base only")
     if (FILENAME ~ /^board\// && target !~ /^hal\// && here != there)
         refuse("a board includes hal only")
     if (here != there && rank(target) >= rank(FILENAME))

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/mail/link.h"
+
+#include "hal/base/fault.h"
+
+static bool is_unreserved(uint8_t byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+           byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+/* What RFC 3986 lets stand in an address, and nothing that is a delimiter elsewhere. */
+static bool is_url_byte(uint8_t byte)
+{
+    return is_unreserved(byte) || (byte != 0 && strchr(":/?#[]@!$&()*+,;=%", byte) != NULL);
+}
+
+struct span mail_url_origin(struct span url)
+{
+    const struct span https = span_lit("https://");
+    const struct span http = span_lit("http://");
+    const size_t scheme = span_starts_with(url, https) ? https.len : (span_starts_with(url, http) ? http.len : 0);
+    size_t end = scheme;
+
+    if (scheme == 0 || url.len > MAIL_URL_MAX) {
+        return SPAN_NONE;
+    }
+    for (size_t i = 0; i < url.len; i++) {
+        if (!is_url_byte(url.data[i])) {
+            return SPAN_NONE;
+        }
+    }
+    while (end < url.len && url.data[end] != '/' && url.data[end] != '?' && url.data[end] != '#') {
+        if (url.data[end] == '@') {
+            return SPAN_NONE;
+        }
+        end++;
+    }
+    return end == scheme ? SPAN_NONE : span_of(url.data, end);
+}
+
+static enum err put_encoded(struct buf *out, struct span value)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < value.len; i++) {
+        const uint8_t byte = value.data[i];
+        const uint8_t encoded[] = {'%', (uint8_t)digits[byte >> 4], (uint8_t)digits[byte & 15u]};
+        TRY(buf_put(out, is_unreserved(byte) ? span_of(&byte, 1) : span_array(encoded)));
+    }
+    return ERR_OK;
+}
+
+enum err mail_link_put(struct buf *out, struct span url, const struct mail_parameter *parameters, size_t count)
+{
+    const size_t end = span_find(url, '#');
+    const struct span fragment = span_of(url.data + end, url.len - end);
+    bool more = span_find(span_of(url.data, end), '?') < end;
+
+    TRY(buf_put(out, span_of(url.data, end)));
+    for (size_t i = 0; i < count; i++) {
+        if (parameters[i].value.len != 0) {
+            TRY(buf_put(out, more ? span_lit("&") : span_lit("?")));
+            TRY(buf_put(out, parameters[i].name));
+            TRY(buf_put(out, span_lit("=")));
+            TRY(put_encoded(out, parameters[i].value));
+            more = true;
+        }
+    }
+    return buf_put(out, fragment);
+}
