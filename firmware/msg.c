@@ -79,10 +79,11 @@ static const struct row table[] = {
 
     [MSG_WORKER_FD] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 2,
         {U32(with_fd.kind, MSG_FD_KINDS - 1), U32(with_fd.index, 4 * MSG_REACTORS_MAX)}},
-    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 6,
+    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 7,
         {U32(worker_start.mode, MSG_MODES - 1), U32(worker_start.state, STATE_LAST),
          U32(worker_start.reason, REASON_LAST), U32(worker_start.first, 1),
-         U32(worker_start.reactors, MSG_REACTORS_MAX), U32(worker_start.https_port, 65535)}},
+         U32(worker_start.reactors, MSG_REACTORS_MAX), U32(worker_start.https_port, 65535),
+         TEXT(worker_start.url)}},
     [MSG_WORKER_ASK] = {MSG_TO_WORKER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_WORKER_STOP] = {MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 

@@ -34,6 +34,7 @@
 #define MSG_KEY_BYTES       32
 #define MSG_TICKET_NAME_BYTES 16
 #define MSG_WRAPPED_MAX     96   /* a wrapped key: version 4, salt 32, key 32, tag 16, and room */
+#define MSG_URL_MAX         300  /* https:// with a name of MSG_NAME_MAX and a port */
 #define MSG_UUID_BYTES      36
 #define MSG_API_KEY_MAX     96
 #define MSG_ENVIRONMENT_MAX 64
@@ -128,6 +129,7 @@ enum msg_type {
         uint8_t data[capacity];                                                                                        \
     }
 MSG_TEXT(msg_name, MSG_NAME_MAX);
+MSG_TEXT(msg_url, MSG_URL_MAX);
 MSG_TEXT(msg_tcti, MSG_TCTI_MAX);
 MSG_TEXT(msg_pin, MSG_PIN_MAX);
 MSG_TEXT(msg_recovery, MSG_RECOVERY_MAX);
@@ -188,6 +190,7 @@ struct msg {
             uint32_t first;  /* as told by the keeper */
             uint32_t reactors;
             uint32_t https_port; /* as clients see it, for redirects */
+            struct msg_url url;  /* of this box, for links in mails */
         } worker_start;
         struct {
             struct msg_uuid project;

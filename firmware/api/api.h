@@ -86,6 +86,7 @@ struct api_options {
     enum board_state state;
     enum life_reason reason;
     const char *version;
+    struct span url; /* of this box, https://name:port, for links in mails */
     struct api_unlock unlock;
     struct api_keeper keeper;
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */

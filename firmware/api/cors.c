@@ -4,6 +4,8 @@
  * network error in place of the status that it reacts to. */
 #include "firmware/api/request_int.h"
 
+#include "firmware/mail/link.h"
+
 #define CORS_ORIGIN_MAX 512
 
 /* http://localhost or http://127.0.0.1, with or without a port. */
@@ -28,9 +30,9 @@ static bool is_localhost(struct span origin)
     return false;
 }
 
-static bool project_allows(const struct catalog_project *project, struct span origin)
+static bool is_listed(const struct catalog_project *project, struct span origin)
 {
-    if (project->origin_count == 0 || (project->allow_localhost && is_localhost(origin))) {
+    if (project->allow_localhost && is_localhost(origin)) {
         return true;
     }
     for (size_t i = 0; i < project->origin_count; i++) {
@@ -39,6 +41,18 @@ static bool project_allows(const struct catalog_project *project, struct span or
         }
     }
     return false;
+}
+
+static bool project_allows(const struct catalog_project *project, struct span origin)
+{
+    return project->origin_count == 0 || is_listed(project, origin);
+}
+
+bool cors_redirects(const struct catalog_project *project, struct span url)
+{
+    const struct span origin = mail_url_origin(url);
+
+    return project != NULL && origin.len != 0 && is_listed(project, origin);
 }
 
 bool cors_allows(const struct catalog *catalog, const struct catalog_project *project, struct span origin)

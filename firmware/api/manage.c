@@ -147,3 +147,27 @@ void handle_key(struct api_request *request)
 {
     request_finish(request, get(request, data_get_key));
 }
+
+static enum err start_outbox(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_list_outbox(&admin, request->now, &request->list);
+}
+
+void handle_outbox(struct api_request *request)
+{
+    request_run(request, (struct api_work){start_outbox, request_step_list});
+}
+
+static enum err get_mail(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_get_mail(&admin, request->params[0], request->now);
+}
+
+void handle_mail(struct api_request *request)
+{
+    request_finish(request, get_mail(request));
+}

@@ -134,6 +134,9 @@ enum err request_with_one_version(struct api_request *request, enum err (*read)(
 /* Does work and finishes the request with its outcome: at once if the first slice is enough, otherwise as a scan of its key. */
 void request_run(struct api_request *request, struct api_work work);
 
+/* The step of request->list. */
+enum err request_step_list(struct api_request *request, struct mono_time until) MUST_USE;
+
 /* The clock of a struct loop, for work that is given one. */
 struct mono_time request_loop_now(void *context);
 
@@ -155,6 +158,10 @@ enum err request_submit(struct api_request *request, const struct data_sign *sig
 
 /* Is the origin allowed, by the project, or, when that is not known, by any? */
 bool cors_allows(const struct catalog *catalog, const struct catalog_project *project, struct span origin);
+
+/* May a link in a mail, or the answer to one, lead there? The origin must be listed or be this machine: what an empty
+ * list allows to browsers would here let anybody have the codes of others sent to a page of their own. Contract 5.6. */
+bool cors_redirects(const struct catalog_project *project, struct span url);
 
 /* Appends headers to a list of API_HEADERS_MAX. */
 void cors_headers(struct http_header *headers, size_t *count, struct span origin);
@@ -199,5 +206,7 @@ void handle_explain(struct api_request *request);
 void handle_simulate(struct api_request *request);
 void handle_keys(struct api_request *request);
 void handle_key(struct api_request *request);
+void handle_outbox(struct api_request *request);
+void handle_mail(struct api_request *request);
 
 #endif

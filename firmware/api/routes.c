@@ -79,6 +79,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/api-keys/:id", handle_key, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_DELETE, "/v1/admin/api-keys/:id", handle_manage, data_key_delete, ROUTE_ADMIN, RUNNING},
     {HTTP_POST, "/v1/admin/api-keys/:id/revoke", handle_manage, data_key_revoke, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/outbox", handle_outbox, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/outbox/:id", handle_mail, NULL, ROUTE_ADMIN, RUNNING},
 
     /* The short form of the data routes: contract 4.1. */
     {HTTP_GET, "/v1/~table/spec", handle_spec, NULL, ROUTE_KEY, RUNNING},

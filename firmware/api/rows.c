@@ -83,7 +83,7 @@ struct mono_time request_loop_now(void *context)
     return loop_clock_now(context);
 }
 
-static enum err step_list(struct api_request *request, struct mono_time until)
+enum err request_step_list(struct api_request *request, struct mono_time until)
 {
     return data_list_step(request->list, request_loop_now, request->exchange->loop, until);
 }
@@ -179,7 +179,7 @@ void request_run(struct api_request *request, struct api_work work)
 
 void handle_list(struct api_request *request)
 {
-    request_run(request, (struct api_work){start_list, step_list});
+    request_run(request, (struct api_work){start_list, request_step_list});
 }
 
 static enum err start_users(struct api_request *request)
@@ -192,7 +192,7 @@ static enum err start_users(struct api_request *request)
 
 void handle_users(struct api_request *request)
 {
-    request_run(request, (struct api_work){start_users, step_list});
+    request_run(request, (struct api_work){start_users, request_step_list});
 }
 
 /* --- write --- */

@@ -68,6 +68,7 @@ static enum err start_sign_up(struct api_request *request)
     }
     auth_uuid_make(request->api->random, sign->user_id);
     sign->data.user_id = span_array(sign->user_id);
+    TRY(sign_make_mail(sign, MAIL_SIGNUP_CONFIRMATION));
     return sign_hash_new(sign, sign->password, hashed_new);
 }
 

@@ -22,6 +22,7 @@ struct sign {
     char user_id[AUTH_UUID_BYTES];
     char session_id[AUTH_UUID_BYTES];
     char address[SOCKET_ADDRESS_TEXT_MAX];
+    char code[DATA_CODE_TEXT_BYTES];
     struct api_pepper_job pepper;
     struct auth_hash_job hash;
     struct api_token_job tokens;
@@ -43,6 +44,12 @@ enum err sign_read_text(struct api_request *request, struct span name, struct sp
 
 /* `email`, into sign->email and sign->data.email. */
 enum err sign_read_email(struct sign *sign) MUST_USE;
+
+/* --- mails --- */
+
+/* Makes a code for sign->data.email and the link that brings it back, into sign->data.mail. `callbackUrl` of the body
+ * counts if the project lets it: it is ignored otherwise. ERR_NO_MEMORY. */
+enum err sign_make_mail(struct sign *sign, enum mail_category category) MUST_USE;
 
 /* --- limits: ERR_DENIED with Retry-After --- */
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
 #include "firmware/data/list.h"
 #include "firmware/data/plan.h"
@@ -248,8 +249,9 @@ struct data_list {
     struct data_reader *reader;
     struct catalog *catalog; /* what the access borrows from */
     struct store_snap *snap;
-    struct list_query *query; /* one of the two; or neither: empty, and answered already */
+    struct list_query *query; /* one of the three; or none: empty, and answered already */
     struct people_list *people;
+    struct outbox_list *mails;
     struct refusal *refusal;
 };
 
@@ -265,6 +267,7 @@ void data_list_free(struct data_list *list)
     }
     list_query_free(list->query);
     people_list_free(list->people);
+    outbox_list_free(list->mails);
     store_snap_end(list->snap);
     catalog_unref(list->catalog);
     list->reader->lists--;
@@ -359,22 +362,58 @@ static enum err start_query(const struct data_request *request, struct data_list
     return list_query_new(&input, &list->query);
 }
 
+static enum err new_list(struct data_reader *reader, const struct catalog *catalog, struct refusal *refusal,
+                         struct data_list **out_list)
+{
+    void *memory = NULL;
+
+    ENSURE(reader->lists < DATA_LISTS_MAX, ERR_LIMIT, "this reader has no room for one more list");
+    TRY(mem_alloc(sizeof **out_list, &memory));
+    *out_list = memory;
+    (*out_list)->reader = reader;
+    (*out_list)->reader->lists++;
+    (*out_list)->catalog = catalog_ref(catalog);
+    (*out_list)->refusal = refusal;
+    return ERR_OK;
+}
+
 enum err data_list_new(const struct data_request *request, struct data_list **out_list)
 {
     SCOPED(list_free_scoped) struct data_list *list = NULL;
-    void *memory = NULL;
 
     INVARIANT(request->access->op == RLS_LIST);
-    ENSURE(request->reader->lists < DATA_LISTS_MAX, ERR_LIMIT, "this reader has no room for one more list");
-    TRY(mem_alloc(sizeof *list, &memory));
-    list = memory;
-    list->reader = request->reader;
-    list->reader->lists++;
-    list->catalog = catalog_ref(request->catalog);
-    list->refusal = request->refusal;
+    TRY(new_list(request->reader, request->catalog, request->refusal, &list));
     TRY(request->access->table == NULL ? start_people(request, list) : start_query(request, list));
     *out_list = TAKE(list);
     return ERR_OK;
+}
+
+enum err data_list_outbox(const struct data_admin *admin, struct wall_time now, struct data_list **out_list)
+{
+    const struct catalog_environment *place = catalog_environment(admin->catalog, admin->key->environment_id);
+    SCOPED(list_free_scoped) struct data_list *list = NULL;
+    struct outbox_list_input input = {.now = now, .out = admin->out};
+
+    TRY(data_page_read(admin->arena, admin->query, PLAN_LIMIT_DEFAULT, &input.page, admin->refusal));
+    TRY(outbox_filter_read(admin->arena, admin->query, &input.filter, admin->refusal));
+    if (place == NULL) {
+        return refuse(admin->refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
+    }
+    TRY(new_list(admin->reader, admin->catalog, admin->refusal, &list));
+    TRY(data_snapshot(admin->reader, admin->catalog, &list->snap));
+    input.snap = list->snap;
+    input.outbox = place->people.outbox;
+    TRY(outbox_list_new(&input, &list->mails));
+    *out_list = TAKE(list);
+    return ERR_OK;
+}
+
+static enum err step(struct data_list *list, struct store_budget *budget)
+{
+    if (list->mails != NULL) {
+        return outbox_list_step(list->mails, budget);
+    }
+    return list->people != NULL ? people_list_step(list->people, budget) : list_query_step(list->query, budget);
 }
 
 enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *context), void *context,
@@ -382,11 +421,10 @@ enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *co
 {
     struct store_budget budget = {.steps = SCAN_STEPS_A_CALL, .now = now, .context = context, .deadline = until};
 
-    if (list->query == NULL && list->people == NULL) {
+    if (list->query == NULL && list->people == NULL && list->mails == NULL) {
         return ERR_OK;
     }
-    const enum err err =
-        list->people != NULL ? people_list_step(list->people, &budget) : list_query_step(list->query, &budget);
+    const enum err err = step(list, &budget);
 
     if (err == ERR_BUDGET) {
         return refuse(list->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The filters or the search take too much work");

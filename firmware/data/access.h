@@ -123,4 +123,8 @@ enum err data_list_index_versions(const struct data_admin *admin, struct span id
 enum err data_list_keys(const struct data_admin *admin) MUST_USE;
 enum err data_get_key(const struct data_admin *admin, struct span id) MUST_USE;
 
+/* The outbox of the key's environment: a list as data_list_new makes it, and one mail. */
+enum err data_list_outbox(const struct data_admin *admin, struct wall_time now, struct data_list **out_list) MUST_USE;
+enum err data_get_mail(const struct data_admin *admin, struct span id, struct wall_time now) MUST_USE;
+
 #endif

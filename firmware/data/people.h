@@ -24,6 +24,8 @@
 #include "firmware/data/access.h"
 #include "firmware/data/call.h"
 #include "firmware/data/catalog.h"
+#include "firmware/data/codes.h"
+#include "firmware/mail/template.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
@@ -102,6 +104,13 @@ bool data_name_fits(struct span name);
 
 /* --- writing --- */
 
+/* A mail with a code in it, which the operation writes: the code is made on the reactor, and only its digest stored. */
+struct data_mail {
+    enum mail_category category;
+    uint8_t digest[SHA256_BYTES]; /* data_code_digest */
+    struct span code, link;
+};
+
 /* What an operation on users needs besides the body; everything is borrowed until the call is done. */
 struct data_sign {
     struct span user_id;    /* signing up: a new id; signing in: whose password was right; refreshing: of the token */
@@ -116,6 +125,7 @@ struct data_sign {
     int64_t issued_s;                /* when the tokens were signed */
     uint32_t access_s, refresh_s;    /* how long they live */
     struct span access_token, refresh_token;
+    struct data_mail mail; /* signing up */
 };
 
 data_operation data_sign_up;

@@ -8,7 +8,7 @@
 
 #include "crypto/ct.h"
 #include "firmware/data/doc.h"
-#include "firmware/data/people_int.h"
+#include "firmware/data/mails_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -225,13 +225,15 @@ enum err data_sign_up(struct data_txn *txn, struct data_call *call)
 {
     const struct data_sign *sign = call->sign;
     const struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
+    const struct mails_order mail = {.purpose = DATA_CODE_VERIFY, .mail = &sign->mail, .person = &person};
 
     TRY(people_refuse_taken(txn, sign->email, &call->refusal));
     TRY(answer_pair(call, &person));
     call->status = CREATED;
     TRY(people_insert(txn, &person));
     TRY(insert_password(txn, sign->user_id, &sign->password));
-    return insert_session(txn, sign);
+    TRY(insert_session(txn, sign));
+    return mails_send(txn, &mail);
 }
 
 /* --- signing in --- */

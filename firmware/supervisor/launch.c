@@ -2,6 +2,7 @@
 /* Sockets, and what the children are given at their start. */
 #include "firmware/supervisor/supervisor_int.h"
 
+#include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
@@ -11,8 +12,7 @@
 
 enum err supervisor_listen(struct supervisor *supervisor)
 {
-    struct socket_listen listen = {
-        .address = supervisor->options->listen, .backlog = BACKLOG, .share_port = true};
+    struct socket_listen listen = {.address = supervisor->options->listen, .backlog = BACKLOG, .share_port = true};
     struct socket_address bound = {0};
 
     listen.address.port = supervisor->options->port;
@@ -33,7 +33,8 @@ enum err supervisor_listen(struct supervisor *supervisor)
 
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
 {
-    TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir, hal_clock_mono(supervisor->clock)));
+    TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir,
+                    hal_clock_mono(supervisor->clock)));
     supervisor->known = false;
     mem_wipe(&supervisor->names, sizeof(supervisor->names));
     TRY(supervisor_look_at_names(supervisor));
@@ -86,9 +87,19 @@ static enum err connect_all(struct supervisor *supervisor)
     return ERR_OK;
 }
 
+static enum err tell_url(struct supervisor *supervisor)
+{
+    SCOPED_BUF struct buf *url = NULL;
+
+    TRY(buf_new(MSG_URL_MAX, &url));
+    TRY(supervisor_put_url(supervisor, url));
+    return MSG_SET(&supervisor->out.as.worker_start.url, buf_all(url));
+}
+
 enum err supervisor_start_worker(struct supervisor *supervisor)
 {
-    TRY(child_start(&supervisor->worker, supervisor->poller, supervisor->worker_dir, hal_clock_mono(supervisor->clock)));
+    TRY(child_start(&supervisor->worker, supervisor->poller, supervisor->worker_dir,
+                    hal_clock_mono(supervisor->clock)));
     supervisor->failed = supervisor->given_up;
     supervisor->has_generation = hal_vmgenid_read(supervisor->vmgenid, supervisor->generation) == ERR_OK;
     fault_clear();
@@ -96,11 +107,11 @@ enum err supervisor_start_worker(struct supervisor *supervisor)
     supervisor->out = MSG_NEW(MSG_WORKER_START);
     supervisor->out.as.worker_start.mode = (uint32_t)supervisor->mode;
     supervisor->out.as.worker_start.state = (uint32_t)(supervisor->failed ? BOARD_FAILED : supervisor->state);
-    supervisor->out.as.worker_start.reason =
-        (uint32_t)(supervisor->failed ? supervisor->failure : supervisor->reason);
+    supervisor->out.as.worker_start.reason = (uint32_t)(supervisor->failed ? supervisor->failure : supervisor->reason);
     supervisor->out.as.worker_start.first = supervisor->first ? 1 : 0;
     supervisor->out.as.worker_start.reactors = (uint32_t)supervisor->reactors;
     supervisor->out.as.worker_start.https_port = supervisor->port;
+    TRY(tell_url(supervisor));
     TRY(msg_send(supervisor->worker.control, &supervisor->out));
     return ERR_OK;
 }

@@ -89,6 +89,9 @@ enum err supervisor_look_at_names(struct supervisor *supervisor) MUST_USE;
 /* Starts a worker for the present state and connects it with the keeper. */
 enum err supervisor_start_worker(struct supervisor *supervisor) MUST_USE;
 
+/* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
+enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;
+
 /* Prints what there is to tell, once, and tells the keeper that the recovery key was shown. */
 enum err supervisor_report(struct supervisor *supervisor) MUST_USE;
 

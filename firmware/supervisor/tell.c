@@ -14,7 +14,6 @@
 #define FILE_CA      "ca.pem"
 #define FILE_PROJECT "project" /* id and environment of the first project, one line each; not secret */
 #define CA_FILE_MAX  4096
-#define URL_MAX      512
 
 enum err supervisor_write_ca(struct supervisor *supervisor, struct span pem)
 {
@@ -64,8 +63,7 @@ static enum err project_recall(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-/* The name in the URL must stand in the certificate and lead here. */
-static enum err put_url(const struct supervisor *supervisor, struct buf *url)
+enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url)
 {
     const struct options *const options = supervisor->options;
     char port[8];
@@ -94,8 +92,8 @@ static enum err print(struct supervisor *supervisor)
 {
     SCOPED_BUF struct buf *url = NULL;
 
-    TRY(buf_new(URL_MAX, &url));
-    TRY(put_url(supervisor, url));
+    TRY(buf_new(MSG_URL_MAX, &url));
+    TRY(supervisor_put_url(supervisor, url));
     const struct news *const news = &supervisor->news;
     const struct report report = {
         .url = buf_all(url),

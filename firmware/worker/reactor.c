@@ -77,6 +77,7 @@ static enum err make_server(struct reactor *reactor)
         .state = reactor->plan->state,
         .reason = reactor->plan->reason,
         .version = ROWLOCK_VERSION,
+        .url = reactor->plan->url,
         .unlock = keeper_link_unlock(reactor->link),
         .keeper = keeper_link_keeper(reactor->link),
         .hashes = reactor->plan->hashes,

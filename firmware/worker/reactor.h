@@ -30,6 +30,7 @@ struct reactor_plan {
     enum board_state state;
     enum life_reason reason;
     uint16_t https_port; /* as clients see it */
+    struct span url;     /* of this box */
 };
 
 /* What one reactor is given. The descriptors and the channel are taken, also on failure. */

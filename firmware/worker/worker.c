@@ -52,6 +52,7 @@ struct worker {
     struct data *data;
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;
+    struct msg_url url; /* plan.url is a view of it */
     size_t reactor_count;
     size_t running; /* reactors whose thread has not ended */
     size_t ready;
@@ -112,6 +113,8 @@ static enum err receive_start(struct worker *worker)
     worker->plan.state = (enum board_state)worker->in.as.worker_start.state;
     worker->plan.reason = (enum life_reason)worker->in.as.worker_start.reason;
     worker->plan.https_port = (uint16_t)worker->in.as.worker_start.https_port;
+    worker->url = worker->in.as.worker_start.url;
+    worker->plan.url = MSG_VIEW(&worker->url);
     return ERR_OK;
 }
 

@@ -257,6 +257,7 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
                                         .state = state,
                                         .reason = reason,
                                         .version = "test",
+                                        .url = span_lit("https://box.example:8443"),
                                         .keeper = {.sign_tokens = sign_tokens, .pepper = pepper, .context = box},
                                         .hashes = box->hashes};
     struct api *api = NULL;

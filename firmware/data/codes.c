@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of codes. It stays small: an owner has one code of a purpose, and each new code looks at the oldest rows and
+ * deletes those that were over a day ago. Until then an old link is told from a wrong one. */
+#include "firmware/data/codes.h"
+
+#include <string.h>
+
+#include "firmware/data/codes_int.h"
+#include "hal/base/fault.h"
+
+#define CODE_BYTES   32
+#define FORGOTTEN_MS DATA_CODE_DAY_MS /* after its end */
+#define LOOKED_AT    16               /* oldest rows, and codes of one owner */
+
+void data_code_make(struct random *random, char out_code[DATA_CODE_TEXT_BYTES])
+{
+    uint8_t bytes[CODE_BYTES];
+
+    random_fill(random, bytes, sizeof bytes);
+    hex_encode(span_array(bytes), out_code);
+    mem_wipe(bytes, sizeof bytes);
+}
+
+/* Fields of fixed places, so that no two different sets of them are the same bytes. */
+void data_code_digest(const struct data_code_of *of, uint8_t out_digest[SHA256_BYTES])
+{
+    uint8_t bytes[1 + AUTH_UUID_BYTES + DATA_CODE_TEXT_BYTES + DATA_EMAIL_MAX] = {0};
+    size_t len = sizeof bytes - DATA_EMAIL_MAX;
+
+    INVARIANT(of->environment_id.len == AUTH_UUID_BYTES && of->email.len <= DATA_EMAIL_MAX);
+    bytes[0] = (uint8_t)of->purpose;
+    memcpy(bytes + 1, of->environment_id.data, AUTH_UUID_BYTES);
+    if (of->code.len == DATA_CODE_TEXT_BYTES) {
+        memcpy(bytes + 1 + AUTH_UUID_BYTES, of->code.data, DATA_CODE_TEXT_BYTES);
+    }
+    if (of->email.len != 0) {
+        memcpy(bytes + len, of->email.data, of->email.len);
+        len += of->email.len;
+    }
+    sha256(span_of(bytes, len), out_digest);
+    mem_wipe(bytes, sizeof bytes);
+}
+
+void code_owner_of_email(struct span email, char out_owner[CODE_OWNER_BYTES])
+{
+    uint8_t digest[SHA256_BYTES];
+
+    sha256(email, digest);
+    hex_encode(span_array(digest), out_owner);
+}
+
+/* --- rows --- */
+
+static enum err take_column(const struct row_member *member, struct code *code)
+{
+    const struct row_value *value = &member->value;
+
+    switch ((enum code_column)member->column) {
+    case CODE_DIGEST:
+        ENSURE(value->type == ROW_STRING && hex_decode(value->bytes, code->digest, sizeof code->digest) == ERR_OK,
+               ERR_DAMAGED, "digest of a code");
+        return ERR_OK;
+    case CODE_PURPOSE:
+        ENSURE(value->type == ROW_INT && value->integer > 0 && value->integer < DATA_CODE_PURPOSE_END, ERR_DAMAGED,
+               "a code of no purpose");
+        code->purpose = (enum data_code_purpose)value->integer;
+        return ERR_OK;
+    case CODE_EMAIL:
+        code->email = value->bytes;
+        return ERR_OK;
+    case CODE_NEW_EMAIL:
+        code->new_email = value->boolean;
+        return ERR_OK;
+    case CODE_ENDS_AT:
+        code->ends_at = value->date;
+        return ERR_OK;
+    case CODE_NAME:
+        code->name = value->bytes;
+        return ERR_OK;
+    case CODE_COLUMN_END:
+        break;
+    }
+    FAIL(ERR_DAMAGED, "a code with another column", member->column);
+}
+
+enum err code_read(const struct row *row, struct code *out_code)
+{
+    struct row_iter iter = row_iter_columns(row);
+    struct code code = {.row = *row, .owner = row->created_by};
+    struct row_member member;
+    enum err err = ERR_OK;
+
+    while ((err = row_iter_next(&iter, &member)) == ERR_OK) {
+        TRY(take_column(&member, &code));
+    }
+    ENSURE(err == ERR_NOT_FOUND, ERR_DAMAGED, "a code's row is damaged");
+    *out_code = code;
+    return ERR_OK;
+}
+
+static struct row_key key_of(enum code_column column)
+{
+    return (struct row_key){.column = (uint16_t)column, .name = SPAN_NONE};
+}
+
+static enum err encode(struct data_txn *txn, const struct code *code, struct span *out_encoded)
+{
+    struct row_builder builder;
+    char hex[HEX_BYTES(SHA256_BYTES)];
+
+    hex_encode(span_array(code->digest), hex);
+    TRY(row_build_begin(&builder, txn->data->row, txn->now, txn->now, code->owner));
+    TRY(row_build_string(&builder, key_of(CODE_DIGEST), span_array(hex)));
+    TRY(row_build_int(&builder, key_of(CODE_PURPOSE), (int64_t)code->purpose));
+    TRY(row_build_string(&builder, key_of(CODE_EMAIL), code->email));
+    TRY(row_build_bool(&builder, key_of(CODE_NEW_EMAIL), code->new_email));
+    TRY(row_build_date(&builder, key_of(CODE_ENDS_AT), code->ends_at));
+    TRY(row_build_string(&builder, key_of(CODE_NAME), code->name));
+    return row_build_end(&builder, out_encoded);
+}
+
+enum err code_find(struct store_snap *snap, const struct catalog_people *where, const uint8_t digest[SHA256_BYTES],
+                   struct code *out_code)
+{
+    char hex[HEX_BYTES(SHA256_BYTES)];
+    struct row row;
+
+    hex_encode(span_of(digest, SHA256_BYTES), hex);
+    const enum err err = people_find(snap, where->codes, CODE_DIGEST, span_array(hex), &row);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+    }
+    return err == ERR_OK ? code_read(&row, out_code) : err;
+}
+
+/* --- making room --- */
+
+struct found {
+    struct row_id rows[LOOKED_AT];
+    size_t count;
+};
+
+/* Of the scan under way: the codes of that purpose, or, without one, those that nobody asks for any more. */
+static enum err collect(struct data_txn *txn, enum data_code_purpose purpose, struct found *out)
+{
+    struct code code;
+    struct row row;
+    enum err err = ERR_OK;
+
+    out->count = 0;
+    for (size_t i = 0; i < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK; i++) {
+        TRY(code_read(&row, &code));
+        const bool old = txn->now.ms - code.ends_at.ms > FORGOTTEN_MS;
+        if (old || code.purpose == purpose) {
+            out->rows[out->count++] = row.id;
+        }
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "codes");
+    fault_clear();
+    return ERR_OK;
+}
+
+static enum err delete_found(struct data_txn *txn, const struct found *found)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        TRY(store_delete(txn->store, people_where(txn)->codes, found->rows[i]));
+    }
+    return ERR_OK;
+}
+
+enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row)
+{
+    const struct row_value owner = {.type = ROW_STRING, .bytes = code->owner};
+    const struct store_scan oldest = {.table = people_where(txn)->codes};
+    const enum data_code_purpose none = DATA_CODE_PURPOSE_END;
+    const struct row_id row = store_txn_row_id(txn->store, txn->now);
+    struct span encoded = SPAN_NONE;
+    struct found found;
+
+    TRY(people_scan(people_snap(txn), people_where(txn)->codes, 0, &owner));
+    TRY(collect(txn, code->purpose, &found));
+    TRY(delete_found(txn, &found));
+    TRY(store_scan_begin(people_snap(txn), &oldest));
+    TRY(collect(txn, none, &found));
+    TRY(delete_found(txn, &found));
+    TRY(encode(txn, code, &encoded));
+    TRY(store_insert(txn->store, people_where(txn)->codes, row, encoded, NULL));
+    *out_row = row;
+    return ERR_OK;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The outbox of an environment: every mail, written in the transaction of what it is about, sealed like every row. An
+ * operator without a relay reads it here (contract 5.11, 6). A row holds the code of its link in clear, as a mailbox does;
+ * it goes after seven days. */
+#include <string.h>
+
+#include "firmware/data/codes_int.h"
+#include "firmware/data/outbox_int.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+
+#define LOOKED_AT 8 /* oldest mails, for each new one: an outbox that is full of old ones empties itself */
+
+_Static_assert(2 * MAIL_TEXT_MAX <= DATA_DOC_MAX, "subject and body fit data->text");
+
+/* --- rows --- */
+
+static enum err take_text(const struct row_value *value, struct span *out_text)
+{
+    ENSURE(value->type == ROW_STRING, ERR_DAMAGED, "a text expected");
+    *out_text = value->bytes;
+    return ERR_OK;
+}
+
+static enum err take_column(const struct row_member *member, struct outbox_mail *mail)
+{
+    const struct row_value *value = &member->value;
+
+    switch ((enum outbox_column)member->column) {
+    case OUTBOX_ID:
+        return take_text(value, &mail->id);
+    case OUTBOX_TO:
+        return take_text(value, &mail->to);
+    case OUTBOX_CATEGORY:
+        return take_text(value, &mail->category);
+    case OUTBOX_SUBJECT:
+        return take_text(value, &mail->subject);
+    case OUTBOX_BODY:
+        return take_text(value, &mail->body);
+    case OUTBOX_LINK:
+        return take_text(value, &mail->link);
+    case OUTBOX_CODE:
+        return take_text(value, &mail->code);
+    case OUTBOX_STATUS:
+        return take_text(value, &mail->status);
+    case OUTBOX_ATTEMPTS:
+        mail->attempts = value->integer;
+        return ERR_OK;
+    case OUTBOX_NEXT_AT:
+        mail->next_at = value->date;
+        return ERR_OK;
+    case OUTBOX_COLUMN_END:
+        break;
+    }
+    FAIL(ERR_DAMAGED, "a mail with another column", member->column);
+}
+
+enum err outbox_read(const struct row *row, struct outbox_mail *out_mail)
+{
+    struct row_iter iter = row_iter_columns(row);
+    struct outbox_mail mail = {.row = *row};
+    struct row_member member;
+    enum err err = ERR_OK;
+
+    while ((err = row_iter_next(&iter, &member)) == ERR_OK) {
+        TRY(take_column(&member, &mail));
+    }
+    ENSURE(err == ERR_NOT_FOUND, ERR_DAMAGED, "a mail's row is damaged");
+    *out_mail = mail;
+    return ERR_OK;
+}
+
+static struct row_key key_of(enum outbox_column column)
+{
+    return (struct row_key){.column = (uint16_t)column, .name = SPAN_NONE};
+}
+
+static enum err encode(struct data_txn *txn, const struct outbox_mail *mail, struct span *out_encoded)
+{
+    struct row_builder builder;
+    char owner[CODE_OWNER_BYTES];
+
+    code_owner_of_email(mail->to, owner);
+    TRY(row_build_begin(&builder, txn->data->row, txn->now, txn->now, span_array(owner)));
+    TRY(row_build_string(&builder, key_of(OUTBOX_ID), mail->id));
+    TRY(row_build_string(&builder, key_of(OUTBOX_TO), mail->to));
+    TRY(row_build_string(&builder, key_of(OUTBOX_CATEGORY), mail->category));
+    TRY(row_build_string(&builder, key_of(OUTBOX_SUBJECT), mail->subject));
+    TRY(row_build_string(&builder, key_of(OUTBOX_BODY), mail->body));
+    TRY(row_build_string(&builder, key_of(OUTBOX_LINK), mail->link));
+    TRY(row_build_string(&builder, key_of(OUTBOX_CODE), mail->code));
+    TRY(row_build_string(&builder, key_of(OUTBOX_STATUS), mail->status));
+    TRY(row_build_int(&builder, key_of(OUTBOX_ATTEMPTS), mail->attempts));
+    TRY(row_build_date(&builder, key_of(OUTBOX_NEXT_AT), mail->next_at));
+    return row_build_end(&builder, out_encoded);
+}
+
+/* --- making room --- */
+
+/* The oldest mails that are over; and, with `full`, the oldest of all. */
+static enum err find_over(struct data_txn *txn, bool full, struct row_id over[LOOKED_AT], size_t *out_count)
+{
+    const struct store_scan oldest = {.table = people_where(txn)->outbox};
+    struct row row;
+    enum err err = ERR_OK;
+
+    *out_count = 0;
+    TRY(store_scan_begin(people_snap(txn), &oldest));
+    while (*out_count < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+        if (!(full && *out_count == 0) && txn->now.ms - row.created_at.ms <= OUTBOX_KEPT_MS) {
+            break;
+        }
+        over[(*out_count)++] = row.id;
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the oldest mails");
+    fault_clear();
+    return ERR_OK;
+}
+
+enum err outbox_make_room(struct data_txn *txn)
+{
+    struct row_id over[LOOKED_AT];
+    uint64_t rows = 0;
+    size_t count = 0;
+
+    TRY(store_count(people_snap(txn), people_where(txn)->outbox, &rows));
+    TRY(find_over(txn, rows >= CONFIG_DATA_OUTBOX_MAX, over, &count));
+    for (size_t i = 0; i < count; i++) {
+        TRY(store_delete(txn->store, people_where(txn)->outbox, over[i]));
+    }
+    return ERR_OK;
+}
+
+/* --- a new one --- */
+
+/* Subject and body, one behind the other in data->text, where no document is in the making. */
+static enum err render(struct data_txn *txn, const struct outbox_order *order, struct outbox_mail *mail)
+{
+    const struct mail_template template = mail_template_default(order->category);
+    struct buf *text = txn->data->text;
+
+    buf_reset(text);
+    TRY(mail_render_subject(template.subject, &order->values, text));
+    const size_t subject_len = buf_len(text);
+    TRY(mail_render_body(template.body, &order->values, text));
+    const struct span all = buf_all(text);
+    mail->subject = span_of(all.data, subject_len);
+    mail->body = span_of(all.data + subject_len, all.len - subject_len);
+    return ERR_OK;
+}
+
+enum err outbox_put(struct data_txn *txn, const struct outbox_order *order, struct row_id *out_row)
+{
+    const struct row_id row = store_txn_row_id(txn->store, txn->now);
+    struct outbox_mail mail = {.to = order->to,
+                               .category = mail_category_name(order->category),
+                               .link = order->link,
+                               .code = order->code,
+                               .status = span_lit("local"),
+                               .next_at = txn->now};
+    struct span encoded = SPAN_NONE;
+    char id[AUTH_UUID_BYTES];
+
+    auth_uuid_make(txn->data->random, id);
+    mail.id = span_array(id);
+    TRY(render(txn, order, &mail));
+    TRY(encode(txn, &mail, &encoded));
+    buf_wipe(txn->data->text);
+    TRY(store_insert(txn->store, people_where(txn)->outbox, row, encoded, NULL));
+    *out_row = row;
+    return ERR_OK;
+}
+
+void outbox_write(struct json_out *out, const struct outbox_mail *mail)
+{
+    json_out_object(out);
+    json_out_member_text(out, span_lit("id"), mail->id);
+    json_out_member_text(out, span_lit("to"), mail->to);
+    json_out_member_text(out, span_lit("category"), mail->category);
+    json_out_member_text(out, span_lit("subject"), mail->subject);
+    json_out_member_text(out, span_lit("body"), mail->body);
+    admin_write_text(out, span_lit("link"), mail->link);
+    admin_write_text(out, span_lit("token"), mail->code);
+    json_out_member_text(out, span_lit("status"), mail->status);
+    json_out_member_time(out, span_lit("createdAt"), mail->row.created_at);
+    json_out_member_time(out, span_lit("updatedAt"), mail->row.updated_at);
+    json_out_object_end(out);
+}

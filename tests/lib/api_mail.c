@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tests/lib/api_mail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct api_answer *mails(struct api_box *box, const char *email, const char *category)
+{
+    char target[512];
+
+    (void)snprintf(target, sizeof target, "/v1/admin/outbox?email=%s%s%s", email, category == NULL ? "" : "&category=",
+                   category == NULL ? "" : category);
+    const struct api_answer *answer = api_box_get(box, box->secret, target);
+    assert_int_equal(answer->status, 200);
+    return answer;
+}
+
+size_t api_mail_count(struct api_box *box, const char *email, const char *category)
+{
+    return (size_t)strtoul(api_answer_text(mails(box, email, category), "pagination.total"), NULL, 10);
+}
+
+void api_mail_token(struct api_box *box, const char *email, const char *category,
+                    char out_token[DATA_CODE_TEXT_BYTES + 1])
+{
+    assert_true(
+        api_answer_member(mails(box, email, category), "items.0.token", out_token, DATA_CODE_TEXT_BYTES + 1));
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The outbox over time. Spec: contract 5.11. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/data/outbox_int.h"
+#include "hal/base/fault.h"
+#include "tests/lib/api_mail.h"
+
+#define DAY_MS (24u * 3600u * 1000u)
+
+static void sign_up(struct api_box *box, const char *email)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"%s\",\"password\":\"abc123\",\"name\":\"Ada\"}", email);
+    assert_int_equal(api_box_send(box, "POST", box->publishable, SIGN_UP, body)->status, 201);
+}
+
+static uint64_t stored_mails(struct api_box *box)
+{
+    size_t cursor = 0;
+    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
+    const struct table_id outbox = ((const struct catalog_environment *)record)->people.outbox;
+    struct store_reader *reader = NULL;
+    struct store_snap *snap = NULL;
+    uint64_t rows = 0;
+
+    assert_int_equal(store_reader_new(box->data->store, &reader), ERR_OK);
+    assert_int_equal(store_snap_begin(reader, &snap), ERR_OK);
+    assert_int_equal(store_count(snap, outbox, &rows), ERR_OK);
+    store_snap_end(snap);
+    store_reader_free(reader);
+    return rows;
+}
+
+static void a_mail_is_shown_for_seven_days(void **state)
+{
+    struct api_box *box = *state;
+    char id[64];
+    char target[128];
+    sign_up(box, "ada@example.com");
+    assert_true(api_answer_member(api_box_get(box, box->secret, "/v1/admin/outbox"), "items.0.id", id, sizeof id));
+    (void)snprintf(target, sizeof target, "/v1/admin/outbox/%s", id);
+
+    sim_clock_advance_ms(&box->clock, 7 * DAY_MS);
+    assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);
+    assert_int_equal(api_box_get(box, box->secret, target)->status, 200);
+    sim_clock_advance_ms(&box->clock, 1);
+
+    assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 0);
+    assert_refused(api_box_get(box, box->secret, target), 404, "common/not-found");
+}
+
+static void a_new_mail_deletes_those_that_are_over(void **state)
+{
+    struct api_box *box = *state;
+    sign_up(box, "ada@example.com");
+    sign_up(box, "bob@example.com");
+    sim_clock_advance_ms(&box->clock, 7 * DAY_MS + 1);
+    assert_int_equal(stored_mails(box), 2);
+
+    sign_up(box, "eve@example.com");
+
+    assert_int_equal(stored_mails(box), 1);
+    assert_int_equal(api_mail_count(box, "eve@example.com", NULL), 1);
+}
+
+static void mails_outlive_a_restart(void **state)
+{
+    struct api_box *box = *state;
+    char before[DATA_CODE_TEXT_BYTES + 1];
+    char after[DATA_CODE_TEXT_BYTES + 1];
+    sign_up(box, "ada@example.com");
+    api_mail_token(box, "ada@example.com", "signup_confirmation", before);
+
+    api_box_restart(box);
+
+    api_mail_token(box, "ada@example.com", "signup_confirmation", after);
+    assert_string_equal(before, after);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_mail_is_shown_for_seven_days),
+        T(a_new_mail_deletes_those_that_are_over),
+        T(mails_outlive_a_restart),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
