@@ -93,11 +93,11 @@ static enum err cursor_for(struct store_snap *snap, enum engine_map map, struct 
 
 enum err store_scan_begin(struct store_snap *snap, const struct store_scan *scan)
 {
+    const struct table *table = NULL;
     const struct store_index *index = NULL;
 
     snap->scan.state = SCAN_NONE;
-    const struct table *table = scan->table.value == STORE_OWN_TABLE ? NULL : table_set_find(snap->tables, scan->table);
-    if (table == NULL) {
+    if (snap_table(snap, scan->table, &table) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
     if (scan->index.value != 0) {
@@ -146,14 +146,14 @@ static bool is_row_of(const struct table *table, struct span key)
 
 enum err store_get_near(struct store_snap *snap, struct table_id table, struct row_id id, struct row *out_row)
 {
-    const struct table *found = table.value == STORE_OWN_TABLE ? NULL : table_set_find(snap->tables, table);
+    const struct table *found = NULL;
     uint8_t wanted[ROW_KEY_BYTES] = {0};
     struct row_id there = {{0}};
     struct span key = SPAN_NONE;
     struct span sealed = SPAN_NONE;
 
     snap->scan.state = SCAN_NONE;
-    if (found == NULL) {
+    if (snap_table(snap, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
     TRY(cursor_for(snap, ENGINE_ROWS, &snap->rows));

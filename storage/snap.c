@@ -149,6 +149,14 @@ static bool still_there(const void *context, struct table_id table)
     return table_set_find(context, table) != NULL;
 }
 
+void reader_sweep(struct store_reader *reader, const struct table_set *tables)
+{
+    if (tables->commit != reader->seen_commit) {
+        key_cache_sweep(reader->cache, still_there, tables);
+        reader->seen_commit = tables->commit;
+    }
+}
+
 static enum err start_engine(struct store_snap *snap)
 {
     if (snap->opener.txn == NULL) {
@@ -170,10 +178,7 @@ static enum err start_snap(struct store_snap *snap)
         engine_read_reset(snap->opener.txn);
     }
     ENSURE(snap->tables != NULL, ERR_AGAIN, "tables change too fast");
-    if (snap->tables->commit != reader->seen_commit) {
-        key_cache_sweep(reader->cache, still_there, snap->tables); /* keys of dropped tables go */
-        reader->seen_commit = snap->tables->commit;
-    }
+    reader_sweep(reader, snap->tables);
     return ERR_OK;
 }
 
@@ -262,7 +267,7 @@ void store_reader_free(struct store_reader *reader)
 
 /* --- single things --- */
 
-static enum err find_table(const struct store_snap *snap, struct table_id id, const struct table **out_table)
+enum err snap_table(const struct store_snap *snap, struct table_id id, const struct table **out_table)
 {
     const struct table *table = id.value == STORE_OWN_TABLE ? NULL : table_set_find(snap->tables, id);
 
@@ -276,7 +281,7 @@ static enum err find_table(const struct store_snap *snap, struct table_id id, co
 enum err store_get(struct store_snap *snap, struct table_id table, struct row_id id, struct row *out_row)
 {
     const struct table *found = NULL;
-    enum err err = find_table(snap, table, &found);
+    enum err err = snap_table(snap, table, &found);
 
     if (err == ERR_OK) {
         err = row_load(&snap->opener, found, id, snap->got, out_row);
@@ -289,7 +294,7 @@ enum err store_count(struct store_snap *snap, struct table_id table, uint64_t *o
     const struct table *found = NULL;
     struct fresh fresh = {.rows = 0};
 
-    if (find_table(snap, table, &found) != ERR_OK) {
+    if (snap_table(snap, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
     if (snap->txn != NULL) {
@@ -304,7 +309,7 @@ enum err store_verify(struct store_snap *snap, struct table_id table)
 {
     const struct table *found = NULL;
 
-    if (find_table(snap, table, &found) != ERR_OK) {
+    if (snap_table(snap, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
     if (snap->txn != NULL) {
@@ -319,7 +324,7 @@ enum err store_count_owned(struct store_snap *snap, struct table_id table, struc
     struct meta_name name = {.len = 0};
     uint8_t bytes[8] = {0};
 
-    if (find_table(snap, table, &found) != ERR_OK) {
+    if (snap_table(snap, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
     if (snap->txn != NULL) {
@@ -339,7 +344,7 @@ enum err store_indexes(struct store_snap *snap, struct table_id table, const str
 {
     const struct table *found = NULL;
 
-    if (find_table(snap, table, &found) != ERR_OK) {
+    if (snap_table(snap, table, &found) != ERR_OK) {
         return ERR_NOT_FOUND;
     }
     *out_indexes = found->indexes;

@@ -18,11 +18,6 @@
 
 /* --- loading --- */
 
-static void key_unref(struct table_key **key)
-{
-    snapshot_unref(*key == NULL ? NULL : &(*key)->head);
-}
-
 static enum err load_definition(const struct seal_reader *opener, struct table_id id, struct table_key *key,
                                 struct table **out_table)
 {
@@ -51,7 +46,7 @@ static enum err load_definition(const struct seal_reader *opener, struct table_i
 static enum err load_table(struct store *store, const struct seal_reader *opener, struct table_id id,
                            struct span wrapped, struct table_set *set)
 {
-    SCOPED(key_unref) struct table_key *key = NULL;
+    SCOPED_TABLE_KEY struct table_key *key = NULL;
     struct secret *secret = NULL;
     struct table *table = NULL;
 

@@ -77,6 +77,10 @@ void snap_done(struct store_snap *snap);
 /* Wipes the buffers and forgets the scan. Cursors stay. */
 void snap_clear(struct store_snap *snap);
 void snap_close_cursors(struct store_snap *snap);
+/* A table with rows; the appliance's own has none. ERR_NOT_FOUND. */
+enum err snap_table(const struct store_snap *snap, struct table_id id, const struct table **out_table) MUST_USE;
+/* Forgets the keys of tables that were dropped since the reader last looked. */
+void reader_sweep(struct store_reader *reader, const struct table_set *tables);
 
 /* A buffer of plain_bytes zero bytes, to be filled: for plaintext that is opened into it. */
 enum err buffer_for(struct buf *buf, size_t plain_bytes, uint8_t **out_at) MUST_USE;

@@ -41,6 +41,11 @@ struct table_set {
 
 /* Moves the key's bytes into the slab and frees take_key. ERR_NO_MEMORY, ERR_LIMIT, ERR_MALFORMED (wrong size). */
 enum err table_key_new(struct secret_slab *slab, struct secret *take_key, struct table_key **out_key) MUST_USE;
+static inline void table_key_unref_scoped(struct table_key **key)
+{
+    snapshot_unref(*key == NULL ? NULL : &(*key)->head);
+}
+#define SCOPED_TABLE_KEY SCOPED(table_key_unref_scoped)
 
 /* A table with these indexes, copied; takes a reference of key. ERR_NO_MEMORY, ERR_RANGE. */
 enum err table_new(struct table_id id, struct table_key *key, const struct store_index *indexes, size_t index_count,

@@ -73,11 +73,6 @@ void store_sealer_free(struct store_sealer *sealer)
 
 /* --- begin and end --- */
 
-static bool still_there(const void *context, struct table_id table)
-{
-    return table_set_find(context, table) != NULL;
-}
-
 static enum err begin(struct store_sealer *sealer, struct store_txn **out_txn)
 {
     struct store_txn *txn = &sealer->txn;
@@ -87,10 +82,7 @@ static enum err begin(struct store_sealer *sealer, struct store_txn **out_txn)
     TRY(engine_write_begin(store->engine, &txn->engine));
     txn->snap.opener.txn = txn->engine;
     txn->snap.tables = store->current;
-    if (sealer->reader.seen_commit != store->current->commit) {
-        key_cache_sweep(sealer->reader.cache, still_there, store->current);
-        sealer->reader.seen_commit = store->current->commit;
-    }
+    reader_sweep(&sealer->reader, store->current);
     sealer_enter(sealer->sealer, txn->engine);
     *out_txn = txn;
     return ERR_OK;
@@ -257,13 +249,7 @@ struct table_set *txn_tables(const struct store_txn *txn)
 
 enum err txn_table(const struct store_txn *txn, struct table_id id, const struct table **out_table)
 {
-    const struct table *table = id.value == STORE_OWN_TABLE ? NULL : table_set_find(txn->snap.tables, id);
-
-    if (table == NULL) {
-        return ERR_NOT_FOUND;
-    }
-    *out_table = table;
-    return ERR_OK;
+    return snap_table(&txn->snap, id, out_table);
 }
 
 enum err txn_working(struct store_txn *txn, struct table_set **out_set)

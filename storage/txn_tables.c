@@ -27,11 +27,6 @@ static enum err put_definition(struct store_txn *txn, const struct table *table)
     return txn_put_meta(txn, table, SEAL_TABLE, &name, buf_all(bytes));
 }
 
-static void key_unref(struct table_key **key)
-{
-    snapshot_unref(*key == NULL ? NULL : &(*key)->head);
-}
-
 enum err txn_add_table(struct store_txn *txn, struct table_id id, const struct store_index *indexes, size_t index_count)
 {
     struct store *store = txn->sealer->reader.store;
@@ -40,7 +35,7 @@ enum err txn_add_table(struct store_txn *txn, struct table_id id, const struct s
     const uint8_t zero[META_COUNT_BYTES] = {0};
     struct store_wrapped wrapped = {.len = 0};
     struct secret *secret = NULL;
-    SCOPED(key_unref) struct table_key *key = NULL;
+    SCOPED_TABLE_KEY struct table_key *key = NULL;
     struct table_set *set = NULL;
     struct table *table = NULL;
 
