@@ -290,6 +290,37 @@ static void a_scan_goes_on_behind_a_row_in_both_directions(void **state)
     check_resumed(box, &owned, 4);
 }
 
+/* Entries hold less of a value than this; what is before or behind the bound costs no step all the same. */
+#define LONG_TEXT 600
+
+static void attack_13_a_scan_begins_at_its_bound_however_long_that_is(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct index_id index = store_box_index(box, table, 1, false, false, false);
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    char text[LONG_TEXT + 1] = {0};
+    struct row row;
+    for (int64_t number = 0; number < 8; number++) {
+        (void)store_box_insert(box, table, "ann", "a", number);
+        (void)store_box_insert(box, table, "ann", "c", number);
+    }
+    memset(text, 'b', LONG_TEXT);
+    (void)store_box_insert(box, table, "ann", text, 77);
+    const struct row_value bound = {.type = ROW_STRING, .bytes = span_str(text)};
+    struct store_scan scan = {.table = table, .index = index, .lower = {.value = &bound, .inclusive = true}};
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+
+    for (size_t direction = 0; direction < 2; direction++) {
+        struct store_budget one = {.steps = 1};
+        assert_int_equal(store_scan_begin(snap, &scan), ERR_OK);
+        assert_int_equal(store_scan_next(snap, &one, &row), ERR_OK);
+        assert_int_equal(store_box_number(&row), 77);
+        scan = (struct store_scan){
+            .table = table, .index = index, .backward = true, .upper = {.value = &bound, .inclusive = true}};
+    }
+}
+
 static void a_scan_that_makes_no_sense_is_refused(void **state)
 {
     struct store_box *box = *state;
@@ -331,6 +362,29 @@ static void a_write_ends_the_scan_of_its_transaction(void **state)
 }
 
 /* --- writing --- */
+
+static void a_transaction_counts_and_verifies_with_its_own_rows(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    struct store_txn *txn = NULL;
+    uint64_t rows = 0;
+    uint64_t owned = 0;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    struct store_snap *snap = store_txn_snap(txn);
+
+    assert_int_equal(store_insert(txn, table, (struct row_id){{1}}, store_box_row(box, "ann", "a", 1), NULL), ERR_OK);
+    assert_int_equal(store_verify(snap, table), ERR_OK);
+    assert_int_equal(store_insert(txn, table, (struct row_id){{2}}, store_box_row(box, "ann", "b", 2), NULL), ERR_OK);
+    assert_int_equal(store_count(snap, table, &rows), ERR_OK);
+    assert_int_equal(store_insert(txn, table, (struct row_id){{3}}, store_box_row(box, "ann", "c", 3), NULL), ERR_OK);
+    assert_int_equal(store_count_owned(snap, table, span_lit("ann"), &owned), ERR_OK);
+
+    assert_int_equal(rows, 2);
+    assert_int_equal(owned, 3);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
 
 static void bytes_that_are_no_row_are_refused(void **state)
 {
@@ -409,8 +463,10 @@ int main(void)
         BOX_TEST(attack_13_a_scan_over_large_rows_looks_at_the_clock_more_often),
         BOX_TEST(a_filter_chooses_rows_and_its_error_ends_the_scan),
         BOX_TEST(a_scan_goes_on_behind_a_row_in_both_directions),
+        BOX_TEST(attack_13_a_scan_begins_at_its_bound_however_long_that_is),
         BOX_TEST(a_scan_that_makes_no_sense_is_refused),
         BOX_TEST(a_write_ends_the_scan_of_its_transaction),
+        BOX_TEST(a_transaction_counts_and_verifies_with_its_own_rows),
         BOX_TEST(bytes_that_are_no_row_are_refused),
         BOX_TEST(an_aborted_transaction_leaves_nothing),
         BOX_TEST(row_ids_only_grow_also_when_the_clock_goes_back),

@@ -258,6 +258,30 @@ static void the_appliances_own_tables_have_ids_of_its_choice(void **state)
     assert_int_equal(store_box_table(box).value, STORE_TABLE_FIRST);
 }
 
+static void the_table_of_the_appliances_own_records_is_none_to_anybody(void **state)
+{
+    static const struct table_id own = {STORE_OWN_TABLE};
+    struct store_box *box = *state;
+    struct store_txn *txn = NULL;
+    struct index_id index = {0};
+    uint64_t count = 0;
+    struct row row;
+    const struct row_id id = {{1}};
+    const struct index_def def = {.fields = {{.field = {.column = 2}}}, .field_count = 1};
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    struct store_snap *snap = store_txn_snap(txn);
+
+    assert_int_equal(store_table_drop(txn, own), ERR_NOT_FOUND);
+    assert_int_equal(store_index_create(txn, own, &def, &index), ERR_NOT_FOUND);
+    assert_int_equal(store_insert(txn, own, id, store_box_row(box, "ann", "a", 1), NULL), ERR_NOT_FOUND);
+    assert_int_equal(store_replace(txn, own, id, store_box_row(box, "ann", "a", 1), NULL), ERR_NOT_FOUND);
+    assert_int_equal(store_count(snap, own, &count), ERR_NOT_FOUND);
+    assert_int_equal(store_verify(snap, own), ERR_NOT_FOUND);
+    assert_int_equal(store_get_near(snap, own, id, &row), ERR_NOT_FOUND);
+    assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = own}), ERR_NOT_FOUND);
+    store_txn_abort(txn);
+}
+
 static void the_last_ids_are_given_out_and_none_behind_them(void **state)
 {
     struct store_box *box = *state;
@@ -479,6 +503,7 @@ int main(void)
         BOX_TEST(index_definitions_survive_a_restart),
         BOX_TEST(an_index_of_no_or_too_many_fields_is_refused),
         BOX_TEST(the_appliances_own_tables_have_ids_of_its_choice),
+        BOX_TEST(the_table_of_the_appliances_own_records_is_none_to_anybody),
         BOX_TEST(the_last_ids_are_given_out_and_none_behind_them),
         BOX_TEST(a_dropped_table_is_gone_and_the_others_stay),
         BOX_TEST(dropping_destroys_the_key_that_wrapped_the_dropped_one),
