@@ -290,7 +290,7 @@ static enum err on_tamper(struct supervisor *supervisor)
         return ERR_OK;
     }
     TRY(err);
-    LOG(LOG_WARN, "hardware", LOG_LITERAL("event", event == HAL_TAMPER_BUTTON ? "button" : "case-opened"));
+    LOG(LOG_WARN, "hardware", LOG_LITERAL("what", event == HAL_TAMPER_BUTTON ? "button" : "case-opened"));
     hal_status_sound(supervisor->status, event == HAL_TAMPER_BUTTON ? HAL_SOUND_ACKNOWLEDGE : HAL_SOUND_ALARM);
     return ERR_OK;
 }
