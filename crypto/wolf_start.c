@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* wolfCrypt's part of the start: the floor of its version, at compile time and again in the library that was linked, and
- * which instructions it chose. The floor is 5.9.1 (CVE-2026-5194), or the patched release that the build accepted in its
- * place and recorded in <generated/wolfssl_taken.h>. */
+ * which instructions it chose. The floor is 5.9.1 (CVE-2026-5194); board/deps/wolfssl.dep says why there is no other. */
 #include "crypto/start_int.h"
 
 #include <wolfssl/options.h>
