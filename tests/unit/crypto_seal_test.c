@@ -339,6 +339,25 @@ static void a_root_key_is_made_of_both_sources_so_that_either_suffices(void **st
     assert_false(ct_equal(secret_reveal(root), secret_reveal(other_kernel)));
 }
 
+static void no_root_key_is_made_before_the_gate_is_passed(void **state)
+{
+    struct secret *root = NULL;
+    struct sim_tpm *tpm = NULL;
+    struct sim_entropy kernel;
+    sim_entropy_init(&kernel, 2);
+    assert_int_equal(sim_tpm_new(1, &tpm), ERR_OK);
+
+    kernel.ready = ERR_TIMEOUT;
+    assert_int_equal(seal_root_new(sim_tpm_hal(tpm), &kernel.base, GATE_MS, &root), ERR_TIMEOUT);
+    kernel.ready = ERR_OK;
+    kernel.fill = ERR_IO;
+    assert_int_equal(seal_root_new(sim_tpm_hal(tpm), &kernel.base, GATE_MS, &root), ERR_IO);
+
+    assert_null(root);
+    sim_tpm_free(tpm);
+    fault_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +374,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_recovery_file_opens_with_its_key_only_and_unchanged_only, setup, teardown),
         cmocka_unit_test_setup_teardown(two_root_keys_differ, setup, teardown),
         cmocka_unit_test(a_root_key_is_made_of_both_sources_so_that_either_suffices),
+        cmocka_unit_test(no_root_key_is_made_before_the_gate_is_passed),
     };
 
     return cmocka_run_group_tests_name("crypto_seal", tests, NULL, NULL);
