@@ -9,7 +9,7 @@
 #include "hal/base/fault.h"
 #include "net/json_out.h"
 
-#define REPORT_MAX 16384
+#define REPORT_MAX 65536 /* the longest path, all of it quotes, in three lines to paste */
 
 static enum err write_out(struct span text)
 {
@@ -85,20 +85,32 @@ static enum err put_pair(struct buf *text, struct span label, struct span value)
     return ERR_OK;
 }
 
-/* Create a table, insert a row, list it: each on one line, with this box's values. */
-static enum err put_curl(struct buf *text, const struct report *report)
+/* The path as one word of a shell, whatever is in it: quoted, and a quote in it outside the quotes. */
+static enum err quote(struct span path, struct buf *out_word)
 {
-    const struct span curl = span_lit("curl --cacert '");
+    TRY(buf_put_u8(out_word, '\''));
+    for (size_t i = 0; i < path.len; i++) {
+        const struct span byte = span_of(path.data + i, 1);
+
+        TRY(buf_put(out_word, path.data[i] == '\'' ? span_lit("'\\''") : byte));
+    }
+    return buf_put_u8(out_word, '\'');
+}
+
+/* Create a table, insert a row, list it: each on one line, with this box's values. ca_file is a word of a shell. */
+static enum err put_curl(struct buf *text, const struct report *report, struct span ca_file)
+{
+    const struct span curl = span_lit("curl --cacert ");
     const struct span key = span_lit(" -H 'X-API-Key: ");
     const struct span json = span_lit("' -H 'Content-Type: application/json' -d '");
     const struct span create[] = {
-        span_lit("\n  create a table, insert a row, list it:\n\n"), curl, report->ca_file, span_lit("'"), key,
+        span_lit("\n  create a table, insert a row, list it:\n\n"), curl, ca_file, key,
         report->secret, json, span_lit("{\"tableName\":\"notes\",\"schema\":{\"text\":{\"type\":\"string\"}}}' "),
         report->url, span_lit("/v1/admin/tables\n"), SPAN_NONE};
-    const struct span insert[] = {curl, report->ca_file, span_lit("'"), key, report->secret, json,
+    const struct span insert[] = {curl, ca_file, key, report->secret, json,
                                   span_lit("{\"text\":\"hello\"}' "), report->url, span_lit("/v1/data/notes\n"),
                                   SPAN_NONE};
-    const struct span list[] = {curl, report->ca_file, span_lit("'"), key, report->secret, span_lit("' "),
+    const struct span list[] = {curl, ca_file, key, report->secret, span_lit("' "),
                                 report->url, span_lit("/v1/data/notes\n"), SPAN_NONE};
 
     if (report->secret.len == 0) {
@@ -124,8 +136,10 @@ static enum err put_state(struct buf *text, const struct report *report)
 enum err report_text(const struct report *report)
 {
     SCOPED_BUF struct buf *text = NULL;
+    SCOPED_BUF struct buf *ca_file = NULL;
 
     TRY(buf_new(REPORT_MAX, &text));
+    TRY(buf_new(REPORT_MAX, &ca_file));
     TRY(put_state(text, report));
     TRY(put_pair(text, span_lit("url              "), report->url));
     TRY(put_pair(text, span_lit("CA file          "), report->ca_file));
@@ -137,7 +151,8 @@ enum err report_text(const struct report *report)
     if (report->recovery.len != 0 || report->secret.len != 0) {
         TRY(buf_put(text, span_lit("\n  Keys are shown this once. Without the recovery key a lost TPM is lost data.\n")));
     }
-    TRY(put_curl(text, report));
+    TRY(quote(report->ca_file, ca_file));
+    TRY(put_curl(text, report, buf_all(ca_file)));
     if (report->software_tpm) {
         TRY(buf_put(text, span_lit("\n  The TPM is software: a copy of its state and of the data directory opens this box.\n")));
     }

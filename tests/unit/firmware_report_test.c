@@ -8,8 +8,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "firmware/supervisor/report.h"
 #include "firmware/supervisor/supervisor_int.h"
 #include "hal/base/fault.h"
 #include "hal/process.h"
@@ -61,16 +64,27 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What it prints, and its result. */
-static enum err report(struct fixture *f, char *out_text, size_t max)
+static void begin_capture(struct fixture *f)
 {
     f->stdout_kept = dup(STDOUT_FILENO);
     (void)dup2(f->printed[1], STDOUT_FILENO);
-    const enum err err = supervisor_report(&f->supervisor);
+}
+
+/* What was printed. */
+static void end_capture(struct fixture *f, char *out_text, size_t max)
+{
     (void)dup2(f->stdout_kept, STDOUT_FILENO);
     (void)close(f->stdout_kept);
     const ssize_t len = read(f->printed[0], out_text, max - 1);
     out_text[len < 0 ? 0 : len] = '\0';
+}
+
+/* What it prints, and its result. */
+static enum err report(struct fixture *f, char *out_text, size_t max)
+{
+    begin_capture(f);
+    const enum err err = supervisor_report(&f->supervisor);
+    end_capture(f, out_text, max);
     return err;
 }
 
@@ -104,10 +118,52 @@ static void a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it(void *
     f->supervisor.keeper.control = control;
 }
 
+/* The words of the lines to paste, each in <>, as the shell has them. */
+static void paste(const char *text, char *out_words, size_t max)
+{
+    char path[] = "/tmp/rowlock-report-XXXXXX";
+    char command[160];
+    const int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    (void)snprintf(command, sizeof(command), "(echo 'curl() { printf \"<%%s>\" \"$@\"; }'; grep ^curl %s) | sh", path);
+
+    FILE *const shell = popen(command, "r");
+    out_words[fread(out_words, 1, max - 1, shell)] = '\0';
+
+    assert_int_equal(pclose(shell), 0);
+    (void)close(fd);
+    (void)unlink(path);
+}
+
+static void a_path_with_a_quote_in_it_stays_one_word_when_pasted(void **state)
+{
+    struct fixture *const f = *state;
+    const struct report report_of_box = {.url = span_lit("https://localhost:8443"),
+                                         .ca_file = span_lit("/home/o'hara/$HOME a/ca.pem"),
+                                         .secret = span_lit("sk_0"),
+                                         .state = BOARD_OPERATIONAL};
+    char text[4096];
+    char words[4096];
+
+    begin_capture(f);
+    const enum err err = report_text(&report_of_box);
+    end_capture(f, text, sizeof(text));
+
+    assert_int_equal(err, ERR_OK);
+    paste(text, words, sizeof(words));
+    const char *at = words;
+    for (int i = 0; i < 3; i++) {
+        at = strstr(at, "<--cacert></home/o'hara/$HOME a/ca.pem><-H><X-API-Key: sk_0>");
+        assert_non_null(at);
+        at++;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_keeper_is_told_what_was_printed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_path_with_a_quote_in_it_stays_one_word_when_pasted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it, setup, teardown),
     };
 
