@@ -136,6 +136,28 @@ static void http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_an
     assert_true(cut);
 }
 
+/* The counters are those of all reactors: here another one holds all connections but two. */
+static void http_attack_13_connections_of_all_reactors_have_one_cap(void **state)
+{
+    struct http_fixture *const f = *state;
+
+    for (size_t i = 0; i + 2 < CONFIG_NET_CONNECTIONS_MAX; i++) {
+        assert_int_equal(limits_hold(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE, CONFIG_NET_CONNECTIONS_MAX), ERR_OK);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        (void)http_client_plain(f, f->port);
+    }
+    http_turns(f, 10);
+    assert_int_equal(http_server_connections(f->server), 2);
+    assert_true(f->clients[2].ended && f->clients[3].ended);
+
+    limits_drop(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE);
+    struct http_client *const client = http_client_plain(f, f->port);
+    http_turns(f, 10);
+    assert_false(client->ended);
+    assert_int_equal(http_server_connections(f->server), 3);
+}
+
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, http_fixture_open, http_fixture_close)
 
 int main(void)
@@ -146,6 +168,7 @@ int main(void)
         FIXTURE_TEST(http_attack_13_answers_that_nobody_takes_have_a_bound_and_short_requests_are_served_beyond_it),
         FIXTURE_TEST(http_attack_13_bodies_that_do_not_end_have_a_bound),
         FIXTURE_TEST(http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_and_one_without_end_is_cut_off),
+        FIXTURE_TEST(http_attack_13_connections_of_all_reactors_have_one_cap),
     };
 
     if (crypto_start() != ERR_OK) {
