@@ -66,9 +66,9 @@ static void write_indexes(struct json_out *out, const struct data_access *access
     json_out_array_end(out);
 }
 
-static void write_schema(struct json_out *out, const struct data_access *access)
+static const struct rls_bound *asker_of(const struct data_access *access)
 {
-    schema_json_write(out, access->table->schema, is_admin(access) ? NULL : &access->rls);
+    return is_admin(access) ? NULL : &access->rls;
 }
 
 enum err data_write_spec(const struct data_request *request)
@@ -80,7 +80,7 @@ enum err data_write_spec(const struct data_request *request)
     json_out_object(&out);
     json_out_member_text(&out, span_lit("tableName"), access->table->record.name);
     json_out_name(&out, span_lit("schema"));
-    write_schema(&out, access);
+    schema_json_write(&out, access->table->schema, asker_of(access));
     write_indexes(&out, access);
     if (access->rls.settings.policy_in_spec || is_admin(access)) {
         json_out_name(&out, span_lit("permissions"));
@@ -95,125 +95,119 @@ enum err data_write_spec(const struct data_request *request)
 
 /* --- openapi --- */
 
-static const char *openapi_type(enum schema_type type)
-{
-    switch (type) {
-    case SCHEMA_STRING:
-    case SCHEMA_DATE:
-        return "string";
-    case SCHEMA_DOUBLE:
-        return "number";
-    case SCHEMA_INT:
-    case SCHEMA_LONG:
-        return "integer";
-    case SCHEMA_BOOL:
-        return "boolean";
-    case SCHEMA_OBJECT:
-        return "object";
-    case SCHEMA_ARRAY:
-        return "array";
-    case SCHEMA_MIXED:
-        return NULL;
-    }
-    return NULL;
-}
-
-/* One level: what lies inside objects is described as "object", so that this stays a loop. */
-static void write_property(struct json_out *out, const struct schema_field *field)
-{
-    const char *type = openapi_type(field->type);
-
-    json_out_name(out, field->name);
-    json_out_object(out);
-    if (type != NULL) {
-        json_out_member_text(out, span_lit("type"), span_str(type));
-    }
-    if (field->type == SCHEMA_DATE) {
-        json_out_member_text(out, span_lit("format"), span_lit("date-time"));
-    }
-    if (field->type == SCHEMA_ARRAY) {
-        const char *items = field->items == NULL ? NULL : openapi_type(field->items->type);
-        json_out_name(out, span_lit("items"));
-        json_out_object(out);
-        if (items != NULL) {
-            json_out_member_text(out, span_lit("type"), span_str(items));
-        }
-        json_out_object_end(out);
-    }
-    if (field->description.len != 0) {
-        json_out_member_text(out, span_lit("description"), field->description);
-    }
-    if (field->enumeration != NULL) {
-        json_out_name(out, span_lit("enum"));
-        json_out_value(out, field->enumeration);
-    }
-    json_out_object_end(out);
-}
-
-static void write_system_property(struct json_out *out, struct span name, const char *format)
-{
-    json_out_name(out, name);
-    json_out_object(out);
-    json_out_member_text(out, span_lit("type"), span_lit("string"));
-    if (format != NULL) {
-        json_out_member_text(out, span_lit("format"), span_str(format));
-    }
-    json_out_member_bool(out, span_lit("readOnly"), true);
-    json_out_object_end(out);
-}
-
-static void write_component(struct json_out *out, const struct data_access *access)
-{
-    size_t count = 0;
-    size_t required = 0;
-    const struct schema_field *fields = schema_fields(access->table->schema, &count);
-
-    json_out_name(out, access->table->record.name);
-    json_out_object(out);
-    json_out_member_text(out, span_lit("type"), span_lit("object"));
-    json_out_name(out, span_lit("properties"));
-    json_out_object(out);
-    write_system_property(out, span_lit("id"), NULL);
-    write_system_property(out, span_lit("createdBy"), NULL);
-    write_system_property(out, span_lit("createdAt"), "date-time");
-    write_system_property(out, span_lit("updatedAt"), "date-time");
-    for (size_t i = 0; i < count; i++) {
-        if (is_admin(access) || is_readable(access, fields[i].name)) {
-            write_property(out, &fields[i]);
-            required += fields[i].required;
-        }
-    }
-    json_out_object_end(out);
-    if (required > 0) { /* an empty list is not allowed in OpenAPI 3.0 */
-        json_out_name(out, span_lit("required"));
-        json_out_array(out);
-        for (size_t i = 0; i < count; i++) {
-            if (fields[i].required && (is_admin(access) || is_readable(access, fields[i].name))) {
-                json_out_text(out, fields[i].name);
-            }
-        }
-        json_out_array_end(out);
-    }
-    json_out_object_end(out);
-}
+enum answer { ANSWER_ROW, ANSWER_PAGE, ANSWER_SUCCESS };
 
 struct operation {
-    const char *method, *id, *success;
+    const char *method, *id, *status;
     bool has_body;
+    enum answer answer;
 };
 
 static void write_reference(struct json_out *out, struct span reference)
+{
+    json_out_object(out);
+    json_out_member_text(out, span_lit("$ref"), reference);
+    json_out_object_end(out);
+}
+
+static void open_content(struct json_out *out)
 {
     json_out_name(out, span_lit("content"));
     json_out_object(out);
     json_out_name(out, span_lit("application/json"));
     json_out_object(out);
     json_out_name(out, span_lit("schema"));
+}
+
+static void close_content(struct json_out *out)
+{
+    json_out_object_end(out);
+    json_out_object_end(out);
+}
+
+static void write_typed(struct json_out *out, const char *name, const char *type)
+{
+    json_out_name(out, span_str(name));
     json_out_object(out);
-    json_out_member_text(out, span_lit("$ref"), reference);
+    json_out_member_text(out, span_lit("type"), span_str(type));
+    json_out_object_end(out);
+}
+
+/* Contract 1.8. */
+static void write_pagination(struct json_out *out)
+{
+    static const char *const numbers[] = {"total", "page", "limit", "totalPages"};
+
+    json_out_name(out, span_lit("pagination"));
+    json_out_object(out);
+    json_out_member_text(out, span_lit("type"), span_lit("object"));
+    json_out_name(out, span_lit("properties"));
+    json_out_object(out);
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        write_typed(out, numbers[i], "integer");
+    }
+    write_typed(out, "hasNext", "boolean");
+    write_typed(out, "hasPrev", "boolean");
     json_out_object_end(out);
     json_out_object_end(out);
+}
+
+static void write_page(struct json_out *out, struct span reference)
+{
+    json_out_name(out, span_lit("items"));
+    json_out_object(out);
+    json_out_member_text(out, span_lit("type"), span_lit("array"));
+    json_out_name(out, span_lit("items"));
+    write_reference(out, reference);
     json_out_object_end(out);
+    write_pagination(out);
+}
+
+static void write_answer(struct json_out *out, enum answer answer, struct span reference)
+{
+    open_content(out);
+    if (answer == ANSWER_ROW) {
+        write_reference(out, reference);
+    } else {
+        json_out_object(out);
+        json_out_member_text(out, span_lit("type"), span_lit("object"));
+        json_out_name(out, span_lit("properties"));
+        json_out_object(out);
+        if (answer == ANSWER_PAGE) {
+            write_page(out, reference);
+        } else {
+            write_typed(out, "success", "boolean");
+        }
+        json_out_object_end(out);
+        json_out_object_end(out);
+    }
+    close_content(out);
+}
+
+static void write_parameter(struct json_out *out, const char *name, const char *type, bool in_path)
+{
+    json_out_object(out);
+    json_out_member_text(out, span_lit("name"), span_str(name));
+    json_out_member_text(out, span_lit("in"), in_path ? span_lit("path") : span_lit("query"));
+    json_out_member_bool(out, span_lit("required"), in_path);
+    write_typed(out, "schema", type);
+    json_out_object_end(out);
+}
+
+/* Contract 4.3. */
+static void write_list_parameters(struct json_out *out)
+{
+    static const char *const texts[] = {"sortBy",     "sortDirection", "search", "searchType",
+                                        "andFilters", "orFilters",     "select"};
+
+    json_out_name(out, span_lit("parameters"));
+    json_out_array(out);
+    write_parameter(out, "page", "integer", false);
+    write_parameter(out, "limit", "integer", false);
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        write_parameter(out, texts[i], "string", false);
+    }
+    json_out_array_end(out);
 }
 
 static void write_operation(struct json_out *out, const struct operation *operation, struct span reference)
@@ -221,39 +215,26 @@ static void write_operation(struct json_out *out, const struct operation *operat
     json_out_name(out, span_str(operation->method));
     json_out_object(out);
     json_out_member_text(out, span_lit("operationId"), span_str(operation->id));
+    if (operation->answer == ANSWER_PAGE) {
+        write_list_parameters(out);
+    }
     if (operation->has_body) {
         json_out_name(out, span_lit("requestBody"));
         json_out_object(out);
+        open_content(out);
         write_reference(out, reference);
+        close_content(out);
         json_out_object_end(out);
     }
     json_out_name(out, span_lit("responses"));
     json_out_object(out);
-    json_out_name(out, span_str(operation->success));
+    json_out_name(out, span_str(operation->status));
     json_out_object(out);
     json_out_member_text(out, span_lit("description"), span_lit("Success"));
-    if (operation->has_body) {
-        write_reference(out, reference);
-    }
+    write_answer(out, operation->answer, reference);
     json_out_object_end(out);
     json_out_object_end(out);
     json_out_object_end(out);
-}
-
-static void write_id_parameter(struct json_out *out)
-{
-    json_out_name(out, span_lit("parameters"));
-    json_out_array(out);
-    json_out_object(out);
-    json_out_member_text(out, span_lit("name"), span_lit("id"));
-    json_out_member_text(out, span_lit("in"), span_lit("path"));
-    json_out_member_bool(out, span_lit("required"), true);
-    json_out_name(out, span_lit("schema"));
-    json_out_object(out);
-    json_out_member_text(out, span_lit("type"), span_lit("string"));
-    json_out_object_end(out);
-    json_out_object_end(out);
-    json_out_array_end(out);
 }
 
 static enum err text_of(struct arena *arena, const struct span *parts, size_t count, struct span *out_text)
@@ -269,9 +250,11 @@ static enum err text_of(struct arena *arena, const struct span *parts, size_t co
 
 static enum err write_paths(const struct data_request *request, struct json_out *out)
 {
-    static const struct operation collection[] = {{"get", "list", "200", false}, {"post", "create", "201", true}};
-    static const struct operation item[] = {
-        {"get", "read", "200", false}, {"patch", "update", "200", true}, {"delete", "delete", "200", false}};
+    static const struct operation collection[] = {{"get", "list", "200", false, ANSWER_PAGE},
+                                                  {"post", "create", "201", true, ANSWER_ROW}};
+    static const struct operation item[] = {{"get", "read", "200", false, ANSWER_ROW},
+                                            {"patch", "update", "200", true, ANSWER_ROW},
+                                            {"delete", "delete", "200", false, ANSWER_SUCCESS}};
     const struct span name = request->access->table->record.name;
     const struct span base[] = {span_lit("/v1/data/"), name};
     const struct span with_id[] = {span_lit("/v1/data/"), name, span_lit("/{id}")};
@@ -292,7 +275,10 @@ static enum err write_paths(const struct data_request *request, struct json_out 
     TRY(text_of(request->arena, with_id, ARRAY_LENGTH(with_id), &path));
     json_out_name(out, path);
     json_out_object(out);
-    write_id_parameter(out);
+    json_out_name(out, span_lit("parameters"));
+    json_out_array(out);
+    write_parameter(out, "id", "string", true);
+    json_out_array_end(out);
     for (size_t i = 0; i < ARRAY_LENGTH(item); i++) {
         write_operation(out, &item[i], reference);
     }
@@ -323,7 +309,8 @@ enum err data_write_openapi(const struct data_request *request)
     json_out_object(&out);
     json_out_name(&out, span_lit("schemas"));
     json_out_object(&out);
-    write_component(&out, request->access);
+    json_out_name(&out, name);
+    schema_json_write_openapi(&out, request->access->table->schema, asker_of(request->access));
     json_out_object_end(&out);
     json_out_object_end(&out);
     json_out_object_end(&out);

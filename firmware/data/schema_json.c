@@ -25,6 +25,15 @@ const struct schema_matcher schema_json_matcher = {.compile = matcher_compile, .
 
 /* --- schemas --- */
 
+enum dialect { BSON, OPENAPI };
+
+/* A schema that is being written: for whom (NULL: everybody who asks may read all of it), and in whose words. */
+struct schema_writer {
+    struct json_out *out;
+    const struct rls_bound *reader;
+    enum dialect dialect;
+};
+
 /* The name that the type is emitted by; mixed has none. Contract 4.5. */
 static const char *bson_name(enum schema_type type)
 {
@@ -49,6 +58,41 @@ static const char *bson_name(enum schema_type type)
         return "array";
     }
     return NULL;
+}
+
+static const char *openapi_name(enum schema_type type)
+{
+    switch (type) {
+    case SCHEMA_MIXED:
+        return NULL;
+    case SCHEMA_STRING:
+    case SCHEMA_DATE:
+        return "string";
+    case SCHEMA_DOUBLE:
+        return "number";
+    case SCHEMA_INT:
+    case SCHEMA_LONG:
+        return "integer";
+    case SCHEMA_BOOL:
+        return "boolean";
+    case SCHEMA_OBJECT:
+        return "object";
+    case SCHEMA_ARRAY:
+        return "array";
+    }
+    return NULL;
+}
+
+static void write_type(const struct schema_writer *writer, enum schema_type type)
+{
+    const bool bson = writer->dialect == BSON;
+    const char *name = bson ? bson_name(type) : openapi_name(type);
+    if (name != NULL) {
+        json_out_member_text(writer->out, bson ? span_lit("bsonType") : span_lit("type"), span_str(name));
+    }
+    if (!bson && type == SCHEMA_DATE) {
+        json_out_member_text(writer->out, span_lit("format"), span_lit("date-time"));
+    }
 }
 
 /* A bound as the shortest number: an integer where it is one. */
@@ -78,13 +122,11 @@ static void write_limits(struct json_out *out, const struct schema_field *field)
 }
 
 /* Everything of a field but its children. */
-static void write_plain(struct json_out *out, const struct schema_field *field)
+static void write_plain(const struct schema_writer *writer, const struct schema_field *field)
 {
-    const char *type = bson_name(field->type);
-    if (type != NULL) {
-        json_out_member_text(out, span_lit("bsonType"), span_str(type));
-    }
-    if (field->reference.len > 0) {
+    struct json_out *out = writer->out;
+    write_type(writer, field->type);
+    if (field->reference.len > 0 && writer->dialect == BSON) {
         json_out_member_text(out, span_lit("reference"), field->reference);
     }
     write_limits(out, field);
@@ -96,7 +138,7 @@ static void write_plain(struct json_out *out, const struct schema_field *field)
         json_out_name(out, span_lit("default"));
         json_out_value(out, field->default_value);
     }
-    if (field->unique) {
+    if (field->unique && writer->dialect == BSON) {
         json_out_member_bool(out, span_lit("unique"), true);
     }
     if (field->description.len > 0) {
@@ -114,17 +156,23 @@ static bool is_shown(const struct rls_bound *reader, const struct schema_field *
     return verdict == RLS_ALLOW || verdict == RLS_OWNER;
 }
 
-static void write_required(struct json_out *out, const struct schema_field *fields, size_t count,
-                           const struct rls_bound *reader)
+static void write_required(const struct schema_writer *writer, const struct schema_field *fields, size_t count)
 {
-    json_out_name(out, span_lit("required"));
-    json_out_array(out);
+    bool any = writer->dialect == BSON; /* OpenAPI 3.0 has no empty list of them */
     for (size_t i = 0; i < count; i++) {
-        if (fields[i].required && is_shown(reader, &fields[i])) {
-            json_out_text(out, fields[i].name);
+        any = any || (fields[i].required && is_shown(writer->reader, &fields[i]));
+    }
+    if (!any) {
+        return;
+    }
+    json_out_name(writer->out, span_lit("required"));
+    json_out_array(writer->out);
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].required && is_shown(writer->reader, &fields[i])) {
+            json_out_text(writer->out, fields[i].name);
         }
     }
-    json_out_array_end(out);
+    json_out_array_end(writer->out);
 }
 
 /* Fields that are being written: of an object, or the items of an array. */
@@ -136,26 +184,32 @@ struct level {
 };
 
 /* Opens the children of a field, if it has any. */
-static bool open_children(struct json_out *out, const struct schema_field *field,
-                          const struct rls_bound *reader, struct level *out_level)
+static bool open_children(const struct schema_writer *writer, const struct schema_field *field, struct level *out_level)
 {
+    struct json_out *out = writer->out;
     if (field->items != NULL) {
         json_out_name(out, span_lit("items"));
         *out_level = (struct level){.fields = field->items, .count = 1, .items = true};
         return true;
     }
     if (field->has_fields) {
-        write_required(out, field->fields, field->field_count, reader);
+        write_required(writer, field->fields, field->field_count);
         json_out_name(out, span_lit("properties"));
         json_out_object(out);
         *out_level = (struct level){.fields = field->fields, .count = field->field_count};
         return true;
     }
+    if (field->type == SCHEMA_ARRAY && writer->dialect == OPENAPI) { /* which knows no list without them */
+        json_out_name(out, span_lit("items"));
+        json_out_object(out);
+        json_out_object_end(out);
+    }
     return false;
 }
 
-static void write_levels(struct json_out *out, struct level *levels, const struct rls_bound *reader)
+static void write_levels(const struct schema_writer *writer, struct level *levels)
 {
+    struct json_out *out = writer->out;
     size_t depth = 1;
     while (depth > 0) {
         struct level *level = &levels[depth - 1];
@@ -169,16 +223,16 @@ static void write_levels(struct json_out *out, struct level *levels, const struc
         }
         const struct schema_field *field = &level->fields[level->next];
         level->next++;
-        if (!is_shown(reader, field)) {
+        if (!is_shown(writer->reader, field)) {
             continue;
         }
         if (!level->items) {
             json_out_name(out, field->name);
         }
         json_out_object(out);
-        write_plain(out, field);
+        write_plain(writer, field);
         INVARIANT(depth < SCHEMA_DEPTH_MAX + 2); /* schema_new bounds the nesting */
-        if (open_children(out, field, reader, &levels[depth])) {
+        if (open_children(writer, field, &levels[depth])) {
             depth++;
         } else {
             json_out_object_end(out);
@@ -186,15 +240,43 @@ static void write_levels(struct json_out *out, struct level *levels, const struc
     }
 }
 
-void schema_json_write(struct json_out *out, const struct schema *schema, const struct rls_bound *reader)
+static void write_system_field(struct json_out *out, struct span name, bool instant)
+{
+    json_out_name(out, name);
+    json_out_object(out);
+    json_out_member_text(out, span_lit("type"), span_lit("string"));
+    if (instant) {
+        json_out_member_text(out, span_lit("format"), span_lit("date-time"));
+    }
+    json_out_member_bool(out, span_lit("readOnly"), true);
+    json_out_object_end(out);
+}
+
+static void write_root(const struct schema_writer *writer, const struct schema *schema)
 {
     struct level levels[SCHEMA_DEPTH_MAX + 2];
     struct schema_field root = {.type = SCHEMA_OBJECT, .has_fields = true};
     root.fields = schema_fields(schema, &root.field_count);
-    json_out_object(out);
-    write_plain(out, &root);
-    (void)open_children(out, &root, reader, &levels[0]);
-    write_levels(out, levels, reader);
+    json_out_object(writer->out);
+    write_plain(writer, &root);
+    (void)open_children(writer, &root, &levels[0]);
+    if (writer->dialect == OPENAPI) {
+        write_system_field(writer->out, span_lit("id"), false);
+        write_system_field(writer->out, span_lit("createdBy"), false);
+        write_system_field(writer->out, span_lit("createdAt"), true);
+        write_system_field(writer->out, span_lit("updatedAt"), true);
+    }
+    write_levels(writer, levels);
+}
+
+void schema_json_write(struct json_out *out, const struct schema *schema, const struct rls_bound *reader)
+{
+    write_root(&(struct schema_writer){out, reader, BSON}, schema);
+}
+
+void schema_json_write_openapi(struct json_out *out, const struct schema *schema, const struct rls_bound *reader)
+{
+    write_root(&(struct schema_writer){out, reader, OPENAPI}, schema);
 }
 
 /* --- policies and scopes --- */

@@ -16,6 +16,9 @@ extern const struct schema_matcher schema_json_matcher;
  * reader: NULL, or only the fields that this requester may read on some row are written (spec for a non-admin). */
 void schema_json_write(struct json_out *out, const struct schema *schema, const struct rls_bound *reader);
 
+/* The same as OpenAPI 3.0 says it, the system fields in front: a component, contract 4.7. */
+void schema_json_write_openapi(struct json_out *out, const struct schema *schema, const struct rls_bound *reader);
+
 /* The member `permissions` as an object: as configured; when nothing is, the default matrix or null. */
 enum policy_json_unset { POLICY_JSON_DEFAULT, POLICY_JSON_NULL };
 void policy_json_write_permissions(struct json_out *out, const struct rls_policy *policy, enum policy_json_unset unset);

@@ -327,3 +327,35 @@ def test_an_openapi_document_follows_the_schema(app):
     document = app.sk.get(f"{table.path}/openapi").json
     late = document["components"]["schemas"][table.name]["properties"]["late"]
     assert late == {"type": "string", "format": "date-time"}
+
+
+def test_an_openapi_document_says_what_is_nested_what_is_allowed_and_what_is_answered(app):
+    table = app.table({"bsonType": "object", "required": ["title"], "properties": {
+        "title": {"bsonType": "string", "minLength": 1, "maxLength": 9, "pattern": "^a", "enum": ["ab", "ac"], "default": "ab"},
+        "n": {"bsonType": "double", "minimum": 1, "maximum": 2.5, "unique": True}, "any": {}, "plain": {"bsonType": "array"},
+        "days": {"bsonType": "array", "items": {"bsonType": "date"}}, "post": {"bsonType": "string", "reference": "posts"},
+        "o": {"bsonType": "object", "required": ["x"], "properties": {
+            "x": {"bsonType": "int"}, "y": {"bsonType": "object", "properties": {"z": {"bsonType": "bool"}}}}}}})
+    date, own = {"type": "string", "format": "date-time"}, {"type": "string", "readOnly": True}
+
+    document = app.sk.get(f"{table.path}/openapi").json
+
+    assert document["components"]["schemas"] == {table.name: {"type": "object", "required": ["title"], "properties": {
+        "id": own, "createdBy": own, "createdAt": dict(own, **date), "updatedAt": dict(own, **date),
+        "title": {"type": "string", "minLength": 1, "maxLength": 9, "pattern": "^a", "enum": ["ab", "ac"], "default": "ab"},
+        "n": {"type": "number", "minimum": 1, "maximum": 2.5}, "any": {}, "plain": {"type": "array", "items": {}},
+        "days": {"type": "array", "items": date}, "post": {"type": "string"},
+        "o": {"type": "object", "required": ["x"], "properties": {
+            "x": {"type": "integer"}, "y": {"type": "object", "properties": {"z": {"type": "boolean"}}}}}}}}
+    row = {"$ref": f"#/components/schemas/{table.name}"}
+    many, one = (document["paths"][path] for path in (f"/v1/data/{table.name}", f"/v1/data/{table.name}/{{id}}"))
+    answers = [operation["responses"][status]["content"]["application/json"]["schema"] for operation, status in (
+        (many["get"], "200"), (many["post"], "201"), (one["get"], "200"), (one["patch"], "200"), (one["delete"], "200"))]
+    assert answers[0]["properties"]["items"] == {"type": "array", "items": row}
+    assert set(answers[0]["properties"]["pagination"]["properties"]) == {"total", "page", "limit", "totalPages", "hasNext",
+                                                                        "hasPrev"}
+    assert answers[1:4] == [row] * 3 and set(answers[4]["properties"]) == {"success"}
+    assert many["post"]["requestBody"] == one["patch"]["requestBody"] == {"content": {"application/json": {"schema": row}}}
+    assert {parameter["name"] for parameter in many["get"]["parameters"]} >= {"page", "limit", "sortBy", "andFilters"}
+    assert [(parameter["name"], parameter["in"], parameter["required"]) for parameter in one["parameters"]] == [
+        ("id", "path", True)]
