@@ -9,7 +9,6 @@
 #include "net/http_conn_int.h"
 
 #define REDIRECT_BODY_MAX ((size_t)65536) /* read and ignored before the answer */
-#define PORT_TEXT 8
 #define PORT_HTTPS 443
 
 /* --- redirects --- */
@@ -20,18 +19,14 @@ void http_redirect_respond(struct http_server *server, struct http_exchange *exc
     struct span name = SPAN_NONE;
     struct span port = SPAN_NONE;
     struct span location = SPAN_NONE;
-    char port_text[PORT_TEXT] = {0};
-    size_t at = sizeof(port_text);
+    char digits[SPAN_U64_TEXT_MAX];
     enum err err = http_host_split(exchange->host, &name, &port);
 
-    for (unsigned int rest_of_port = server->redirect_port; rest_of_port != 0; rest_of_port /= 10) {
-        port_text[--at] = (char)('0' + rest_of_port % 10);
-    }
-    port_text[--at] = ':';
     err = err != ERR_OK ? err : buf_put(text, span_lit("https://"));
     err = err != ERR_OK ? err : buf_put(text, name);
     if (server->redirect_port != PORT_HTTPS) {
-        err = err != ERR_OK ? err : buf_put(text, span_of(port_text + at, sizeof(port_text) - at));
+        err = err != ERR_OK ? err : buf_put(text, span_lit(":"));
+        err = err != ERR_OK ? err : buf_put(text, span_from_u64(server->redirect_port, digits));
     }
     err = err != ERR_OK ? err : buf_put(text, exchange->path.data[0] == '/' ? exchange->path : span_lit("/"));
     if (exchange->has_query) {

@@ -12,7 +12,7 @@
 #include "hal/base/fault.h"
 
 #define INTEGRAL_MAX 9007199254740992.0 /* 2^53; contract 1.7 */
-#define NUMBER_TEXT 40                  /* the longest "%.17g" and int64_t, with room */
+#define NUMBER_TEXT 40                  /* the longest "%.17g", with room */
 #define DOUBLE_DIGITS_KEPT 15 /* any decimal number of so many digits survives the way into a double and back */
 #define DOUBLE_DIGITS_MOST 17 /* always reads back the same */
 
@@ -228,18 +228,12 @@ void json_out_text(struct json_out *out, struct span text)
 
 static void put_int(struct json_out *out, int64_t value)
 {
-    char text[NUMBER_TEXT];
-    size_t at = sizeof(text);
-    uint64_t rest = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
+    char digits[SPAN_U64_TEXT_MAX];
 
-    do {
-        text[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0);
     if (value < 0) {
-        text[--at] = '-';
+        put(out, span_lit("-"));
     }
-    put(out, span_of(text + at, sizeof(text) - at));
+    put(out, span_from_u64(value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value, digits));
 }
 
 void json_out_int(struct json_out *out, int64_t value)

@@ -3,10 +3,10 @@
 #include "hal/base/fault.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "hal/base/log.h"
+#include "hal/base/span.h"
 
 static _Thread_local struct fault_trail this_trail;
 
@@ -33,31 +33,24 @@ void fault_clear(void)
     this_trail.dropped = 0;
 }
 
-static void write_text(const char *text)
+static void write_text(struct span text)
 {
     /* The process is about to stop and stderr is the last place to say why: a failed write has no one to be told. */
-    const ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    const ssize_t written = write(STDERR_FILENO, text.data, text.len);
     (void)written;
 }
 
 NO_RETURN void fault_invariant(const char *file, int line, const char *what)
 {
-    char digits[12];
-    size_t at = sizeof digits - 1;
-    unsigned int rest = line > 0 ? (unsigned int)line : 0;
+    char digits[SPAN_U64_TEXT_MAX];
 
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0 && at > 0);
     log_hold_flush();
-    write_text("invariant broken: ");
-    write_text(what);
-    write_text(" at ");
-    write_text(file);
-    write_text(":");
-    write_text(&digits[at]);
-    write_text("\n");
+    write_text(span_lit("invariant broken: "));
+    write_text(span_str(what));
+    write_text(span_lit(" at "));
+    write_text(span_str(file));
+    write_text(span_lit(":"));
+    write_text(span_from_u64(line > 0 ? (uint64_t)line : 0, digits));
+    write_text(span_lit("\n"));
     abort();
 }

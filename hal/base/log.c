@@ -55,18 +55,12 @@ static void put_str(struct line *line, const char *text)
 
 static void put_number(struct line *line, int64_t number)
 {
-    char digits[21];
-    size_t at = sizeof digits;
-    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    char digits[SPAN_U64_TEXT_MAX];
 
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest != 0);
     if (number < 0) {
-        digits[--at] = '-';
+        put(line, span_lit("-"));
     }
-    put(line, span_of(digits + at, sizeof digits - at));
+    put(line, span_from_u64(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, digits));
 }
 
 /* Everything but printable ASCII without quote and backslash becomes \u00XX: no terminal and no parser is surprised. */
