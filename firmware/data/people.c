@@ -119,6 +119,7 @@ enum err person_read(const struct row *row, struct person *out_person)
         TRY(take_user_column(&member, &person));
     }
     ENSURE(err == ERR_NOT_FOUND, ERR_DAMAGED, "a user's row is damaged");
+    ENSURE(person.id.len == AUTH_UUID_BYTES, ERR_DAMAGED, "a user without an id");
     *out_person = person;
     return ERR_OK;
 }

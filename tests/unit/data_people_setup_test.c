@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "firmware/data/data_int.h"
+#include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_user.h"
 #include "tests/lib/store_raw.h"
@@ -158,6 +158,31 @@ static void keys_of_environments_that_are_gone_make_room_at_start(void **state)
     assert_int_equal(box->environment_count, 1);
 }
 
+static void a_user_whose_id_is_of_another_length_is_damage(void **state UNUSED)
+{
+    static const struct {
+        size_t len;
+        enum err err;
+    } ids[] = {{0, ERR_DAMAGED}, {35, ERR_DAMAGED}, {36, ERR_OK}, {37, ERR_DAMAGED}};
+    static const uint8_t letters[37] = {'a'};
+    SCOPED_BUF struct buf *bytes = NULL;
+    assert_int_equal(buf_new(ROW_BYTES_MAX, &bytes), ERR_OK);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ids); i++) {
+        const struct wall_time now = {1};
+        struct row_builder builder;
+        struct span encoded = SPAN_NONE;
+        struct person person;
+        struct row row;
+        assert_int_equal(row_build_begin(&builder, bytes, now, now, span_of(letters, ids[i].len)), ERR_OK);
+        assert_int_equal(row_build_end(&builder, &encoded), ERR_OK);
+        assert_int_equal(row_read((struct row_id){{0}}, encoded, &row), ERR_OK);
+
+        assert_int_equal(person_read(&row, &person), ids[i].err);
+    }
+    fault_clear();
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
@@ -170,6 +195,7 @@ int main(void)
         T(an_environment_that_could_not_be_made_leaves_no_token_key),
         T(keys_of_environments_that_are_gone_make_room_at_start),
         T(users_that_nobody_touched_pass_the_check_at_start),
+        cmocka_unit_test(a_user_whose_id_is_of_another_length_is_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
