@@ -32,13 +32,10 @@ static enum err read_table(struct explain *explain, const struct json_value *id)
 
 static enum err read_op(struct explain *explain, const struct json_value *op)
 {
-    for (unsigned int i = 0; op != NULL && op->type == JSON_STRING && i < RLS_OPS; i++) {
-        if (span_equal(span_str(rls_op_name((enum rls_op)i)), op->as.text)) {
-            explain->op = (enum rls_op)i;
-            return ERR_OK;
-        }
+    if (op == NULL || op->type != JSON_STRING || !rls_op_named(op->as.text, &explain->op)) {
+        return refuse_question(explain, "op", "must be create, read, update, delete or list");
     }
-    return refuse_question(explain, "op", "must be create, read, update, delete or list");
+    return ERR_OK;
 }
 
 static enum err read_row_id(struct explain *explain, const struct json_value *id)

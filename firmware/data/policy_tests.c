@@ -59,13 +59,10 @@ static enum err read_requester(struct policy_test_run *run, const struct json_va
 
 static enum err read_op(struct policy_test_run *run, const struct json_value *op)
 {
-    for (unsigned int i = 0; op != NULL && op->type == JSON_STRING && i < RLS_OPS; i++) {
-        if (span_equal(span_str(rls_op_name((enum rls_op)i)), op->as.text)) {
-            run->test.op = (enum rls_op)i;
-            return ERR_OK;
-        }
+    if (op == NULL || op->type != JSON_STRING || !rls_op_named(op->as.text, &run->test.op)) {
+        return refuse(run, "op", "must be create, read, update, delete or list");
     }
-    return refuse(run, "op", "must be create, read, update, delete or list");
+    return ERR_OK;
 }
 
 static bool is_list_of_texts(const struct json_value *list)

@@ -47,16 +47,6 @@ static bool is_null(const struct json_value *value)
 
 /* --- permissions --- */
 
-/* The operation of that name, or RLS_OPS. */
-static size_t op_of(struct span name)
-{
-    size_t op = 0;
-    while (op < RLS_OPS && !span_equal(span_str(rls_op_name((enum rls_op)op)), name)) {
-        op++;
-    }
-    return op;
-}
-
 static size_t subject_of(struct span name)
 {
     size_t subject = 0;
@@ -76,15 +66,15 @@ static enum err parse_subject(const struct json_value *entry, struct span name, 
     }
     for (size_t i = 0; i < entry->as.object.count; i++) {
         const struct json_member *member = &entry->as.object.members[i];
-        const size_t op = op_of(member->name);
-        if (op == RLS_OPS) {
+        enum rls_op op;
+        if (!rls_op_named(member->name, &op)) {
             return rls_refuse(out_problem, "permissions", name, "has an operation that does not exist");
         }
         if (member->value.type != JSON_BOOL) {
             return rls_refuse(out_problem, "permissions", name, "must have true or false for each operation");
         }
         const unsigned int right = member->value.as.boolean ? RLS_YES : RLS_NO;
-        rights = (uint16_t)(rights | (right << (2 * op)));
+        rights = (uint16_t)(rights | (right << (2 * (unsigned int)op)));
     }
     *out_rights = rights;
     return ERR_OK;
@@ -137,8 +127,8 @@ static enum err parse_expressions(const struct json_value *expressions, struct r
     }
     for (size_t i = 0; i < expressions->as.object.count; i++) {
         const struct json_member *member = &expressions->as.object.members[i];
-        const size_t op = op_of(member->name);
-        if (op == RLS_OPS) {
+        enum rls_op op;
+        if (!rls_op_named(member->name, &op)) {
             return rls_refuse(out_problem, member_name, member->name, "is not an operation");
         }
         if (!source_of(&member->value, &draft->ops[op])) {

@@ -17,6 +17,17 @@ const char *rls_op_name(enum rls_op op)
     return (size_t)op < RLS_OPS ? op_names[op] : "";
 }
 
+bool rls_op_named(struct span name, enum rls_op *out_op)
+{
+    for (size_t op = 0; op < RLS_OPS; op++) {
+        if (span_equal(span_str(op_names[op]), name)) {
+            *out_op = (enum rls_op)op;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *rls_subject_name(enum rls_subject subject)
 {
     return (size_t)subject < RLS_SUBJECTS ? subject_names[subject] : "";
@@ -27,12 +38,11 @@ const char *rls_subject_name(enum rls_subject subject)
         (const uint8_t *)("" text), sizeof(text) - 1                                                                   \
     }
 
-/* Lengths first: every request asks for the name of its table and of each role, and hardly ever is it one of these. */
 static bool is_one_of(const struct span *names, size_t count, struct span name)
 {
     bool found = false;
     for (size_t i = 0; i < count; i++) {
-        found = found || (names[i].len == name.len && span_equal(names[i], name));
+        found = found || span_equal(names[i], name);
     }
     return found;
 }

@@ -205,6 +205,9 @@ uint32_t rls_policy_settings_set(const struct rls_policy *policy);
 const char *rls_op_name(enum rls_op op);
 const char *rls_subject_name(enum rls_subject subject);
 
+/* The operation of that name; false: there is none. */
+bool rls_op_named(struct span name, enum rls_op *out_op);
+
 /* --- binding ----------------------------------------------------------------------------------------------------- */
 
 /* A table as the evaluator sees it; all borrowed. */

@@ -28,13 +28,10 @@ static enum err parse_op(struct span text, uint8_t *out_op)
         *out_op = SCOPE_ANY_OP;
         return ERR_OK;
     }
-    for (unsigned int op = 0; op < RLS_OPS; op++) {
-        if (span_equal(text, span_str(rls_op_name((enum rls_op)op)))) {
-            *out_op = (uint8_t)op;
-            return ERR_OK;
-        }
-    }
-    FAIL(ERR_MALFORMED, "no such operation", text.len);
+    enum rls_op op;
+    ENSURE(rls_op_named(text, &op), ERR_MALFORMED, "no such operation");
+    *out_op = (uint8_t)op;
+    return ERR_OK;
 }
 
 static enum err parse_scope(const struct json_value *scope, struct entry *out_entry)

@@ -167,14 +167,21 @@ static enum err get_head(struct reader *reader, struct rls_head *head)
     return get_settings(reader, head);
 }
 
-static enum err get_columns(struct reader *reader, struct rls_draft *draft)
+/* given: the policy has the member that they belong to. */
+static enum err get_count(struct reader *reader, size_t most, bool given, size_t *out_count)
 {
     uint8_t count;
     TRY(reader_get_u8(reader, &count));
-    ENSURE(count <= RLS_COLUMNS_MAX, ERR_MALFORMED, "too many column rules");
-    ENSURE(count == 0 || draft->head.columns_given, ERR_MALFORMED, "rules of no member");
-    draft->column_count = count;
-    for (size_t i = 0; i < count; i++) {
+    ENSURE(count <= most, ERR_MALFORMED, "more than there may be");
+    ENSURE(count == 0 || given, ERR_MALFORMED, "some, of no member");
+    *out_count = count;
+    return ERR_OK;
+}
+
+static enum err get_columns(struct reader *reader, struct rls_draft *draft)
+{
+    TRY(get_count(reader, RLS_COLUMNS_MAX, draft->head.columns_given, &draft->column_count));
+    for (size_t i = 0; i < draft->column_count; i++) {
         struct rls_draft_column *column = &draft->columns[i];
         uint8_t len;
         TRY(reader_get_u8(reader, &len));
@@ -190,12 +197,8 @@ static enum err get_columns(struct reader *reader, struct rls_draft *draft)
 
 static enum err get_filters(struct reader *reader, struct rls_draft *draft)
 {
-    uint8_t count;
-    TRY(reader_get_u8(reader, &count));
-    ENSURE(count <= RLS_FILTERS_MAX, ERR_MALFORMED, "too many row filters");
-    ENSURE(count == 0 || draft->head.filters_given, ERR_MALFORMED, "filters of no member");
-    draft->filter_count = count;
-    for (size_t i = 0; i < count; i++) {
+    TRY(get_count(reader, RLS_FILTERS_MAX, draft->head.filters_given, &draft->filter_count));
+    for (size_t i = 0; i < draft->filter_count; i++) {
         TRY(get_rule(reader, &draft->filters[i].source));
         TRY(get_text32(reader, &draft->filters[i].text));
     }

@@ -424,6 +424,15 @@ static void a_policy_says_nothing_about_what_it_does_not_have(void **state)
     assert_true(rls_columns_any(policy) && !rls_columns_any(NULL));
     assert_string_equal(rls_op_name(RLS_LIST), "list");
     assert_string_equal(rls_op_name((enum rls_op)RLS_OPS), "");
+    for (unsigned int op = 0; op < RLS_OPS; op++) {
+        enum rls_op named = (enum rls_op)RLS_OPS;
+        assert_true(rls_op_named(span_str(rls_op_name((enum rls_op)op)), &named));
+        assert_int_equal(named, op);
+    }
+    enum rls_op none = RLS_LIST;
+    assert_false(rls_op_named(span_lit("Create"), &none));
+    assert_false(rls_op_named(SPAN_NONE, &none));
+    assert_int_equal(none, RLS_LIST);
     assert_string_equal(rls_subject_name(RLS_SUBJECT_SELF), "self");
     assert_string_equal(rls_subject_name((enum rls_subject)RLS_SUBJECTS), "");
     rls_policy_free(NULL);
