@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/api_box.h"
+#include "tests/lib/api_user.h"
 
 #define ROWS 300
 
@@ -113,6 +114,35 @@ static void explain_names_the_rule_of_built_in_tables(void **state)
     assert_string_equal(api_answer_text(admin, "row.fate"), "not looked at");
 }
 
+static void explain_knows_which_rows_a_built_in_table_has(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    const struct {
+        const char *id;
+        const char *status;
+        const char *fate;
+    } rows[] = {{user.id, "200", "passes"}, {"6f1c2d3e-0000-4000-8000-000000000001", "404", "absent"}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char body[256];
+        char path[128];
+        (void)snprintf(body, sizeof body,
+                       "{\"tableId\":\"users\",\"op\":\"read\",\"requester\":{\"group\":\"admin\"},\"rowId\":\"%s\"}",
+                       rows[i].id);
+        (void)snprintf(path, sizeof path, "/v1/data/users/%s", rows[i].id);
+
+        const struct api_answer *told = api_box_send(box, "POST", box->secret, "/v1/admin/explain", body);
+
+        assert_int_equal(told->status, 200);
+        assert_string_equal(api_answer_text(told, "outcome.status"), rows[i].status);
+        assert_string_equal(api_answer_text(told, "row.fate"), rows[i].fate);
+        const struct api_answer *asked = api_box_send(box, "GET", box->secret, path, NULL);
+        assert_int_equal(asked->status, strtol(rows[i].status, NULL, 10));
+    }
+}
+
 /* --- simulate --- */
 
 static void fill(struct api_box *box)
@@ -185,6 +215,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(explain_of_a_key_that_may_not_manage_tells_nothing, api_box_set_up,
                                         api_box_tear_down),
         cmocka_unit_test_setup_teardown(explain_names_the_rule_of_built_in_tables, api_box_set_up, api_box_tear_down),
+        cmocka_unit_test_setup_teardown(explain_knows_which_rows_a_built_in_table_has, api_box_set_up,
+                                        api_box_tear_down),
         cmocka_unit_test_setup_teardown(a_simulation_goes_on_in_slices_and_keeps_its_version, api_box_set_up,
                                         api_box_tear_down),
         cmocka_unit_test_setup_teardown(a_simulation_ends_when_its_client_is_gone_or_its_table_is, api_box_set_up,
