@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "firmware/data/list.h"
 #include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
-#include "firmware/data/list.h"
 #include "firmware/data/plan.h"
 #include "firmware/data/read_log.h"
 #include "firmware/data/row_json.h"

@@ -31,8 +31,8 @@ struct data_access {
     const struct catalog_table *table;       /* NULL: a built-in table */
     const struct catalog_environment *place; /* of a built-in table */
     enum data_built_in built_in;
-    bool brief; /* of users: public fields only */
-    struct rls_bound rls;              /* the requester, bound to the table's policy */
+    bool brief;           /* of users: public fields only */
+    struct rls_bound rls; /* the requester, bound to the table's policy */
     enum rls_op op;
     enum rls_verdict verdict; /* RLS_ALLOW or RLS_OWNER */
 };

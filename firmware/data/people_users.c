@@ -27,17 +27,25 @@ static enum err need_self_or_admin(const struct data_txn *txn, struct data_call 
     return self || is_admin(txn) ? ERR_OK : refuse(&call->refusal, REFUSAL_USER_FORBIDDEN, NULL);
 }
 
-/* A user, and their row in memory of the request: a change ends the views of a transaction. */
-static enum err find_target(struct data_txn *txn, struct data_call *call, struct span id, struct person *out_person)
+/* The user whom a request names, and their row in memory of the request: a change ends the views of a transaction. */
+static enum err find_target(struct data_txn *txn, struct data_call *call, struct person *out_person)
 {
     struct person person;
     struct row copy;
     struct span encoded = SPAN_NONE;
 
-    TRY(people_find_person(txn, call, id, REFUSAL_USER_NOT_FOUND, &person));
+    TRY(people_find_person(txn, call, call->table, REFUSAL_USER_NOT_FOUND, &person));
     TRY(arena_copy(call->arena, person.row.encoded, &encoded));
     TRY(row_read(person.row.id, encoded, &copy));
     return person_read(&copy, out_person);
+}
+
+/* The user whom a change is for, and its body. */
+static enum err read_change(struct data_txn *txn, struct data_call *call, struct person *out_person,
+                            const struct json_value **out_body)
+{
+    TRY(find_target(txn, call, out_person));
+    return data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, out_body);
 }
 
 static enum err answer_person(struct data_call *call, const struct person *person, bool full)
@@ -71,28 +79,6 @@ static bool is_role(struct span role)
            span_equal(role, span_lit("guest"));
 }
 
-/* ^[a-z][a-z0-9_-]{0,31}$ and none of the words that expressions know: contract 3.1. */
-static bool is_custom_role(struct span role)
-{
-    static const char *const taken[] = {"admin", "user", "guest", "self", "public"};
-
-    if (role.len == 0 || role.len > AUTH_ROLE_MAX || role.data[0] < 'a' || role.data[0] > 'z') {
-        return false;
-    }
-    for (size_t i = 0; i < role.len; i++) {
-        const uint8_t byte = role.data[i];
-        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '_' || byte == '-')) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < ARRAY_LENGTH(taken); i++) {
-        if (span_equal(role, span_str(taken[i]))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool has_role(const struct person *person, struct span role)
 {
     for (size_t i = 0; i < person->role_count; i++) {
@@ -117,7 +103,7 @@ static enum err read_roles(const struct json_value *body, struct person *person,
     person->role_count = 0;
     for (size_t i = 0; i < roles->as.array.count; i++) {
         const struct json_value *role = &roles->as.array.items[i];
-        if (role->type != JSON_STRING || !is_custom_role(role->as.text)) {
+        if (role->type != JSON_STRING || !rls_role_name_valid(role->as.text)) {
             return refuse(
                 refusal, REFUSAL_USER_INVALID_ROLE,
                 "roles: a custom role is lower-case letters, digits, _ and -, at most 32, and no built-in name");
@@ -160,8 +146,7 @@ enum err data_user_set_role(struct data_txn *txn, struct data_call *call)
     struct person person;
 
     TRY(need_admin(txn, call));
-    TRY(find_target(txn, call, call->table, &person));
-    TRY(data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, &body));
+    TRY(read_change(txn, call, &person, &body));
     TRY(read_role(body, &person, &call->refusal));
     return store_person(txn, call, &person);
 }
@@ -172,8 +157,7 @@ enum err data_user_set_ban(struct data_txn *txn, struct data_call *call)
     struct person person;
 
     TRY(need_admin(txn, call));
-    TRY(find_target(txn, call, call->table, &person));
-    TRY(data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, &body));
+    TRY(read_change(txn, call, &person, &body));
     const struct json_value *banned = json_find(body, span_lit("banned"));
     if (banned == NULL || banned->type != JSON_BOOL) {
         return refuse(&call->refusal, REFUSAL_USER_INVALID_REQUEST, "banned must be true or false");
@@ -189,8 +173,7 @@ enum err data_user_update(struct data_txn *txn, struct data_call *call)
     struct person person;
 
     TRY(need_self_or_admin(txn, call));
-    TRY(find_target(txn, call, call->table, &person));
-    TRY(data_txn_body(call, REFUSAL_USER_INVALID_REQUEST, &body));
+    TRY(read_change(txn, call, &person, &body));
     TRY(read_name(body, &person, &call->refusal));
     return store_person(txn, call, &person);
 }

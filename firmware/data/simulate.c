@@ -231,8 +231,7 @@ static enum err read_sample(const struct data_admin *admin, const struct json_va
         return ERR_OK;
     }
     if (sample->type != JSON_INT || sample->as.integer < 1 || sample->as.integer > CONFIG_DATA_SIMULATE_ROWS) {
-        return REFUSE_TEXT(admin->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
-                           span_lit("sample must be an integer from 1, and no more than this box samples"));
+        return refuse_body(admin, "sample", "must be an integer from 1, and no more than this box samples");
     }
     *out_rows = (uint32_t)sample->as.integer;
     return ERR_OK;
