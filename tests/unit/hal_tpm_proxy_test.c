@@ -111,6 +111,32 @@ static void attack_16_no_secret_crosses_the_bus_in_clear(void **state)
     assert_false(tpm_proxy_saw(f->proxy, span_of(lockout_auth, 8)));
 }
 
+/* Encrypted under a session without a salt it would look as good and be open to everybody: the SRK has no secret of its own
+ * that would enter the session's key. Spec: TPM 2.0 Part 1, 19.6.8 (session key). */
+static void attack_16_every_session_is_salted_with_the_srk(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t unsalted[8] = {0, 0, 1, 0x76, 0x40, 0, 0, 7};  /* TPM2_StartAuthSession, TPM_RH_NULL */
+    const uint8_t salted[8] = {0, 0, 1, 0x76, 0x81, 0, 0, 1};
+    const struct hal_tpm_owner owner = {span_array(owner_auth), span_array(lockout_auth)};
+    const struct hal_tpm_policy policy = {.pcr_mask = PCR_MASK, .pin = span_array(pin)};
+    struct hal_tpm_sealed sealed;
+    uint8_t out[32] = {0};
+    assert_true(tpm_proxy_saw(f->proxy, span_array(unsalted))); /* of srk_make, before there is an SRK */
+    hal_tpm_close(f->tpm);
+    tpm_proxy_free(f->proxy);
+    f->proxy = tpm_proxy_new(swtpm_path(f->swtpm));
+    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(f->proxy), &f->tpm), ERR_OK);
+
+    assert_int_equal(hal_tpm_own(f->tpm, &f->srk, &owner), ERR_OK);
+    assert_int_equal(hal_tpm_seal(f->tpm, &f->srk, &policy, span_array(secret), &sealed), ERR_OK);
+    assert_int_equal(hal_tpm_unseal(f->tpm, &f->srk, &policy, &sealed, out, sizeof(out)), ERR_OK);
+    assert_int_equal(hal_tpm_lockout_reset(f->tpm, &f->srk, owner.lockout_auth), ERR_OK);
+
+    assert_true(tpm_proxy_saw(f->proxy, span_array(salted)));
+    assert_false(tpm_proxy_saw(f->proxy, span_array(unsalted)));
+}
+
 /* Every byte of the reply to `code` changed in turn, while unsealing. */
 static void change_each_byte_while_unsealing(struct fixture *f, uint32_t code, size_t step)
 {
@@ -252,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(attack_16_no_secret_crosses_the_bus_in_clear),
+        TEST(attack_16_every_session_is_salted_with_the_srk),
         TEST(attack_16_a_changed_reply_to_unseal_is_refused),
         TEST(attack_16_a_changed_reply_to_load_is_refused),
         TEST(attack_16_a_changed_reply_to_start_session_is_refused),
