@@ -5,7 +5,7 @@ import subprocess
 
 from test_attacks import contains, files_below
 from test_durability import BUILD, look_at
-from tpm_bus import STARTUP_CLEAR, ask, pcr_extend, record
+from tpm_bus import SHUTDOWN_CLEAR, STARTUP_CLEAR, ask, pcr_extend, record
 
 WATCHED = str(BUILD / "rowlock-watched")
 SEAL_PARTS_AT = 62  # of root.seal: see crypto/seal.c
@@ -40,6 +40,7 @@ def test_attack_16_a_thief_of_the_disk_who_recorded_the_tpm_finds_no_row_no_key_
     for name, key in {"sk": box.sk, "pk": box.pk}.items():
         needles |= {f"{name} text": key.encode(), f"{name} bytes": bytes.fromhex(key[3:])}
     assert sealed_blob(box) in bus.read_bytes()  # the recorder records
+    assert bus.read_bytes().count(SHUTDOWN_CLEAR) == 2  # orderly, at the end of each start
     assert {name: contains([bus, *files_below(box.data)], needle) for name, needle in needles.items()
             if contains([bus, *files_below(box.data)], needle)} == {}
 

@@ -12,6 +12,7 @@ import sys
 import threading
 
 STARTUP_CLEAR = struct.pack(">HIIH", 0x8001, 12, 0x144, 0)
+SHUTDOWN_CLEAR = struct.pack(">HIIH", 0x8001, 12, 0x145, 0)
 
 
 def pcr_extend(pcr, digest):

@@ -11,6 +11,7 @@
 
 #include "hal/base/span.h"
 
+#define TPM_PROXY_CC_SHUTDOWN      UINT32_C(0x145)
 #define TPM_PROXY_CC_CREATE        UINT32_C(0x153)
 #define TPM_PROXY_CC_LOAD          UINT32_C(0x157)
 #define TPM_PROXY_CC_UNSEAL        UINT32_C(0x15e)

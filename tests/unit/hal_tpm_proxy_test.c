@@ -116,7 +116,7 @@ static void attack_16_no_secret_crosses_the_bus_in_clear(void **state)
 static void attack_16_every_session_is_salted_with_the_srk(void **state)
 {
     struct fixture *f = *state;
-    const uint8_t unsalted[8] = {0, 0, 1, 0x76, 0x40, 0, 0, 7};  /* TPM2_StartAuthSession, TPM_RH_NULL */
+    const uint8_t unsalted[8] = {0, 0, 1, 0x76, 0x40, 0, 0, 7}; /* TPM2_StartAuthSession, TPM_RH_NULL */
     const uint8_t salted[8] = {0, 0, 1, 0x76, 0x81, 0, 0, 1};
     const struct hal_tpm_owner owner = {span_array(owner_auth), span_array(lockout_auth)};
     const struct hal_tpm_policy policy = {.pcr_mask = PCR_MASK, .pin = span_array(pin)};
@@ -232,6 +232,19 @@ static void attack_16_an_srk_changed_on_the_bus_salts_no_session(void **state)
     }
 }
 
+static void closing_shuts_the_tpm_down_in_order(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t shutdown_clear[6] = {0, 0, 1, 0x45, 0, 0};
+    assert_int_equal(tpm_proxy_commands(f->proxy, TPM_PROXY_CC_SHUTDOWN), 0);
+
+    hal_tpm_close(f->tpm);
+
+    f->tpm = NULL;
+    assert_int_equal(tpm_proxy_commands(f->proxy, TPM_PROXY_CC_SHUTDOWN), 1);
+    assert_true(tpm_proxy_saw(f->proxy, span_array(shutdown_clear)));
+}
+
 static void a_call_cut_short_leaves_nothing_that_fills_the_tpm(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +298,7 @@ int main(void)
         TEST(attack_16_a_changed_policy_digest_is_refused),
         TEST(attack_16_a_changed_reply_to_create_is_refused),
         TEST(attack_16_an_srk_changed_on_the_bus_salts_no_session),
+        TEST(closing_shuts_the_tpm_down_in_order),
         TEST(a_call_cut_short_leaves_nothing_that_fills_the_tpm),
         TEST(attack_17_a_tpm_that_hangs_is_given_up_in_time),
     };
