@@ -279,8 +279,8 @@ RECORDER := $(OUT)/asan/obj/tests/preload/recorder.o $(OUT)/asan/obj/tests/prelo
 $(OUT)/asan/rowlock-recorded: $(OUT)/asan/obj/firmware/main.o $(RECORDER) $(OUT)/asan/librowlock.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
-# The program as on a board that has a watchdog and a VM generation, both plain files, with short limits, and configured
-# to bind the root key to PCR 16: what a file here defines is not taken from the archive.
+# The program as on a board that has a watchdog and a VM generation, both plain files, with short limits, a disk that fails
+# when told to, and configured to bind the root key to PCR 16: what a file here defines is not taken from the archive.
 WATCHED_H := $(OUT)/watched/include/generated/kconfig.h
 $(WATCHED_H): tests/preload/watched.defconfig $(CONFIG_H)
 	@mkdir -p $(@D)
@@ -292,7 +292,7 @@ $(OUT)/asan/obj/tests/preload/watched_keeper.o: firmware/keeper/keeper.c $(WATCH
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) -I$(OUT)/watched/include $(CFLAGS_asan) $(call standard,$<) -c -o $@ $<
 
-WATCHED := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,watched_board watched_keeper watched_limits watchdog_file)
+WATCHED := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,watched_board watched_keeper watched_limits watchdog_file meta_fails)
 $(OUT)/asan/rowlock-watched: $(OUT)/asan/obj/firmware/main.o $(WATCHED) $(OUT)/asan/librowlock.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 

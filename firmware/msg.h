@@ -152,6 +152,7 @@ enum msg_fd_kind {
     MSG_FD_NOTICES, /* channel */
     MSG_FD_HTTPS,   /* listening socket */
     MSG_FD_HTTP,    /* listening socket */
+    MSG_FD_GENERATION, /* file with the generation of this virtual machine */
     MSG_FD_KINDS
 };
 

@@ -19,6 +19,7 @@ struct hal_vmgenid;
 
 struct hal_vmgenid_ops {
     enum err (*read)(struct hal_vmgenid *vmgenid, uint8_t out_id[HAL_VMGENID_BYTES]);
+    int (*fd)(const struct hal_vmgenid *vmgenid);
     void (*close)(struct hal_vmgenid *vmgenid);
 };
 
@@ -35,6 +36,15 @@ static inline MUST_USE enum err hal_vmgenid_read(struct hal_vmgenid *vmgenid, ui
 {
     return vmgenid->ops->read(vmgenid, out_id);
 }
+
+/* What another process can read it from, to be handed to it; borrowed. -1: the platform has none. */
+static inline int hal_vmgenid_fd(const struct hal_vmgenid *vmgenid)
+{
+    return vmgenid->ops->fd(vmgenid);
+}
+
+/* The source of such a descriptor, which is taken, also on failure. ERR_NO_MEMORY. */
+enum err hal_vmgenid_take_fd(int take_fd, struct hal_vmgenid **out_vmgenid) MUST_USE;
 
 /* NULL is fine. */
 static inline void hal_vmgenid_close(struct hal_vmgenid *vmgenid)

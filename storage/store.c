@@ -242,6 +242,8 @@ static enum err open_store(const struct store_config *config, struct random *ran
     store->keeper = config->keeper;
     atomic_store(&store->clearing, true); /* until somebody has looked */
     store->slab = config->slab;
+    store->may_seal = config->may_seal;
+    store->may_seal_context = config->may_seal_context;
     TRY(secret_slab_new((size_t)CONFIG_STORAGE_TABLE_KEYS * SECRET_SLAB_ALIGN, AEAD_KEY_BYTES, &store->table_keys));
     TRY(engine_open(&engine, &store->engine));
     TRY(publish_empty(store));

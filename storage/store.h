@@ -75,6 +75,10 @@ struct store_config {
     const struct table_id *verify;     /* tables that are checked as by store_verify before anything is read */
     size_t verify_count;
     bool must_exist; /* there was a database here: an empty folder or file is damage, not a first start */
+    /* May this process still seal? Asked when a write transaction begins, before its first seal, and after its last one,
+     * before it commits; an error is the transaction's. NULL: yes. */
+    enum err (*may_seal)(void *context);
+    void *may_seal_context;
 };
 
 /* Opens or makes the database, loads every table's key and finishes a rotation that was cut off. Blocks on disk and

@@ -21,6 +21,8 @@
 struct store {
     struct engine *engine;
     const struct store_keeper *keeper;
+    enum err (*may_seal)(void *context); /* see store.h */
+    void *may_seal_context;
     struct secret_slab *slab;       /* of expanded keys; the caller's */
     struct secret_slab *table_keys; /* of this store alone: they are many and small */
     struct snapshot_cell *cell;     /* of struct table_set, for readers */

@@ -73,12 +73,18 @@ void store_sealer_free(struct store_sealer *sealer)
 
 /* --- begin and end --- */
 
+static enum err may_seal(const struct store *store)
+{
+    return store->may_seal == NULL ? ERR_OK : store->may_seal(store->may_seal_context);
+}
+
 static enum err begin(struct store_sealer *sealer, struct store_txn **out_txn)
 {
     struct store_txn *txn = &sealer->txn;
     struct store *store = sealer->reader.store;
 
     INVARIANT(txn->engine == NULL);
+    TRY(may_seal(store));
     TRY(engine_write_begin(store->engine, &txn->engine));
     txn->snap.opener.txn = txn->engine;
     txn->snap.tables = store->current;
@@ -167,6 +173,7 @@ static enum err prepare(struct store_txn *txn, struct table_set **out_lone)
     if (txn->rotate) {
         TRY(txn_rewrap(txn));
     }
+    TRY(may_seal(txn->sealer->reader.store)); /* what was sealed meanwhile does not reach the disk otherwise */
     return txn->working == NULL ? ERR_OK : announce(txn, out_lone);
 }
 

@@ -37,6 +37,8 @@ struct writer {
     struct writer_hooks hooks;
     pthread_t thread;
     bool running;
+    bool failed; /* a transaction: is the store still open? */
+    bool closed; /* it is not, and that was told */
     bool resealed; /* nothing is left to do before the next start, or it failed */
     struct store *store;
     uint32_t clear_entries;    /* of the next step */
@@ -83,6 +85,7 @@ static enum err run_txn(struct writer *writer, struct write_op *const *ops, size
     if (hook != NULL) {
         hook(writer->hooks.context);
     }
+    writer->failed = writer->failed || err != ERR_OK;
     return err;
 }
 
@@ -143,7 +146,9 @@ static enum err clear(struct writer *writer)
 static void clear_step(struct writer *writer)
 {
     writer->clear_groups = 0;
-    if (clear(writer) == ERR_OK) {
+    const enum err err = clear(writer);
+    writer->failed = writer->failed || err != ERR_OK;
+    if (err == ERR_OK) {
         writer->clear_entries = CLEAR_ENTRIES;
     } else if (writer->clear_entries != CLEAR_FEW) {
         writer->clear_entries = CLEAR_FEW;
@@ -181,8 +186,27 @@ static void use_idle_time(struct writer *writer)
     writer->clear_rest -= writer->clear_rest > 0;
     if (!writer->resealed && reseal(writer) != ERR_OK) {
         writer->resealed = true;
+        writer->failed = true;
     }
     fault_clear();
+}
+
+/* The transaction that closed the store has failed like any other; the next one is not even begun. */
+static void look_if_closed(struct writer *writer)
+{
+    struct store_txn *txn = NULL;
+
+    if (!writer->failed || writer->closed) {
+        return;
+    }
+    writer->failed = false;
+    const enum err err = store_txn_begin(writer->sealer, &txn);
+    store_txn_abort(txn);
+    fault_clear();
+    writer->closed = err == ERR_CLOSED;
+    if (writer->closed && writer->hooks.closed != NULL) {
+        writer->hooks.closed(writer->hooks.context);
+    }
 }
 
 static void *run(void *context)
@@ -204,6 +228,7 @@ static void *run(void *context)
         } else if (err == ERR_TIMEOUT) {
             use_idle_time(writer);
         }
+        look_if_closed(writer);
     }
     return NULL;
 }

@@ -25,6 +25,8 @@ struct write_op {
 };
 
 /* What goes along with each transaction: the catalogue in work. All are called on the writer thread; each may be NULL.
+ * closed is called once, after the fate of every operation was told, when the store takes no more until it is opened anew:
+ * the disk failed in a commit's last write, and nobody knows what is on it.
  * before_commit runs when every apply of the transaction succeeded, and may write; its error aborts.
  * after_commit runs before any complete of the group; after_abort after every transaction that did not commit. */
 struct writer_hooks {
@@ -33,6 +35,7 @@ struct writer_hooks {
     enum err (*before_commit)(void *context, struct store_txn *txn);
     void (*after_commit)(void *context);
     void (*after_abort)(void *context);
+    void (*closed)(void *context);
 };
 
 struct writer;

@@ -249,6 +249,16 @@ static void after_abort(void *context)
     people_drop_unnamed_keys(data);
 }
 
+static void closed(void *context)
+{
+    const struct data *data = context;
+
+    LOG(LOG_ERROR, "rows_closed", LOG_LITERAL("reason", "the disk failed in the last write of a commit"));
+    if (data->on_closed != NULL) {
+        data->on_closed(data->on_closed_context);
+    }
+}
+
 /* --- opening --- */
 
 static void take_wrapped(const struct data_wrapped *from, struct store_wrapped *out)
@@ -331,7 +341,9 @@ static enum err open_store(struct data *data, const struct data_config *config)
                                        .slab = config->slab,
                                        .verify = verified,
                                        .verify_count = ARRAY_LENGTH(verified),
-                                       .must_exist = config->must_exist};
+                                       .must_exist = config->must_exist,
+                                       .may_seal = config->may_seal,
+                                       .may_seal_context = config->context};
 
     data->keys = *config->keys;
     data->keeper = data_keeper_of(&data->keys);
@@ -433,6 +445,8 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     data = memory;
     data->clock = config->clock;
     data->random = config->random;
+    data->on_closed = config->on_closed;
+    data->on_closed_context = config->context;
     TRY(buf_new(ROW_BYTES_MAX, &data->row));
     TRY(buf_new(DATA_DOC_MAX, &data->text));
     TRY(arena_new(0, WRITER_ARENA_MAX, &data->writer_arena));
@@ -445,7 +459,8 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     atomic_store(&data->generation, 1);
     TRY(snapshot_cell_new(config->readers, catalog_snapshot(catalog_ref(data->current)), &data->cell));
     const struct writer_hooks hooks = {
-        .context = data, .before_commit = before_commit, .after_commit = after_commit, .after_abort = after_abort};
+        .context = data, .before_commit = before_commit, .after_commit = after_commit, .after_abort = after_abort,
+        .closed = closed};
     TRY(writer_start(data->store, config->random, &hooks, &data->writer));
     *out_data = TAKE(data);
     return ERR_OK;

@@ -36,6 +36,10 @@ struct data_config {
     const struct hal_clock *clock; /* outlives the data */
     size_t readers;                /* how many data_reader there will be: one for each reactor */
     bool must_exist;               /* there was a database: an empty one is damage, not a first start */
+    /* Called from data_open and then the writer thread; each may be NULL. */
+    enum err (*may_seal)(void *context); /* see storage/store.h */
+    void (*on_closed)(void *context);    /* once: nothing more can be read or written until data is opened anew */
+    void *context;
 };
 
 /* Opens or makes the database, makes the system tables if they are missing, builds the catalogue and starts the writer.

@@ -43,6 +43,8 @@ struct data {
     bool people_changed; /* by the transaction under way: users or sessions */
     bool keys_made;      /* by the keeper, for the transaction under way: token keys of a new environment */
     atomic_ullong generation; /* of users and sessions, for all threads; see struct auth_people */
+    void (*on_closed)(void *context);
+    void *on_closed_context;
     struct mono_time next_use_flush;
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;

@@ -84,6 +84,9 @@ static enum err connect_all(struct supervisor *supervisor)
     if (supervisor->http >= 0) {
         TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTP, 0, supervisor->http));
     }
+    if (supervisor->has_generation) {
+        TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_GENERATION, 0, hal_vmgenid_fd(supervisor->vmgenid)));
+    }
     return ERR_OK;
 }
 

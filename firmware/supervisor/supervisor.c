@@ -295,7 +295,8 @@ static enum err on_tamper(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-/* A virtual machine that was copied must not go on with counters that its twin has, too. */
+/* A virtual machine that was copied must not go on with counters that its twin has, too. Its worker has noticed by itself,
+ * and writes nothing more. */
 static void look_at_generation(struct supervisor *supervisor)
 {
     uint8_t now[HAL_VMGENID_BYTES];

@@ -41,8 +41,8 @@ struct reactor_parts {
     struct msg_channel *channel;
 };
 
-enum reactor_event_kind { REACTOR_READY, REACTOR_ALIVE, REACTOR_ENDED };
-#define REACTOR_EVENTS 3 /* one of each kind may wait */
+enum reactor_event_kind { REACTOR_READY, REACTOR_ALIVE, REACTOR_ENDED, REACTOR_ROWS_CLOSED };
+#define REACTOR_EVENTS 3 /* one of each kind may wait, and of the last, which is the writer's, one in all */
 
 struct reactor_event {
     enum reactor_event_kind kind;

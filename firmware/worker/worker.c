@@ -29,6 +29,7 @@
 #include "hal/process.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
+#include "hal/vmgenid.h"
 #include "net/json.h"
 #include "net/tls.h"
 
@@ -49,6 +50,9 @@ struct worker {
     struct table_keys *keys;
     struct secret_slab *slab;
     struct random *random;
+    struct hal_vmgenid *vmgenid; /* NULL: the platform has none */
+    uint8_t generation[HAL_VMGENID_BYTES]; /* in which this process was started; the writer thread's, once it runs */
+    struct reactor_event rows_closed;
     struct data *data;
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;
@@ -92,10 +96,38 @@ static enum err take_fd(struct worker *worker)
         TRY(channel_set_nonblocking(fd));
         TRY(msg_channel_new(fd, MSG_REACTOR, MSG_LOWER, &worker->parts[index].channel));
         return ERR_OK;
+    case MSG_FD_GENERATION:
+        TRY(hal_vmgenid_take_fd(fd, &worker->vmgenid));
+        TRY(hal_vmgenid_read(worker->vmgenid, worker->generation));
+        return ERR_OK;
     case MSG_FD_KINDS:
         break;
     }
     FAIL(ERR_MALFORMED, "no such kind of descriptor", fd);
+}
+
+/* On the writer thread. A copy of this machine has the epochs and counters that this process has, so neither may seal with
+ * them any more: the supervisor, which sees the same, starts another process. */
+static enum err may_seal(void *context)
+{
+    const struct worker *const worker = context;
+    uint8_t now[HAL_VMGENID_BYTES];
+
+    if (worker->vmgenid == NULL) {
+        return ERR_OK;
+    }
+    TRY(hal_vmgenid_read(worker->vmgenid, now));
+    ENSURE(memcmp(now, worker->generation, sizeof(now)) == 0, ERR_CANCELLED, "this machine was copied");
+    return ERR_OK;
+}
+
+/* On the writer thread. */
+static void on_rows_closed(void *context)
+{
+    struct worker *const worker = context;
+
+    worker->rows_closed.kind = REACTOR_ROWS_CLOSED;
+    INVARIANT(queue_push(worker->plan.events, &worker->rows_closed) == ERR_OK);
 }
 
 static enum err receive_start(struct worker *worker)
@@ -196,6 +228,9 @@ static enum err make_data_config(struct worker *worker, struct data_config *out_
     out_config->clock = worker->plan.clock;
     out_config->readers = worker->reactor_count;
     out_config->must_exist = worker->shown == DATA_BOOTSTRAP_SHOWN; /* what was shown had been on disk */
+    out_config->may_seal = may_seal;
+    out_config->on_closed = on_rows_closed;
+    out_config->context = worker;
     return ERR_OK;
 }
 
@@ -311,7 +346,7 @@ static enum err make_shared(struct worker *worker)
     random_fill(worker->random, seed, sizeof(seed));
     TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));
     TRY(snapshot_cell_new(MSG_REACTORS_MAX, NULL, &worker->plan.ticket_keys));
-    TRY(queue_new((size_t)REACTOR_EVENTS * MSG_REACTORS_MAX, &worker->plan.events));
+    TRY(queue_new((size_t)REACTOR_EVENTS * MSG_REACTORS_MAX + 1, &worker->plan.events));
     return ERR_OK;
 }
 
@@ -372,6 +407,8 @@ static enum err on_reactor(struct worker *worker)
         worker->running--;
         ENSURE(event->err == ERR_OK && worker->state == MSG_STOPPING, ERR_CANCELLED, "a reactor ended by itself");
         return ERR_OK;
+    case REACTOR_ROWS_CLOSED:
+        FAIL(ERR_CLOSED, "the rows can only be opened anew", 0); /* by the next worker */
     }
     FAIL(ERR_BUG, "no such event", event->kind);
 }
@@ -525,6 +562,7 @@ static void end(struct worker *worker)
     data_close(worker->data);
     table_keys_free(worker->keys);
     random_free(worker->random);
+    hal_vmgenid_close(worker->vmgenid);
     secret_slab_free(worker->slab);
     queue_free(worker->plan.events);
     snapshot_cell_free(worker->plan.ticket_keys);

@@ -34,30 +34,45 @@ static enum err file_read(struct hal_vmgenid *vmgenid, uint8_t out_id[HAL_VMGENI
     return ERR_OK;
 }
 
+static int file_fd(const struct hal_vmgenid *vmgenid)
+{
+    return ((const struct file_vmgenid *)vmgenid)->fd;
+}
+
 static void file_close(struct hal_vmgenid *vmgenid)
 {
     sys_close(((struct file_vmgenid *)vmgenid)->fd);
     mem_free(vmgenid);
 }
 
-static const struct hal_vmgenid_ops file_ops = {file_read, file_close};
+static const struct hal_vmgenid_ops file_ops = {file_read, file_fd, file_close};
 
-enum err hal_vmgenid_open(const char *path, struct hal_vmgenid **out_vmgenid)
+enum err hal_vmgenid_take_fd(int take_fd, struct hal_vmgenid **out_vmgenid)
 {
     void *memory = NULL;
 
-    TRY(mem_alloc(sizeof(struct file_vmgenid), &memory));
+    const enum err err = mem_alloc(sizeof(struct file_vmgenid), &memory);
+    if (err != ERR_OK) {
+        sys_close(take_fd);
+        return err;
+    }
     struct file_vmgenid *self = memory;
     self->base.ops = &file_ops;
-    self->fd = -1;
-    if (path[0] != '\0') {
-        self->fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (self->fd < 0) {
-            mem_free(self);
-            FAIL_ERRNO(errno, "opening the VM generation");
-        }
-    }
+    self->fd = take_fd;
 
     *out_vmgenid = &self->base;
     return ERR_OK;
+}
+
+enum err hal_vmgenid_open(const char *path, struct hal_vmgenid **out_vmgenid)
+{
+    int fd = -1;
+
+    if (path[0] != '\0') {
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            FAIL_ERRNO(errno, "opening the VM generation");
+        }
+    }
+    return hal_vmgenid_take_fd(fd, out_vmgenid);
 }

@@ -54,11 +54,16 @@ static enum err vmgenid_read(struct hal_vmgenid *vmgenid, uint8_t out_id[HAL_VMG
     return self->err;
 }
 
+static int vmgenid_fd(const struct hal_vmgenid *vmgenid UNUSED)
+{
+    return -1;
+}
+
 static void vmgenid_close(struct hal_vmgenid *vmgenid UNUSED)
 {
 }
 
-static const struct hal_vmgenid_ops vmgenid_ops = {vmgenid_read, vmgenid_close};
+static const struct hal_vmgenid_ops vmgenid_ops = {vmgenid_read, vmgenid_fd, vmgenid_close};
 
 void sim_vmgenid_init(struct sim_vmgenid *vmgenid)
 {

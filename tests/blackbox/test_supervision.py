@@ -4,6 +4,7 @@ see of it. On a board of our own (tests/preload/watched_board.c), whose watchdog
 
 import datetime
 import fcntl
+import http.client
 import os
 import signal
 
@@ -23,6 +24,9 @@ def make_watched(make_box):
         box.cwd = box.directory
         (box.directory / "watchdog").touch()
         (box.directory / "generation").write_bytes(bytes(range(16)))
+        (box.directory / "disk-fails").write_text("0")
+        (box.directory / "disk-fails").chmod(0o644)
+        box.directory.chmod(0o711)  # for the worker, which is another user
         return box.start()
     return make
 
@@ -158,8 +162,14 @@ def test_a_machine_that_was_copied_seals_nothing_more_under_its_old_epochs(make_
     assert box.post("/v1/data/notes", {"text": "before"}, key="sk").status == 201
     worker = box.pid("worker")
 
+    os.kill(box.pid("supervisor"), signal.SIGSTOP)  # which looks once a second: the worker must not need it
     with open(generation, "r+b") as file:  # in place, as the kernel changes what is mapped
         file.write(bytes(16))
+    refused = box.post("/v1/data/notes", {"text": "sealed with the twin's counters"}, key="sk")
+    read = box.get("/v1/data/notes", key="sk")
+    os.kill(box.pid("supervisor"), signal.SIGCONT)
+    assert refused.status == 503 and refused.json["error"]["code"] == "common/unavailable", refused
+    assert read.json["pagination"]["total"] == 1
     box.wait_for_event("generation_changed")
     box.wait_for_new("worker", worker)
     assert box.post("/v1/data/notes", {"text": "copied"}, key="sk").status == 201
@@ -179,6 +189,27 @@ def test_a_machine_that_was_copied_seals_nothing_more_under_its_old_epochs(make_
     for _, _, salt, kind, *_ in seals:
         rows.setdefault(kind, []).append(salt)
     assert any(len(salts) == len(set(salts)) == 3 for salts in rows.values()), rows
+
+
+def test_rows_that_a_failed_disk_closed_are_opened_anew_by_another_worker(make_watched):
+    box = make_watched()
+    box.make_table("notes", {"text": {"type": "string"}})
+    kept = box.post("/v1/data/notes", {"text": "before"}, key="sk").json["id"]
+    worker = box.pid("worker")
+
+    (box.directory / "disk-fails").write_text("1")
+    try:
+        assert box.post("/v1/data/notes", {"text": "lost"}, key="sk").status == 503
+    except (OSError, http.client.HTTPException):
+        pass  # it ended first
+    (box.directory / "disk-fails").write_text("0")
+    box.wait_for_new("worker", worker)
+
+    assert box.get(f"/v1/data/notes/{kept}", key="sk").json["text"] == "before"
+    assert box.post("/v1/data/notes", {"text": "after"}, key="sk").status == 201
+    assert [line["text"] for line in box.get("/v1/data/notes", key="sk").json["items"]].count("after") == 1
+    assert len(box.events("rows_closed")) == 1
+    assert box.stop() == 0
 
 
 def test_a_board_whose_watchdog_is_not_there_does_not_start(make_box):

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "storage/writer.h"
 #include "tests/lib/store_box.h"
 
 #define EXPORT   __attribute__((visibility("default")))
@@ -31,7 +33,9 @@
 #define ROW_TEXT 20000
 #define SKIPPED  77
 
-enum call { CALL_NONE, CALL_WRITE, CALL_SYNC, CALL_STAT };
+#define META_BYTES 8192 /* LMDB's first two pages: a write there makes a commit count */
+
+enum call { CALL_NONE, CALL_WRITE, CALL_SYNC, CALL_STAT, CALL_META };
 
 static struct {
     enum call kind;
@@ -56,6 +60,9 @@ static bool fails(enum call kind)
 
 EXPORT ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
 {
+    if (offset < META_BYTES && fails(CALL_META)) {
+        return -1;
+    }
     if (fails(CALL_WRITE)) {
         return plan.cut ? syscall(SYS_pwrite64, fd, bytes, len / 2, offset) : -1;
     }
@@ -250,6 +257,81 @@ static void check_filled(struct store_box *box, struct table_id table, uint32_t 
     assert_int_equal(store_get(snap, table, id_of(count), &row), ERR_NOT_FOUND);
 }
 
+/* --- a writer on such a disk --- */
+
+struct told {
+    struct store_box *box;
+    struct table_id table;
+    uint32_t number;
+    sem_t done;
+    enum err err;
+    sem_t closed;
+};
+
+static enum err insert_one(struct store_txn *txn, void *context)
+{
+    struct told *told = context;
+
+    return store_insert(txn, told->table, id_of(told->number), store_box_row(told->box, "ann", "words", 1), NULL);
+}
+
+static void tell_done(void *context, enum err err)
+{
+    struct told *told = context;
+
+    told->err = err;
+    sem_post(&told->done);
+}
+
+static void tell_closed(void *context)
+{
+    sem_post(&((struct told *)context)->closed);
+}
+
+static enum err write_one(struct writer *writer, struct told *told)
+{
+    struct write_op op = {insert_one, tell_done, told};
+
+    told->number++;
+    assert_int_equal(writer_submit(writer, &op), ERR_OK);
+    sem_wait(&told->done);
+    return told->err;
+}
+
+static void a_store_that_a_failed_write_has_closed_is_told_of_once_and_opens_anew(void **state UNUSED)
+{
+    struct told told = {.box = store_box_new()};
+    const struct writer_hooks hooks = {.context = &told, .closed = tell_closed};
+    struct writer *writer = NULL;
+    struct random *random = NULL;
+    int waiting = -1;
+    told.table = store_box_table(told.box);
+    sem_init(&told.done, 0, 0);
+    sem_init(&told.closed, 0, 0);
+    assert_int_equal(random_new(SPAN_NONE, &random), ERR_OK);
+    assert_int_equal(writer_start(told.box->store, random, &hooks, &writer), ERR_OK);
+    assert_int_equal(write_one(writer, &told), ERR_OK);
+
+    memset(&plan, 0, sizeof(plan));
+    plan.kind = CALL_META;
+    plan.left = 1;
+    plan.error = EIO;
+    assert_int_equal(write_one(writer, &told), ERR_IO);
+    sem_wait(&told.closed); /* without another write */
+    assert_int_equal(write_one(writer, &told), ERR_CLOSED);
+    assert_int_equal(write_one(writer, &told), ERR_CLOSED);
+    writer_stop(writer);
+
+    assert_int_equal(sem_getvalue(&told.closed, &waiting), 0);
+    assert_int_equal(waiting, 0);
+    store_box_reopen(told.box);
+    assert_int_equal(store_box_fsck(told.box, true), 0);
+    assert_int_equal(write_row(told.box, told.table, 100), ERR_OK);
+    random_free(random);
+    store_box_free(told.box);
+    fault_clear();
+}
+
 static void a_full_map_answers_full_and_loses_nothing(void **state UNUSED)
 {
     struct store_box *box = store_box_new();
@@ -366,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_full_map_answers_full_and_loses_nothing),
         cmocka_unit_test(a_file_that_may_not_grow_answers_full_and_loses_nothing),
         cmocka_unit_test(a_full_disk_answers_full_and_room_can_be_made),
+        cmocka_unit_test(a_store_that_a_failed_write_has_closed_is_told_of_once_and_opens_anew),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,26 @@ static void each_read_sees_the_generation_of_the_moment(void **state)
     hal_vmgenid_close(vmgenid);
 }
 
+static void another_process_reads_it_by_the_descriptor(void **state)
+{
+    const struct source *const source = *state;
+    uint8_t id[HAL_VMGENID_BYTES] = {0};
+    struct hal_vmgenid *vmgenid = NULL;
+    struct hal_vmgenid *none = NULL;
+    struct hal_vmgenid *other = NULL;
+    assert_int_equal(hal_vmgenid_open(source->path, &vmgenid), ERR_OK);
+    assert_int_equal(hal_vmgenid_open("", &none), ERR_OK);
+
+    assert_int_equal(hal_vmgenid_take_fd(dup(hal_vmgenid_fd(vmgenid)), &other), ERR_OK);
+    hal_vmgenid_close(vmgenid);
+
+    assert_int_equal(hal_vmgenid_read(other, id), ERR_OK);
+    assert_memory_equal(id, "0123456789abcdef", sizeof(id));
+    assert_int_equal(hal_vmgenid_fd(none), -1);
+    hal_vmgenid_close(other);
+    hal_vmgenid_close(none);
+}
+
 static void a_short_generation_is_malformed_and_gives_nothing(void **state)
 {
     const struct source *const source = *state;
@@ -118,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_SOURCE(each_read_sees_the_generation_of_the_moment),
+        WITH_SOURCE(another_process_reads_it_by_the_descriptor),
         WITH_SOURCE(a_short_generation_is_malformed_and_gives_nothing),
         WITH_SOURCE(a_source_that_cannot_be_read_is_an_error),
         WITH_SOURCE(a_source_that_is_not_there_is_not_found),

@@ -237,11 +237,60 @@ static void an_epoch_ends_after_2_to_the_32_messages(void **state UNUSED)
     store_box_free(box);
 }
 
+/* Says no at the k-th question. */
+struct permission {
+    unsigned int left;
+};
+
+static enum err may_seal(void *context)
+{
+    struct permission *permission = context;
+
+    if (permission->left == 0) {
+        return ERR_CANCELLED;
+    }
+    permission->left--;
+    return ERR_OK;
+}
+
+/* A machine may be copied before a transaction and in the middle of one. */
+static void attack_19_a_copied_machine_begins_no_transaction_and_commits_none(void **state UNUSED)
+{
+    struct store_box *box = store_box_new();
+    const struct table_id table = store_box_table(box);
+    struct permission permission = {.left = 0};
+    uint64_t rows = 0;
+    box->config.may_seal = may_seal;
+    box->config.may_seal_context = &permission;
+    store_box_reopen(box);
+    const size_t before = book.use_count;
+
+    struct store_txn *txn = NULL;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_CANCELLED);
+    assert_int_equal(book.use_count, before);
+    permission.left = 1;
+    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_insert(txn, table, store_txn_row_id(txn, (struct wall_time){1}), small_row(box->buf, 1), NULL),
+                     ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_CANCELLED);
+    permission.left = 2;
+    (void)store_box_insert(box, table, "ann", "of a machine that is one of its kind", 2);
+
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+    assert_int_equal(store_count(snap, table, &rows), ERR_OK);
+    assert_int_equal(rows, 1);
+    store_snap_end(TAKE(snap));
+    store_box_free(box);
+    fault_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attack_19_no_nonce_repeats_over_threads_aborts_restarts_and_a_restored_copy),
         cmocka_unit_test(an_epoch_ends_after_2_to_the_32_messages),
+        cmocka_unit_test(attack_19_a_copied_machine_begins_no_transaction_and_commits_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
