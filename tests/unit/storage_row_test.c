@@ -13,6 +13,7 @@
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "storage/row.h"
+#include "storage/row_int.h"
 
 #define COLUMN(id_)  ((struct row_key){.column = (id_)})
 #define EXTRA(name_) ((struct row_key){.column = ROW_COLUMN_EXTRA, .name = span_lit(name_)})
@@ -327,6 +328,74 @@ static void a_column_is_found_behind_texts_and_numbers_of_every_length(void **st
     }
 }
 
+/* Bytes that nobody else's lie behind: what is read past them is found. */
+static enum err find_in_copy(struct span bytes, uint16_t column, enum row_type *out_type)
+{
+    uint8_t *copy = malloc(bytes.len);
+    const struct row_field wanted = {.column = column};
+    struct row_value value = {.type = ROW_MISSING};
+    struct row row;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes.data, bytes.len);
+    assert_int_equal(row_read(some_id, span_of(copy, bytes.len), &row), ERR_OK);
+    const enum err err = row_find(&row, &wanted, NULL, &value);
+    *out_type = value.type;
+    for (size_t at = 0; err == ERR_OK && value.type == ROW_STRING && at < value.bytes.len; at++) {
+        assert_int_equal(value.bytes.data[at], 't');
+    }
+    free(copy);
+    fault_clear();
+    return err;
+}
+
+static void attack_20_a_row_cut_anywhere_gives_no_column_that_is_not_whole(void **state)
+{
+    static const uint8_t letters[] = {'t', 't', 't', 't', 't'};
+    struct row_builder b;
+    struct span encoded = SPAN_NONE;
+    struct row row;
+    begin(&b, *state);
+    assert_int_equal(row_build_int(&b, COLUMN(1), 5), ERR_OK);
+    assert_int_equal(row_build_string(&b, COLUMN(2), span_array(letters)), ERR_OK);
+    assert_int_equal(row_build_string(&b, COLUMN(3), span_array(letters)), ERR_OK);
+    assert_int_equal(row_build_end(&b, &encoded), ERR_OK);
+    assert_int_equal(row_read(some_id, encoded, &row), ERR_OK);
+    const size_t columns = encoded.len - row.columns.len;
+    static const size_t ends[] = {0, 4, 13, 22}; /* of the columns */
+
+    for (size_t left = 0; left <= row.columns.len; left++) {
+        for (uint16_t column = 1; column <= 3; column++) {
+            enum row_type type = ROW_MISSING;
+            const enum err err = find_in_copy(span_of(encoded.data, columns + left), column, &type);
+            const bool whole = left >= ends[column];
+            const bool between = left == ends[0] || left == ends[1] || left == ends[2];
+            assert_int_equal(err, whole || between ? ERR_OK : ERR_DAMAGED);
+            assert_int_equal(type, whole ? (column == 1 ? ROW_INT : ROW_STRING) : ROW_MISSING);
+        }
+    }
+}
+
+static void the_name_of_an_extra_is_not_taken_for_columns(void **state)
+{
+    static uint8_t name[ROW_TAG_STRING * 256 + 9];
+    const struct row_key extra = {.column = ROW_COLUMN_EXTRA, .name = span_array(name)};
+    struct row_builder b;
+    struct span encoded = SPAN_NONE;
+    enum row_type type = ROW_STRING;
+    for (size_t at = 0; at < sizeof(name); at++) { /* column 7, an integer, again and again */
+        static const uint8_t column[] = {0, 7, ROW_TAG_INT, 2};
+        name[at] = column[(at + 3) % sizeof(column)];
+    }
+    begin(&b, *state);
+    assert_int_equal(row_build_int(&b, extra, 1), ERR_OK);
+    assert_int_equal(row_build_end(&b, &encoded), ERR_OK);
+
+    assert_int_equal(find_in_copy(encoded, 7, &type), ERR_OK);
+
+    assert_int_equal(type, ROW_MISSING);
+}
+
 static void bytes_of_another_version_are_told_apart(void **state)
 {
     const struct span encoded = build_all(*state);
@@ -386,6 +455,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_bytes_are_never_read_past_their_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_column_is_found_behind_texts_and_numbers_of_every_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(attack_20_a_row_cut_anywhere_gives_no_column_that_is_not_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_name_of_an_extra_is_not_taken_for_columns, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_of_another_version_are_told_apart, setup, teardown),
         cmocka_unit_test(a_number_longer_than_it_need_be_is_damage),
         cmocka_unit_test(a_row_id_reads_only_as_24_lower_case_digits),
