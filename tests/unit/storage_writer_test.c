@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -18,6 +19,26 @@
 #include "tests/lib/store_box.h"
 
 #define OPS 100
+
+/* Stands before storage/txn_clear.c: while steps are refused it writes down how large they were to be. */
+static atomic_bool refuse_steps;
+static atomic_uint refused_steps;
+static uint32_t refused_entries[2];
+
+enum err __real_store_clear_some(struct store_txn *txn, uint32_t max_entries, bool *out_done);
+enum err __wrap_store_clear_some(struct store_txn *txn, uint32_t max_entries, bool *out_done);
+enum err __wrap_store_clear_some(struct store_txn *txn, uint32_t max_entries, bool *out_done)
+{
+    if (!atomic_load(&refuse_steps)) {
+        return __real_store_clear_some(txn, max_entries, out_done);
+    }
+    if (atomic_load(&refused_steps) < ARRAY_LENGTH(refused_entries)) {
+        refused_entries[atomic_load(&refused_steps)] = max_entries;
+    }
+    atomic_fetch_add(&refused_steps, 1);
+    return ERR_FULL;
+}
+/* link: --wrap=store_clear_some */
 
 /* What one operation does, and what became of it. */
 struct job {
@@ -359,6 +380,35 @@ static void a_busy_writer_deletes_what_a_drop_left_now_and_then(void **state)
     sem_destroy(&chain.done);
 }
 
+static void deleting_that_fails_is_tried_in_small_and_then_left_alone_for_a_while(void **state)
+{
+    struct bench *bench = *state;
+    const time_t long_enough = time(NULL) + 20;
+    struct store_txn *txn = NULL;
+    writer_stop(TAKE(bench->writer));
+    const struct table_id table = filled_table(bench->box);
+    assert_int_equal(store_txn_begin(bench->box->sealer, &txn), ERR_OK);
+    assert_int_equal(store_table_drop(txn, table), ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    atomic_store(&refuse_steps, true);
+
+    assert_int_equal(writer_start(bench->box->store, bench->random, NULL, &bench->writer), ERR_OK);
+    while (atomic_load(&refused_steps) < 2 && time(NULL) < long_enough) {
+        sched_yield();
+    }
+    for (size_t at = 0; at < 20; at++) { /* writes go on, and bring no further try with them */
+        submit(bench, at);
+        sem_wait(&bench->done);
+        assert_int_equal(bench->jobs[at].result, ERR_OK);
+    }
+    writer_stop(TAKE(bench->writer));
+    atomic_store(&refuse_steps, false);
+
+    assert_int_equal(atomic_load(&refused_steps), 2);
+    assert_int_equal(refused_entries[0], 512);
+    assert_int_equal(refused_entries[1], 16);
+}
+
 static void stopping_carries_out_what_is_queued(void **state)
 {
     struct bench *bench = *state;
@@ -391,6 +441,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_idle_writer_empties_old_epochs, setup, teardown),
         cmocka_unit_test_setup_teardown(an_idle_writer_deletes_what_a_drop_left, setup, teardown),
         cmocka_unit_test_setup_teardown(a_busy_writer_deletes_what_a_drop_left_now_and_then, setup, teardown),
+        cmocka_unit_test_setup_teardown(deleting_that_fails_is_tried_in_small_and_then_left_alone_for_a_while, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(stopping_carries_out_what_is_queued, setup, teardown),
     };
 
