@@ -16,6 +16,7 @@
 #include "net/stack.h"
 
 #define STATUS_PREFLIGHT 204
+#define STATUS_FOUND     302
 #define ALLOW_TEXT_MAX   64
 
 enum err api_new(const struct api_options *options, struct api **out_api)
@@ -199,6 +200,9 @@ static size_t answer_headers(const struct api_request *request, unsigned int sta
     if (request->allowed != 0) {
         add_header(headers, &count, span_lit("Allow"), allow_text(arena, request->allowed));
     }
+    if (status == STATUS_FOUND) {
+        add_header(headers, &count, span_lit("Location"), request->location);
+    }
     if (request->headers.origin.count > 0) {
         add_header(headers, &count, span_lit("Vary"), span_lit("Origin"));
         if (cors_allows(request->catalog, request->project, origin)) {
@@ -371,6 +375,7 @@ static enum refusal_code bad_body_code(enum route_who who)
     case ROUTE_KEY:
         return REFUSAL_DATA_VALIDATION_ERROR;
     case ROUTE_OPEN:
+    case ROUTE_MAYBE:
     case ROUTE_USER:
         return REFUSAL_AUTH_INVALID_REQUEST;
     case ROUTE_PEOPLE:

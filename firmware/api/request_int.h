@@ -37,6 +37,7 @@ enum route_who {
     ROUTE_KEY,    /* any valid API key, with or without an access token */
     ROUTE_ADMIN,  /* an unrestricted secret key */
     ROUTE_OPEN,   /* any valid API key; Authorization is ignored, whatever it holds: contract 1.2 */
+    ROUTE_MAYBE,  /* any valid API key; an access token counts if it is valid, and is ignored otherwise: contract 5.6 */
     ROUTE_USER,   /* an API key and an access token */
     ROUTE_PEOPLE, /* /v1/users: an access token or a secret key, and the scope users:<op> */
 };
@@ -96,8 +97,11 @@ struct api_request {
     struct wall_time now;
     unsigned int status; /* of a success */
     unsigned int allowed;
-    bool bare;      /* never in an envelope */
-    bool enveloped; /* the opening of the envelope is written */
+    data_operation *operation; /* for the writer, instead of the route's; or NULL */
+    struct span place;         /* of a keyless write: the id of its environment */
+    struct span location;      /* of a 302 */
+    bool bare;                 /* never in an envelope */
+    bool enveloped;            /* the opening of the envelope is written */
 
     /* A list or a write under way. */
     struct data_access access;
@@ -184,6 +188,14 @@ void handle_row_write(struct api_request *request);
 void handle_sign_up(struct api_request *request);
 void handle_sign_in(struct api_request *request);
 void handle_refresh(struct api_request *request);
+void handle_reset_request(struct api_request *request);
+void handle_reset_confirm(struct api_request *request);
+void handle_password_change(struct api_request *request);
+void handle_confirmation_send(struct api_request *request);
+void handle_verify_send(struct api_request *request);
+void handle_verify_confirm(struct api_request *request);
+void handle_verify_visit(struct api_request *request);
+void handle_magic_callback(struct api_request *request);
 void handle_me(struct api_request *request);
 void handle_sessions(struct api_request *request);
 void handle_users(struct api_request *request);

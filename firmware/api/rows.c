@@ -223,10 +223,13 @@ enum err request_submit(struct api_request *request, const struct data_sign *sig
     call->loop = request->exchange->loop;
     call->arena = request->exchange->arena;
     call->out = http_body(request->exchange);
-    call->operation = request->route->operation;
+    call->operation = request->operation != NULL ? request->operation : request->route->operation;
     call->done = on_written;
     call->user = request;
-    memcpy(call->key_hash, request->auth.key->hash, sizeof call->key_hash);
+    if (request->auth.key != NULL) {
+        memcpy(call->key_hash, request->auth.key->hash, sizeof call->key_hash);
+    }
+    call->place = request->place;
     call->bearer = request->auth.bearer;
     call->on_behalf = request->auth.on_behalf;
     call->sign = sign;

@@ -16,25 +16,31 @@
 #define MINUTE_S           60u
 #define MS_PER_S           1000
 
-static enum err read_method(struct api_request *request)
+enum method { BY_PASSWORD, BY_LINK };
+
+static enum err read_method(struct api_request *request, enum method *out_method)
 {
     const struct json_value *method = json_find(request->body, span_lit("method"));
+    const bool is_text = method != NULL && method->type == JSON_STRING;
 
-    if (method == NULL || (method->type == JSON_STRING && span_equal(method->as.text, span_lit("password")))) {
+    if (method == NULL || (is_text && span_equal(method->as.text, span_lit("password")))) {
+        *out_method = BY_PASSWORD;
         return ERR_OK;
     }
-    if (method->type == JSON_STRING && span_equal(method->as.text, span_lit("magiclink"))) {
-        return refuse(&request->refusal, REFUSAL_AUTH_MAGICLINK_DISABLED, NULL);
+    if (is_text && span_equal(method->as.text, span_lit("magiclink"))) {
+        *out_method = BY_LINK;
+        return ERR_OK;
     }
     return sign_refuse_field(request, span_lit("method"), "must be password or magiclink");
 }
 
-static enum err read_credentials(struct sign *sign)
+/* What signing up and in have in common. */
+static enum err begin(struct api_request *request, struct sign **out_sign, enum method *out_method)
 {
-    TRY(request_object(sign->request));
-    TRY(read_method(sign->request));
-    TRY(sign_read_email(sign));
-    return sign_read_text(sign->request, span_lit("password"), &sign->password);
+    TRY(sign_new(request, out_sign));
+    TRY(request_object(request));
+    TRY(read_method(request, out_method));
+    return sign_read_email(*out_sign);
 }
 
 /* --- signing up --- */
@@ -45,23 +51,40 @@ static enum err hashed_new(struct sign *sign)
     return sign_new_session(sign);
 }
 
+static const struct limits_rule sign_ups = {AUTH_LIMIT_SIGN_UPS, SIGN_UPS_AN_HOUR, HOUR_S};
+
+static enum err read_name(struct sign *sign)
+{
+    TRY(sign_read_text(sign->request, span_lit("name"), &sign->data.name));
+    return data_name_fits(sign->data.name)
+               ? ERR_OK
+               : sign_refuse_field(sign->request, span_lit("name"), "must have 1 to 100 characters");
+}
+
+/* Whoever opens the link signs up, with this name or without one. */
+static enum err sign_up_by_link(struct sign *sign)
+{
+    if (doc_has(sign->request->body, span_lit("name"))) {
+        TRY(read_name(sign));
+    }
+    TRY(sign_take(sign->request, sign_ups, sign->request->headers.auth.address));
+    return sign_send_link(sign, data_magic_sign_up);
+}
+
 static enum err start_sign_up(struct api_request *request)
 {
-    const struct limits_rule rule = {AUTH_LIMIT_SIGN_UPS, SIGN_UPS_AN_HOUR, HOUR_S};
     struct sign *sign = NULL;
+    enum method method = BY_PASSWORD;
     bool taken = false;
 
-    TRY(sign_new(request, &sign));
-    TRY(read_credentials(sign));
-    TRY(sign_read_text(request, span_lit("name"), &sign->data.name));
-    if (!data_name_fits(sign->data.name)) {
-        return sign_refuse_field(request, span_lit("name"), "must have 1 to 100 characters");
+    TRY(begin(request, &sign, &method));
+    if (method == BY_LINK) {
+        return sign_up_by_link(sign);
     }
-    if (!account_password_fits(sign->password)) {
-        return refuse(&request->refusal, REFUSAL_AUTH_INVALID_PASSWORD_FORMAT,
-                      "password must have 6 to 128 characters");
-    }
-    TRY(sign_take(request, rule, request->headers.auth.address));
+    TRY(sign_read_text(request, span_lit("password"), &sign->password));
+    TRY(read_name(sign));
+    TRY(sign_check_password(request, sign->password));
+    TRY(sign_take(request, sign_ups, request->headers.auth.address));
     TRY(data_email_taken(&sign->people, sign_environment(sign), sign->data.email, &taken));
     if (taken) {
         return refuse(&request->refusal, REFUSAL_AUTH_EMAIL_ALREADY_EXISTS, "A user with this email already exists");
@@ -111,9 +134,13 @@ static enum err compare(struct sign *sign)
 static enum err start_sign_in(struct api_request *request)
 {
     struct sign *sign = NULL;
+    enum method method = BY_PASSWORD;
 
-    TRY(sign_new(request, &sign));
-    TRY(read_credentials(sign));
+    TRY(begin(request, &sign, &method));
+    if (method == BY_LINK) {
+        return sign_send_link(sign, data_magic_sign_in);
+    }
+    TRY(sign_read_text(request, span_lit("password"), &sign->password));
     TRY(data_find_login(&sign->people, sign_environment(sign), sign->data.email, &sign->login));
     TRY(sign_check_lockout(sign));
     return sign->login.found ? sign_hash_like(sign, sign->password, &sign->login.password, compare)

@@ -12,6 +12,8 @@
 #define ACCOUNT_FAILED    50u
 #define SIGN_INS_WINDOW_S 900u
 #define HOUR_S            3600u
+#define MAILS_AN_HOUR     5u
+#define MAILS_NEXT_S      30u
 #define MS_PER_S          1000
 
 /* --- limits --- */
@@ -103,6 +105,29 @@ void sign_count_failure(const struct sign *sign)
     }
 }
 
+/* Contract 1.9: mails to an address, whether or not it is somebody's: 5 an hour, and one in 30 seconds. */
+enum err sign_take_mail(const struct sign *sign)
+{
+    static const struct limits_rule rules[] = {{AUTH_LIMIT_MAILS_NEXT, 1, MAILS_NEXT_S},
+                                               {AUTH_LIMIT_MAILS, MAILS_AN_HOUR, HOUR_S}};
+    struct api_request *request = sign->request;
+    const struct span environment = sign_environment(sign);
+    uint8_t key[AUTH_UUID_BYTES + ACCOUNT_EMAIL_MAX];
+    const size_t at = num_min(environment.len, AUTH_UUID_BYTES);
+
+    memcpy(key, environment.data, at);
+    memcpy(key + at, sign->email.text, sign->email.len);
+    for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
+        struct limits_state state = {0, 0};
+        if (limits_take(request->api->options.limits, &rules[i], span_of(key, at + sign->email.len), request->now,
+                        &state) != ERR_OK) {
+            fault_clear();
+            return refuse_often(request, REFUSAL_AUTH_TOO_MANY_CODE_REQUESTS, state.reset_s);
+        }
+    }
+    return ERR_OK;
+}
+
 /* --- fields --- */
 
 enum err sign_refuse_field(struct api_request *request, struct span name, const char *why)
@@ -134,5 +159,14 @@ enum err sign_read_email(struct sign *sign)
         return refuse(&request->refusal, REFUSAL_AUTH_INVALID_EMAIL, "email is not a valid address");
     }
     sign->data.email = span_of(sign->email.text, sign->email.len);
+    return ERR_OK;
+}
+
+enum err sign_check_password(struct api_request *request, struct span password)
+{
+    if (!account_password_fits(password)) {
+        return refuse(&request->refusal, REFUSAL_AUTH_INVALID_PASSWORD_FORMAT,
+                      "password must have 6 to 128 characters");
+    }
     return ERR_OK;
 }

@@ -45,7 +45,17 @@ enum err sign_read_text(struct api_request *request, struct span name, struct sp
 /* `email`, into sign->email and sign->data.email. */
 enum err sign_read_email(struct sign *sign) MUST_USE;
 
-/* --- mails --- */
+/* Does a new password obey the policy? */
+enum err sign_check_password(struct api_request *request, struct span password) MUST_USE;
+
+/* --- mails and codes --- */
+
+/* A sign-in link instead of a password: codes.c. The operation decides what becomes of an address that is nobody's. */
+enum err sign_send_link(struct sign *sign, data_operation *operation) MUST_USE;
+
+/* The digest of the code in `token` that came back, for purpose and, unless it is empty, address, into
+ * sign->data.presented; and what is known of it. ERR_NOT_FOUND. */
+enum err sign_find_code(struct sign *sign, const struct data_code_of *of, struct data_code *out_code) MUST_USE;
 
 /* Makes a code for sign->data.email and the link that brings it back, into sign->data.mail. `callbackUrl` of the body
  * counts if the project lets it: it is ignored otherwise. ERR_NO_MEMORY. */
@@ -60,6 +70,9 @@ enum err sign_take(struct api_request *request, struct limits_rule rule, struct 
  * sign->email and sign->login. */
 enum err sign_check_lockout(const struct sign *sign) MUST_USE;
 void sign_count_failure(const struct sign *sign);
+
+/* One mail to sign->email, or 429 auth/too-many-code-requests. */
+enum err sign_take_mail(const struct sign *sign) MUST_USE;
 
 /* --- steps. ERR_OK: it is under way, and on the loop's thread what follows it is called or the request is finished with
  * its error. ERR_DENIED 503: the pool or the keeper has too much to do. --- */

@@ -55,6 +55,7 @@ static enum err check_who(struct api_request *request)
     case ROUTE_KEYLESS:
     case ROUTE_KEY:
     case ROUTE_OPEN:
+    case ROUTE_MAYBE:
         return ERR_OK;
     }
     return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, NULL);
@@ -69,6 +70,7 @@ enum err request_verify(struct api_request *request)
     if (request->route->who == ROUTE_OPEN) {
         request->headers.auth.authorization.count = 0;
     }
+    request->headers.auth.token_may_fail = request->route->who == ROUTE_MAYBE;
     const enum err err = auth_verify(&request->headers.auth, &directory, request->api->options.limits, request->now,
                                      &request->auth, &request->refusal);
 

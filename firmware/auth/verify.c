@@ -373,7 +373,14 @@ static enum err check_rest(const struct auth_request *request, const struct auth
                            struct wall_time now, struct auth_outcome *out, struct refusal *refusal)
 {
     TRY(check_binding(request, out->key, refusal));
-    return check_token(request, directory, now, out, refusal);
+    const enum err err = check_token(request, directory, now, out, refusal);
+    if (err == ERR_DENIED && request->token_may_fail) {
+        out->principal = principal_of_key(out->key);
+        out->bearer.present = false;
+        refusal->code = REFUSAL_NONE;
+        return ERR_OK;
+    }
+    return err;
 }
 
 enum err auth_verify(const struct auth_request *request, const struct auth_directory *directory, struct limits *limits,

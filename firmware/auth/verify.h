@@ -30,6 +30,8 @@
 #define AUTH_LIMIT_REFRESHES  (LIMITS_KIND_FIRST + 5u) /* key: session */
 #define AUTH_LIMIT_SIGN_INS   (LIMITS_KIND_FIRST + 6u) /* failed ones; key: environment, email, address */
 #define AUTH_LIMIT_ACCOUNT    (LIMITS_KIND_FIRST + 7u) /* failed ones; key: environment, email */
+#define AUTH_LIMIT_MAILS      (LIMITS_KIND_FIRST + 8u) /* an hour; key: environment, email */
+#define AUTH_LIMIT_MAILS_NEXT (LIMITS_KIND_FIRST + 9u) /* one after the other; the same key */
 #define AUTH_REQUESTS_DEFAULT 6000u                    /* a minute */
 #define AUTH_FAILURES_DEFAULT 300u                     /* a minute */
 #define AUTH_WINDOW_S         60u
@@ -107,6 +109,7 @@ struct auth_request {
     struct auth_header on_behalf;     /* X-On-Behalf-Of */
     struct span address;              /* stack_address_key of the peer */
     struct arena *arena;              /* what a principal points to */
+    bool token_may_fail;              /* an access token that does not hold counts as none: contract 5.6 */
 };
 
 struct auth_principal {

@@ -42,8 +42,9 @@ struct data_call {
     void (*done)(struct data_call *call); /* on the loop's thread */
     void *user;
     uint8_t key_hash[SHA256_BYTES];
-    struct auth_bearer bearer; /* the verified access token; looked up again */
-    struct span on_behalf;     /* X-On-Behalf-Of, or empty */
+    struct span place; /* without a key: the id of the environment; the operation has no principal. Else empty */
+    struct auth_bearer bearer;    /* the verified access token; looked up again */
+    struct span on_behalf;        /* X-On-Behalf-Of, or empty */
     const struct data_sign *sign; /* of the operations on users that need it; else NULL */
     struct span table; /* rows: the table's name as in the path. Management: the id in the path, of whatever kind */
     struct span id;    /* rows: the row's id as in the path. Management: the second id or number in the path */

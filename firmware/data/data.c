@@ -83,6 +83,17 @@ struct call_op {
     struct data_call *call;
 };
 
+/* A code in a mail says of itself what it is for: nobody else asks. */
+static enum err run_keyless(struct data_txn *txn, struct data_call *call)
+{
+    txn->environment = catalog_environment(data_txn_catalog(txn), call->place);
+    if (txn->environment == NULL) {
+        return refuse(&call->refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
+    }
+    txn->project = catalog_project(data_txn_catalog(txn), txn->environment->record.parent);
+    return call->operation(txn, call);
+}
+
 static enum err run_call(struct store_txn *store, struct data_call *call)
 {
     struct data *data = call->data;
@@ -94,6 +105,9 @@ static enum err run_call(struct store_txn *store, struct data_call *call)
     buf_truncate(call->out, call->out_at);
     call->status = 200;
     call->refusal.code = REFUSAL_NONE;
+    if (call->place.len != 0) {
+        return run_keyless(&txn, call);
+    }
     TRY(auth_check_key(&directory, call->key_hash, txn.now, &asker.key, &call->refusal));
     TRY(auth_identify(&directory, &asker, txn.now, &txn.principal, &call->refusal));
     txn.project = catalog_project(data_txn_catalog(&txn), txn.principal.key->project_id);

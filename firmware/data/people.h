@@ -74,10 +74,26 @@ enum err data_email_taken(const struct data_people *people, struct span environm
 struct data_login {
     bool found;
     char user[AUTH_UUID_BYTES];
+    char email[DATA_EMAIL_MAX]; /* of the user, also without a password */
+    size_t email_len;
     struct data_password password;
 };
 enum err data_find_login(const struct data_people *people, struct span environment_id, struct span email,
                          struct data_login *out_login) MUST_USE;
+
+/* The same for a user's id. */
+enum err data_find_login_of(const struct data_people *people, struct span environment_id, struct span user,
+                            struct data_login *out_login) MUST_USE;
+
+/* What accepting a code begins with. */
+struct data_code {
+    struct wall_time ends_at;
+    bool has_user;              /* whose code it is, or, of a magic link, who has the address now */
+    char user[AUTH_UUID_BYTES]; /* if has_user */
+};
+/* ERR_NOT_FOUND: there is no such code, or it was used. */
+enum err data_find_code(const struct data_people *people, struct span environment_id,
+                        const uint8_t digest[SHA256_BYTES], struct data_code *out_code) MUST_USE;
 
 /* What refreshing begins with: when the session began. ERR_NOT_FOUND: there is no such session of that user. */
 enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,
@@ -116,16 +132,17 @@ struct data_sign {
     struct span user_id;    /* signing up: a new id; signing in: whose password was right; refreshing: of the token */
     struct span session_id; /* a new id; refreshing: of the token */
     struct span email, name;
-    struct data_password password; /* signing up: to be kept; signing in: what was compared with */
-    struct data_password stronger; /* signing in: to be kept instead, if has_stronger */
+    struct data_password password; /* signing up: to be kept; signing in, changing it: what was compared with */
+    struct data_password stronger; /* signing in: to be kept instead, if has_stronger; resetting, changing it: the new one */
     bool has_stronger;
-    uint8_t presented[SHA256_BYTES]; /* refreshing: of the token that was presented */
+    uint8_t presented[SHA256_BYTES]; /* refreshing: of the token that was presented; or data_code_digest of the code */
     uint8_t refresh[SHA256_BYTES];   /* of the refresh token that is given out */
     struct span user_agent, address; /* of the client */
     int64_t issued_s;                /* when the tokens were signed */
     uint32_t access_s, refresh_s;    /* how long they live */
     struct span access_token, refresh_token;
-    struct data_mail mail; /* signing up */
+    struct data_mail mail; /* signing up, and whatever else sends a code */
+    bool redirects;        /* confirming an address: the answer leads elsewhere */
 };
 
 data_operation data_sign_up;
@@ -133,6 +150,15 @@ data_operation data_sign_in;
 data_operation data_refresh;
 data_operation data_sign_out;
 data_operation data_session_delete;
+data_operation data_reset_request; /* of a password, by mail */
+data_operation data_reset_confirm;
+data_operation data_password_change;
+data_operation data_verify_send;    /* of an address; also a new one, of whoever asks with an access token */
+data_operation data_verify_confirm; /* by POST */
+data_operation data_verify_visit;   /* by GET, without a key */
+data_operation data_magic_sign_up;  /* a link by mail */
+data_operation data_magic_sign_in;
+data_operation data_magic_callback; /* the link comes back */
 data_operation data_user_create;
 data_operation data_user_update;
 data_operation data_user_set_role;

@@ -156,6 +156,19 @@ enum err people_answer(struct data_call *call, struct span message) MUST_USE;
 enum err people_find_person(struct data_txn *txn, struct data_call *call, struct span id, enum refusal_code absent,
                             struct person *out_person) MUST_USE;
 
+/* TokenPair of data_sign, with the user unless it is NULL, and is_new_user if it is asked for. */
+enum err people_answer_pair(struct data_call *call, const struct person *person, const bool *is_new) MUST_USE;
+
+/* The session of data_sign; and a user's password, a new one or instead of that in an account's row. */
+enum err people_insert_session(struct data_txn *txn, const struct data_sign *sign) MUST_USE;
+enum err people_insert_password(struct data_txn *txn, struct span user, const struct data_password *password) MUST_USE;
+enum err people_replace_password(struct data_txn *txn, const struct row *row, struct span user,
+                                 const struct data_password *password) MUST_USE;
+
+/* Is the password of data_sign, which was compared with, still the user's? ERR_DENIED with `wrong`. */
+enum err people_check_password(struct data_txn *txn, struct data_call *call, struct span user, enum refusal_code wrong,
+                               struct row *out_account) MUST_USE;
+
 /* ERR_DENIED auth/email-already-exists. */
 enum err people_refuse_taken(struct data_txn *txn, struct span email, struct refusal *refusal) MUST_USE;
 

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "firmware/data/codes_int.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "net/http.h"
@@ -164,34 +165,94 @@ enum err data_email_taken(const struct data_people *people, struct span environm
     return ERR_OK;
 }
 
-static enum err find_login(const struct look *look, struct span email, struct data_login *out)
+typedef enum err find_person(struct store_snap *snap, const struct catalog_people *where, struct span text,
+                             struct person *out_person);
+
+static enum err find_login(const struct look *look, find_person *find, struct span text, struct data_login *out)
 {
     struct person person;
     struct row row;
 
-    enum err err = people_find_email(look->snap, &look->where, email, &person);
+    enum err err = find(look->snap, &look->where, text, &person);
     if (err != ERR_OK) {
         return err;
     }
+    ENSURE(person.email.len <= sizeof out->email, ERR_DAMAGED, "an address that is too long");
     memcpy(out->user, person.id.data, sizeof out->user);
+    memcpy(out->email, person.email.data, person.email.len);
+    out->email_len = person.email.len;
     err = people_find_password(look->snap, &look->where, span_array(out->user), &row, &out->password);
     out->found = err == ERR_OK;
+    return err;
+}
+
+static enum err login_by(const struct data_people *people, struct span environment_id, find_person *find,
+                         struct span text, struct data_login *out_login)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+
+    *out_login = (struct data_login){.found = false};
+    TRY(look_begin(people, environment_id, &look));
+    const enum err err = find_login(&look, find, text, out_login);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
     return err;
 }
 
 enum err data_find_login(const struct data_people *people, struct span environment_id, struct span email,
                          struct data_login *out_login)
 {
-    SCOPED_LOOK struct look look = {.own = NULL};
+    return login_by(people, environment_id, people_find_email, email, out_login);
+}
 
-    *out_login = (struct data_login){.found = false};
-    TRY(look_begin(people, environment_id, &look));
-    const enum err err = find_login(&look, email, out_login);
-    if (err == ERR_NOT_FOUND) {
-        fault_clear();
+enum err data_find_login_of(const struct data_people *people, struct span environment_id, struct span user,
+                            struct data_login *out_login)
+{
+    return login_by(people, environment_id, people_find_user, user, out_login);
+}
+
+/* The user of a code: its owner; or whoever has the address that a link for signing in went to. */
+static enum err code_user(const struct look *look, const struct code *code, struct data_code *out)
+{
+    char email[DATA_EMAIL_MAX];
+    const size_t email_len = code->email.len;
+    struct person person;
+
+    if (code->purpose != DATA_CODE_MAGIC) {
+        out->has_user = code->owner.len == sizeof out->user;
+        memcpy(out->user, code->owner.data, out->has_user ? sizeof out->user : 0);
         return ERR_OK;
     }
-    return err;
+    ENSURE(email_len <= sizeof email, ERR_DAMAGED, "an address that is too long");
+    memcpy(email, code->email.data, email_len); /* the view ends with the next look-up */
+    const enum err err = people_find_email(look->snap, &look->where, span_of(email, email_len), &person);
+    if (err == ERR_OK) {
+        out->has_user = true;
+        memcpy(out->user, person.id.data, sizeof out->user);
+    }
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+enum err data_find_code(const struct data_people *people, struct span environment_id,
+                        const uint8_t digest[SHA256_BYTES], struct data_code *out_code)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct data_code found = {.has_user = false};
+    struct code code;
+
+    enum err err = look_begin(people, environment_id, &look);
+    if (err == ERR_OK) {
+        err = code_find(look.snap, &look.where, digest, &code);
+    }
+    if (err != ERR_OK) {
+        return err; /* a code that is not there is no fault */
+    }
+    found.ends_at = code.ends_at;
+    TRY(code_user(&look, &code, &found));
+    *out_code = found;
+    return ERR_OK;
 }
 
 enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,

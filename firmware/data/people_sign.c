@@ -42,7 +42,7 @@ static void write_tokens(struct json_out *out, const struct data_sign *sign)
     json_out_member_int(out, span_lit("expiresIn"), (int64_t)sign->access_s);
 }
 
-static enum err answer_pair(struct data_call *call, const struct person *person)
+enum err people_answer_pair(struct data_call *call, const struct person *person, const bool *is_new)
 {
     struct json_out out;
 
@@ -52,6 +52,9 @@ static enum err answer_pair(struct data_call *call, const struct person *person)
     if (person != NULL) {
         json_out_name(&out, span_lit("user"));
         person_write_brief(&out, person);
+    }
+    if (is_new != NULL) {
+        json_out_member_bool(&out, span_lit("is_new_user"), *is_new);
     }
     json_out_object_end(&out);
     return json_out_finish(&out);
@@ -75,7 +78,7 @@ static struct wall_time at_most(int64_t ms, int64_t most)
     return (struct wall_time){ms < most ? ms : most};
 }
 
-static enum err insert_session(struct data_txn *txn, const struct data_sign *sign)
+enum err people_insert_session(struct data_txn *txn, const struct data_sign *sign)
 {
     struct session session = {.id = sign->session_id,
                               .user = sign->user_id,
@@ -162,7 +165,7 @@ static enum err encode_account(struct data_txn *txn, struct span id, struct span
     return row_build_end(&builder, out_encoded);
 }
 
-static enum err insert_password(struct data_txn *txn, struct span user, const struct data_password *password)
+enum err people_insert_password(struct data_txn *txn, struct span user, const struct data_password *password)
 {
     char id[AUTH_UUID_BYTES];
     struct span encoded = SPAN_NONE;
@@ -172,7 +175,7 @@ static enum err insert_password(struct data_txn *txn, struct span user, const st
     return store_insert(txn->store, people_where(txn)->accounts, store_txn_row_id(txn->store, txn->now), encoded, NULL);
 }
 
-static enum err replace_password(struct data_txn *txn, const struct row *row, struct span user,
+enum err people_replace_password(struct data_txn *txn, const struct row *row, struct span user,
                                  const struct data_password *password)
 {
     const struct row_field field = {.column = ACCOUNT_ID};
@@ -228,34 +231,32 @@ enum err data_sign_up(struct data_txn *txn, struct data_call *call)
     const struct mails_order mail = {.purpose = DATA_CODE_VERIFY, .mail = &sign->mail, .person = &person};
 
     TRY(people_refuse_taken(txn, sign->email, &call->refusal));
-    TRY(answer_pair(call, &person));
+    TRY(people_answer_pair(call, &person, NULL));
     call->status = CREATED;
     TRY(people_insert(txn, &person));
-    TRY(insert_password(txn, sign->user_id, &sign->password));
-    TRY(insert_session(txn, sign));
+    TRY(people_insert_password(txn, sign->user_id, &sign->password));
+    TRY(people_insert_session(txn, sign));
     return mails_send(txn, &mail);
 }
 
 /* --- signing in --- */
 
-/* Is the password that was compared with still the user's, and may the user come in? */
-static enum err check_login(struct data_txn *txn, struct data_call *call, struct row *out_account)
+enum err people_check_password(struct data_txn *txn, struct data_call *call, struct span user, enum refusal_code wrong,
+                               struct row *out_account)
 {
-    const struct data_sign *sign = call->sign;
     struct data_password password;
     char now[PASSWORD_TEXT_BYTES];
     char compared[PASSWORD_TEXT_BYTES];
 
-    const enum err err =
-        people_find_password(people_snap(txn), people_where(txn), sign->user_id, out_account, &password);
+    const enum err err = people_find_password(people_snap(txn), people_where(txn), user, out_account, &password);
     if (err == ERR_NOT_FOUND) {
-        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, NULL);
+        return refuse(&call->refusal, wrong, NULL);
     }
     TRY(err);
     password_encode(&password, now);
-    password_encode(&sign->password, compared);
+    password_encode(&call->sign->password, compared);
     if (!ct_equal(span_array(now), span_array(compared))) {
-        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, NULL);
+        return refuse(&call->refusal, wrong, NULL);
     }
     return ERR_OK;
 }
@@ -278,13 +279,14 @@ enum err data_sign_in(struct data_txn *txn, struct data_call *call)
     if (person.banned) {
         return refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL);
     }
-    TRY(answer_pair(call, &person));
-    TRY(check_login(txn, call, &account)); /* the person's views end here */
+    TRY(people_answer_pair(call, &person, NULL));
+    /* The person's views end here. */
+    TRY(people_check_password(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &account));
     if (sign->has_stronger) {
-        TRY(replace_password(txn, &account, sign->user_id, &sign->stronger));
+        TRY(people_replace_password(txn, &account, sign->user_id, &sign->stronger));
     }
     TRY(people_end_sessions(txn, sign->user_id, DATA_SESSIONS_MAX - 1));
-    return insert_session(txn, sign);
+    return people_insert_session(txn, sign);
 }
 
 /* --- refreshing --- */
@@ -342,7 +344,7 @@ enum err data_refresh(struct data_txn *txn, struct data_call *call)
     if (!ct_equal(span_array(session.refresh), span_array(sign->presented))) {
         return end_everything(txn, call);
     }
-    TRY(answer_pair(call, NULL));
+    TRY(people_answer_pair(call, NULL, NULL));
     return rotate(txn, sign, &session);
 }
 

@@ -3,6 +3,7 @@
  * looked up. Spec: contract 5.10. */
 #include "firmware/data/people.h"
 
+#include "firmware/data/codes_int.h"
 #include "firmware/data/doc.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
@@ -195,32 +196,37 @@ enum err data_user_create(struct data_txn *txn, struct data_call *call)
     return people_insert(txn, &person);
 }
 
-static enum err forget_accounts(struct data_txn *txn, struct span user)
+/* All that a table has of an owner. */
+static enum err forget_rows(struct data_txn *txn, struct table_id table, struct span owner)
 {
-    const struct row_value owner = {.type = ROW_STRING, .bytes = user};
+    const struct row_value value = {.type = ROW_STRING, .bytes = owner};
     struct row row;
 
     for (;;) { /* ends: each round deletes a row */
-        TRY(people_scan(people_snap(txn), people_where(txn)->accounts, 0, &owner));
+        TRY(people_scan(people_snap(txn), table, 0, &value));
         const enum err err = people_next(people_snap(txn), &row);
         if (err == ERR_NOT_FOUND) {
             fault_clear();
             return ERR_OK;
         }
         TRY(err);
-        TRY(store_delete(txn->store, people_where(txn)->accounts, row.id));
+        TRY(store_delete(txn->store, table, row.id));
     }
 }
 
 static enum err forget_user(struct data_txn *txn, struct data_call *call, struct span id)
 {
+    char mails[CODE_OWNER_BYTES];
     struct person person;
 
     TRY(people_find_person(txn, call, id, REFUSAL_USER_NOT_FOUND, &person));
+    code_owner_of_email(person.email, mails);
     TRY(people_answer(call, span_lit("The account was deleted")));
     TRY(store_delete(txn->store, people_where(txn)->users, person.row.id));
     people_note_change(txn);
-    TRY(forget_accounts(txn, id));
+    TRY(forget_rows(txn, people_where(txn)->accounts, id));
+    TRY(forget_rows(txn, people_where(txn)->codes, id));
+    TRY(forget_rows(txn, people_where(txn)->outbox, span_array(mails)));
     return people_end_sessions(txn, id, 0);
 }
 

@@ -38,7 +38,6 @@ static void fields_are_checked_before_anything_else(void **state)
         {"{\"email\":\"ada@example.com\",\"password\":\"abc123\"}", "auth/invalid-request"},
         {"{\"method\":\"sms\",\"email\":\"ada@example.com\",\"password\":\"abc123\",\"name\":\"Ada\"}",
          "auth/invalid-request"},
-        {"{\"method\":\"magiclink\",\"email\":\"ada@example.com\"}", "auth/magiclink-disabled"},
         {ACCOUNT("ada@example", "abc123"), "auth/invalid-email"},
         {ACCOUNT("ada@@example.com", "abc123"), "auth/invalid-email"},
         {ACCOUNT("ada@example.com\\r\\nBcc: x@y.zz", "abc123"), "auth/invalid-email"},

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Codes in mails over time, and accepted at once. Spec: contract 1.9, 5.3, 5.5, 5.6. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/data/codes_int.h"
+#include "hal/base/fault.h"
+#include "tests/lib/api_mail.h"
+
+#define ADA            "ada@example.com"
+#define TO_ADA         "{\"email\":\"" ADA "\"}"
+#define LINK_TO_ADA    "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
+#define RESET_REQUEST  "/v1/auth/password/reset/request"
+#define RESET_CONFIRM  "/v1/auth/password/reset/confirm"
+#define VERIFY_CONFIRM "/v1/auth/email/verify/confirm"
+#define CALLBACK       "/v1/auth/email/callback"
+#define DAY_S          86400u
+#define CODE_MAX       (DATA_CODE_TEXT_BYTES + 1)
+
+static void pass_time(struct api_box *box, uint64_t seconds)
+{
+    sim_clock_advance_ms(&box->clock, seconds * 1000);
+}
+
+static const struct api_answer *post(struct api_box *box, const char *target, const char *body)
+{
+    return api_box_send(box, "POST", box->publishable, target, body);
+}
+
+static const struct api_answer *reset(struct api_box *box, const char *code)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
+    return post(box, RESET_CONFIRM, body);
+}
+
+static const struct api_answer *verify(struct api_box *box, const char *code)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\"}", code);
+    return post(box, VERIFY_CONFIRM, body);
+}
+
+static const struct api_answer *visit(struct api_box *box, const char *code)
+{
+    char target[256];
+
+    (void)snprintf(target, sizeof target, "/v1/auth/signup/email/confirm?token=%s&email=" ADA, code);
+    return api_box_get(box, NULL, target);
+}
+
+static const struct api_answer *callback(struct api_box *box, const char *code)
+{
+    char body[128];
+
+    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
+    return post(box, CALLBACK, body);
+}
+
+static void ask_for(struct api_box *box, const char *target, const char *body, const char *category,
+                    char code[CODE_MAX])
+{
+    assert_int_equal(post(box, target, body)->status, 200);
+    api_mail_token(box, ADA, category, code);
+}
+
+static uint64_t stored_codes(struct api_box *box)
+{
+    size_t cursor = 0;
+    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
+    const struct table_id codes = ((const struct catalog_environment *)record)->people.codes;
+    struct store_reader *reader = NULL;
+    struct store_snap *snap = NULL;
+    uint64_t rows = 0;
+
+    assert_int_equal(store_reader_new(box->data->store, &reader), ERR_OK);
+    assert_int_equal(store_snap_begin(reader, &snap), ERR_OK);
+    assert_int_equal(store_count(snap, codes, &rows), ERR_OK);
+    store_snap_end(snap);
+    store_reader_free(reader);
+    return rows;
+}
+
+/* --- how long they hold --- */
+
+static void a_reset_holds_for_a_day_and_no_longer(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    api_user_sign_up(box, &user);
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+
+    pass_time(box, DAY_S);
+    assert_refused(reset(box, code), 401, "auth/verification-token-expired");
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    pass_time(box, DAY_S - 1);
+
+    assert_int_equal(reset(box, code)->status, 200);
+    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
+}
+
+static void a_confirmation_holds_for_a_day_and_no_longer(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    api_user_sign_up(box, &user);
+    api_mail_token(box, ADA, "signup_confirmation", code);
+
+    pass_time(box, DAY_S);
+    assert_refused(visit(box, code), 401, "auth/token-expired");
+    assert_refused(verify(box, code), 401, "auth/token-expired");
+    ask_for(box, "/v1/auth/signup/email/resend", TO_ADA, "signup_confirmation", code);
+    pass_time(box, DAY_S - 1);
+
+    assert_int_equal(visit(box, code)->status, 200);
+}
+
+static void a_sign_in_link_holds_for_fifteen_minutes_and_no_longer(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    api_user_sign_up(box, &user);
+    ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
+
+    pass_time(box, 900);
+    assert_refused(callback(box, code), 401, "auth/token-expired");
+    ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
+    pass_time(box, 899);
+
+    api_user_take(callback(box, code), &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+}
+
+static void codes_outlive_a_restart(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    api_user_sign_up(box, &user);
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+
+    api_box_restart(box);
+
+    assert_int_equal(reset(box, code)->status, 200);
+}
+
+/* --- how often --- */
+
+static void attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hour(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    pass_time(box, 3600 - (uint64_t)(hal_clock_wall(&box->clock.base).ms / 1000 % 3600)); /* windows begin now */
+
+    for (unsigned int i = 0; i < 5; i++) {
+        assert_int_equal(post(box, RESET_REQUEST, TO_ADA)->status, 200);
+        assert_refused(post(box, SIGN_IN, LINK_TO_ADA), 429, "auth/too-many-code-requests");
+        pass_time(box, 30);
+    }
+    const struct api_answer *sixth = post(box, RESET_REQUEST, TO_ADA);
+    assert_refused(sixth, 429, "auth/too-many-code-requests");
+    assert_non_null(strstr(sixth->headers, "Retry-After: 3450\n"));
+    assert_int_equal(post(box, RESET_REQUEST, "{\"email\":\"bob@example.com\"}")->status, 200);
+    pass_time(box, 3600 - 150);
+
+    assert_int_equal(post(box, RESET_REQUEST, TO_ADA)->status, 200);
+    assert_int_equal(api_mail_count(box, ADA, "password_reset"), 6);
+    assert_int_equal(api_mail_count(box, ADA, "magic_link"), 0);
+}
+
+static void attack_13_wrong_codes_of_a_visitor_are_counted(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    char wrong[CODE_MAX];
+    api_user_sign_up(box, &user);
+    api_mail_token(box, ADA, "signup_confirmation", code);
+    memset(wrong, '0', sizeof wrong - 1);
+    wrong[sizeof wrong - 1] = 0;
+    for (unsigned int i = 0; i < AUTH_FAILURES_DEFAULT; i++) {
+        assert_int_equal(visit(box, wrong)->status, 401);
+    }
+
+    assert_refused(visit(box, code), 429, "data/rate-limit-exceeded");
+    pass_time(box, AUTH_WINDOW_S);
+    assert_int_equal(visit(box, code)->status, 200);
+}
+
+/* --- once --- */
+
+static void attack_11_of_two_resets_at_once_with_one_code_one_succeeds(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    char body[256];
+    api_user_sign_up(box, &user);
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
+    const struct api_ask ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
+
+    struct api_box_pending *first = api_box_begin(box, &ask);
+    struct api_box_pending *second = api_box_begin(box, &ask);
+
+    const unsigned int one = api_box_finish(box, first)->status;
+    const unsigned int other = api_box_finish(box, second)->status;
+    assert_int_equal(one < other ? one : other, 200);
+    assert_int_equal(one < other ? other : one, 404);
+}
+
+static void attack_11_of_two_link_openings_at_once_one_signs_in(void **state)
+{
+    struct api_box *box = *state;
+    char code[CODE_MAX];
+    char body[128];
+    assert_int_equal(post(box, SIGN_UP, LINK_TO_ADA)->status, 201);
+    api_mail_token(box, ADA, "magic_link", code);
+    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
+    const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = body};
+
+    struct api_box_pending *first = api_box_begin(box, &ask);
+    struct api_box_pending *second = api_box_begin(box, &ask);
+
+    const unsigned int one = api_box_finish(box, first)->status;
+    const unsigned int other = api_box_finish(box, second)->status;
+    assert_int_equal(one < other ? one : other, 200);
+    assert_int_equal(one < other ? other : one, 401);
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/users"), "pagination.total"), "1");
+}
+
+static void of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    char body[256];
+    api_user_sign_up(box, &user);
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
+    const struct api_ask reset_ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
+    const struct api_ask change = {.method = "POST",
+                                   .target = "/v1/auth/password/change",
+                                   .key = box->publishable,
+                                   .header = user.header,
+                                   .body = "{\"currentPassword\":\"abc123\",\"newPassword\":\"third1\"}"};
+
+    struct api_box_pending *first = api_box_begin(box, &reset_ask);
+    struct api_box_pending *second = api_box_begin(box, &change);
+    const unsigned int one = api_box_finish(box, first)->status;
+    const unsigned int other = api_box_finish(box, second)->status;
+
+    /* A change that comes to the writer second meets an ended session; one that comes first is undone by the reset. */
+    assert_int_equal(one, 200);
+    assert_true(other == 200 || other == 401);
+    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
+}
+
+/* --- the table --- */
+
+static void codes_that_nobody_asks_for_any_more_go(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    assert_int_equal(post(box, SIGN_UP, LINK_TO_ADA)->status, 201);
+    assert_int_equal(post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"bob@example.com\"}")->status, 201);
+    assert_int_equal(stored_codes(box), 2);
+    pass_time(box, 900 + DAY_S + 1);
+
+    api_user_sign_up(box, &user);
+
+    assert_int_equal(stored_codes(box), 1);
+}
+
+static void attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    assert_int_equal(post(box, SIGN_UP, LINK_TO_ADA)->status, 201);
+    api_mail_token(box, ADA, "magic_link", code);
+    pass_time(box, 30);
+
+    assert_int_equal(post(box, SIGN_IN, LINK_TO_ADA)->status, 200);
+
+    assert_int_equal(stored_codes(box), 1);
+    assert_int_equal(api_mail_count(box, ADA, NULL), 1);
+    api_user_take(callback(box, code), &user);
+}
+
+static void a_code_is_bound_to_purpose_environment_and_address(void **state)
+{
+    const struct span here = span_lit("11111111-1111-4111-8111-111111111111");
+    const struct span there = span_lit("22222222-2222-4222-8222-222222222222");
+    char text[DATA_CODE_TEXT_BYTES];
+    memset(text, 'a', sizeof text);
+    const struct span code = span_array(text);
+    const struct data_code_of of = {DATA_CODE_RESET, here, span_lit(ADA), code};
+    const struct data_code_of others[] = {
+        {DATA_CODE_VERIFY, here, span_lit(ADA), code},
+        {DATA_CODE_RESET, there, span_lit(ADA), code},
+        {DATA_CODE_RESET, here, span_lit("bob@example.com"), code},
+        {DATA_CODE_RESET, here, SPAN_NONE, code},
+        {DATA_CODE_RESET, here, span_lit(ADA), span_of(text, sizeof text - 1)},
+    };
+    uint8_t wanted[SHA256_BYTES];
+    uint8_t got[SHA256_BYTES];
+    (void)state;
+    data_code_digest(&of, wanted);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        data_code_digest(&others[i], got);
+        assert_memory_not_equal(got, wanted, sizeof got);
+    }
+    data_code_digest(&of, got);
+    assert_memory_equal(got, wanted, sizeof got);
+}
+
+static void the_one_wrapped_body_is_wrapped_once(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char target[128];
+    char code[CODE_MAX];
+    (void)snprintf(target, sizeof target, "/v1/admin/projects/%.36s", box->first.project_id);
+    assert_int_equal(
+        api_box_send(box, "PATCH", box->secret, target, "{\"settings\":{\"responseEnvelope\":\"wrapped\"}}")->status,
+        200);
+    const struct api_answer *answer = post(box, SIGN_UP, ACCOUNT(ADA, "abc123"));
+    assert_true(api_answer_member(answer, "data.accessToken", user.access, sizeof user.access));
+    assert_true(
+        api_answer_member(api_box_get(box, box->secret, "/v1/admin/outbox"), "data.items.0.token", code, sizeof code));
+
+    answer = visit(box, code);
+
+    assert_string_equal(answer->body, "{\"success\":true,\"data\":{\"verified\":true,\"email\":\"" ADA "\"}}");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_reset_holds_for_a_day_and_no_longer),
+        T(a_confirmation_holds_for_a_day_and_no_longer),
+        T(a_sign_in_link_holds_for_fifteen_minutes_and_no_longer),
+        T(codes_outlive_a_restart),
+        T(attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hour),
+        T(attack_13_wrong_codes_of_a_visitor_are_counted),
+        T(attack_11_of_two_resets_at_once_with_one_code_one_succeeds),
+        T(attack_11_of_two_link_openings_at_once_one_signs_in),
+        T(of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays),
+        T(codes_that_nobody_asks_for_any_more_go),
+        T(attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code),
+        cmocka_unit_test(a_code_is_bound_to_purpose_environment_and_address),
+        T(the_one_wrapped_body_is_wrapped_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
