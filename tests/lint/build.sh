@@ -28,6 +28,18 @@ for target in deps config menuconfig build run test check check-all bench proof 
     verdict $? "make $target is there, and make help names it"
 done
 
+# What make would do, with the make that it would call replaced by one that does nothing. -n prints the commands.
+steps() { # target, patterns in the order in which they must come
+    make -n O="$trials/none" MAKE=: "$1" >"$trials/steps"
+    shift
+    for pattern; do grep -nm 1 -e "$pattern" "$trials/steps" | cut -d: -f1; done >"$trials/order"
+    [ "$(wc -l <"$trials/order")" = $# ] && sort -n -c "$trials/order" 2>/dev/null
+}
+steps run board/deps/packages.sh 'third_party.sh wolfssl' '^: build' 'none/host/release/rowlock board/host/run$'
+verdict $? "make run takes the dependencies, builds, and starts what it built"
+steps check board/deps/packages.sh 'third_party.sh wolfssl' '^: check-built'
+verdict $? "make check takes the dependencies before it builds"
+
 # --- configuration -----------------------------------------------------------------------------------------------------
 
 box=$trials/config
@@ -174,6 +186,17 @@ verdict $? "the wolfSSL that was taken is not older than the floor, 5.9.1"
 verdict $? "a wolfSSL older than the floor is not taken, even from a signed index"
 ! third_party "$recorded-1" && grep -q 'has SHA-256 .* records' "$trials/log" && [ ! -e "$trials/deps/wolfssl" ]
 verdict $? "the recorded version with other bytes is not taken"
+
+older=$trials/older
+mkdir -p "$older/wolfssl"
+sed 's/^\(#define LIBWOLFSSL_VERSION_HEX\) .*/\1 0x05009000/' "$wolfssl/include/wolfssl/version.h" >"$older/wolfssl/version.h"
+quietly make O="$trials/floor" config
+compiles() { # more words for the compiler
+    "${CC:-gcc}" -std=c17 -D_POSIX_C_SOURCE=200809L -fsyntax-only "$@" -I. -I"$trials/floor/host/include" \
+        -isystem "$wolfssl/include" crypto/wolf_start.c >"$trials/log" 2>&1
+}
+compiles && ! compiles "-I$older" && grep -q 'wolfSSL is older than its floor' "$trials/log"
+verdict $? "headers of a wolfSSL older than the floor do not compile"
 
 options=$wolfssl/include/wolfssl/options.h
 has() { for option; do grep -qE "^#define $option( |\$)" "$options" || { echo "# off: $option"; return 1; }; done; }
