@@ -116,9 +116,11 @@ LIBS := -lsodium -llmdb -ltss2-esys -ltss2-mu -ltss2-rc -ltss2-tctildr -lseccomp
 
 # Only hal/ may see more than POSIX.
 standard = $(if $(filter hal/% tests/%,$1),-D_GNU_SOURCE,-D_POSIX_C_SOURCE=200809L)
-# Tests build large fixtures on the stack, wrap functions of libc and cast what cmocka hands them.
+# Tests build large fixtures on the stack, wrap functions of libc, cut texts and cast what cmocka hands them.
 FLAGS_TEST := -Wno-frame-larger-than -Wno-missing-prototypes -Wno-unused-parameter -Wno-bad-function-cast -Wno-unused-macros
-ifneq ($(IS_CLANG),)
+ifeq ($(IS_CLANG),)
+FLAGS_TEST += -Wno-format-truncation
+else
 FLAGS_TEST += -Wno-missing-variable-declarations
 endif
 
