@@ -6,14 +6,15 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "firmware/data/catalog.h"
 #include "hal/base/fault.h"
 #include "storage/fsck.h"
 #include "storage/store_int.h"
 #include "tests/fault/box_tool.h"
 #include "tests/lib/child.h"
 
-/* The first of an app: users, sessions and accounts of the first environment come before it. */
-#define FIRST_TABLE (STORE_TABLE_FIRST + 3)
+/* The first of an app: those of the people of the first environment come before it. */
+#define FIRST_TABLE (STORE_TABLE_FIRST + sizeof(struct catalog_people) / sizeof(struct table_id))
 #define LINE_BYTES 4096
 #define GONE       INT64_MIN
 #define SOUND      0
