@@ -78,7 +78,7 @@ enum err filter_match(const struct filter *filter, const struct filter_subject *
 struct search;
 
 /* Compiles a search for text (1 to FILTER_SEARCH_MAX bytes) in one field, or, with field NULL, in every string field and
- * every string inside an array; system fields are not searched. ASCII letters match in either case, every other
+ * every string inside an array; system fields are not searched. Letters match in either case (needle.h), every other
  * character only itself. Without a field, fields that the requester may not read are skipped; a named one is treated as
  * in a filter. Errors as filter_new. Work is linear in the text that is searched, and is paid for from scope->work:
  * search_match answers ERR_BUDGET when that is used up. */

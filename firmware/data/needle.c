@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Knuth, Morris and Pratt: after a mismatch the longest beginning of the needle that is also the end of what was matched
- * goes on, so no byte of the text is read twice. UTF-8 needs no care: folding touches ASCII only, and a well-formed piece
- * is found only where characters begin. */
+ * goes on, so no byte of the text is read twice. A letter is folded to one of as many
+ * bytes, and a well-formed piece of UTF-8 is found only where characters begin. */
 #include "firmware/data/needle.h"
+
+#include <string.h>
 
 #include "hal/base/fault.h"
 
@@ -12,9 +14,49 @@ struct needle {
     uint16_t border[NEEDLE_MAX]; /* length of the longest proper beginning that ends at this byte */
 };
 
-static uint8_t fold(uint8_t byte)
+/* In order: each `step`-th letter from first to last has its small one `further` on, in as many bytes of UTF-8. Also the
+ * small sigma that ends words, which is the other one. Unicode 15, CaseFolding.txt, C and S. */
+static const struct {
+    uint16_t first, last;
+    uint8_t step;
+    int8_t further;
+} capitals[] = {
+    {0x00c0, 0x00d6, 1, 32}, {0x00d8, 0x00de, 1, 32}, {0x0100, 0x012e, 2, 1},    {0x0132, 0x0136, 2, 1},
+    {0x0139, 0x0147, 2, 1},  {0x014a, 0x0176, 2, 1},  {0x0178, 0x0178, 1, -121}, {0x0179, 0x017d, 2, 1},
+    {0x01a0, 0x01a4, 2, 1},  {0x01af, 0x01af, 1, 1},  {0x01cd, 0x01db, 2, 1},    {0x01de, 0x01ee, 2, 1},
+    {0x01f8, 0x021e, 2, 1},  {0x0222, 0x0232, 2, 1},  {0x0386, 0x0386, 1, 38},   {0x0388, 0x038a, 1, 37},
+    {0x038c, 0x038c, 1, 64}, {0x038e, 0x038f, 1, 63}, {0x0391, 0x03a1, 1, 32},   {0x03a3, 0x03ab, 1, 32},
+    {0x03c2, 0x03c2, 1, 1},  {0x0400, 0x040f, 1, 80}, {0x0410, 0x042f, 1, 32},   {0x0460, 0x0480, 2, 1},
+    {0x048a, 0x04be, 2, 1},  {0x04c0, 0x04c0, 1, 15}, {0x04c1, 0x04cd, 2, 1},    {0x04d0, 0x052e, 2, 1},
+    {0x0531, 0x0556, 1, 48}, {0x1e00, 0x1e94, 2, 1},  {0x1ea0, 0x1efe, 2, 1},
+};
+
+static unsigned int small_letter(unsigned int letter)
 {
-    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A')) : byte;
+    size_t i = 0;
+    while (i < ARRAY_LENGTH(capitals) && letter > capitals[i].last) {
+        i++;
+    }
+    const bool capital = i < ARRAY_LENGTH(capitals) && letter >= capitals[i].first &&
+                         (letter - capitals[i].first) % capitals[i].step == 0;
+    return capital ? (unsigned int)((int)letter + capitals[i].further) : letter;
+}
+
+/* The bytes at `at` folded, as many as it says: a character that may be a capital, or a single byte. */
+static size_t fold(struct span text, size_t at, uint8_t out_bytes[3])
+{
+    const uint8_t *bytes = text.data + at;
+    const size_t len = bytes[0] >= 0xc3 && bytes[0] < 0xe0 ? 2 : bytes[0] == 0xe1 ? 3 : 1;
+    if (len == 1 || len > text.len - at) {
+        out_bytes[0] = bytes[0] >= 'A' && bytes[0] <= 'Z' ? (uint8_t)(bytes[0] + ('a' - 'A')) : bytes[0];
+        return 1;
+    }
+    const unsigned int lead = len == 2 ? bytes[0] & 0x1fU : (bytes[0] & 0xfU) << 6 | (bytes[1] & 0x3fU);
+    const unsigned int letter = small_letter(lead << 6 | (bytes[len - 1] & 0x3fU));
+    out_bytes[0] = (uint8_t)(len == 2 ? 0xc0U | letter >> 6 : 0xe0U | letter >> 12);
+    out_bytes[1] = (uint8_t)(0x80U | (letter >> 6 & 0x3fU));
+    out_bytes[len - 1] = (uint8_t)(0x80U | (letter & 0x3fU));
+    return len;
 }
 
 /* How many bytes match once `byte` follows `matched` ones. */
@@ -34,8 +76,11 @@ enum err needle_new(struct arena *arena, struct span text, const struct needle *
     TRY(arena_alloc(arena, sizeof(struct needle), &memory));
     struct needle *needle = memory;
     needle->len = text.len;
-    for (size_t i = 0; i < text.len; i++) {
-        needle->bytes[i] = fold(text.data[i]);
+    uint8_t folded[3];
+    for (size_t i = 0; i < text.len;) {
+        const size_t len = fold(text, i, folded);
+        memcpy(needle->bytes + i, folded, len);
+        i += len;
     }
     for (size_t i = 1; i < text.len; i++) {
         needle->border[i] = (uint16_t)advance(needle, needle->border[i - 1], needle->bytes[i]);
@@ -47,8 +92,13 @@ enum err needle_new(struct arena *arena, struct span text, const struct needle *
 bool needle_in(const struct needle *needle, struct span text)
 {
     size_t matched = 0;
-    for (size_t i = 0; i < text.len && matched < needle->len; i++) {
-        matched = advance(needle, matched, fold(text.data[i]));
+    uint8_t folded[3];
+    for (size_t i = 0; i < text.len && matched < needle->len;) {
+        const size_t len = fold(text, i, folded);
+        for (size_t j = 0; j < len && matched < needle->len; j++) {
+            matched = advance(needle, matched, folded[j]);
+        }
+        i += len;
     }
     return matched == needle->len;
 }

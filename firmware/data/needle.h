@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Looking for a piece of text whatever the case of its ASCII letters, in time linear in the text. */
+/* Looking for a piece of text whatever the case of its letters, in time linear in the text. Letters are those of Latin,
+ * Greek, Cyrillic and Armenian whose other case has as many bytes in UTF-8. */
 #ifndef FIRMWARE_DATA_NEEDLE_H
 #define FIRMWARE_DATA_NEEDLE_H
 

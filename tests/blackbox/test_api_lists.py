@@ -229,6 +229,16 @@ def test_search_is_a_substring_in_texts_and_texts_of_arrays(words, parameters, f
     assert answer.json["pagination"]["total"] == len(found)
 
 
+def test_case_is_ignored_in_other_alphabets_too(app):
+    table = app.table({"s": {"bsonType": "string"}})
+    for text in ("Ärger in Köln", "ΟΔΟΣ", "Привет, МИР", "Điện THOẠI"):
+        table.add({"s": text})
+
+    for word in ("ärger", "KÖLN", "οδος", "привет", "ПРИВЕТ, мир", "điện thoại"):
+        assert table.list(search=word).json["pagination"]["total"] == 1, word
+        assert table.list(andFilters={"s": {"$contains": word}}).json["pagination"]["total"] == 1, word
+
+
 def test_a_plus_in_a_query_is_a_space(app, words):
     answer = app.sk.get(f"{words.path}?search=red+apple")
 
