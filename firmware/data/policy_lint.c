@@ -5,10 +5,9 @@
  * that the policy names and with all of them. */
 #include "firmware/data/policy_lint.h"
 
-#include <stdio.h>
-
 #include "firmware/data/policy_filters.h"
 #include "hal/base/fault.h"
+#include "hal/base/num.h"
 
 struct lint {
     struct json_out *out;
@@ -174,15 +173,15 @@ static bool meets_conflicts(const struct lint *lint, const struct rls_bound *bou
     return (may(bound, RLS_CREATE) && (fills || !index->def.sparse)) || (may(bound, RLS_UPDATE) && changes);
 }
 
-/* A column of the index that they may not read in every row; empty: there is none. */
-static struct span blind_column(const struct rls_bound *bound, const struct catalog_index *index)
+/* Which column of the index they may not read in every row, counted from 1; 0: there is none. */
+static uint8_t blind_column(const struct rls_bound *bound, const struct catalog_index *index)
 {
     for (size_t at = 0; at < index->def.field_count; at++) {
         if (rls_column(bound, column_of(index, at), RLS_COLUMN_READ) != RLS_ALLOW) {
-            return column_of(index, at);
+            return (uint8_t)(at + 1);
         }
     }
-    return SPAN_NONE;
+    return 0;
 }
 
 /* May they read every row with which one that they write can clash? Where createdBy is part of the index, those are
@@ -201,47 +200,61 @@ static bool sees_rivals(const struct rls_bound *bound, const struct catalog_inde
     return read == RLS_ALLOW && rls_decide(bound, RLS_LIST).verdict != RLS_OWNER && !rls_filters_apply(bound);
 }
 
-static void look_at_unique(struct lint *lint, const struct catalog_index *index)
-{
-    struct span blind = SPAN_NONE;
-    struct rls_bound bound;
-    bool unseen = false;
+/* What conflicts of a unique index tell somebody. */
+struct leak {
+    uint8_t blind; /* a value of a column that they may not read: see blind_column() */
+    bool unseen;   /* that a row is there which they may not read */
+};
 
-    for (size_t i = 0; (blind.len == 0 || !unseen) && bind_somebody(lint, i, &bound); i++) {
-        if (meets_conflicts(lint, &bound, index)) {
-            blind = blind.len > 0 ? blind : blind_column(&bound, index);
-            unseen = unseen || !sees_rivals(&bound, index);
-        }
+static void look_at_index(const struct lint *lint, const struct rls_bound *bound, const struct catalog_index *index,
+                          struct leak *leak)
+{
+    const bool known = leak->blind > 0 && leak->unseen;
+
+    if (!known && index->def.unique && meets_conflicts(lint, bound, index)) {
+        leak->blind = leak->blind > 0 ? leak->blind : blind_column(bound, index);
+        leak->unseen = leak->unseen || !sees_rivals(bound, index);
     }
-    if (blind.len > 0) {
-        warn_of(lint, "unique-column-hidden: a conflict tells whether another row has a value in ", blind,
-                " also to whoever may write rows and not read it");
+}
+
+static void warn_of_leak(struct lint *lint, const struct catalog_index *index, const struct leak *leak)
+{
+    if (leak->blind > 0) {
+        warn_of(lint, "unique-column-hidden: a conflict tells whether another row has a value in ",
+                column_of(index, leak->blind - 1u), " also to whoever may write rows and not read it");
     }
-    if (unseen) {
+    if (leak->unseen) {
         warn_of(lint, "unique-row-hidden: a conflict tells whether there is another row with a value in ",
                 column_of(index, 0), " also to whoever may write rows and not read that one");
     }
 }
 
-static void look_at_indexes(struct lint *lint)
+/* Does the limit tell them of rows that they may not see? */
+static bool counts_unseen(const struct rls_bound *bound)
 {
-    for (size_t i = 0; i < lint->table->index_count; i++) {
-        if (lint->table->indexes[i].def.unique) {
-            look_at_unique(lint, &lint->table->indexes[i]);
-        }
-    }
+    return bound->settings.max_rows_per_owner > 0 && bound->who.id.len > 0 && may(bound, RLS_CREATE) &&
+           (!may(bound, RLS_LIST) || rls_filters_apply(bound));
 }
 
-static void look_at_owner_limit(struct lint *lint, const struct rls_settings *settings)
+/* Each requester is bound once: with many roles and rules that is most of the work. */
+static void look_at_requesters(struct lint *lint)
 {
+    const struct catalog_table *table = lint->table;
+    const size_t count = num_min(table->index_count, CATALOG_ALL_INDEXES_MAX);
+    struct leak leaks[CATALOG_ALL_INDEXES_MAX] = {{0, false}};
     struct rls_bound bound;
-    bool visible = false;
+    bool counted = false;
 
-    for (size_t i = 0; settings->max_rows_per_owner > 0 && !visible && bind_somebody(lint, i, &bound); i++) {
-        visible =
-            bound.who.id.len > 0 && may(&bound, RLS_CREATE) && (!may(&bound, RLS_LIST) || rls_filters_apply(&bound));
+    for (size_t number = 0; bind_somebody(lint, number, &bound); number++) {
+        for (size_t i = 0; i < count; i++) {
+            look_at_index(lint, &bound, &table->indexes[i], &leaks[i]);
+        }
+        counted = counted || counts_unseen(&bound);
     }
-    if (visible) {
+    for (size_t i = 0; i < count; i++) {
+        warn_of_leak(lint, &table->indexes[i], &leaks[i]);
+    }
+    if (counted) {
         warn(lint,
              span_lit("owner-limit-visible: maxRowsPerOwner tells how many rows an owner has, also those that they "
                       "may not see"));
@@ -266,6 +279,5 @@ void policy_lint_write(struct json_out *out, const struct catalog_table *table, 
     }
     look_at_filters(&lint, &settings);
     look_at_rules(&lint);
-    look_at_indexes(&lint);
-    look_at_owner_limit(&lint, &settings);
+    look_at_requesters(&lint);
 }
