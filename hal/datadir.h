@@ -76,7 +76,8 @@ enum err datadir_look(const struct datadir *dir, const char *name, bool *out_the
 enum err datadir_read(const struct datadir *dir, const char *name, struct buf *buf) MUST_USE;
 
 /* Writes the file anew or replaces it: new file, fsync, rename, fsync of the directory, then the old content is
- * overwritten. On failure the old file stands. ERR_FULL, ERR_IO, ERR_REFUSED, ERR_RANGE, ERR_MALFORMED (name). */
+ * overwritten. On failure the old file stands, or, if only the last fsync failed, the new one: whole in either case.
+ * ERR_FULL, ERR_IO, ERR_REFUSED, ERR_RANGE, ERR_MALFORMED (name). */
 enum err datadir_write(const struct datadir *dir, const char *name, struct span content) MUST_USE;
 
 /* As datadir_write, but readable by everybody (0644): for a CA certificate. The directory above still is not. */
