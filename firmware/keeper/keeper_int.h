@@ -20,6 +20,7 @@
 struct link {
     struct msg_channel *channel; /* NULL: none */
     enum msg_fd_kind kind;
+    bool unlocking; /* a try that began here is under way */
 };
 
 struct keeper {

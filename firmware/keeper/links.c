@@ -27,6 +27,7 @@ static void link_end(struct keeper *keeper, struct link *link)
     }
     msg_channel_free(link->channel);
     link->channel = NULL;
+    link->unlocking = false;
 }
 
 void keeper_links_end(struct keeper *keeper)
@@ -139,7 +140,7 @@ enum err keeper_links_add(struct keeper *keeper, struct msg *msg)
     TRY(channel_set_nonblocking(msg->fd));
     TRY(msg_channel_new(msg->fd, kinds[kind], MSG_UPPER, &channel));
     msg->fd = -1;
-    keeper->links[index] = (struct link){channel, (enum msg_fd_kind)kind};
+    keeper->links[index] = (struct link){.channel = channel, .kind = (enum msg_fd_kind)kind};
     TRY(poller_add(keeper->poller, msg_channel_fd(channel), POLLER_READ, &keeper->links[index]));
     if (kind == MSG_FD_NOTICES) {
         keeper_links_tell_cert(keeper);
@@ -173,10 +174,15 @@ static void unlock_answer(struct keeper *keeper, struct link *link, uint64_t req
     send_or_offence(keeper, link, &answer);
 }
 
+/* The worker that asked may have been replaced meanwhile: its successor would take an answer it did not ask for as an
+ * offence of ours. */
 void keeper_links_answer_unlock(struct keeper *keeper, const struct tpm_job *job)
 {
-    if (keeper->links[job->link].channel != NULL && keeper->links[job->link].kind == MSG_FD_REACTOR) {
-        unlock_answer(keeper, &keeper->links[job->link], job->request, job->err);
+    struct link *const link = &keeper->links[job->link];
+
+    if (link->unlocking) {
+        link->unlocking = false;
+        unlock_answer(keeper, link, job->request, job->err);
     }
 }
 
@@ -210,7 +216,9 @@ static void unlock(struct keeper *keeper, struct link *link, const struct msg *r
     if (err != ERR_OK) {
         fault_clear();
         unlock_answer(keeper, link, request->as.unlock.request, err);
+        return;
     }
+    link->unlocking = true;
 }
 
 /* Answers with a key, new or opened or wrapped again. */

@@ -17,6 +17,7 @@
 #include "hal/base/mem.h"
 #include "hal/process.h"
 #include "hal/socket.h"
+#include "tests/lib/token_ask.h"
 #include "tests/lib/vault_box.h"
 
 #define REACTOR 2 /* number of the first reactor's link */
@@ -94,7 +95,7 @@ static void free_keeper(struct fixture *f)
     mem_free(f->keeper);
 }
 
-static int set_up(void **state)
+static struct fixture *new_fixture(void)
 {
     void *box = NULL;
     void *memory = NULL;
@@ -103,6 +104,13 @@ static int set_up(void **state)
     assert_int_equal(mem_alloc(sizeof(struct fixture), &memory), ERR_OK);
     struct fixture *f = memory;
     f->box = box;
+    return f;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = new_fixture();
+
     (void)provision(f->box);
     make_keeper(f);
     *state = f;
@@ -112,13 +120,8 @@ static int set_up(void **state)
 /* A PIN is set and was not given. */
 static int set_up_locked(void **state)
 {
-    void *box = NULL;
-    void *memory = NULL;
+    struct fixture *f = new_fixture();
 
-    assert_int_equal(make_box(&box), 0);
-    assert_int_equal(mem_alloc(sizeof(struct fixture), &memory), ERR_OK);
-    struct fixture *f = memory;
-    f->box = box;
     assert_int_equal(start_with(f->box, span_lit("1234")), ERR_OK);
     assert_int_equal(start(f->box), ERR_PIN);
     make_keeper(f);
@@ -244,6 +247,18 @@ static void a_certificate_that_is_not_held_is_answered_and_no_offence(void **sta
     assert_int_equal(answer.as.signature.signature.len, 0);
 }
 
+/* Asks that over the reactor's channel, and makes a new keeper for the next. */
+static void assert_ends_in_offence(void **state, const struct msg *question)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(msg_send(f->reactor, question), ERR_OK);
+    serve(f, REACTOR);
+    assert_offence(f);
+    assert_int_equal(tear_down(state), 0);
+    assert_int_equal(set_up(state), 0);
+}
+
 static void fields_of_no_handshake_are_an_offence(void **state)
 {
     const struct msg wrong[] = {request_13(31),          request_13(0),          request_12(23, 64, 4),
@@ -251,35 +266,28 @@ static void fields_of_no_handshake_are_an_offence(void **state)
                                 request_12(4588, 65, 4), request_12(0, 0, 0)};
 
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
-        struct fixture *f = *state;
-        assert_int_equal(msg_send(f->reactor, &wrong[i]), ERR_OK);
-        serve(f, REACTOR);
-        assert_offence(f);
-        assert_int_equal(tear_down(state), 0);
-        assert_int_equal(set_up(state), 0);
+        assert_ends_in_offence(state, &wrong[i]);
     }
+}
+
+static void assert_bytes_are_an_offence(struct fixture *f, struct span bytes)
+{
+    assert_int_equal(channel_send(msg_channel_fd(f->reactor), bytes, NULL, 0), ERR_OK);
+    serve(f, REACTOR);
+    assert_offence(f);
 }
 
 static void bytes_that_are_no_message_are_an_offence(void **state)
 {
-    struct fixture *f = *state;
-
-    assert_int_equal(channel_send(msg_channel_fd(f->reactor), span_lit("garbage"), NULL, 0), ERR_OK);
-    serve(f, REACTOR);
-
-    assert_offence(f);
+    assert_bytes_are_an_offence(*state, span_lit("garbage"));
 }
 
 static void a_question_about_tables_over_a_reactors_channel_is_an_offence(void **state)
 {
-    struct fixture *f = *state;
     uint8_t bytes[MSG_WIRE_MAX] = {0};
-
     put_u32be(bytes, MSG_KEY_NEW);
-    assert_int_equal(channel_send(msg_channel_fd(f->reactor), span_of(bytes, msg_size(MSG_KEY_NEW)), NULL, 0), ERR_OK);
-    serve(f, REACTOR);
 
-    assert_offence(f);
+    assert_bytes_are_an_offence(*state, span_of(bytes, msg_size(MSG_KEY_NEW)));
 }
 
 static void a_table_key_is_an_offence_while_locked(void **state)
@@ -325,33 +333,6 @@ static void table_keys_are_made_opened_and_wrapped_again(void **state)
     assert_int_equal(ask(f, f->calls, 0, &request).as.done.err, ERR_AUTH);
 }
 
-#define ENVIRONMENT "44444444-4444-4444-8444-444444444444"
-#define USER        "11111111-1111-4111-8111-111111111111"
-#define SESSION     "22222222-2222-4222-8222-222222222222"
-#define PROJECT     "33333333-3333-4333-8333-333333333333"
-
-static struct msg about_environment(enum msg_type type, const char *environment)
-{
-    struct msg request = MSG_NEW(type);
-
-    assert_int_equal(MSG_SET(&request.as.token_environment, span_str(environment)), ERR_OK);
-    return request;
-}
-
-static struct msg token_request(const char *environment_name, const char *user)
-{
-    struct msg request = MSG_NEW(MSG_TOKEN_SIGN);
-
-    request.as.token_sign.request = 7;
-    assert_int_equal(MSG_SET(&request.as.token_sign.environment_id, span_lit(ENVIRONMENT)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.project, span_lit(PROJECT)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.environment, span_str(environment_name)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.user, span_str(user)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.session, span_lit(SESSION)), ERR_OK);
-    request.as.token_sign.access_s = MSG_ACCESS_S_MAX;
-    request.as.token_sign.refresh_s = MSG_REFRESH_S_MAX;
-    return request;
-}
 
 static void attack_09_claims_that_are_none_are_an_offence(void **state)
 {
@@ -359,14 +340,10 @@ static void attack_09_claims_that_are_none_are_an_offence(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(environments); i++) {
         struct fixture *f = *state;
-        const struct msg want_keys = about_environment(MSG_TOKEN_KEYS, ENVIRONMENT);
-        const struct msg request = token_request(environments[i], USER);
+        const struct msg want_keys = token_ask_about(MSG_TOKEN_KEYS, TOKEN_ENVIRONMENT);
+        const struct msg request = token_ask_sign(environments[i]);
         assert_int_equal(ask(f, f->calls, 0, &want_keys).type, MSG_TOKEN_PUBLIC);
-        assert_int_equal(msg_send(f->reactor, &request), ERR_OK);
-        serve(f, REACTOR);
-        assert_offence(f);
-        assert_int_equal(tear_down(state), 0);
-        assert_int_equal(set_up(state), 0);
+        assert_ends_in_offence(state, &request);
     }
 }
 
@@ -374,8 +351,8 @@ static void attack_09_claims_that_are_none_are_an_offence(void **state)
 static void the_answers_to_all_that_a_reactor_asks_at_once_fit_its_channel(void **state)
 {
     struct fixture *f = *state;
-    const struct msg want_keys = about_environment(MSG_TOKEN_KEYS, ENVIRONMENT);
-    const struct msg request = token_request("dev", USER);
+    const struct msg want_keys = token_ask_about(MSG_TOKEN_KEYS, TOKEN_ENVIRONMENT);
+    const struct msg request = token_ask_sign("dev");
     struct msg answer = {0};
     assert_int_equal(ask(f, f->calls, 0, &want_keys).type, MSG_TOKEN_PUBLIC);
 
@@ -482,11 +459,10 @@ static struct msg unlock_request(uint32_t kind, const char *text)
 }
 
 /* Waits for the TPM thread and gives its answer to whoever asked, as keeper.c does. */
-static enum err finish_unlock(struct fixture *f)
+static void finish_try(struct fixture *f)
 {
     struct poller_event event;
     struct tpm_job job;
-    struct msg answer = {0};
     size_t count = 0;
     SCOPED_POLLER struct poller *poller = NULL;
 
@@ -500,6 +476,13 @@ static enum err finish_unlock(struct fixture *f)
     }
     assert_int_equal(done, ERR_OK);
     keeper_links_answer_unlock(f->keeper, &job);
+}
+
+static enum err finish_unlock(struct fixture *f)
+{
+    struct msg answer = {0};
+
+    finish_try(f);
     assert_int_equal(msg_recv(f->reactor, MSG_LOCKED, &answer), ERR_OK);
     assert_int_equal(answer.type, MSG_UNLOCKED);
     assert_true(answer.as.unlocked.request == 7);
@@ -523,6 +506,23 @@ static void one_try_a_second_unlocks(void **state)
     serve(f, REACTOR);
     assert_int_equal(finish_unlock(f), ERR_OK);
     assert_int_equal(vault_state(f->box->vault), BOARD_OPERATIONAL);
+}
+
+static void the_answer_to_a_worker_that_is_gone_does_not_go_to_its_successor(void **state)
+{
+    struct fixture *f = *state;
+    const struct msg wrong = unlock_request(MSG_UNLOCK_PIN, "0000");
+    struct msg answer = {0};
+    assert_int_equal(msg_send(f->reactor, &wrong), ERR_OK);
+    serve(f, REACTOR);
+    msg_channel_free(f->calls);
+    msg_channel_free(f->reactor);
+    f->calls = attach(f, MSG_FD_CALLS, MSG_CALLS, 0);
+    f->reactor = attach(f, MSG_FD_REACTOR, MSG_REACTOR, REACTOR);
+
+    finish_try(f);
+
+    assert_int_equal(msg_recv(f->reactor, MSG_LOCKED, &answer), ERR_AGAIN);
 }
 
 static void an_operational_box_is_not_unlocked_and_its_tpm_not_asked(void **state)
@@ -584,6 +584,7 @@ int main(void)
         OPERATIONAL(handshakes_of_before_a_renewal_still_get_their_signature_and_older_ones_do_not),
         OPERATIONAL(signatures_beyond_the_rate_are_refused_until_time_passes),
         LOCKED(one_try_a_second_unlocks),
+        LOCKED(the_answer_to_a_worker_that_is_gone_does_not_go_to_its_successor),
         OPERATIONAL(an_operational_box_is_not_unlocked_and_its_tpm_not_asked),
         OPERATIONAL(a_reactor_that_ends_leaves_the_other_channels_open),
         OPERATIONAL(the_channels_of_a_new_worker_end_those_of_the_old_one),

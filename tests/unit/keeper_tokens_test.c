@@ -13,12 +13,8 @@
 #include "firmware/auth/token.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
+#include "tests/lib/token_ask.h"
 #include "tests/lib/vault_box.h"
-
-#define ENVIRONMENT "44444444-4444-4444-8444-444444444444"
-#define USER        "11111111-1111-4111-8111-111111111111"
-#define SESSION     "22222222-2222-4222-8222-222222222222"
-#define PROJECT     "33333333-3333-4333-8333-333333333333"
 
 struct fixture {
     struct box *box;
@@ -51,28 +47,6 @@ static int tear_down(void **state)
     return free_box(&box);
 }
 
-static struct msg about_environment(enum msg_type type, const char *environment)
-{
-    struct msg request = MSG_NEW(type);
-
-    assert_int_equal(MSG_SET(&request.as.token_environment, span_str(environment)), ERR_OK);
-    return request;
-}
-
-static struct msg token_request(void)
-{
-    struct msg request = MSG_NEW(MSG_TOKEN_SIGN);
-
-    assert_int_equal(MSG_SET(&request.as.token_sign.environment_id, span_lit(ENVIRONMENT)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.project, span_lit(PROJECT)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.environment, span_lit("dev")), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.user, span_lit(USER)), ERR_OK);
-    assert_int_equal(MSG_SET(&request.as.token_sign.session, span_lit(SESSION)), ERR_OK);
-    request.as.token_sign.access_s = MSG_ACCESS_S_MAX;
-    request.as.token_sign.refresh_s = MSG_REFRESH_S_MAX;
-    return request;
-}
-
 static enum err sign(struct fixture *f, const struct msg *request, struct msg *out_answer)
 {
     return tokens_sign(f->tokens, f->box->vault, request, out_answer);
@@ -80,7 +54,7 @@ static enum err sign(struct fixture *f, const struct msg *request, struct msg *o
 
 static struct msg keys_of(struct fixture *f, const char *environment)
 {
-    const struct msg request = about_environment(MSG_TOKEN_KEYS, environment);
+    const struct msg request = token_ask_about(MSG_TOKEN_KEYS, environment);
     struct msg answer = MSG_NEW(MSG_TOKEN_PUBLIC);
 
     assert_int_equal(tokens_keys(f->tokens, f->box->vault, &request, &answer), ERR_OK);
@@ -102,7 +76,7 @@ static void check_token(const struct msg *public_keys, struct span token, enum a
     assert_int_equal(auth_token_verify(&parts, &key), ERR_OK);
     assert_int_equal(auth_token_read(&parts, &bytes, &claims), ERR_OK);
     assert_int_equal(claims.type, type);
-    assert_true(span_equal(claims.user, span_lit(USER)));
+    assert_true(span_equal(claims.user, span_lit(TOKEN_USER)));
     assert_int_equal(claims.issued_s, now.ms / 1000);
     assert_int_equal(claims.expires_s, now.ms / 1000 + life_s);
 }
@@ -110,12 +84,12 @@ static void check_token(const struct msg *public_keys, struct span token, enum a
 static void tokens_are_built_here_from_fields_and_this_clock(void **state)
 {
     struct fixture *f = *state;
-    const struct msg request = token_request();
+    const struct msg request = token_ask_sign("dev");
     const struct wall_time now = hal_clock_wall(&f->box->clock.base);
     struct msg answer = MSG_NEW(MSG_TOKEN_SIGNED);
 
     assert_int_equal(sign(f, &request, &answer), ERR_NOT_FOUND); /* no key yet */
-    const struct msg keys = keys_of(f, ENVIRONMENT);
+    const struct msg keys = keys_of(f, TOKEN_ENVIRONMENT);
     assert_int_equal(sign(f, &request, &answer), ERR_OK);
 
     assert_int_equal(answer.as.token_signed.issued_s, now.ms / 1000);
@@ -126,10 +100,10 @@ static void tokens_are_built_here_from_fields_and_this_clock(void **state)
 static void token_keys_are_kept_over_a_start(void **state)
 {
     struct fixture *f = *state;
-    const struct msg made = keys_of(f, ENVIRONMENT);
+    const struct msg made = keys_of(f, TOKEN_ENVIRONMENT);
 
     assert_int_equal(start(f->box), ERR_OK);
-    const struct msg again = keys_of(f, ENVIRONMENT);
+    const struct msg again = keys_of(f, TOKEN_ENVIRONMENT);
 
     assert_memory_equal(again.as.token_public.points.data, made.as.token_public.points.data, MSG_POINT_BYTES);
 }
@@ -137,15 +111,15 @@ static void token_keys_are_kept_over_a_start(void **state)
 static void token_keys_are_listed_and_dropped(void **state)
 {
     struct fixture *f = *state;
-    const struct msg first = about_environment(MSG_TOKEN_NEXT, "");
-    const struct msg next = about_environment(MSG_TOKEN_NEXT, ENVIRONMENT);
-    const struct msg drop = about_environment(MSG_TOKEN_DROP, ENVIRONMENT);
-    const struct msg request = token_request();
-    const struct msg made = keys_of(f, ENVIRONMENT);
+    const struct msg first = token_ask_about(MSG_TOKEN_NEXT, "");
+    const struct msg next = token_ask_about(MSG_TOKEN_NEXT, TOKEN_ENVIRONMENT);
+    const struct msg drop = token_ask_about(MSG_TOKEN_DROP, TOKEN_ENVIRONMENT);
+    const struct msg request = token_ask_sign("dev");
+    const struct msg made = keys_of(f, TOKEN_ENVIRONMENT);
     struct msg answer = MSG_NEW(MSG_TOKEN_PUBLIC);
     struct msg signed_tokens = MSG_NEW(MSG_TOKEN_SIGNED);
     assert_int_equal(tokens_next(f->box->vault, &first, &answer), ERR_OK);
-    assert_true(span_equal(MSG_VIEW(&answer.as.token_public.environment), span_lit(ENVIRONMENT)));
+    assert_true(span_equal(MSG_VIEW(&answer.as.token_public.environment), span_lit(TOKEN_ENVIRONMENT)));
     assert_int_equal(tokens_next(f->box->vault, &next, &answer), ERR_OK);
     assert_int_equal(answer.as.token_public.environment.len, 0);
     assert_int_equal(sign(f, &request, &signed_tokens), ERR_OK); /* the key is ready to sign */
@@ -155,7 +129,7 @@ static void token_keys_are_listed_and_dropped(void **state)
     assert_int_equal(sign(f, &request, &signed_tokens), ERR_NOT_FOUND);
     assert_int_equal(tokens_next(f->box->vault, &first, &answer), ERR_OK);
     assert_int_equal(answer.as.token_public.environment.len, 0);
-    const struct msg other = keys_of(f, ENVIRONMENT);
+    const struct msg other = keys_of(f, TOKEN_ENVIRONMENT);
     assert_memory_not_equal(other.as.token_public.points.data, made.as.token_public.points.data, MSG_POINT_BYTES);
     assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK);
     assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK); /* there is none */
@@ -164,7 +138,7 @@ static void token_keys_are_listed_and_dropped(void **state)
 static void an_environment_without_a_proper_id_has_no_keys(void **state)
 {
     struct fixture *f = *state;
-    const struct msg request = about_environment(MSG_TOKEN_KEYS, "44444444-4444-4444-8444-44444444444X");
+    const struct msg request = token_ask_about(MSG_TOKEN_KEYS, "44444444-4444-4444-8444-44444444444X");
     struct msg answer = MSG_NEW(MSG_TOKEN_PUBLIC);
 
     assert_int_equal(tokens_keys(f->tokens, f->box->vault, &request, &answer), ERR_MALFORMED);
@@ -173,11 +147,11 @@ static void an_environment_without_a_proper_id_has_no_keys(void **state)
 static void more_environments_sign_than_are_kept_ready(void **state)
 {
     struct fixture *f = *state;
-    char environment[] = ENVIRONMENT;
+    char environment[] = TOKEN_ENVIRONMENT;
 
     for (unsigned int round = 0; round < 2; round++) {
         for (char digit = '0'; digit <= '9'; digit++) {
-            struct msg request = token_request();
+            struct msg request = token_ask_sign("dev");
             struct msg answer = MSG_NEW(MSG_TOKEN_SIGNED);
             environment[0] = digit;
             const struct msg keys = keys_of(f, environment);
