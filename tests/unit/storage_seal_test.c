@@ -10,8 +10,11 @@
 
 #include <cmocka.h>
 
+#include "crypto/hash.h"
+#include "crypto/kdf.h"
 #include "hal/base/fault.h"
 #include "storage/fsck.h"
+#include "storage/meta_int.h"
 #include "storage/seal_int.h"
 #include "tests/lib/store_raw.h"
 
@@ -125,6 +128,96 @@ static void attack_19_a_row_cut_at_any_length_does_not_open(void **state)
         put_row(disk, &changed);
         assert_int_equal(get(disk, 0), ERR_DAMAGED);
     }
+}
+
+/* --- the formats, opened by hand: what another hand cannot open is not what the architecture says --- */
+
+/* Opens a sealed value of the table with its key, as made by the keeper. Gives the length of the plaintext. */
+static size_t open_by_hand(struct disk *disk, struct span sealed, struct span place, uint32_t kind, uint8_t *out_plain)
+{
+    SCOPED_SECRET struct secret *table_key = NULL;
+    struct aead *aead = NULL;
+    struct raw salt = {.key_len = 0};
+    uint8_t aad[4 + ENGINE_KEY_MAX + 4];
+    uint8_t nonce[AEAD_NONCE_BYTES];
+    struct raw_prefix name = raw_meta(META_EPOCH, disk->table);
+    uint8_t salt_name[9];
+    const size_t len = sealed.len - 4 - 8 - AEAD_TAG_BYTES;
+
+    assert_int_equal(name.len, 5);
+    memcpy(salt_name, name.bytes, 5);
+    memcpy(salt_name + 5, sealed.data, 4);
+    assert_true(raw_find(disk->box, ENGINE_META, span_array(salt_name), 0, &salt));
+    put_u32be(aad, disk->table.value);
+    memcpy(aad + 4, place.data, place.len);
+    put_u32be(aad + 4 + place.len, kind);
+    put_u32be(nonce, kind);
+    memcpy(nonce + 4, sealed.data + 4, 8);
+    assert_int_equal(secret_new_copy(span_array(disk->box->keeper.made[1]), &table_key), ERR_OK);
+    assert_int_equal(aead_new_derived(disk->box->slab, table_key, span_of(salt.value, salt.value_len),
+                                      span_lit("rowlock epoch key"), &aead),
+                     ERR_OK);
+    const enum err err = aead_open(aead, nonce, span_of(aad, 8 + place.len), span_of(sealed.data + 12, len),
+                                   sealed.data + 12 + len, out_plain);
+    aead_free(aead);
+    assert_int_equal(err, ERR_OK);
+    return len;
+}
+
+static void a_sealed_row_is_epoch_counter_ciphertext_and_tag_over_table_row_and_kind(void **state)
+{
+    struct disk *disk = *state;
+    const struct raw raw = find_row(disk, 0);
+    uint8_t plain[RAW_VALUE_MAX];
+    struct row row;
+
+    const size_t len =
+        open_by_hand(disk, span_of(raw.value, raw.value_len), span_array(disk->ids[0].bytes), SEAL_ROW, plain);
+
+    assert_int_equal(row_read(disk->ids[0], span_of(plain, len), &row), ERR_OK);
+    assert_true(span_equal(store_box_text(&row), span_lit("text-of-a-row")));
+}
+
+/* sum += term, both of 256 bits. */
+static void add_256(uint8_t sum[32], const uint8_t term[32])
+{
+    unsigned int carry = 0;
+
+    for (size_t at = 32; at-- > 0;) {
+        carry += (unsigned int)sum[at] + term[at];
+        sum[at] = (uint8_t)carry;
+        carry >>= 8;
+    }
+}
+
+static void the_freshness_hash_is_the_sum_of_macs_over_key_epoch_counter_and_tag(void **state)
+{
+    struct disk *disk = *state;
+    const struct raw_prefix name = raw_meta(META_COUNT, disk->table);
+    SCOPED_SECRET struct secret *table_key = NULL;
+    SCOPED_SECRET struct secret *key = NULL;
+    struct raw count = {.key_len = 0};
+    uint8_t plain[RAW_VALUE_MAX];
+    uint8_t expected[8 + 32] = {[7] = 3}; /* rows, sum */
+    assert_int_equal(secret_new_copy(span_array(disk->box->keeper.made[1]), &table_key), ERR_OK);
+    assert_int_equal(hkdf_sha256(table_key, SPAN_NONE, span_lit("rowlock freshness key"), 32, &key), ERR_OK);
+
+    for (size_t at = 0; at < 3; at++) {
+        const struct raw raw = find_row(disk, at);
+        uint8_t text[ENGINE_KEY_MAX + 12 + 16];
+        uint8_t mac[32];
+        memcpy(text, raw.key, raw.key_len);
+        memcpy(text + raw.key_len, raw.value, 12);
+        memcpy(text + raw.key_len + 12, raw.value + raw.value_len - 16, 16);
+        hmac_sha256(secret_reveal(key), span_of(text, raw.key_len + 28), mac);
+        add_256(expected + 8, mac);
+    }
+    assert_true(raw_find(disk->box, ENGINE_META, RAW_SPAN(name), 0, &count));
+    const size_t len = open_by_hand(disk, span_of(count.value, count.value_len), span_of(count.key, count.key_len),
+                                    SEAL_COUNT, plain);
+
+    assert_int_equal(len, sizeof(expected));
+    assert_memory_equal(plain, expected, sizeof(expected));
 }
 
 static void attack_19_a_row_moved_to_another_id_does_not_open(void **state)
@@ -457,6 +550,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(attack_19_a_row_with_any_byte_changed_does_not_open, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_a_row_cut_at_any_length_does_not_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_sealed_row_is_epoch_counter_ciphertext_and_tag_over_table_row_and_kind, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_freshness_hash_is_the_sum_of_macs_over_key_epoch_counter_and_tag, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_a_row_moved_to_another_id_does_not_open, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_a_row_moved_to_another_table_does_not_open, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_the_disk_of_another_box_does_not_open, setup, teardown),
