@@ -23,6 +23,7 @@ PREFIX ?= /usr/local
 TIME ?= 60
 JOBS ?= $(shell nproc)
 # One number for the whole run: what is printed is what was taken.
+comma := ,
 ifndef SEED
 SEED := $(shell date +%s)
 endif
@@ -158,7 +159,7 @@ help:
 	@echo '  test         unit, fault, lint, small proofs: while you type'
 	@echo '  unit T=name  one test program; blackbox K=expr: the black-box tests that match'
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
-	@echo '  check-all    hours: other sanitizers, compilers, configurations, proofs'
+	@echo '  check-all    an hour: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  format'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -385,27 +386,40 @@ check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRA
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
-# Hours. Stops at the first step that fails.
+# What check-all puts into its longest steps. More, for a night: make check-all KILL_BOXES=50 CUTS=1500 TIME=600
+KILL_BOXES ?= 3
+CUTS ?= 240
+STREAM_REQUESTS ?= 1000000
+
+# One step of check-all, and how long it took.
+step = +@echo '== $1'; began=$$(date +%s); $2; echo "== $1: $$(($$(date +%s) - began)) s"
+# Builds of a step go side by side, as its tests do.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+STEP = set -e; $(MAKE) $(PARALLEL)
+# Half of what a stream does is waiting, for a box, a disk or another millisecond.
+STREAM_JOBS = $(shell expr $(JOBS) + 1)
+
+# About an hour on two cores. Stops at the first step that fails.
 check-all: check
-	@echo '1,000 kills, 6,000 power cuts'; ROWLOCK_KILL_BOXES=50 ROWLOCK_KILLS=20 ROWLOCK_CUTS=1500 \
-		$(MAKE) BLACKBOX_LIMIT=10800 blackbox K=durability
-	@echo 'the evaluator and its reference'; $(MAKE) oracle
-	@export ROWLOCK_SEED=$(SEED); echo "non-interference: 1,000,000 requests, ROWLOCK_SEED=$$ROWLOCK_SEED"; \
-		ROWLOCK_STREAM_REQUESTS=1000000 ROWLOCK_REFERENCE_POLICIES=2000 \
-		$(MAKE) BLACKBOX_LIMIT=21600 blackbox K='noninterference or reference'
-	@echo 'thread sanitizer'; $(MAKE) test-tsan
-	@echo 'valgrind'; $(MAKE) test-valgrind
-	@echo 'functions that only tests call'; $(MAKE) unused
-	@echo 'analyzers'; $(MAKE) analyze
-	@echo 'the second compiler'; $(MAKE) O=$(O)/clang DEPS=$(abspath $(DEPS)) CC=$(CLANG) build test
-	@echo 'two builds of one tree are the same bytes'; $(MAKE) reproducible
-	@echo 'a random configuration'; $(MAKE) random-config
+	$(call step,kill -9 in $(KILL_BOXES) boxes and power cuts at $(CUTS) places,export ROWLOCK_KILL_BOXES=$(KILL_BOXES) ROWLOCK_CUTS=$(CUTS); \
+		$(STEP) BLACKBOX_LIMIT=10800 blackbox K=durability)
+	$(call step,the evaluator and its reference,$(STEP) oracle)
+	$(call step,non-interference: $(STREAM_REQUESTS) requests$(comma) ROWLOCK_SEED=$(SEED),export ROWLOCK_SEED=$(SEED) \
+		ROWLOCK_STREAM_REQUESTS=$(STREAM_REQUESTS) ROWLOCK_REFERENCE_POLICIES=2000; \
+		$(STEP) JOBS=$(STREAM_JOBS) BLACKBOX_LIMIT=21600 blackbox K='noninterference or reference')
+	$(call step,thread sanitizer,$(STEP) test-tsan)
+	$(call step,valgrind,$(STEP) test-valgrind)
+	$(call step,functions that only tests call,$(STEP) unused)
+	$(call step,analyzers,$(STEP) analyze)
+	$(call step,the second compiler,$(STEP) O=$(O)/clang DEPS=$(abspath $(DEPS)) CC=$(CLANG) build test)
+	$(call step,two builds of one tree are the same bytes,$(STEP) reproducible)
+	$(call step,a random configuration,$(STEP) random-config)
 	@for board in $(patsubst board/%/defconfig,%,$(wildcard board/*/defconfig)); do \
 		echo "board $$board"; $(MAKE) BOARD=$$board build || exit 1; done
-	@echo 'proofs'; $(MAKE) proof
-	@echo 'fuzzers'; $(MAKE) fuzz
-	@echo 'coverage'; $(MAKE) cover
-	@echo 'mutants of the policy evaluator'; $(MAKE) mutate
+	$(call step,proofs,$(STEP) proof)
+	$(call step,fuzzers,$(STEP) fuzz)
+	$(call step,coverage,$(STEP) cover)
+	$(call step,mutants of the policy evaluator,$(STEP) mutate)
 	@echo 'check-all: every step passed'
 
 # Ten and more times as slow, and longer beside something else.
@@ -452,8 +466,8 @@ fuzz:
 FUZZERS := $(patsubst %.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/$(or $(T),*)_fuzz.c) $(if $(T),,tests/fuzz/planted/overflow_fuzz.c)) \
 	$(if $(T),,$(patsubst %.c,$(OUT)/fuzz/%,$(PROOF)))
 fuzz-built: $(FUZZERS)
-	@$(RUN) --tell --limit $(shell expr 120 + \( $(TIME) + 30 \) \* $(words $(FUZZERS))) \
-		--programs "tests/fuzz/run.sh $(TIME) $(OUT)/found $(FUZZERS)"
+	@$(RUN) --tell --limit $(shell expr 300 + $(TIME)) \
+		--programs $(foreach f,$(FUZZERS),"tests/fuzz/run.sh $(TIME) $(OUT)/found $f")
 
 CBMC := $(DEPS)/cbmc/run
 proof: $(SMALL_PROOFS) $(ENGINE_asan)
