@@ -4,6 +4,7 @@
 
 #include "firmware/api/error.h"
 #include "firmware/data/explain.h"
+#include "firmware/data/templates.h"
 #include "hal/base/fault.h"
 
 static struct data_admin admin_of(struct api_request *request)
@@ -170,4 +171,31 @@ static enum err get_mail(struct api_request *request)
 void handle_mail(struct api_request *request)
 {
     request_finish(request, get_mail(request));
+}
+
+void handle_templates(struct api_request *request)
+{
+    request_finish(request, list(request, data_list_templates));
+}
+
+void handle_template(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_template));
+}
+
+static enum err preview(struct api_request *request)
+{
+    request->body = request_body(request); /* or none: the template as it is */
+    if (request->body_refusal.code != REFUSAL_NONE) {
+        request->refusal = request->body_refusal;
+        return ERR_DENIED;
+    }
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_preview_template(&admin, request->params[0], request->body);
+}
+
+void handle_template_preview(struct api_request *request)
+{
+    request_finish(request, preview(request));
 }

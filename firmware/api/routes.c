@@ -5,6 +5,7 @@
  * Segments arrive decoded once, and are compared byte by byte: no case folding, no second decoding. */
 #include "firmware/api/request_int.h"
 
+#include "firmware/data/templates.h"
 #include "hal/base/fault.h"
 
 #define RUNNING ROUTE_IN(BOARD_OPERATIONAL)
@@ -88,6 +89,10 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/api-keys/:id", handle_key, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_DELETE, "/v1/admin/api-keys/:id", handle_manage, data_key_delete, ROUTE_ADMIN, RUNNING},
     {HTTP_POST, "/v1/admin/api-keys/:id/revoke", handle_manage, data_key_revoke, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/email-templates", handle_templates, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/email-templates/:category", handle_template, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PUT, "/v1/admin/email-templates/:category", handle_manage, data_template_set, ROUTE_ADMIN, RUNNING},
+    {HTTP_POST, "/v1/admin/email-templates/:category/preview", handle_template_preview, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/outbox", handle_outbox, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/outbox/:id", handle_mail, NULL, ROUTE_ADMIN, RUNNING},
 

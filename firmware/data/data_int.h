@@ -264,6 +264,10 @@ enum table_detail { TABLE_BRIEF, TABLE_WHOLE };
 enum err environment_make(struct data_txn *txn, struct span name, struct span type,
                           const struct catalog_record **out_record) MUST_USE;
 
+/* Starts the document of the transaction's environment again, without the member of that name, for another in its place:
+ * its object is left open. For record_replace. */
+void environment_begin_again(struct data_txn *txn, struct span without, struct json_out *out);
+
 /* A new unrestricted, permanent key of the transaction's project and environment; the caller wipes the value. */
 enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name, char out_value[AUTH_KEY_BYTES])
     MUST_USE;

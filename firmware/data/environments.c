@@ -76,6 +76,21 @@ static bool is_type(struct span text)
            span_equal(text, span_lit("prod")) || span_equal(text, span_lit("custom"));
 }
 
+void environment_begin_again(struct data_txn *txn, struct span without, struct json_out *out)
+{
+    const struct json_value *doc = txn->environment->record.doc;
+
+    record_begin(txn->data, out);
+    json_out_object(out);
+    for (size_t i = 0; i < doc->as.object.count; i++) {
+        const struct json_member *member = &doc->as.object.members[i];
+        if (!span_equal(member->name, without)) {
+            json_out_name(out, member->name);
+            json_out_value(out, &member->value);
+        }
+    }
+}
+
 enum err environment_make(struct data_txn *txn, struct span name, struct span type,
                           const struct catalog_record **out_record)
 {

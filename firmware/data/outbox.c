@@ -6,6 +6,7 @@
 
 #include "firmware/data/codes_int.h"
 #include "firmware/data/outbox_int.h"
+#include "firmware/data/templates.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 
@@ -136,7 +137,7 @@ enum err outbox_make_room(struct data_txn *txn)
 /* Subject and body, one behind the other in data->text, where no document is in the making. */
 static enum err render(struct data_txn *txn, const struct outbox_order *order, struct outbox_mail *mail)
 {
-    const struct mail_template template = mail_template_default(order->category);
+    const struct mail_template template = data_template(txn->environment, order->category);
     struct buf *text = txn->data->text;
 
     buf_reset(text);
