@@ -234,6 +234,12 @@ static void an_epoch_ends_after_2_to_the_32_messages(void **state UNUSED)
     assert_int_equal(store_get(snap, table, last, &row), ERR_OK);
     store_snap_end(TAKE(snap));
     assert_int_equal(store_box_fsck(box, true), 0);
+    uint64_t highest = 0;
+    for (size_t at = 0; at < book.use_count; at++) {
+        const uint64_t counter = get_u64be(book.uses[at].nonce + 4);
+        highest = counter > highest ? counter : highest;
+    }
+    assert_true(highest == UINT32_MAX); /* the last of 2^32, and none after it */
     store_box_free(box);
 }
 
