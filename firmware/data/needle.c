@@ -4,8 +4,6 @@
  * bytes, and a well-formed piece of UTF-8 is found only where characters begin. */
 #include "firmware/data/needle.h"
 
-#include <string.h>
-
 #include "hal/base/fault.h"
 
 struct needle {
@@ -33,30 +31,42 @@ static const struct {
 
 static unsigned int small_letter(unsigned int letter)
 {
-    size_t i = 0;
-    while (i < ARRAY_LENGTH(capitals) && letter > capitals[i].last) {
-        i++;
+    size_t low = 0;
+    size_t high = ARRAY_LENGTH(capitals);
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (letter > capitals[middle].last) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    const bool capital = i < ARRAY_LENGTH(capitals) && letter >= capitals[i].first &&
-                         (letter - capitals[i].first) % capitals[i].step == 0;
-    return capital ? (unsigned int)((int)letter + capitals[i].further) : letter;
+    const bool capital = low < ARRAY_LENGTH(capitals) && letter >= capitals[low].first &&
+                         (letter - capitals[low].first) % capitals[low].step == 0;
+    return capital ? (unsigned int)((int)letter + capitals[low].further) : letter;
 }
 
-/* The bytes at `at` folded, as many as it says: a character that may be a capital, or a single byte. */
-static size_t fold(struct span text, size_t at, uint8_t out_bytes[3])
+static inline uint8_t fold_byte(uint8_t byte)
 {
-    const uint8_t *bytes = text.data + at;
-    const size_t len = bytes[0] >= 0xc3 && bytes[0] < 0xe0 ? 2 : bytes[0] == 0xe1 ? 3 : 1;
-    if (len == 1 || len > text.len - at) {
-        out_bytes[0] = bytes[0] >= 'A' && bytes[0] <= 'Z' ? (uint8_t)(bytes[0] + ('a' - 'A')) : bytes[0];
-        return 1;
-    }
+    return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A')) : byte;
+}
+
+/* Bytes of the letter at `at`, if it may be one of the capitals beyond ASCII; 1 for any other byte. */
+static inline size_t letter_bytes(struct span text, size_t at)
+{
+    const uint8_t first = text.data[at];
+    const size_t len = first >= 0xc3 && first < 0xe0 ? 2 : first == 0xe1 ? 3 : 1;
+    return len > text.len - at ? 1 : len;
+}
+
+/* Folds the two or three bytes of a letter. */
+static void fold_letter(const uint8_t *bytes, size_t len, uint8_t out_bytes[3])
+{
     const unsigned int lead = len == 2 ? bytes[0] & 0x1fU : (bytes[0] & 0xfU) << 6 | (bytes[1] & 0x3fU);
     const unsigned int letter = small_letter(lead << 6 | (bytes[len - 1] & 0x3fU));
     out_bytes[0] = (uint8_t)(len == 2 ? 0xc0U | letter >> 6 : 0xe0U | letter >> 12);
     out_bytes[1] = (uint8_t)(0x80U | (letter >> 6 & 0x3fU));
     out_bytes[len - 1] = (uint8_t)(0x80U | (letter & 0x3fU));
-    return len;
 }
 
 /* How many bytes match once `byte` follows `matched` ones. */
@@ -76,10 +86,13 @@ enum err needle_new(struct arena *arena, struct span text, const struct needle *
     TRY(arena_alloc(arena, sizeof(struct needle), &memory));
     struct needle *needle = memory;
     needle->len = text.len;
-    uint8_t folded[3];
     for (size_t i = 0; i < text.len;) {
-        const size_t len = fold(text, i, folded);
-        memcpy(needle->bytes + i, folded, len);
+        const size_t len = letter_bytes(text, i);
+        if (len == 1) {
+            needle->bytes[i] = fold_byte(text.data[i]);
+        } else {
+            fold_letter(text.data + i, len, needle->bytes + i);
+        }
         i += len;
     }
     for (size_t i = 1; i < text.len; i++) {
@@ -92,9 +105,12 @@ enum err needle_new(struct arena *arena, struct span text, const struct needle *
 bool needle_in(const struct needle *needle, struct span text)
 {
     size_t matched = 0;
-    uint8_t folded[3];
     for (size_t i = 0; i < text.len && matched < needle->len;) {
-        const size_t len = fold(text, i, folded);
+        const size_t len = letter_bytes(text, i);
+        uint8_t folded[3] = {fold_byte(text.data[i])};
+        if (len > 1) {
+            fold_letter(text.data + i, len, folded);
+        }
         for (size_t j = 0; j < len && matched < needle->len; j++) {
             matched = advance(needle, matched, folded[j]);
         }
