@@ -23,3 +23,12 @@ def mail_to(app, email, category):
 
 def new_email(app, word="mail"):
     return f"{app.name(word)}.{app.box.port}@example.com"
+
+
+def made_user(app):
+    """The address of a new user who has no password, and so costs no hash."""
+    email = new_email(app, "made")
+    answer = app.sk.post("/v1/users", {"email": email, "name": "Made"})
+    if answer.status != 201:
+        raise Unexpected(answer)
+    return email

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/api_box.h"
+#include "tests/lib/api_mail.h"
 
 void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
@@ -30,8 +30,13 @@ void *__wrap_calloc(size_t count, size_t bytes)
     return __real_calloc(count, bytes);
 }
 
+static struct api_box *hourly; /* an hour passes before each try, if set */
+
 static void arm(void)
 {
+    if (hourly != NULL) {
+        sim_clock_advance_ms(&hourly->clock, 3600 * 1000);
+    }
     atomic_store(&refused, false);
     atomic_store(&left, next);
 }
@@ -130,6 +135,51 @@ static void a_key_is_made_whole_or_not_at_all(void **state)
     assert_int_equal(survive(box, &ask, &list), 201);
 }
 
+static void a_mail_is_sent_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "POST",
+                                .target = SIGN_UP,
+                                .key = box->publishable,
+                                .body = "{\"method\":\"magiclink\",\"email\":\"ada@example.com\",\"name\":\"Ada\","
+                                        "\"callbackUrl\":\"http://localhost:3000/\"}"};
+    const struct api_ask mails = {.method = "GET", .target = "/v1/admin/outbox", .key = box->secret};
+
+    hourly = box; /* the limit of mails is taken before anything can fail */
+    assert_int_equal(survive(box, &ask, &mails), 201);
+    hourly = NULL;
+
+    assert_int_equal(api_mail_count(box, "ada@example.com", "magic_link"), 1);
+}
+
+static void a_code_is_accepted_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    char code[DATA_CODE_TEXT_BYTES + 1];
+    char body[256];
+    struct api_user user;
+    const struct api_ask ask = {
+        .method = "POST", .target = "/v1/auth/email/verify/confirm", .key = box->publishable, .body = body};
+    const struct api_ask users = {.method = "GET", .target = "/v1/users", .key = box->secret};
+    api_user_sign_up(box, &user);
+    api_mail_token(box, "ada@example.com", "signup_confirmation", code);
+    (void)snprintf(body, sizeof body, "{\"email\":\"ada@example.com\",\"token\":\"%s\"}", code);
+
+    assert_int_equal(survive(box, &ask, &users), 200);
+}
+
+static void a_template_is_changed_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "PUT",
+                                .target = "/v1/admin/email-templates/invitation",
+                                .key = box->secret,
+                                .body = "{\"subject\":\"s\",\"body\":\"b\"}"};
+    const struct api_ask templates = {.method = "GET", .target = "/v1/admin/email-templates", .key = box->secret};
+
+    assert_int_equal(survive(box, &ask, &templates), 200);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -138,6 +188,9 @@ int main(void)
         T(a_list_is_answered_whole_or_not_at_all),
         T(a_table_is_made_whole_or_not_at_all),
         T(a_key_is_made_whole_or_not_at_all),
+        T(a_mail_is_sent_whole_or_not_at_all),
+        T(a_code_is_accepted_whole_or_not_at_all),
+        T(a_template_is_changed_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

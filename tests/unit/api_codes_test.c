@@ -327,6 +327,68 @@ static void a_code_is_bound_to_purpose_environment_and_address(void **state)
     assert_memory_equal(got, wanted, sizeof got);
 }
 
+/* --- another environment --- */
+
+static bool written;
+
+static void note_written(struct data_call *call)
+{
+    assert_int_equal(call->err, ERR_OK);
+    written = true;
+}
+
+/* Signs Ada up in an environment of which the test has no key. */
+static void sign_up_in(struct api_box *box, struct span environment, const char *code)
+{
+    const struct data_code_of of = {DATA_CODE_VERIFY, environment, span_lit(ADA), span_str(code)};
+    struct data_sign sign = {.user_id = span_lit("33333333-3333-4333-8333-333333333333"),
+                             .session_id = span_lit("44444444-4444-4444-8444-444444444444"),
+                             .email = span_lit(ADA),
+                             .name = span_lit("Ada"),
+                             .mail = {.category = MAIL_SIGNUP_CONFIRMATION, .code = span_str(code)}};
+    SCOPED_ARENA struct arena *arena = NULL;
+    SCOPED_BUF struct buf *out = NULL;
+    data_code_digest(&of, sign.mail.digest);
+    assert_int_equal(arena_new(0, 1u << 20, &arena), ERR_OK);
+    assert_int_equal(buf_new(1u << 20, &out), ERR_OK);
+    struct data_call call = {.data = box->data,
+                             .loop = box->loop,
+                             .arena = arena,
+                             .out = out,
+                             .operation = data_sign_up,
+                             .done = note_written,
+                             .place = environment,
+                             .sign = &sign};
+
+    written = false;
+    assert_int_equal(data_submit(&call), ERR_OK);
+    for (unsigned int i = 0; i < 1000 && !written; i++) {
+        assert_int_equal(loop_turn(box->loop, 10), ERR_OK);
+    }
+    assert_true(written);
+}
+
+static void a_code_of_another_environment_is_unknown_to_a_key_and_found_by_a_visit(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char environment[64];
+    char code[CODE_MAX];
+    memset(code, 'c', sizeof code - 1);
+    code[sizeof code - 1] = 0;
+    api_user_sign_up(box, &user); /* the same address here */
+    const struct api_answer *made =
+        api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"prod\"}");
+    assert_true(api_answer_member(made, "id", environment, sizeof environment));
+    sign_up_in(box, span_str(environment), code);
+
+    assert_refused(verify(box, code), 401, "auth/invalid-token");
+    assert_int_equal(visit(box, code)->status, 200);
+
+    assert_string_equal(api_answer_text(api_user_me(box, &user), "emailVerified"), "null");
+    assert_refused(visit(box, code), 401, "auth/invalid-token");
+}
+
 static void the_one_wrapped_body_is_wrapped_once(void **state)
 {
     struct api_box *box = *state;
@@ -364,6 +426,7 @@ int main(void)
         T(codes_that_nobody_asks_for_any_more_go),
         T(attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code),
         cmocka_unit_test(a_code_is_bound_to_purpose_environment_and_address),
+        T(a_code_of_another_environment_is_unknown_to_a_key_and_found_by_a_visit),
         T(the_one_wrapped_body_is_wrapped_once),
     };
 
