@@ -452,6 +452,21 @@ static void more_tables_than_expanded_keys_can_be_used(void **state)
 
 /* --- epochs that pile up --- */
 
+/* A row of each of 24 starts, every one with an epoch of its own. */
+static struct row_id fill_starts(struct store_box *box, struct table_id table)
+{
+    const struct row_id first = store_box_insert(box, table, "ann", "first", 0);
+
+    for (int64_t start = 1; start < 24; start++) {
+        char name[16];
+        snprintf(name, sizeof(name), "start %d", (int)start);
+        store_box_reopen(box);
+        (void)store_box_insert(box, table, "ann", name, start);
+    }
+    assert_int_equal(store_box_epochs(box, table), 24);
+    return first;
+}
+
 static void old_epochs_are_emptied_and_forgotten(void **state)
 {
     struct store_box *box = *state;
@@ -460,15 +475,8 @@ static void old_epochs_are_emptied_and_forgotten(void **state)
     bool more = true;
     char text[64];
     int64_t number = 0;
-    const struct row_id first = store_box_insert(box, table, "ann", "first", 0);
     (void)store_box_index(box, table, 1, false, true, false);
-    for (int64_t start = 1; start < 24; start++) {
-        char name[16];
-        snprintf(name, sizeof(name), "start %d", (int)start);
-        store_box_reopen(box); /* a new epoch at each start */
-        (void)store_box_insert(box, table, "ann", name, start);
-    }
-    assert_int_equal(store_box_epochs(box, table), 24);
+    const struct row_id first = fill_starts(box, table);
 
     for (size_t calls = 0; more && calls < 1000; calls++) {
         assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
@@ -485,6 +493,38 @@ static void old_epochs_are_emptied_and_forgotten(void **state)
     assert_int_equal(store_box_read(box, table, first, text, &number), ERR_OK);
     assert_int_equal(store_box_fsck(box, true), 0);
     store_box_reopen(box);
+    assert_int_equal(store_box_fsck(box, true), 0);
+}
+
+static void an_index_dropped_by_another_sealer_makes_a_pass_over_epochs_begin_again(void **state)
+{
+    struct store_box *box = *state;
+    const struct table_id table = store_box_table(box);
+    const struct index_id dropped = store_box_index(box, table, 1, false, true, false);
+    (void)store_box_index(box, table, 2, false, false, false);
+    (void)fill_starts(box, table);
+    struct store_sealer *other = NULL;
+    struct store_txn *txn = NULL;
+    bool more = true;
+    while (more && box->sealer->reseal.phase != 5) { /* rows, records and two of three indexes are done */
+        assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+        assert_int_equal(store_reseal(txn, table, 1, &more), ERR_OK);
+        assert_int_equal(store_txn_commit(txn), ERR_OK);
+    }
+    assert_true(more);
+
+    assert_int_equal(store_sealer_new(box->store, box->random, &other), ERR_OK);
+    assert_int_equal(store_txn_begin(other, &txn), ERR_OK);
+    assert_int_equal(store_index_drop(txn, table, dropped), ERR_OK);
+    assert_int_equal(store_txn_commit(txn), ERR_OK);
+    store_sealer_free(other);
+    for (size_t calls = 0; more && calls < 1000; calls++) {
+        assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
+        assert_int_equal(store_reseal(txn, table, 3, &more), ERR_OK);
+        assert_int_equal(store_txn_commit(txn), ERR_OK);
+    }
+
+    assert_false(more);
     assert_int_equal(store_box_fsck(box, true), 0);
 }
 
@@ -512,6 +552,7 @@ int main(void)
         BOX_TEST(a_drop_that_is_aborted_leaves_the_table),
         BOX_TEST(more_tables_than_expanded_keys_can_be_used),
         BOX_TEST(old_epochs_are_emptied_and_forgotten),
+        BOX_TEST(an_index_dropped_by_another_sealer_makes_a_pass_over_epochs_begin_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
