@@ -452,6 +452,41 @@ static void more_tables_than_expanded_keys_can_be_used(void **state)
 
 /* --- epochs that pile up --- */
 
+static void a_reader_that_finds_the_slab_full_does_with_the_keys_it_has(void **state)
+{
+    struct store_box *box = *state;
+    static void *taken[4096];
+    struct table_id tables[5];
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct row row;
+    size_t count = 0;
+    for (size_t at = 0; at < ARRAY_LENGTH(tables); at++) {
+        tables[at] = store_box_table(box);
+        (void)store_box_insert(box, tables[at], "ann", "x", (int64_t)at);
+    }
+    store_box_reopen(box);
+    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
+    assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = tables[0]}), ERR_OK);
+    struct store_budget budget = {.steps = 100};
+    assert_int_equal(store_scan_next(snap, &budget, &row), ERR_OK);
+    while (count < ARRAY_LENGTH(taken) && secret_slab_take(box->slab, &taken[count]) == ERR_OK) {
+        count++;
+    }
+    assert_int_equal(secret_slab_used(box->slab), secret_slab_capacity(box->slab));
+
+    for (size_t at = 0; at < ARRAY_LENGTH(tables); at++) {
+        assert_int_equal(store_scan_begin(snap, &(struct store_scan){.table = tables[at]}), ERR_OK);
+        assert_int_equal(store_scan_next(snap, &budget, &row), ERR_OK);
+        assert_int_equal(store_box_number(&row), at);
+    }
+
+    for (size_t at = 0; at < count; at++) {
+        secret_slab_give(box->slab, taken[at]);
+    }
+    store_snap_end(TAKE(snap));
+    fault_clear();
+}
+
 /* A row of each of 24 starts, every one with an epoch of its own. */
 static struct row_id fill_starts(struct store_box *box, struct table_id table)
 {
@@ -551,6 +586,7 @@ int main(void)
         BOX_TEST(a_table_made_after_an_unfinished_rotation_is_destroyed_with_its_own),
         BOX_TEST(a_drop_that_is_aborted_leaves_the_table),
         BOX_TEST(more_tables_than_expanded_keys_can_be_used),
+        BOX_TEST(a_reader_that_finds_the_slab_full_does_with_the_keys_it_has),
         BOX_TEST(old_epochs_are_emptied_and_forgotten),
         BOX_TEST(an_index_dropped_by_another_sealer_makes_a_pass_over_epochs_begin_again),
     };
