@@ -11,6 +11,7 @@
 #include "firmware/data/codes_int.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_mail.h"
+#include "tests/lib/api_write.h"
 
 #define ADA            "ada@example.com"
 #define TO_ADA         "{\"email\":\"" ADA "\"}"
@@ -329,14 +330,6 @@ static void a_code_is_bound_to_purpose_environment_and_address(void **state)
 
 /* --- another environment --- */
 
-static bool written;
-
-static void note_written(struct data_call *call)
-{
-    assert_int_equal(call->err, ERR_OK);
-    written = true;
-}
-
 /* Signs Ada up in an environment of which the test has no key. */
 static void sign_up_in(struct api_box *box, struct span environment, const char *code)
 {
@@ -346,26 +339,9 @@ static void sign_up_in(struct api_box *box, struct span environment, const char 
                              .email = span_lit(ADA),
                              .name = span_lit("Ada"),
                              .mail = {.category = MAIL_SIGNUP_CONFIRMATION, .code = span_str(code)}};
-    SCOPED_ARENA struct arena *arena = NULL;
-    SCOPED_BUF struct buf *out = NULL;
-    data_code_digest(&of, sign.mail.digest);
-    assert_int_equal(arena_new(0, 1u << 20, &arena), ERR_OK);
-    assert_int_equal(buf_new(1u << 20, &out), ERR_OK);
-    struct data_call call = {.data = box->data,
-                             .loop = box->loop,
-                             .arena = arena,
-                             .out = out,
-                             .operation = data_sign_up,
-                             .done = note_written,
-                             .place = environment,
-                             .sign = &sign};
 
-    written = false;
-    assert_int_equal(data_submit(&call), ERR_OK);
-    for (unsigned int i = 0; i < 1000 && !written; i++) {
-        assert_int_equal(loop_turn(box->loop, 10), ERR_OK);
-    }
-    assert_true(written);
+    data_code_digest(&of, sign.mail.digest);
+    api_write(box, &(struct data_call){.operation = data_sign_up, .place = environment, .sign = &sign});
 }
 
 static void a_code_of_another_environment_is_unknown_to_a_key_and_found_by_a_visit(void **state)

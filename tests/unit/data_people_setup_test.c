@@ -11,6 +11,7 @@
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_user.h"
+#include "tests/lib/api_write.h"
 #include "tests/lib/store_raw.h"
 
 static struct catalog_people people_of_first(const struct api_box *box)
@@ -19,6 +20,13 @@ static struct catalog_people people_of_first(const struct api_box *box)
     const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
 
     return ((const struct catalog_environment *)record)->people;
+}
+
+static struct span id_of_first(const struct api_box *box)
+{
+    size_t cursor = 0;
+
+    return catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
 }
 
 /* The box as somebody with its disk sees it; it must be closed. */
@@ -102,6 +110,44 @@ static void attack_19_a_policy_from_before_it_was_narrowed_put_back_is_found_at_
     assert_int_equal(api_box_send(box, "PATCH", box->secret, target, "{\"permissions\":{}}")->status, 200);
 
     assert_refuses(box, &old);
+}
+
+/* The document of the first environment as a version wrote it that knew of three tables. */
+static enum err forget_newer_tables(struct data_txn *txn, struct data_call *call)
+{
+    const struct catalog_people *have = &txn->environment->people;
+    const struct catalog_record *record = NULL;
+    struct json_out out;
+    (void)call;
+
+    environment_begin_again(txn, span_lit("stores"), &out);
+    json_out_name(&out, span_lit("stores"));
+    json_out_object(&out);
+    json_out_member_int(&out, span_lit("users"), (int64_t)have->users.value);
+    json_out_member_int(&out, span_lit("sessions"), (int64_t)have->sessions.value);
+    json_out_member_int(&out, span_lit("accounts"), (int64_t)have->accounts.value);
+    json_out_object_end(&out);
+    json_out_object_end(&out);
+    return record_replace(txn, &txn->environment->record, &out, &record);
+}
+
+static void an_environment_of_an_older_database_gets_what_it_lacks(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    const struct catalog_people before = people_of_first(box);
+    api_write(box, &(struct data_call){.operation = forget_newer_tables, .place = id_of_first(box)});
+    assert_int_equal(people_of_first(box).outbox.value, 0);
+
+    api_box_restart(box);
+
+    const struct catalog_people after = people_of_first(box);
+    assert_int_equal(after.users.value, before.users.value);
+    assert_true(after.codes.value != 0 && after.outbox.value != 0 && after.codes.value != after.outbox.value);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_int_equal(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT("bob@example.com", "abc123"))->status,
+                     201);
 }
 
 static void users_that_nobody_touched_pass_the_check_at_start(void **state)
@@ -194,6 +240,7 @@ int main(void)
         T(attack_19_a_policy_from_before_it_was_narrowed_put_back_is_found_at_start),
         T(an_environment_that_could_not_be_made_leaves_no_token_key),
         T(keys_of_environments_that_are_gone_make_room_at_start),
+        T(an_environment_of_an_older_database_gets_what_it_lacks),
         T(users_that_nobody_touched_pass_the_check_at_start),
         cmocka_unit_test(a_user_whose_id_is_of_another_length_is_damage),
     };
