@@ -268,6 +268,32 @@ static void of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays(void
     api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
 }
 
+static void a_reset_under_way_when_the_address_changes_is_refused(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    char change[CODE_MAX];
+    char body[256];
+    char confirm[256];
+    api_user_sign_up(box, &user);
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/email/verify/send",
+                                  "{\"email\":\"bob@example.com\"}")
+                         ->status,
+                     200);
+    api_mail_token(box, "bob@example.com", "email_verification", change);
+    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
+    (void)snprintf(confirm, sizeof confirm, "{\"email\":\"bob@example.com\",\"token\":\"%s\"}", change);
+    const struct api_ask ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
+
+    struct api_box_pending *pending = api_box_begin(box, &ask); /* two hashes are before it */
+    assert_int_equal(post(box, VERIFY_CONFIRM, confirm)->status, 200);
+
+    assert_refused(api_box_finish(box, pending), 404, "auth/verification-token-not-found");
+    api_user_take(post(box, SIGN_IN, ACCOUNT("bob@example.com", "abc123")), &user);
+}
+
 /* --- the table --- */
 
 static void codes_that_nobody_asks_for_any_more_go(void **state)
@@ -399,6 +425,7 @@ int main(void)
         T(attack_11_of_two_resets_at_once_with_one_code_one_succeeds),
         T(attack_11_of_two_link_openings_at_once_one_signs_in),
         T(of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays),
+        T(a_reset_under_way_when_the_address_changes_is_refused),
         T(codes_that_nobody_asks_for_any_more_go),
         T(attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code),
         cmocka_unit_test(a_code_is_bound_to_purpose_environment_and_address),
