@@ -52,7 +52,15 @@ bool cors_redirects(const struct catalog_project *project, struct span url)
 {
     const struct span origin = mail_url_origin(url);
 
-    return project != NULL && origin.len != 0 && is_listed(project, origin);
+    if (project == NULL || !mail_url_is_plain(url)) {
+        return false;
+    }
+    for (size_t i = 0; i < project->redirect_count; i++) {
+        if (span_equal(project->redirects[i], mail_url_place(url))) {
+            return true;
+        }
+    }
+    return origin.len != 0 && is_listed(project, origin);
 }
 
 bool cors_allows(const struct catalog *catalog, const struct catalog_project *project, struct span origin)

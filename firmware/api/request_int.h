@@ -163,8 +163,9 @@ enum err request_submit(struct api_request *request, const struct data_sign *sig
 /* Is the origin allowed, by the project, or, when that is not known, by any? */
 bool cors_allows(const struct catalog *catalog, const struct catalog_project *project, struct span origin);
 
-/* May a link in a mail, or the answer to one, lead there? The origin must be listed or be this machine: what an empty
- * list allows to browsers would here let anybody have the codes of others sent to a page of their own. Contract 5.6. */
+/* May a link in a mail, or the answer to one, lead there? The address must be one of `redirectUrls`, or its
+ * origin listed or this machine: what an empty list of origins allows to browsers would here let anybody have the codes of
+ * others sent to a page of their own. Contract 5.6. */
 bool cors_redirects(const struct catalog_project *project, struct span url);
 
 /* Appends headers to a list of API_HEADERS_MAX. */

@@ -50,7 +50,8 @@ struct catalog_record {
     struct span name;   /* unique within parent and kind, except for keys */
 };
 
-#define CATALOG_ORIGINS_MAX 3 /* contract 1.10 */
+#define CATALOG_ORIGINS_MAX   3  /* contract 1.10 */
+#define CATALOG_REDIRECTS_MAX 10 /* entries of redirectUrls */
 
 struct catalog_project {
     struct catalog_record record; /* name: slug */
@@ -62,6 +63,8 @@ struct catalog_project {
     uint32_t requests_per_minute;
     struct span origins[CATALOG_ORIGINS_MAX];
     size_t origin_count;
+    struct span redirects[CATALOG_REDIRECTS_MAX]; /* redirectUrls: contract 5.6 */
+    size_t redirect_count;
 };
 
 /* Where the users of an environment, and what belongs to them, are stored: people.h. people_tables() lists them. */

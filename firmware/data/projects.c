@@ -5,6 +5,7 @@
 #include "firmware/data/access.h"
 #include "firmware/data/data_int.h"
 #include "firmware/data/doc.h"
+#include "firmware/mail/link.h"
 #include "hal/base/fault.h"
 
 #define NAME_MAX_POINTS 100
@@ -110,7 +111,7 @@ enum err data_get_cors(const struct data_admin *admin, struct span id)
 
 /* --- settings: contract 9.2 --- */
 
-enum setting_type { SETTING_CHOICE, SETTING_BOOL, SETTING_NUMBER, SETTING_LATER };
+enum setting_type { SETTING_CHOICE, SETTING_BOOL, SETTING_NUMBER, SETTING_URLS, SETTING_LATER };
 
 struct setting {
     struct span name;
@@ -130,6 +131,7 @@ static const struct setting settings[] = {
     {LITERAL("allowLocalhostOrigins"), SETTING_BOOL, {{0}, {0}}, 0},
     {LITERAL("revealPublishableKeys"), SETTING_BOOL, {{0}, {0}}, 0},
     {LITERAL("requestsPerMinute"), SETTING_NUMBER, {{0}, {0}}, LIMITS_COUNT_MAX},
+    {LITERAL("redirectUrls"), SETTING_URLS, {{0}, {0}}, CATALOG_REDIRECTS_MAX},
     {LITERAL("passwordPolicy"), SETTING_LATER, {{0}, {0}}, 0},
     {LITERAL("refreshReuseGraceMs"), SETTING_LATER, {{0}, {0}}, 0},
     {LITERAL("invalidateAccessOnRefresh"), SETTING_LATER, {{0}, {0}}, 0},
@@ -142,6 +144,56 @@ static const struct setting settings[] = {
     {LITERAL("maxSessionsPerUser"), SETTING_LATER, {{0}, {0}}, 0},
 };
 
+/* --- addresses: contract 1.10, 5.6 --- */
+
+#define ORIGIN_MAX 253
+
+static bool is_host_byte(uint8_t byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '.' || byte == '-' || byte == ':' ||
+           byte == '[' || byte == ']';
+}
+
+/* scheme://host[:port], lower case as a browser sends it, nothing behind; http only for this machine. */
+static bool is_origin(struct span text)
+{
+    const struct span https = span_lit("https://");
+    const struct span http = span_lit("http://");
+    const bool plain = span_starts_with(text, http);
+
+    if (text.len > ORIGIN_MAX || (!plain && !span_starts_with(text, https))) {
+        return false;
+    }
+    const size_t from = plain ? http.len : https.len;
+    const struct span host = span_of(text.data + from, text.len - from);
+    for (size_t i = 0; i < host.len; i++) {
+        if (!is_host_byte(host.data[i])) {
+            return false;
+        }
+    }
+    const struct span name = span_of(host.data, span_find(host, ':'));
+    const bool local = span_equal(name, span_lit("localhost")) || span_equal(name, span_lit("127.0.0.1"));
+    return name.len > 0 && (!plain || local);
+}
+
+/* Addresses that links may lead to, without a query: of an app's own scheme, or of the web under the rule for origins. */
+static bool are_redirects(const struct json_value *list, size_t most)
+{
+    if (list->type != JSON_ARRAY || list->as.array.count > most) {
+        return false;
+    }
+    for (size_t i = 0; i < list->as.array.count; i++) {
+        const struct json_value *item = &list->as.array.items[i];
+        const struct span url = item->type == JSON_STRING ? item->as.text : SPAN_NONE;
+        const bool is_web = span_starts_with(url, span_lit("http:")) || span_starts_with(url, span_lit("https:"));
+        if (!mail_url_is_plain(url) || mail_url_place(url).len != url.len ||
+            (is_web && !is_origin(mail_url_origin(url)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool setting_fits(const struct setting *setting, const struct json_value *value)
 {
     switch (setting->type) {
@@ -152,6 +204,8 @@ static bool setting_fits(const struct setting *setting, const struct json_value 
         return value->type == JSON_BOOL;
     case SETTING_NUMBER:
         return value->type == JSON_INT && value->as.integer >= 1 && value->as.integer <= setting->most;
+    case SETTING_URLS:
+        return are_redirects(value, (size_t)setting->most);
     case SETTING_LATER:
         return false;
     }
@@ -286,36 +340,6 @@ enum err data_project_update(struct data_txn *txn, struct data_call *call)
 }
 
 /* --- origins: contract 1.10 --- */
-
-#define ORIGIN_MAX 253
-
-static bool is_host_byte(uint8_t byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '.' || byte == '-' || byte == ':' ||
-           byte == '[' || byte == ']';
-}
-
-/* scheme://host[:port], lower case as a browser sends it, nothing behind; http only for this machine. */
-static bool is_origin(struct span text)
-{
-    const struct span https = span_lit("https://");
-    const struct span http = span_lit("http://");
-    const bool plain = span_starts_with(text, http);
-
-    if (text.len > ORIGIN_MAX || (!plain && !span_starts_with(text, https))) {
-        return false;
-    }
-    const size_t from = plain ? http.len : https.len;
-    const struct span host = span_of(text.data + from, text.len - from);
-    for (size_t i = 0; i < host.len; i++) {
-        if (!is_host_byte(host.data[i])) {
-            return false;
-        }
-    }
-    const struct span name = span_of(host.data, span_find(host, ':'));
-    const bool local = span_equal(name, span_lit("localhost")) || span_equal(name, span_lit("127.0.0.1"));
-    return name.len > 0 && (!plain || local);
-}
 
 enum err data_project_set_cors(struct data_txn *txn, struct data_call *call)
 {

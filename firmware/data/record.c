@@ -81,11 +81,26 @@ static enum err read_organization(struct catalog_record *record)
     return ERR_OK;
 }
 
+/* A list of texts, missing or short enough. */
+static enum err read_texts(const struct json_value *list, struct span *out_texts, size_t most, size_t *out_count)
+{
+    if (list == NULL || list->type != JSON_ARRAY) {
+        return ERR_OK;
+    }
+    ENSURE(list->as.array.count <= most, ERR_DAMAGED, "more texts than there may be");
+    for (size_t i = 0; i < list->as.array.count; i++) {
+        ENSURE(list->as.array.items[i].type == JSON_STRING, ERR_DAMAGED, "a text expected");
+        out_texts[(*out_count)++] = list->as.array.items[i].as.text;
+    }
+    return ERR_OK;
+}
+
 static enum err read_project(struct catalog_record *record)
 {
     struct catalog_project *project = (struct catalog_project *)record;
     const struct json_value *settings = json_find(record->doc, span_lit("settings"));
     const struct json_value *origins = json_find(json_find(record->doc, span_lit("cors")), span_lit("origins"));
+    const struct json_value *redirects = json_find(settings, span_lit("redirectUrls"));
 
     record->parent = doc_text(record->doc, span_lit("organizationId"));
     record->name = doc_text(record->doc, span_lit("slug"));
@@ -98,14 +113,8 @@ static enum err read_project(struct catalog_record *record)
     const int64_t rate = doc_int(settings, span_lit("requestsPerMinute"), AUTH_REQUESTS_DEFAULT);
     ENSURE(rate >= 1 && rate <= (int64_t)LIMITS_COUNT_MAX, ERR_DAMAGED, "rate limit out of range");
     project->requests_per_minute = (uint32_t)rate;
-    if (origins != NULL && origins->type == JSON_ARRAY) {
-        ENSURE(origins->as.array.count <= CATALOG_ORIGINS_MAX, ERR_DAMAGED, "too many origins");
-        for (size_t i = 0; i < origins->as.array.count; i++) {
-            ENSURE(origins->as.array.items[i].type == JSON_STRING, ERR_DAMAGED, "an origin is a text");
-            project->origins[project->origin_count++] = origins->as.array.items[i].as.text;
-        }
-    }
-    return ERR_OK;
+    TRY(read_texts(origins, project->origins, CATALOG_ORIGINS_MAX, &project->origin_count));
+    return read_texts(redirects, project->redirects, CATALOG_REDIRECTS_MAX, &project->redirect_count);
 }
 
 /* A document of a version that had fewer of them, or none: data_open makes what is missing. */

@@ -15,6 +15,53 @@ static bool is_url_byte(uint8_t byte)
     return is_unreserved(byte) || (byte != 0 && strchr(":/?#[]@!$&()*+,;=%", byte) != NULL);
 }
 
+static bool is_scheme(struct span scheme)
+{
+    static const char *const refused[] = {"javascript", "vbscript", "data", "blob", "file", "about", "view-source"};
+
+    if (scheme.len == 0 || scheme.data[0] < 'a' || scheme.data[0] > 'z') {
+        return false;
+    }
+    for (size_t i = 0; i < scheme.len; i++) {
+        const uint8_t byte = scheme.data[i];
+        if (!((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '+' || byte == '-' ||
+              byte == '.')) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+        if (span_equal(scheme, span_str(refused[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mail_url_is_plain(struct span url)
+{
+    const size_t colon = span_find(url, ':');
+
+    if (url.len > MAIL_URL_MAX || colon + 1 >= url.len || !is_scheme(span_of(url.data, colon))) {
+        return false;
+    }
+    for (size_t i = 0; i < url.len; i++) {
+        if (!is_url_byte(url.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct span mail_url_place(struct span url)
+{
+    size_t end = 0;
+
+    while (end < url.len && url.data[end] != '?' && url.data[end] != '#') {
+        end++;
+    }
+    return span_of(url.data, end);
+}
+
 struct span mail_url_origin(struct span url)
 {
     const struct span https = span_lit("https://");
@@ -22,13 +69,8 @@ struct span mail_url_origin(struct span url)
     const size_t scheme = span_starts_with(url, https) ? https.len : (span_starts_with(url, http) ? http.len : 0);
     size_t end = scheme;
 
-    if (scheme == 0 || url.len > MAIL_URL_MAX) {
+    if (scheme == 0 || !mail_url_is_plain(url)) {
         return SPAN_NONE;
-    }
-    for (size_t i = 0; i < url.len; i++) {
-        if (!is_url_byte(url.data[i])) {
-            return SPAN_NONE;
-        }
     }
     while (end < url.len && url.data[end] != '/' && url.data[end] != '?' && url.data[end] != '#') {
         if (url.data[end] == '@') {

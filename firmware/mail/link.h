@@ -13,8 +13,15 @@
 
 #define MAIL_URL_MAX 1024 /* bytes of an address that a client gives */
 
-/* The origin (scheme://host[:port]) of an http or https address of printable ASCII without user information, at most
- * MAIL_URL_MAX bytes: what stands in it can end neither a header nor a tag. A view. Empty: it is no such address. */
+/* May a link lead there at all? scheme:rest, as RFC 3986 writes it and at most MAIL_URL_MAX bytes, so what stands in it can
+ * end neither a header nor a tag; and the scheme is none that a browser runs or reads files by. */
+bool mail_url_is_plain(struct span url);
+
+/* Without its query and fragment. A view. */
+struct span mail_url_place(struct span url);
+
+/* The origin (scheme://host[:port]) of a plain http or https address without user information. A view. Empty: it is no
+ * such address. */
 struct span mail_url_origin(struct span url);
 
 /* One parameter of the query; an empty value leaves it out. */

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The templates of mails. Contract 6."""
+"""The templates of mails, and where their links may lead. Contract 5.6, 6."""
 
 import pytest
 
-from app import BAD_PARAMETERS, FORBIDDEN, error
+from app import BAD_PARAMETERS, FORBIDDEN, Unexpected, error
 from mails import mail_to, new_email
 
 PATH = "/v1/admin/email-templates"
@@ -91,3 +91,32 @@ def test_templates_are_for_an_unrestricted_secret_key_alone(app):
         wrong = rest.replace("invitation", "newsletter")
         assert error(app.sk.request(method, PATH + wrong, {"subject": "s", "body": "b"})) == NO_TEMPLATE
     assert error(app.sk.put(f"{PATH}/invitation", {"subject": "s", "body": "b", "environment": "elsewhere"})) == FORBIDDEN
+
+
+def link_for(app, url):
+    email = new_email(app)
+    answer = app.pk.post("/v1/auth/email/signup", {"method": "magiclink", "email": email, "callbackUrl": url})
+    if answer.status != 201:
+        raise Unexpected(answer)
+    return mail_to(app, email, "magic_link")["link"].split("token=")[0]
+
+
+def test_links_lead_to_origins_and_addresses_that_the_project_lists(app):
+    assert link_for(app, "https://shop.example/in") == f"{app.box.url}/magic-link?"
+    app.settings(redirectUrls=["myapp://signed-in", "https://other.example/exactly"])
+    assert app.sk.put(f"{app.project}/cors", {"origins": ["https://shop.example"]}).status == 200
+
+    assert link_for(app, "https://shop.example/in?a=1") == "https://shop.example/in?a=1&"
+    assert link_for(app, "myapp://signed-in") == "myapp://signed-in?"
+    assert link_for(app, "https://other.example/exactly?b=2#c").startswith("https://other.example/exactly?b=2&")
+    for url in ("https://other.example/else", "https://other.example/exactly/more", "myapp://signed-in/x", "yourapp://signed-in",
+                "https://shop.example.evil.example/", "https://shop.example:444/", "http://shop.example/", None):
+        assert link_for(app, url) == "https://shop.example/magic-link?"
+    app.settings(allowLocalhostOrigins=False)
+    assert link_for(app, "http://localhost:3000/") == "https://shop.example/magic-link?"
+
+
+@pytest.mark.parametrize("urls", ["myapp://a", [1], ["javascript:alert(1)"], ["http://shop.example/in"], ["https://*"], ["https://a.example/?x"],
+                                  ["https://user@a.example/"], ["myapp://a#b"], ["a b:c"], [""], ["myapp://a"] * 11])
+def test_addresses_that_no_link_may_lead_to_are_not_listed(app, urls):
+    assert error(app.sk.patch(app.project, {"settings": {"redirectUrls": urls}})) == BAD_PARAMETERS

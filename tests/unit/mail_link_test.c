@@ -97,6 +97,28 @@ static void what_is_no_plain_web_address_has_no_origin(void **state)
     assert_int_not_equal(mail_url_origin(span_of(longest, MAIL_URL_MAX)).len, 0);
 }
 
+static void a_scheme_of_an_app_is_plain_and_one_that_a_browser_runs_is_not(void **state)
+{
+    static const char *const good[] = {"myapp://verified", "com.example.app:/cb?x=1", "https://a.example/#/in"};
+    static const char *const bad[] = {"javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd",
+                                      "MyApp://x",           "my app://x",       "1app://x",   "myapp",
+                                      "myapp:",              ":x",               "",           "myapp://\"><script>"};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        assert_true(mail_url_is_plain(span_str(good[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        assert_false(mail_url_is_plain(span_str(bad[i])));
+    }
+}
+
+static void the_place_of_an_address_ends_before_query_and_fragment(void **state)
+{
+    assert_true(span_equal(mail_url_place(span_lit("myapp://in?a#b")), span_lit("myapp://in")));
+    assert_true(span_equal(mail_url_place(span_lit("myapp://in#b?a")), span_lit("myapp://in")));
+    assert_true(span_equal(mail_url_place(span_lit("myapp://in")), span_lit("myapp://in")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +126,8 @@ int main(void)
         cmocka_unit_test(values_are_encoded_and_empty_ones_left_out),
         cmocka_unit_test(a_full_buffer_is_told),
         cmocka_unit_test(the_origin_of_an_address_ends_before_path_query_and_fragment),
+        cmocka_unit_test(a_scheme_of_an_app_is_plain_and_one_that_a_browser_runs_is_not),
+        cmocka_unit_test(the_place_of_an_address_ends_before_query_and_fragment),
         cmocka_unit_test(what_is_no_plain_web_address_has_no_origin),
     };
 
