@@ -45,8 +45,12 @@ struct socket_listen {
  * ERR_LIMIT, ERR_IO. */
 enum err socket_listen(const struct socket_listen *listen, int *out_fd, struct socket_address *out_bound) MUST_USE;
 
-/* The next connection, with TCP_NODELAY on. ERR_AGAIN (none waits), ERR_LIMIT (no descriptor left: stop accepting for
- * a while), ERR_IO. */
+/* Ends the listening at once, in every process that has this socket: who connects from now on is refused, and who waits
+ * in the queue is reset. The descriptor stays to be closed; a negative one is fine. */
+void socket_refuse(int listener);
+
+/* The next connection, with TCP_NODELAY on. ERR_AGAIN (none waits), ERR_CLOSED (nothing listens there any more),
+ * ERR_LIMIT (no descriptor left: stop accepting for a while), ERR_IO. */
 enum err socket_accept(int listener, int *out_fd, struct socket_address *out_peer) MUST_USE;
 
 /* Reads what is there, 1 to max bytes. ERR_AGAIN, ERR_CLOSED (end, reset). */

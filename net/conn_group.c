@@ -187,6 +187,13 @@ static void accept_one(struct conn_group *group, struct stack_socket *socket, co
     }
 }
 
+static void stop_listening(struct conn_group *group)
+{
+    loop_timer_clear(group->options.loop, &group->accept_pause);
+    group->options.stack->ops->close(group->listening);
+    group->listening = NULL;
+}
+
 static void on_accept(struct stack_listener *listener, unsigned int ready)
 {
     struct conn_group *const group =
@@ -210,6 +217,8 @@ static void on_accept(struct stack_listener *listener, unsigned int ready)
         if (ops->watch(group->listening, &group->listener, 0) == ERR_OK) {
             loop_timer_set(loop, &group->accept_pause, mono_add_ms(loop_now(loop), ACCEPT_PAUSE_MS));
         }
+    } else if (err == ERR_CLOSED) {
+        stop_listening(group); /* the drain, which ends the rest, is on its way */
     }
 }
 
@@ -282,9 +291,7 @@ enum err conn_group_listen(struct conn_group *group, struct stack_socket *take_l
 
 void conn_group_deafen(struct conn_group *group)
 {
-    loop_timer_clear(group->options.loop, &group->accept_pause);
-    group->options.stack->ops->close(group->listening);
-    group->listening = NULL;
+    stop_listening(group);
     for (struct conn *conn = group->conns; conn != NULL; conn = conn->next) {
         if (conn->state == CONN_HANDSHAKE) {
             conn_drop(conn);

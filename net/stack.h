@@ -29,7 +29,8 @@ struct stack_listener {
 };
 
 struct stack_ops {
-    /* The next waiting connection. The caller closes it. ERR_AGAIN: none; ERR_LIMIT: no descriptor or memory left. */
+    /* The next waiting connection. The caller closes it. ERR_AGAIN: none; ERR_CLOSED: from listens no
+     * more; ERR_LIMIT: no descriptor or memory left. */
     enum err (*accept)(struct stack *stack, struct stack_socket *from, struct socket_address *out_peer,
                        struct stack_socket **out_socket);
 

@@ -9,9 +9,10 @@
  *   keeper     dies: started again if the board permits it, and unseals again; its worker serves open connections until
  *              then and is replaced, because its channels lead nowhere
  *   either     is not ready in time, or stays silent: killed, and treated as one that crashed (health.h)
- *   SIGTERM    worker (drains), keeper (shuts the TPM down), supervisor
+ *   SIGTERM    listening ends; worker (drains), keeper (shuts the TPM down), supervisor
  *
- * The listening sockets are the supervisor's: while a worker is replaced, connections wait in their queues. */
+ * The listening sockets are the supervisor's: while a worker is replaced, connections wait in their queues. When the box
+ * is to end they are refused at once. */
 #include "firmware/supervisor/supervisor.h"
 
 #include <errno.h>
@@ -57,8 +58,18 @@ static enum hal_light light_of(enum board_state state)
     return HAL_LIGHT_FAILED;
 }
 
+/* New clients are refused from here on, whatever the worker is doing; those that are connected are its business. */
+static void stop_listening(struct supervisor *supervisor)
+{
+    for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
+        socket_refuse(supervisor->https[i]);
+    }
+    socket_refuse(supervisor->http);
+}
+
 static void begin_end(struct supervisor *supervisor, int exit_status)
 {
+    stop_listening(supervisor);
     supervisor->ending = true;
     supervisor->exit_status = exit_status;
 }

@@ -184,7 +184,15 @@ static enum err from_accept(int error)
             return ERR_AGAIN;
         }
     }
+    if (error == EINVAL) {
+        return ERR_CLOSED; /* not listening: socket_refuse */
+    }
     return error == ENOMEM || error == ENOBUFS ? ERR_LIMIT : sys_err(error);
+}
+
+void socket_refuse(int listener)
+{
+    (void)shutdown(listener, SHUT_RD); /* fails only when it listens no more */
 }
 
 enum err socket_accept(int listener, int *out_fd, struct socket_address *out_peer)

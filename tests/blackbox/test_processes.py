@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -69,7 +70,7 @@ def test_sigterm_ends_worker_keeper_tpm_and_supervisor_in_order(make_box):
     assert all(is_gone(pid) for pid in pids)
 
 
-def test_a_write_that_is_under_way_at_sigterm_is_answered_and_kept_and_an_idle_connection_is_closed(make_box):
+def test_a_write_that_is_under_way_at_sigterm_is_answered_and_others_are_closed_or_refused(make_box):
     box = make_box()
     box.make_table("notes", {"text": {"type": "string"}})
     healthz = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -81,6 +82,9 @@ def test_a_write_that_is_under_way_at_sigterm_is_answered_and_kept_and_an_idle_c
 
         box.process.send_signal(signal.SIGTERM)
         assert idle.ended()
+        for port in (box.port, box.http_port):  # others need not wait for the end of that one
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=30)
         busy.send(write[-1000:])
         status, headers, body = busy.answer()
 

@@ -110,7 +110,7 @@ static const struct http_handler handler = {.on_request = on_request, .on_refuse
 
 /* --- servers and clients --- */
 
-static struct stack_socket *listen_on(struct http_fixture *f, uint16_t *out_port)
+static struct stack_socket *listen_on(struct http_fixture *f, uint16_t *out_port, int *out_descriptor)
 {
     struct socket_listen listen = {.backlog = 512};
     struct socket_address bound = {0};
@@ -123,6 +123,7 @@ static struct stack_socket *listen_on(struct http_fixture *f, uint16_t *out_port
     assert_int_equal(setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &(int){KERNEL_BYTES}, sizeof(int)), 0);
     assert_int_equal(stack_kernel_adopt(f->stack, descriptor, &socket), ERR_OK);
     *out_port = bound.port;
+    *out_descriptor = descriptor;
     return socket;
 }
 
@@ -131,6 +132,7 @@ int http_fixture_open(void **state)
     static const uint8_t seed[LIMITS_SEED_BYTES] = {9};
     static struct http_fixture fixture;
     struct http_fixture *const f = &fixture;
+    int redirect_listener = -1;
 
     memset(f, 0, sizeof(*f));
     f->clock.ops = &clock_ops;
@@ -155,9 +157,9 @@ int http_fixture_open(void **state)
         .arena_max = 1 << 20,
     };
     assert_int_equal(http_server_new(&options, &f->server), ERR_OK);
-    assert_int_equal(http_server_listen(f->server, listen_on(f, &f->port)), ERR_OK);
+    assert_int_equal(http_server_listen(f->server, listen_on(f, &f->port, &f->listener)), ERR_OK);
     assert_int_equal(http_redirect_new(&options, 8443, &f->redirect), ERR_OK);
-    assert_int_equal(http_server_listen(f->redirect, listen_on(f, &f->redirect_port)), ERR_OK);
+    assert_int_equal(http_server_listen(f->redirect, listen_on(f, &f->redirect_port, &redirect_listener)), ERR_OK);
     *state = f;
     return 0;
 }

@@ -42,6 +42,7 @@ struct http_fixture {
     struct http_server *redirect;
     uint16_t port;
     uint16_t redirect_port;
+    int listener; /* the descriptor of server's; borrowed */
     struct http_client clients[HTTP_FIXTURE_CLIENTS_MAX];
     size_t client_count;
 

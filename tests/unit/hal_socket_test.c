@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -104,6 +105,30 @@ static void port_zero_gives_a_free_port_and_bytes_cross(void **state)
     assert_int_equal(len, 7);
     assert_int_equal(recv(client, bytes, 7, MSG_WAITALL), 7);
     assert_memory_equal(bytes, "one two", 7);
+}
+
+/* As the supervisor does to the sockets that its worker accepts from. */
+static void a_listener_that_refuses_does_so_for_every_holder_of_it(void **state)
+{
+    SCOPED_FD int listener = -1;
+    SCOPED_FD int server = -1;
+    SCOPED_FD int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct socket_address bound;
+    struct socket_address peer;
+    assert_int_equal(socket_listen(&loopback, &listener, &bound), ERR_OK);
+    SCOPED_FD int of_another = dup(listener);
+    SCOPED_FD int waiting = client_of(&bound);
+    const union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } to = {.in = {.sin_family = AF_INET, .sin_port = htons(bound.port), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+
+    socket_refuse(listener);
+
+    assert_int_equal(connect(late, &to.any, sizeof(to.in)), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    assert_int_not_equal(ready_of(waiting, POLLER_READ) & POLLER_CLOSED, 0);
+    assert_int_equal(socket_accept(of_another, &server, &peer), ERR_CLOSED);
 }
 
 static void an_end_and_a_reset_are_told_as_closed(void **state)
@@ -264,6 +289,7 @@ int main(void)
         cmocka_unit_test(addresses_are_read_and_written),
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(port_zero_gives_a_free_port_and_bytes_cross),
+        cmocka_unit_test(a_listener_that_refuses_does_so_for_every_holder_of_it),
         cmocka_unit_test(an_end_and_a_reset_are_told_as_closed),
         cmocka_unit_test(a_full_socket_says_so_and_never_raises_a_signal),
         cmocka_unit_test(listeners_share_a_port_only_when_all_ask_for_it),
