@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* net/conn.h below what HTTP shows of it: where connections come from, and what is left of one. */
+/* link: --wrap=tls_write */
 #include "net/conn.h"
 
 #include <errno.h>
@@ -13,6 +14,27 @@
 #include "crypto/crypto.h"
 #include "hal/socket.h"
 #include "tests/lib/http_fixture.h"
+
+enum err __real_tls_write(struct tls *tls, struct tls_io *io, struct span plain);
+enum err __wrap_tls_write(struct tls *tls, struct tls_io *io, struct span plain);
+
+static struct refusal {
+    bool armed;
+    struct span plain; /* what was to be encrypted */
+    uint8_t copy[512];
+} refusal;
+
+/* Refuses to encrypt once armed, and notes what. */
+enum err __wrap_tls_write(struct tls *tls, struct tls_io *io, struct span plain)
+{
+    if (!refusal.armed) {
+        return __real_tls_write(tls, io, plain);
+    }
+    refusal.plain = plain;
+    assert_in_range(plain.len, 1, sizeof refusal.copy - 1);
+    memcpy(refusal.copy, plain.data, plain.len);
+    return ERR_NO_MEMORY;
+}
 
 /* The supervisor ends the listening before the worker hears that it is to drain: a socket that is ready for ever and gives
  * no connection must not keep the reactor busy until then. */
@@ -30,12 +52,32 @@ static void conn_a_listener_that_refuses_is_closed_and_open_connections_go_on(vo
     http_await(f, client, "fine", 1);
 }
 
+static void conn_keeps_nothing_of_an_answer_that_could_not_be_encrypted(void **state)
+{
+    static const uint8_t nothing[sizeof refusal.copy];
+    struct http_fixture *const f = *state;
+    struct http_client *const client = http_client_open(f);
+    http_client_send(client, span_lit("GET /later HTTP/1.1\r\nHost: h\r\n\r\n"));
+    http_turns(f, 50);
+    assert_int_equal(f->parked_count, 1);
+
+    refusal.armed = true;
+    http_fixture_respond(f->parked[0], 200, span_lit("token"));
+    f->parked[0] = NULL;
+    http_await_end(f, client);
+    refusal.armed = false;
+
+    assert_non_null(strstr((const char *)refusal.copy, "token")); /* the NUL follows: it is not full */
+    assert_memory_equal(refusal.plain.data, nothing, refusal.plain.len);
+}
+
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, http_fixture_open, http_fixture_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(conn_a_listener_that_refuses_is_closed_and_open_connections_go_on),
+        FIXTURE_TEST(conn_keeps_nothing_of_an_answer_that_could_not_be_encrypted),
     };
 
     if (crypto_start() != ERR_OK) {
