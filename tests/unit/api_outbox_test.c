@@ -9,8 +9,10 @@
 #include <cmocka.h>
 
 #include "firmware/data/outbox_int.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_mail.h"
+#include "tests/lib/api_write.h"
 
 #define DAY_MS (24u * 3600u * 1000u)
 
@@ -71,6 +73,41 @@ static void a_new_mail_deletes_those_that_are_over(void **state)
     assert_int_equal(api_mail_count(box, "eve@example.com", NULL), 1);
 }
 
+/* As many mails as there may be, in one transaction. */
+static enum err fill(struct data_txn *txn, struct data_call *call)
+{
+    const struct outbox_order order = {.category = MAIL_INVITATION, .to = span_lit("bob@example.com")};
+    struct row_id row;
+    uint64_t count = 0;
+    (void)call;
+
+    TRY(store_count(store_txn_snap(txn->store), txn->environment->people.outbox, &count));
+    for (; count < CONFIG_DATA_OUTBOX_MAX; count++) {
+        TRY(outbox_put(txn, &order, &row));
+    }
+    return ERR_OK;
+}
+
+static void attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room(void **state)
+{
+    struct api_box *box = *state;
+    size_t cursor = 0;
+    sign_up(box, "ada@example.com");
+    const struct span place = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
+    api_write(box, &(struct data_call){.operation = fill, .place = place});
+    assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
+    assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);
+
+    sign_up(box, "eve@example.com");
+
+    assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
+    assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 0);
+    assert_int_equal(api_mail_count(box, "eve@example.com", NULL), 1);
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/outbox?category=invitation"),
+                                        "pagination.total"),
+                        "9999");
+}
+
 static void mails_outlive_a_restart(void **state)
 {
     struct api_box *box = *state;
@@ -92,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_mail_is_shown_for_seven_days),
         T(a_new_mail_deletes_those_that_are_over),
+        T(attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room),
         T(mails_outlive_a_restart),
     };
 
