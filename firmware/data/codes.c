@@ -168,11 +168,20 @@ static enum err delete_found(struct data_txn *txn, const struct found *found)
     return ERR_OK;
 }
 
+enum err codes_make_room(struct data_txn *txn)
+{
+    const struct store_scan oldest = {.table = people_where(txn)->codes};
+    const enum data_code_purpose none = DATA_CODE_PURPOSE_END;
+    struct found found;
+
+    TRY(store_scan_begin(people_snap(txn), &oldest));
+    TRY(collect(txn, none, &found));
+    return delete_found(txn, &found);
+}
+
 enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row)
 {
     const struct row_value owner = {.type = ROW_STRING, .bytes = code->owner};
-    const struct store_scan oldest = {.table = people_where(txn)->codes};
-    const enum data_code_purpose none = DATA_CODE_PURPOSE_END;
     const struct row_id row = store_txn_row_id(txn->store, txn->now);
     struct span encoded = SPAN_NONE;
     struct found found;
@@ -180,9 +189,7 @@ enum err code_insert(struct data_txn *txn, const struct code *code, struct row_i
     TRY(people_scan(people_snap(txn), people_where(txn)->codes, 0, &owner));
     TRY(collect(txn, code->purpose, &found));
     TRY(delete_found(txn, &found));
-    TRY(store_scan_begin(people_snap(txn), &oldest));
-    TRY(collect(txn, none, &found));
-    TRY(delete_found(txn, &found));
+    TRY(codes_make_room(txn));
     TRY(encode(txn, code, &encoded));
     TRY(store_insert(txn->store, people_where(txn)->codes, row, encoded, NULL));
     *out_row = row;

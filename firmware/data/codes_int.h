@@ -38,8 +38,10 @@ void code_owner_of_email(struct span email, char out_owner[CODE_OWNER_BYTES]);
 enum err code_find(struct store_snap *snap, const struct catalog_people *where, const uint8_t digest[SHA256_BYTES],
                    struct code *out_code) MUST_USE;
 
-/* Stores a code, whose row is not read; ends the owner's older ones of its purpose, and forgets some that nobody can use
- * any more. */
+/* Some of the codes that were over a day ago go. */
+enum err codes_make_room(struct data_txn *txn) MUST_USE;
+
+/* Stores a code, whose row is not read; ends the owner's older ones of its purpose, and makes room. */
 enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row) MUST_USE;
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "firmware/data/codes_int.h"
+#include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -203,35 +205,72 @@ static bool use_is_stale(const struct catalog_key *key, struct wall_time *out_us
 static enum err flush_uses(struct data *data, struct store_txn *store)
 {
     struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
-    const struct mono_time now = hal_clock_mono(data->clock);
-    SCOPED_CATALOG struct catalog *walked = NULL;
+    SCOPED_CATALOG struct catalog *walked = catalog_ref(data_txn_catalog(&txn));
     size_t cursor = 0;
 
-    if (now.ns < data->next_use_flush.ns) {
-        return ERR_OK;
-    }
-    walked = catalog_ref(data_txn_catalog(&txn));
     for (;;) {
         const struct catalog_record *record = catalog_next(walked, CATALOG_KEY, &cursor);
         struct wall_time used = {0};
         if (record == NULL) {
-            break;
+            return ERR_OK;
         }
         const struct catalog_key *key = (const struct catalog_key *)record;
         if (use_is_stale(key, &used)) {
             TRY(flush_use(&txn, key, used));
         }
     }
-    data->next_use_flush = mono_add_ms(now, USE_FLUSH_MS);
+}
+
+/* One mail that cannot be read must not keep everybody's writes from being committed. */
+static enum err unless_untouched(struct data_txn *txn, enum err (*make_room)(struct data_txn *txn))
+{
+    const uint64_t changes = store_txn_changes(txn->store);
+    const enum err err = make_room(txn);
+
+    if (err != ERR_OK && store_txn_changes(txn->store) == changes) {
+        log_fault(LOG_WARN, "mails_not_swept");
+        fault_clear();
+        return ERR_OK;
+    }
+    return err;
+}
+
+/* Mails and codes that are over, some of each environment. */
+static enum err sweep_mails(struct data *data, struct store_txn *store)
+{
+    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
+    SCOPED_CATALOG struct catalog *walked = catalog_ref(data_txn_catalog(&txn));
+    size_t cursor = 0;
+
+    for (;;) {
+        txn.environment = (const struct catalog_environment *)catalog_next(walked, CATALOG_ENVIRONMENT, &cursor);
+        if (txn.environment == NULL) {
+            return ERR_OK;
+        }
+        TRY(unless_untouched(&txn, outbox_make_room));
+        TRY(unless_untouched(&txn, codes_make_room));
+    }
+}
+
+static enum err each_minute(struct data *data, struct store_txn *store)
+{
+    const struct mono_time now = hal_clock_mono(data->clock);
+
+    if (now.ns < data->next_minute.ns) {
+        return ERR_OK;
+    }
+    TRY(flush_uses(data, store));
+    TRY(sweep_mails(data, store));
+    data->next_minute = mono_add_ms(now, USE_FLUSH_MS);
     return ERR_OK;
 }
 
-/* Last uses ride along in a group that is written anyway, and at most once a minute. */
+/* Last uses, and what is over, ride along in a group that is written anyway, and at most once a minute. */
 static enum err before_commit(void *context, struct store_txn *store)
 {
     struct data *data = context;
     struct catalog *base = data_begin_edit(data);
-    const enum err err = flush_uses(data, store);
+    const enum err err = each_minute(data, store);
 
     data_end_edit(data, base, err);
     return err;
@@ -472,9 +511,11 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     TRY(people_prepare(data, config->random));
     atomic_store(&data->generation, 1);
     TRY(snapshot_cell_new(config->readers, catalog_snapshot(catalog_ref(data->current)), &data->cell));
-    const struct writer_hooks hooks = {
-        .context = data, .before_commit = before_commit, .after_commit = after_commit, .after_abort = after_abort,
-        .closed = closed};
+    const struct writer_hooks hooks = {.context = data,
+                                       .before_commit = before_commit,
+                                       .after_commit = after_commit,
+                                       .after_abort = after_abort,
+                                       .closed = closed};
     TRY(writer_start(data->store, config->random, &hooks, &data->writer));
     *out_data = TAKE(data);
     return ERR_OK;

@@ -45,7 +45,7 @@ struct data {
     atomic_ullong generation; /* of users and sessions, for all threads; see struct auth_people */
     void (*on_closed)(void *context);
     void *on_closed_context;
-    struct mono_time next_use_flush;
+    struct mono_time next_minute;
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;
     struct regex_work *policy_work; /* of row filters, refilled for each row */

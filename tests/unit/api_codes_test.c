@@ -268,6 +268,49 @@ static void of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays(void
     api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
 }
 
+static void another_address_is_confirmed_anew(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    char body[256];
+    char first[64];
+    api_user_sign_up(box, &user);
+    api_mail_token(box, ADA, "signup_confirmation", code);
+    assert_int_equal(verify(box, code)->status, 200);
+    assert_true(api_answer_member(api_user_me(box, &user), "emailVerified", first, sizeof first));
+    pass_time(box, 60);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/email/verify/send",
+                                  "{\"email\":\"bob@example.com\"}")
+                         ->status,
+                     200);
+    api_mail_token(box, "bob@example.com", "email_verification", code);
+    (void)snprintf(body, sizeof body, "{\"email\":\"bob@example.com\",\"token\":\"%s\"}", code);
+
+    assert_int_equal(post(box, VERIFY_CONFIRM, body)->status, 200);
+
+    assert_true(strcmp(api_answer_text(api_user_me(box, &user), "emailVerified"), first) > 0);
+}
+
+static void a_link_too_ends_the_oldest_session_beyond_twenty(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user first;
+    struct api_user next;
+    char code[CODE_MAX];
+    api_user_sign_up(box, &first);
+    for (unsigned int i = 0; i < 19; i++) {
+        api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &next);
+    }
+    assert_int_equal(api_user_me(box, &first)->status, 200);
+    ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
+
+    api_user_take(callback(box, code), &next);
+
+    assert_refused(api_user_me(box, &first), 401, "auth/session-expired");
+    assert_int_equal(api_user_me(box, &next)->status, 200);
+}
+
 static void a_reset_under_way_when_the_address_changes_is_refused(void **state)
 {
     struct api_box *box = *state;
@@ -425,6 +468,8 @@ int main(void)
         T(attack_11_of_two_resets_at_once_with_one_code_one_succeeds),
         T(attack_11_of_two_link_openings_at_once_one_signs_in),
         T(of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays),
+        T(another_address_is_confirmed_anew),
+        T(a_link_too_ends_the_oldest_session_beyond_twenty),
         T(a_reset_under_way_when_the_address_changes_is_refused),
         T(codes_that_nobody_asks_for_any_more_go),
         T(attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code),

@@ -73,6 +73,18 @@ static void a_new_mail_deletes_those_that_are_over(void **state)
     assert_int_equal(api_mail_count(box, "eve@example.com", NULL), 1);
 }
 
+static void whatever_is_written_deletes_mails_that_are_over(void **state)
+{
+    struct api_box *box = *state;
+    char table[64];
+    sign_up(box, "ada@example.com");
+    sim_clock_advance_ms(&box->clock, 7 * DAY_MS + 1);
+
+    api_box_table(box, BOARD, table);
+
+    assert_int_equal(stored_mails(box), 0);
+}
+
 /* As many mails as there may be, in one transaction. */
 static enum err fill(struct data_txn *txn, struct data_call *call)
 {
@@ -129,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_mail_is_shown_for_seven_days),
         T(a_new_mail_deletes_those_that_are_over),
+        T(whatever_is_written_deletes_mails_that_are_over),
         T(attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room),
         T(mails_outlive_a_restart),
     };
