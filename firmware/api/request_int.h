@@ -202,6 +202,8 @@ void handle_sessions(struct api_request *request);
 void handle_users(struct api_request *request);
 void handle_user(struct api_request *request);
 void handle_user_create(struct api_request *request);
+void handle_user_part(struct api_request *request);
+void handle_user_part_change(struct api_request *request);
 
 void handle_operator(struct api_request *request);
 void handle_manage(struct api_request *request);

@@ -44,6 +44,30 @@ static enum err user(struct api_request *request)
     return data_get_user(&people, request->params[0]);
 }
 
+/* The last segment of the path. */
+static struct span part_of(const struct api_request *request)
+{
+    return request->exchange->segments[request->exchange->segment_count - 1];
+}
+
+static enum err user_part(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_people_request people = people_request_of(request);
+    return data_get_user_part(&people, request->params[0], part_of(request));
+}
+
+void handle_user_part(struct api_request *request)
+{
+    request_finish(request, user_part(request));
+}
+
+void handle_user_part_change(struct api_request *request)
+{
+    request->params[1] = part_of(request);
+    request_begun(request, request_submit(request, NULL));
+}
+
 void handle_me(struct api_request *request)
 {
     request_finish(request, me(request));

@@ -13,8 +13,8 @@
 static enum rls_op people_op(const struct http_exchange *exchange)
 {
     switch (exchange->method) {
-    case HTTP_POST:
-        return RLS_CREATE;
+    case HTTP_POST: /* of a user; or of something of theirs, such as the place for a picture */
+        return exchange->segment_count == PEOPLE_LIST_SEGMENTS ? RLS_CREATE : RLS_UPDATE;
     case HTTP_PATCH:
         return RLS_UPDATE;
     case HTTP_DELETE:

@@ -79,33 +79,50 @@ static enum err take_roles(const struct row_value *value, struct person *person)
     return ERR_OK;
 }
 
+static const size_t person_texts[USER_COLUMN_END] = {
+    [USER_EMAIL] = offsetof(struct person, email),       [USER_NAME] = offsetof(struct person, name),
+    [USER_ROLE] = offsetof(struct person, role),         [USER_IMAGE] = offsetof(struct person, image),
+    [USER_NICKNAME] = offsetof(struct person, nickname), [USER_ONBOARDING] = offsetof(struct person, onboarding),
+    [USER_MOBILE] = offsetof(struct person, mobile),     [USER_GENDER] = offsetof(struct person, gender),
+    [USER_BIO] = offsetof(struct person, bio),           [USER_GITHUB] = offsetof(struct person, github),
+    [USER_TWITTER] = offsetof(struct person, twitter),   [USER_LINKEDIN] = offsetof(struct person, linkedin),
+    [USER_LOCALE] = offsetof(struct person, locale),     [USER_TIMEZONE] = offsetof(struct person, timezone),
+    [USER_THEME] = offsetof(struct person, theme),       [USER_SLUG] = offsetof(struct person, slug),
+};
+
+struct span *person_text(struct person *person, unsigned int column)
+{
+    if (column >= ARRAY_LENGTH(person_texts) || person_texts[column] == 0) {
+        return NULL;
+    }
+    return (struct span *)(void *)((char *)person + person_texts[column]);
+}
+
 static enum err take_user_column(const struct row_member *member, struct person *person)
 {
-    switch ((enum user_column)member->column) {
-    case USER_EMAIL:
-        return take_text(&member->value, &person->email);
-    case USER_NAME:
-        return take_text(&member->value, &person->name);
-    case USER_ROLE:
-        return take_text(&member->value, &person->role);
-    case USER_ROLES:
-        return take_roles(&member->value, person);
-    case USER_IMAGE:
-        return take_text(&member->value, &person->image);
-    case USER_VERIFIED_AT:
-        return take_date(&member->value, &person->verified, &person->verified_at);
-    case USER_NICKNAME:
-        return take_text(&member->value, &person->nickname);
-    case USER_ONBOARDING:
-        return take_text(&member->value, &person->onboarding);
-    case USER_BANNED:
-        return take_bool(&member->value, &person->banned);
-    case USER_MFA:
-        return take_bool(&member->value, &person->mfa);
-    case USER_COLUMN_END:
-        break;
+    struct span *text = person_text(person, member->column);
+
+    if (text != NULL) {
+        return take_text(&member->value, text);
     }
-    FAIL(ERR_DAMAGED, "a user with another column", member->column);
+    if (member->column == USER_ROLES) {
+        return take_roles(&member->value, person);
+    }
+    if (member->column == USER_VERIFIED_AT) {
+        return take_date(&member->value, &person->verified, &person->verified_at);
+    }
+    if (member->column == USER_BANNED) {
+        return take_bool(&member->value, &person->banned);
+    }
+    if (member->column == USER_MFA) {
+        return take_bool(&member->value, &person->mfa);
+    }
+    if (member->column == USER_PUBLIC) {
+        return take_bool(&member->value, &person->is_public);
+    }
+    ENSURE(member->column == USER_NOTICES && member->value.type == ROW_INT, ERR_DAMAGED, "a user with another column");
+    person->notices = member->value.integer;
+    return ERR_OK;
 }
 
 enum err person_read(const struct row *row, struct person *out_person)
@@ -197,24 +214,38 @@ static enum err put_roles(struct row_builder *builder, const struct person *pers
     return row_build_close(builder);
 }
 
+static enum err put_user_column(struct row_builder *builder, struct person *person, int column)
+{
+    const struct span *text = person_text(person, (unsigned int)column);
+
+    if (text != NULL) {
+        return put_text(builder, column, *text);
+    }
+    if (column == USER_ROLES) {
+        return put_roles(builder, person);
+    }
+    if (column == USER_VERIFIED_AT) {
+        return person->verified ? row_build_date(builder, key_of(column), person->verified_at) : ERR_OK;
+    }
+    if (column == USER_NOTICES) {
+        return row_build_int(builder, key_of(column), person->notices);
+    }
+    INVARIANT(column == USER_BANNED || column == USER_MFA || column == USER_PUBLIC);
+    return row_build_bool(builder, key_of(column),
+                          column == USER_BANNED ? person->banned
+                                                : (column == USER_MFA ? person->mfa : person->is_public));
+}
+
 enum err person_encode(struct data *data, const struct person *person, struct wall_time updated,
                        struct span *out_encoded)
 {
+    struct person all = *person;
     struct row_builder builder;
 
     TRY(row_build_begin(&builder, data->row, person->row.created_at, updated, person->id));
-    TRY(put_text(&builder, USER_EMAIL, person->email));
-    TRY(put_text(&builder, USER_NAME, person->name));
-    TRY(put_text(&builder, USER_ROLE, person->role));
-    TRY(put_roles(&builder, person));
-    TRY(put_text(&builder, USER_IMAGE, person->image));
-    if (person->verified) {
-        TRY(row_build_date(&builder, key_of(USER_VERIFIED_AT), person->verified_at));
+    for (int column = USER_EMAIL; column < USER_COLUMN_END; column++) {
+        TRY(put_user_column(&builder, &all, column));
     }
-    TRY(put_text(&builder, USER_NICKNAME, person->nickname));
-    TRY(put_text(&builder, USER_ONBOARDING, person->onboarding));
-    TRY(row_build_bool(&builder, key_of(USER_BANNED), person->banned));
-    TRY(row_build_bool(&builder, key_of(USER_MFA), person->mfa));
     return row_build_end(&builder, out_encoded);
 }
 

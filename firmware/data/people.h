@@ -115,6 +115,11 @@ enum err data_write_me(const struct data_people_request *request) MUST_USE;
 enum err data_get_user(const struct data_people_request *request, struct span id) MUST_USE;
 enum err data_list_sessions(const struct data_people_request *request) MUST_USE;
 
+/* GET /users/:id/profile, preferences, notifications, onboarding, public-settings; the last segment names the part. Whoever
+ * is neither the user nor an administrator sees a profile that is public, and no other is told from one that is not there.
+ * ERR_DENIED. */
+enum err data_get_user_part(const struct data_people_request *request, struct span id, struct span segment) MUST_USE;
+
 /* Is it 1 to 100 characters long? */
 bool data_name_fits(struct span name);
 
@@ -133,7 +138,9 @@ struct data_sign {
     struct span session_id; /* a new id; refreshing: of the token */
     struct span email, name;
     struct data_password password; /* signing up: to be kept; signing in, changing it: what was compared with */
-    struct data_password stronger; /* signing in: to be kept instead, if has_stronger; resetting, changing it: the new one */
+    struct data_password
+        stronger; /* signing in: to be kept instead, if has_stronger; resetting, changing it: the new one;
+                                      making a user: theirs, if has_stronger */
     bool has_stronger;
     uint8_t presented[SHA256_BYTES]; /* refreshing: of the token that was presented; or data_code_digest of the code */
     uint8_t refresh[SHA256_BYTES];   /* of the refresh token that is given out */
@@ -161,6 +168,10 @@ data_operation data_magic_sign_in;
 data_operation data_magic_callback; /* the link comes back */
 data_operation data_user_create;
 data_operation data_user_update;
+data_operation data_user_change_part; /* of the user: call->id is the part */
+data_operation data_avatar_upload;
+data_operation data_avatar_set;
+data_operation data_avatar_delete;
 data_operation data_user_set_role;
 data_operation data_user_set_ban;
 data_operation data_user_delete;

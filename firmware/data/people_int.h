@@ -18,6 +18,18 @@ enum user_column {
     USER_ONBOARDING,
     USER_BANNED,
     USER_MFA,
+    USER_MOBILE,
+    USER_GENDER,
+    USER_BIO,
+    USER_GITHUB,
+    USER_TWITTER,
+    USER_LINKEDIN,
+    USER_LOCALE,
+    USER_TIMEZONE,
+    USER_THEME,
+    USER_NOTICES, /* a bit for each notification that is not as it is at first */
+    USER_SLUG,
+    USER_PUBLIC,
     USER_COLUMN_END
 };
 
@@ -46,12 +58,17 @@ enum account_column {
 struct person {
     struct row row;
     struct span id, email, name, image, nickname, onboarding, role;
+    struct span mobile, gender, bio, github, twitter, linkedin, locale, timezone, theme, slug;
     struct span roles[AUTH_ROLES_MAX];
     size_t role_count;
-    bool banned, mfa, verified;
+    int64_t notices;
+    bool banned, mfa, verified, is_public;
     struct wall_time verified_at;
 };
 enum err person_read(const struct row *row, struct person *out_person) MUST_USE;
+
+/* Where a person keeps the text of a column; NULL for a column of another kind. */
+struct span *person_text(struct person *person, unsigned int column);
 
 /* The group that a role stands for; an unknown one has the fewest rights. */
 enum rls_group person_group(struct span role);
@@ -185,10 +202,11 @@ enum err people_need_user(const struct data_txn *txn, struct data_call *call) MU
 /* --- the tables and keys themselves --- */
 
 /* Each of the stored tables of an environment, so that what is done to all is done to a new one too. */
+#define PEOPLE_UNIQUE_MAX 2
 struct people_table {
-    struct span name; /* in `stores` of the environment's document */
-    size_t offset;    /* of its number in struct catalog_people */
-    bool unique;      /* column 1 has a unique index */
+    struct span name;                   /* in `stores` of the environment's document */
+    size_t offset;                      /* of its number in struct catalog_people */
+    uint16_t unique[PEOPLE_UNIQUE_MAX]; /* columns that have a unique index; 0: none */
 };
 const struct people_table *people_tables(size_t *out_count);
 struct table_id *people_table_id(struct catalog_people *where, const struct people_table *table);

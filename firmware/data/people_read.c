@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "firmware/data/codes_int.h"
+#include "firmware/data/people_fields.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "net/http.h"
@@ -321,6 +322,32 @@ enum err data_get_user(const struct data_people_request *request, struct span id
     } else {
         person_write_public(&out, &person);
     }
+    return json_out_finish(&out);
+}
+
+enum err data_get_user_part(const struct data_people_request *request, struct span id, struct span segment)
+{
+    const bool owns = span_equal(id, request->principal->user) || request->principal->who.group == RLS_ADMIN;
+    SCOPED_LOOK struct look look = {.own = NULL};
+    enum person_part part = PERSON_NAME;
+    struct person person;
+    struct json_out out;
+
+    TRY(person_part_find(segment, &part));
+    if (!owns && part != PERSON_PROFILE) {
+        return refuse(request->refusal, REFUSAL_USER_FORBIDDEN, NULL);
+    }
+    TRY(look_begin(&request->people, request->principal->key->environment_id, &look));
+    const enum err err =
+        auth_uuid_is_well_formed(id) ? people_find_user(look.snap, &look.where, id, &person) : ERR_NOT_FOUND;
+    if (!owns && (err == ERR_NOT_FOUND || (err == ERR_OK && !person.is_public))) {
+        return refuse(request->refusal, REFUSAL_USER_FORBIDDEN, NULL);
+    }
+    if (err != ERR_OK) {
+        return refuse_gone(err, request->refusal);
+    }
+    json_out_init(&out, request->out);
+    person_part_write(&out, part, &person, !owns);
     return json_out_finish(&out);
 }
 

@@ -9,18 +9,27 @@
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
-#define UNIQUE_COLUMN 1
+#define UNIQUE_COLUMN 1 /* of most tables: what a row is looked up by */
 
-#define TABLE(member, has_unique)                                                                                      \
+#define TABLE(member, first, second)                                                                                   \
     {                                                                                                                  \
-        {(const uint8_t *)#member, sizeof(#member) - 1}, offsetof(struct catalog_people, member), has_unique           \
+        {(const uint8_t *)#member, sizeof(#member) - 1}, offsetof(struct catalog_people, member),                      \
+        {                                                                                                              \
+            first, second                                                                                              \
+        }                                                                                                              \
     }
 static const struct people_table tables[] = {
-    TABLE(users, true), TABLE(sessions, true), TABLE(accounts, false),   TABLE(codes, true),
-    TABLE(mfa, false),  TABLE(outbox, true),   TABLE(invitations, true),
+    TABLE(users, UNIQUE_COLUMN, USER_SLUG),
+    TABLE(sessions, UNIQUE_COLUMN, 0),
+    TABLE(accounts, UNIQUE_COLUMN, 0),
+    TABLE(codes, UNIQUE_COLUMN, 0),
+    TABLE(mfa, 0, 0),
+    TABLE(outbox, UNIQUE_COLUMN, 0),
+    TABLE(invitations, UNIQUE_COLUMN, 0),
 };
 _Static_assert(sizeof(struct catalog_people) == ARRAY_LENGTH(tables) * sizeof(struct table_id), "each is listed");
-_Static_assert((int)USER_EMAIL == UNIQUE_COLUMN && (int)SESSION_ID == UNIQUE_COLUMN, "what they are looked up by");
+_Static_assert((int)USER_EMAIL == UNIQUE_COLUMN && (int)SESSION_ID == UNIQUE_COLUMN && (int)ACCOUNT_ID == UNIQUE_COLUMN,
+               "what they are looked up by");
 
 const struct people_table *people_tables(size_t *out_count)
 {
@@ -33,23 +42,47 @@ struct table_id *people_table_id(struct catalog_people *where, const struct peop
     return (struct table_id *)(void *)((char *)where + table->offset);
 }
 
-static enum err make_unique(struct data_txn *txn, struct table_id table)
+static enum err has_index(struct data_txn *txn, struct table_id table, uint16_t column, bool *out_has)
 {
-    const struct index_def def = {
-        .fields = {{.field = {.column = UNIQUE_COLUMN}}}, .field_count = 1, .unique = true, .sparse = true};
-    struct index_id index = {0};
+    const struct store_index *indexes = NULL;
+    size_t count = 0;
 
-    return store_index_create(txn->store, table, &def, &index);
+    *out_has = false;
+    TRY(store_indexes(store_txn_snap(txn->store), table, &indexes, &count));
+    for (size_t i = 0; i < count; i++) {
+        *out_has = *out_has || (indexes[i].def.field_count == 1 && indexes[i].def.fields[0].field.column == column);
+    }
+    return ERR_OK;
+}
+
+/* The unique indexes of a table that it does not have yet: all of a new one's, of an older one's those that came later. */
+static enum err make_unique(struct data_txn *txn, struct table_id id, const struct people_table *table, bool *made)
+{
+    struct index_def def = {.field_count = 1, .unique = true, .sparse = true};
+    struct index_id index = {0};
+    bool has = false;
+
+    for (size_t i = 0; i < PEOPLE_UNIQUE_MAX && table->unique[i] != 0; i++) {
+        def.fields[0].field.column = table->unique[i];
+        TRY(has_index(txn, id, table->unique[i], &has));
+        if (!has) {
+            TRY(store_index_create(txn->store, id, &def, &index));
+            *made = true;
+        }
+    }
+    return ERR_OK;
 }
 
 /* Makes what is missing and names each in the document. */
 static enum err make_tables(struct data_txn *txn, struct catalog_people *made, struct json_out *out)
 {
+    bool indexed = false;
+
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
         struct table_id *id = people_table_id(made, &tables[i]);
         if (id->value == 0) {
             TRY(store_table_new(txn->store, id));
-            TRY(tables[i].unique ? make_unique(txn, *id) : ERR_OK);
+            TRY(make_unique(txn, *id, &tables[i], &indexed));
         }
         json_out_member_int(out, tables[i].name, (int64_t)id->value);
     }
@@ -227,8 +260,13 @@ static enum err rewrite(struct data_txn *txn, const struct catalog_environment *
 static enum err prepare_one(struct data_txn *txn, const struct catalog_environment *environment, bool *changed)
 {
     struct data_token_keys keys = {.count = 0};
+    struct catalog_people where = environment->people;
 
     TRY(txn->data->keys.token_keys(txn->data->keys.context, environment->record.id, &keys));
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        const struct table_id id = *people_table_id(&where, &tables[i]);
+        TRY(id.value == 0 ? ERR_OK : make_unique(txn, id, &tables[i], changed));
+    }
     if (has_all(environment, &keys)) {
         return ERR_OK;
     }
@@ -274,8 +312,10 @@ enum err people_prepare(struct data *data, struct random *random)
     TRY(prepare_all(data, txn, &changed));
     if (changed) {
         TRY(store_txn_commit(TAKE(txn)));
-        catalog_unref(data->current);
-        data->current = TAKE(data->working);
+        if (data->working != NULL) { /* not when indexes alone were made */
+            catalog_unref(data->current);
+            data->current = TAKE(data->working);
+        }
     }
     return ERR_OK;
 }

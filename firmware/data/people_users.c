@@ -5,6 +5,7 @@
 
 #include "firmware/data/codes_int.h"
 #include "firmware/data/doc.h"
+#include "firmware/data/people_fields.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 
@@ -62,16 +63,35 @@ static enum err answer_person(struct data_call *call, const struct person *perso
     return json_out_finish(&out);
 }
 
-static enum err store_person(struct data_txn *txn, struct data_call *call, struct person *person)
+static enum err answer_part(struct data_call *call, enum person_part part, struct person *person)
+{
+    struct json_out out;
+
+    json_out_init(&out, call->out);
+    person_part_write(&out, part, person, false);
+    return json_out_finish(&out);
+}
+
+static enum err replace_person(struct data_txn *txn, struct data_call *call, const struct person *person)
 {
     struct span encoded = SPAN_NONE;
+    struct index_id taken = {0};
 
-    person->row.updated_at = data_txn_later(txn, person->row.updated_at);
-    TRY(answer_person(call, person, is_admin(txn)));
     TRY(person_encode(txn->data, person, person->row.updated_at, &encoded));
-    TRY(store_replace(txn->store, people_where(txn)->users, person->row.id, encoded, NULL));
+    const enum err err = store_replace(txn->store, people_where(txn)->users, person->row.id, encoded, &taken);
+    if (err == ERR_EXISTS) { /* an address is never changed here */
+        return refuse(&call->refusal, REFUSAL_DATA_DUPLICATE_VALUE, "slug is already taken");
+    }
+    TRY(err);
     people_note_change(txn);
     return ERR_OK;
+}
+
+static enum err store_person(struct data_txn *txn, struct data_call *call, struct person *person)
+{
+    person->row.updated_at = data_txn_later(txn, person->row.updated_at);
+    TRY(answer_person(call, person, is_admin(txn)));
+    return replace_person(txn, call, person);
 }
 
 static bool is_role(struct span role)
@@ -127,20 +147,6 @@ static enum err read_role(const struct json_value *body, struct person *person, 
     return read_roles(body, person, refusal);
 }
 
-static enum err read_name(const struct json_value *body, struct person *person, struct refusal *refusal)
-{
-    const struct json_value *name = json_find(body, span_lit("name"));
-
-    if (name == NULL) {
-        return ERR_OK;
-    }
-    if (name->type != JSON_STRING || !data_name_fits(name->as.text)) {
-        return refuse(refusal, REFUSAL_USER_INVALID_NAME, "name must be a text of 1 to 100 characters");
-    }
-    person->name = name->as.text;
-    return ERR_OK;
-}
-
 enum err data_user_set_role(struct data_txn *txn, struct data_call *call)
 {
     const struct json_value *body = NULL;
@@ -175,11 +181,89 @@ enum err data_user_update(struct data_txn *txn, struct data_call *call)
 
     TRY(need_self_or_admin(txn, call));
     TRY(read_change(txn, call, &person, &body));
-    TRY(read_name(body, &person, &call->refusal));
+    TRY(person_part_read(PERSON_NAME, body, &person, &call->refusal));
     return store_person(txn, call, &person);
 }
 
-/* A user without a password; a mail or an administrator gives one. */
+enum err data_user_change_part(struct data_txn *txn, struct data_call *call)
+{
+    enum person_part part = PERSON_NAME;
+    const struct json_value *body = NULL;
+    struct person person;
+
+    TRY(need_self_or_admin(txn, call));
+    TRY(person_part_find(call->id, &part));
+    TRY(read_change(txn, call, &person, &body));
+    TRY(person_part_read(part, body, &person, &call->refusal));
+    person.row.updated_at = data_txn_later(txn, person.row.updated_at);
+    TRY(answer_part(call, part, &person));
+    return replace_person(txn, call, &person);
+}
+
+/* --- the picture. There is no store for files, so nothing can be put anywhere and nothing was: contract 5.10, 7 --- */
+
+static bool is_picture(const struct json_value *body)
+{
+    static const char *const types[] = {"image/jpeg", "image/png", "image/gif", "image/webp"};
+    static const char *const endings[] = {".jpeg", ".jpg", ".png", ".gif", ".webp"};
+    const struct span name = doc_text(body, span_lit("filename"));
+    const struct span type = doc_text(body, span_lit("contentType"));
+    bool is = false;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        is = is || span_equal(type, span_str(types[i]));
+    }
+    for (size_t i = 0; !doc_has(body, span_lit("contentType")) && i < ARRAY_LENGTH(endings); i++) {
+        const struct span ending = span_str(endings[i]);
+        is = is || (name.len > ending.len &&
+                    span_equal_nocase(span_of(name.data + name.len - ending.len, ending.len), ending));
+    }
+    return is;
+}
+
+enum err data_avatar_upload(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct person person;
+
+    TRY(need_self_or_admin(txn, call));
+    TRY(read_change(txn, call, &person, &body));
+    if (doc_text(body, span_lit("filename")).len == 0) {
+        return refuse(&call->refusal, REFUSAL_USER_INVALID_REQUEST, "filename must be a text");
+    }
+    if (!is_picture(body)) {
+        return refuse(&call->refusal, REFUSAL_USER_INVALID_REQUEST,
+                      "contentType must be image/jpeg, image/png, image/gif or image/webp");
+    }
+    return refuse(&call->refusal, REFUSAL_FILE_BUCKET_NOT_CONFIGURED, "This appliance has no store for files");
+}
+
+enum err data_avatar_set(struct data_txn *txn, struct data_call *call)
+{
+    const struct json_value *body = NULL;
+    struct person person;
+
+    TRY(need_self_or_admin(txn, call));
+    TRY(read_change(txn, call, &person, &body));
+    if (doc_text(body, span_lit("s3Key")).len == 0) {
+        return refuse(&call->refusal, REFUSAL_USER_INVALID_REQUEST, "s3Key must be a text");
+    }
+    return refuse(&call->refusal, REFUSAL_FILE_NOT_FOUND, NULL);
+}
+
+enum err data_avatar_delete(struct data_txn *txn, struct data_call *call)
+{
+    struct person person;
+
+    TRY(need_self_or_admin(txn, call));
+    TRY(find_target(txn, call, &person));
+    person.image = SPAN_NONE;
+    person.row.updated_at = data_txn_later(txn, person.row.updated_at);
+    TRY(people_answer(call, span_lit("The picture was removed")));
+    return replace_person(txn, call, &person);
+}
+
+/* Without a password a mail gives one. */
 enum err data_user_create(struct data_txn *txn, struct data_call *call)
 {
     const struct data_sign *sign = call->sign;
@@ -193,7 +277,8 @@ enum err data_user_create(struct data_txn *txn, struct data_call *call)
     TRY(people_refuse_taken(txn, sign->email, &call->refusal));
     TRY(answer_person(call, &person, true));
     call->status = CREATED;
-    return people_insert(txn, &person);
+    TRY(people_insert(txn, &person));
+    return sign->has_stronger ? people_insert_password(txn, sign->user_id, &sign->stronger) : ERR_OK;
 }
 
 /* All that a table has of an owner. */

@@ -150,6 +150,41 @@ static void an_environment_of_an_older_database_gets_what_it_lacks(void **state)
                      201);
 }
 
+/* Users and accounts as a version left them that looked them up by less. */
+static enum err drop_newer_indexes(struct data_txn *txn, struct data_call *call)
+{
+    const struct table_id stores[] = {txn->environment->people.users, txn->environment->people.accounts};
+    const uint16_t columns[] = {USER_SLUG, ACCOUNT_ID};
+    (void)call;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
+        const struct store_index *indexes = NULL;
+        size_t count = 0;
+        TRY(store_indexes(store_txn_snap(txn->store), stores[i], &indexes, &count));
+        assert_int_equal(indexes[count - 1].def.fields[0].field.column, columns[i]);
+        TRY(store_index_drop(txn->store, stores[i], indexes[count - 1].id));
+    }
+    return ERR_OK;
+}
+
+static void a_table_of_an_older_database_gets_the_indexes_that_it_lacks(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_user other;
+    char target[128];
+    api_user_sign_up(box, &user);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT("bob@example.com", "abc123")), &other);
+    (void)api_user_manage(box, "PATCH", &user, "/public-settings", "{\"slug\":\"one\"}");
+    api_write(box, &(struct data_call){.operation = drop_newer_indexes, .place = id_of_first(box)});
+
+    api_box_restart(box);
+
+    (void)snprintf(target, sizeof target, "/v1/users/%s/public-settings", other.id);
+    assert_refused(api_box_send(box, "PATCH", box->secret, target, "{\"slug\":\"one\"}"), 409, "data/duplicate-value");
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+}
+
 static void users_that_nobody_touched_pass_the_check_at_start(void **state)
 {
     struct api_box *box = *state;
@@ -241,6 +276,7 @@ int main(void)
         T(an_environment_that_could_not_be_made_leaves_no_token_key),
         T(keys_of_environments_that_are_gone_make_room_at_start),
         T(an_environment_of_an_older_database_gets_what_it_lacks),
+        T(a_table_of_an_older_database_gets_the_indexes_that_it_lacks),
         T(users_that_nobody_touched_pass_the_check_at_start),
         cmocka_unit_test(a_user_whose_id_is_of_another_length_is_damage),
     };
