@@ -61,6 +61,7 @@ struct row {
 static const struct row table[] = {
     [MSG_KEEPER_NAME] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 3,
         {U32(keeper_name.index, 255), U32(keeper_name.count, 255), TEXT(keeper_name.name)}},
+    [MSG_KEEPER_GENERATION] = {MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, true, 0, {{0}}},
     [MSG_KEEPER_START] = {MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, false, 2,
         {TEXT(keeper_start.tcti), TEXT(keeper_start.pin)}},
     [MSG_KEEPER_WORKER] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, true, 2,

@@ -70,6 +70,7 @@ enum msg_state {
 enum msg_type {
     /* supervisor to keeper */
     MSG_KEEPER_NAME,   /* one name or address for the certificate; the list is complete at index + 1 == count */
+    MSG_KEEPER_GENERATION, /* the source of the VM generation comes along; none if the platform has none */
     MSG_KEEPER_START,  /* open the TPM and find the state */
     MSG_KEEPER_WORKER, /* a channel to a new worker comes along; index 0 ends the channels of the previous one */
     MSG_KEEPER_SHOWN,  /* the recovery key was shown to a person: from now on it never is again */

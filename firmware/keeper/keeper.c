@@ -6,6 +6,10 @@
  * The supervisor's messages are trusted in what they say but checked in form; the worker's are hostile: anything that
  * the table (msg.c) does not allow ends all channels of that worker, and the supervisor is told to end it.
  *
+ * A copy of this machine has the state of every random generator that this process has, its libraries' too; two signatures
+ * with one number drawn for both would give the private key away. So before each message and each tick the generation is
+ * looked at, and after a change this process answers nothing more and ends: the supervisor starts another.
+ *
  * When the TPM goes away while the box is operational, what is in memory goes on being served, and the state carries the
  * reason. */
 #include "firmware/keeper/keeper.h"
@@ -247,6 +251,16 @@ static enum err on_control(struct keeper *keeper)
     return ERR_OK;
 }
 
+static enum err take_generation(struct keeper *keeper, struct msg *msg)
+{
+    const int fd = msg->fd;
+
+    msg->fd = -1;
+    TRY(hal_vmgenid_take_fd(fd, &keeper->vmgenid));
+    TRY(hal_vmgenid_read(keeper->vmgenid, keeper->generation));
+    return ERR_OK;
+}
+
 /* Options and names, then MSG_KEEPER_START: the TPM is opened while that is still possible, and the rest of the rights are
  * given up. out_pin is the caller's to wipe. */
 static enum err receive_start(struct keeper *keeper, struct msg *out_start)
@@ -258,6 +272,10 @@ static enum err receive_start(struct keeper *keeper, struct msg *out_start)
         if (out_start->type == MSG_KEEPER_START) {
             ENSURE(complete, ERR_STATE, "no names before the start");
             return ERR_OK;
+        }
+        if (out_start->type == MSG_KEEPER_GENERATION) {
+            TRY(take_generation(keeper, out_start));
+            continue;
         }
         ENSURE(out_start->type == MSG_KEEPER_NAME, ERR_CANCELLED, "stopped before the start");
         TRY(take_name(keeper, out_start, &complete));
@@ -343,8 +361,21 @@ static enum err start(struct keeper *keeper)
     return ERR_OK;
 }
 
+static enum err is_the_same_machine(const struct keeper *keeper)
+{
+    uint8_t now[HAL_VMGENID_BYTES];
+
+    if (keeper->vmgenid == NULL) {
+        return ERR_OK;
+    }
+    TRY(hal_vmgenid_read(keeper->vmgenid, now));
+    ENSURE(memcmp(now, keeper->generation, sizeof(now)) == 0, ERR_CANCELLED, "this machine was copied");
+    return ERR_OK;
+}
+
 static enum err dispatch(struct keeper *keeper, const struct poller_event *event)
 {
+    TRY(is_the_same_machine(keeper));
     if (event->context == keeper->control) {
         TRY(on_control(keeper));
     } else if (event->context == keeper->tpm_thread) {
@@ -367,6 +398,7 @@ static enum err serve(struct keeper *keeper)
             TRY(dispatch(keeper, &events[i]));
         }
         if (hal_clock_mono(keeper->clock).ns >= keeper->next_tick.ns) {
+            TRY(is_the_same_machine(keeper));
             tick(keeper);
         }
     }
@@ -385,6 +417,7 @@ static void end(struct keeper *keeper)
     identity_free(keeper->identity);
     tokens_free(keeper->tokens);
     vault_free(keeper->vault);
+    hal_vmgenid_close(keeper->vmgenid);
     datadir_close(keeper->dir);
     msg_channel_free(keeper->control);
     poller_free(keeper->poller);

@@ -13,6 +13,7 @@
 #include "hal/base/attr.h"
 #include "hal/clock.h"
 #include "hal/poller.h"
+#include "hal/vmgenid.h"
 
 #define LINKS_MAX (MSG_REACTORS_MAX + 2) /* reactors, calls, notices */
 
@@ -32,6 +33,8 @@ struct keeper {
     struct x509_names *names;
     bool names_changed; /* the vault does not have them yet */
     struct hal_tpm *tpm; /* NULL: there is none */
+    struct hal_vmgenid *vmgenid; /* NULL: the platform has none */
+    uint8_t generation[HAL_VMGENID_BYTES]; /* in which this process was started, before it drew anything at random */
     struct datadir *dir;
     struct vault *vault;
     struct identity *identity;

@@ -31,6 +31,17 @@ enum err supervisor_listen(struct supervisor *supervisor)
     return ERR_OK;
 }
 
+/* What the keeper looks at before it draws anything at random. */
+static enum err tell_generation(struct supervisor *supervisor)
+{
+    supervisor->out = MSG_NEW(MSG_KEEPER_GENERATION);
+    supervisor->out.fd = hal_vmgenid_fd(supervisor->vmgenid);
+    if (supervisor->out.fd >= 0) {
+        TRY(msg_send(supervisor->keeper.control, &supervisor->out));
+    }
+    return ERR_OK;
+}
+
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
 {
     TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir,
@@ -38,6 +49,7 @@ enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
     supervisor->known = false;
     mem_wipe(&supervisor->names, sizeof(supervisor->names));
     TRY(supervisor_look_at_names(supervisor));
+    TRY(tell_generation(supervisor));
     supervisor->out = MSG_NEW(MSG_KEEPER_START);
     TRY(MSG_SET(&supervisor->out.as.keeper_start.tcti, span_str(supervisor->options->tcti)));
     TRY(MSG_SET(&supervisor->out.as.keeper_start.pin, pin));

@@ -306,8 +306,9 @@ static enum err on_tamper(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-/* A virtual machine that was copied must not go on with counters that its twin has, too. Its worker has noticed by itself,
- * and writes nothing more. */
+/* A virtual machine that was copied must not go on with counters and random generators that its twin has, too. Its worker
+ * has noticed by itself, and writes nothing more; its keeper ends at the next message, at the latest when it hears of the
+ * worker's end. */
 static void look_at_generation(struct supervisor *supervisor)
 {
     uint8_t now[HAL_VMGENID_BYTES];
@@ -320,7 +321,7 @@ static void look_at_generation(struct supervisor *supervisor)
         return;
     }
     if (memcmp(now, supervisor->generation, sizeof(now)) != 0 && supervisor->worker.runs) {
-        LOG(LOG_WARN, "generation_changed", LOG_LITERAL("then", "new worker"));
+        LOG(LOG_WARN, "generation_changed", LOG_LITERAL("then", "new keeper and worker"));
         process_kill(&supervisor->worker.process); /* not asked: it must not seal one more value */
     }
 }

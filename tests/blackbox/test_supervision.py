@@ -160,19 +160,31 @@ def test_a_machine_that_was_copied_seals_nothing_more_under_its_old_epochs(make_
     generation = box.directory / "generation"
     box.make_table("notes", {"text": {"type": "string"}})
     assert box.post("/v1/data/notes", {"text": "before"}, key="sk").status == 201
-    worker = box.pid("worker")
+    worker, keeper = box.pid("worker"), box.pid("keeper")
+    open_one, late = box.connect(), box.connect()
+    assert box.get("/healthz", connection=open_one).status == 200
 
-    os.kill(box.pid("supervisor"), signal.SIGSTOP)  # which looks once a second: the worker must not need it
+    os.kill(box.pid("supervisor"), signal.SIGSTOP)  # which looks once a second: neither must need it
     with open(generation, "r+b") as file:  # in place, as the kernel changes what is mapped
         file.write(bytes(16))
-    refused = box.post("/v1/data/notes", {"text": "sealed with the twin's counters"}, key="sk")
-    read = box.get("/v1/data/notes", key="sk")
+    refused = box.post("/v1/data/notes", {"text": "sealed with the twin's counters"}, key="sk",
+                       connection=open_one)
+    read = box.get("/v1/data/notes", key="sk", connection=open_one)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        box.get("/healthz", connection=late)  # which needs a signature
     os.kill(box.pid("supervisor"), signal.SIGCONT)
     assert refused.status == 503 and refused.json["error"]["code"] == "common/unavailable", refused
     assert read.json["pagination"]["total"] == 1
     box.wait_for_event("generation_changed")
+    box.wait_for_new("keeper", keeper)
     box.wait_for_new("worker", worker)
     assert box.post("/v1/data/notes", {"text": "copied"}, key="sk").status == 201
+    worker, keeper = box.pid("worker"), box.pid("keeper")
+    started = len(box.events("child_started"))
+    generation.write_bytes(b"\x11" * 16)  # while nobody asks for anything
+    box.wait_for_new("keeper", keeper)
+    box.wait_for_new("worker", worker)
+    assert [line["child"] for line in box.events("child_started")[started:]] == ["keeper", "worker"]
     assert box.stop() == 0
     generation.write_bytes(b"\xff" * 16)
     box.start()

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@
 #include "hal/datadir.h"
 #include "hal/process.h"
 #include "hal/sandbox.h"
+#include "hal/vmgenid.h"
 #include "tests/lib/swtpm.h"
 #include "tests/lib/temp.h"
 
@@ -38,6 +40,7 @@ struct fixture {
     struct temp_dir temp;
     struct datadir *dir;
     int keeper_dir;
+    int generation; /* of the virtual machine; -1: none */
     struct swtpm *swtpm;
     pid_t pid;
     struct msg_channel *control;
@@ -106,6 +109,11 @@ static enum board_state start(struct fixture *f)
     msg.as.keeper_name.count = 1;
     assert_int_equal(MSG_SET(&msg.as.keeper_name.name, span_lit("localhost")), ERR_OK);
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    if (f->generation >= 0) {
+        msg = MSG_NEW(MSG_KEEPER_GENERATION);
+        msg.fd = f->generation;
+        assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    }
     msg = MSG_NEW(MSG_KEEPER_START);
     assert_int_equal(MSG_SET(&msg.as.keeper_start.tcti, span_str(swtpm_tcti(f->swtpm))), ERR_OK);
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
@@ -178,7 +186,7 @@ static int setup(void **state)
     struct fixture *const f = &fixture;
 
     fault_clear();
-    fixture = (struct fixture){.temp = temp_dir_make(), .swtpm = swtpm_new(), .keeper_dir = -1};
+    fixture = (struct fixture){.temp = temp_dir_make(), .swtpm = swtpm_new(), .keeper_dir = -1, .generation = -1};
     assert_int_equal(datadir_open(f->temp.path, &f->dir), ERR_OK);
     assert_int_equal(
         datadir_open_for(f->dir, "keeper", board_desc.keeper_uid, board_desc.keeper_gid, &f->keeper_dir), ERR_OK);
@@ -197,6 +205,7 @@ static int teardown(void **state)
         (void)waitpid(f->pid, NULL, 0);
     }
     (void)close(f->keeper_dir);
+    (void)close(f->generation);
     datadir_close(f->dir);
     swtpm_free(f->swtpm);
     temp_dir_remove(&f->temp);
@@ -358,6 +367,55 @@ static void a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked(void **stat
     stop(f);
 }
 
+/* The generation of this machine, as a platform keeps it. */
+static void be_copied(struct fixture *f, uint8_t into)
+{
+    const uint8_t now[HAL_VMGENID_BYTES] = {into};
+
+    assert_int_equal(pwrite(f->generation, now, sizeof now, 0), sizeof now);
+}
+
+/* Its twin draws the same numbers: two signatures with one of them would tell the private key. */
+static void attack_19_a_keeper_of_a_copied_machine_signs_nothing_and_makes_no_key(void **state)
+{
+    struct fixture *const f = *state;
+    f->generation = memfd_create("generation", MFD_CLOEXEC);
+    be_copied(f, 1);
+
+    for (uint8_t copies = 2; copies <= 3; copies++) {
+        const enum link_at link = copies == 2 ? REACTOR : CALLS;
+        int status = 0;
+        assert_int_equal(start(f), BOARD_OPERATIONAL);
+        connect_worker(f);
+        const struct msg question = copies == 2 ? sign_with(f->certificate) : MSG_NEW(MSG_KEY_NEW);
+        assert_int_equal(ask(f, link, &question), ERR_OK);
+        assert_int_equal(f->in.type, copies == 2 ? MSG_SIGNED : MSG_KEY);
+
+        be_copied(f, copies);
+
+        assert_int_equal(ask(f, link, &question), ERR_CLOSED);
+        assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        f->pid = 0;
+        msg_channel_free(f->control);
+        f->control = NULL;
+    }
+}
+
+static void a_keeper_at_work_is_told_of_no_other_generation(void **state)
+{
+    struct fixture *const f = *state;
+    struct msg again = MSG_NEW(MSG_KEEPER_GENERATION);
+    f->generation = memfd_create("generation", MFD_CLOEXEC);
+    be_copied(f, 1);
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    again.fd = f->generation;
+
+    assert_int_equal(msg_send(f->control, &again), ERR_OK);
+
+    assert_int_equal(hear(f), ERR_CLOSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +423,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_worker_that_sends_nonsense_loses_every_channel, setup, teardown),
         cmocka_unit_test_setup_teardown(the_worker_that_unlocked_the_box_gets_no_key_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(attack_19_a_keeper_of_a_copied_machine_signs_nothing_and_makes_no_key, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_keeper_at_work_is_told_of_no_other_generation, setup, teardown),
         cmocka_unit_test_setup_teardown(the_certificate_of_the_locked_box_is_another_than_the_operational_one, setup,
                                         teardown),
     };
