@@ -56,12 +56,20 @@ static enum mail_variable link_of(enum mail_category category)
     return MAIL_LINK;
 }
 
+/* Who is spoken to: an address without a name by itself. */
+static struct span name_of(const struct mails_order *order)
+{
+    const struct span name = order->person != NULL ? order->person->name : order->name;
+
+    return name.len != 0 ? name : email_of(order);
+}
+
 static enum err put_mail(struct data_txn *txn, const struct mails_order *order, struct row_id *out_row)
 {
     struct outbox_order mail = {
         .category = order->mail->category, .to = email_of(order), .link = order->mail->link, .code = order->mail->code};
 
-    mail.values.of[MAIL_USER_NAME] = order->person != NULL ? order->person->name : order->name;
+    mail.values.of[MAIL_USER_NAME] = name_of(order);
     mail.values.of[MAIL_USER_EMAIL] = mail.to;
     mail.values.of[link_of(mail.category)] = mail.link;
     return outbox_put(txn, &mail, out_row);

@@ -8,6 +8,7 @@
 
 #include "firmware/data/mails_int.h"
 #include "hal/base/fault.h"
+#include "hal/base/log.h"
 
 #define CREATED 201
 #define FOUND   302
@@ -130,6 +131,14 @@ enum err data_verify_send(struct data_txn *txn, struct data_call *call)
 
 /* --- accepting --- */
 
+/* For whoever asks later how an account came into other hands. */
+static void note(const char *event, struct span user)
+{
+    const struct log_field fields[] = {LOG_TEXT("user", user)};
+
+    log_event(LOG_INFO, event, fields, ARRAY_LENGTH(fields));
+}
+
 /* The code that was presented. ERR_DENIED with one of the two. */
 static enum err find_code(struct data_txn *txn, struct data_call *call, enum refusal_code absent,
                           enum refusal_code over, struct code *out_code)
@@ -187,6 +196,7 @@ static enum err confirm(struct data_txn *txn, struct data_call *call)
         TRY(people_refuse_taken(txn, code.email, &call->refusal));
         person.email = code.email;
         person.verified = false; /* from now on it is another */
+        note("email_changed", person.id);
     }
     TRY(store_verified(txn, &person));
     return store_delete(txn->store, people_where(txn)->codes, code.row.id);
@@ -299,6 +309,7 @@ enum err data_reset_confirm(struct data_txn *txn, struct data_call *call)
     TRY(people_answer(call, span_lit("The password was changed, please sign in")));
     TRY(store_delete(txn->store, people_where(txn)->codes, code.row.id));
     TRY(put_password(txn, person.id, &call->sign->stronger));
+    note("password_reset", person.id);
     return people_end_sessions(txn, person.id, 0);
 }
 
@@ -311,5 +322,6 @@ enum err data_password_change(struct data_txn *txn, struct data_call *call)
     TRY(people_check_password(txn, call, user, REFUSAL_AUTH_INVALID_PASSWORD, &account));
     TRY(people_answer(call, span_lit("The password was changed, please sign in")));
     TRY(people_replace_password(txn, &account, user, &call->sign->stronger));
+    note("password_changed", user);
     return people_end_sessions(txn, user, 0);
 }

@@ -7,6 +7,7 @@ import urllib.parse
 import pytest
 
 from app import error, query, without_id
+from conftest import wait_until
 from mails import made_user, mail_to, mails_to, new_email
 from test_auth_sign import PAIR_MEMBERS
 
@@ -29,6 +30,10 @@ def ask(app, path, client=None, **body):
 
 def sign_in(app, email, password):
     return ask(app, "email/signin", email=email, password=password)
+
+
+def logged(app, event, user):
+    return wait_until(lambda: [line for line in app.box.events(event) if line["user"] == user.id], event)
 
 
 def visit(app, link):
@@ -64,17 +69,6 @@ def test_attack_10_an_unknown_address_is_answered_as_a_known_one(app, path, more
         assert mails_to(app, unknown) == []
 
 
-@pytest.mark.parametrize("path, more", SENDERS)
-def test_an_address_gets_one_mail_at_a_time(app, path, more):
-    for email in (made_user(app), new_email(app)):
-        answers = [app.pk.post(path, {"email": email, **more}) for _ in range(3)]
-
-        # Whatever the clock says, one of two that follow each other at once is too many.
-        refused = [answer for answer in answers if answer.status == 429]
-        assert refused and all(error(answer) == (429, "auth/too-many-code-requests") for answer in refused), answers
-        assert all("429" in answer.json["message"] and int(answer.headers["retry-after"]) >= 1 for answer in refused)
-
-
 # --- resets ---
 
 
@@ -98,6 +92,8 @@ def test_a_reset_changes_the_password_and_ends_every_session(app):
     assert error(ask(app, "refresh", refreshToken=user.refresh)) == (401, "auth/invalid-refresh-token")
     assert error(sign_in(app, user.email, user.password)) == (401, "auth/invalid-credentials")
     assert sign_in(app, user.email, "other1").status == 200
+    assert logged(app, "password_reset", user)
+    assert mail["token"] not in app.box.log_text() and "other1" not in app.box.log_text()
 
 
 def test_a_reset_code_is_used_once_and_by_its_address_alone(app):
@@ -138,18 +134,6 @@ def test_attack_11_a_code_for_one_purpose_is_nothing_for_another(app):
     assert error(app.nobody.get("/v1/auth/signup/email/confirm" + query(token=reset, email=user.email))) == INVALID_TOKEN
 
 
-def test_attack_11_a_reset_ends_the_lockout(app):
-    user = app.user()
-    for _ in range(5):
-        assert error(sign_in(app, user.email, "wrong1")) == (401, "auth/invalid-credentials")
-    assert error(sign_in(app, user.email, user.password))[0] == 429
-
-    token = request_reset(app, user.email)["token"]
-    assert ask(app, "password/reset/confirm", email=user.email, token=token, newPassword="other1").status == 200
-
-    assert sign_in(app, user.email, "other1").status == 200
-
-
 def test_a_user_without_a_password_gets_one_by_mail(app):
     email = new_email(app)
     assert app.sk.post("/v1/users", {"email": email, "name": "Made"}).status == 201
@@ -185,6 +169,7 @@ def test_a_password_is_changed_by_the_current_one_and_sessions_end(app):
     assert error(user.pk.get("/v1/auth/me")) == ENDED
     assert error(sign_in(app, user.email, user.password)) == (401, "auth/invalid-credentials")
     assert sign_in(app, user.email, "other1").status == 200
+    assert logged(app, "password_changed", user)
 
 
 def test_a_change_that_is_refused_changes_nothing(app):
@@ -202,16 +187,6 @@ def test_a_change_that_is_refused_changes_nothing(app):
     assert change(app.pk, currentPassword="abc123", newPassword="other1") == (401, "auth/unauthorized")
     assert user.pk.get("/v1/auth/me").status == 200
     assert sign_in(app, user.email, user.password).status == 200
-
-
-def test_attack_11_guesses_at_the_current_password_are_counted_as_sign_ins_are(app):
-    user = app.user()
-    for _ in range(5):
-        assert error(ask(app, "password/change", user.pk, currentPassword="wrong1", newPassword="other1"))[0] == 401
-
-    assert error(ask(app, "password/change", user.pk, currentPassword="abc123", newPassword="other1")) == (
-        429, "auth/too-many-login-attempts")
-    assert error(sign_in(app, user.email, user.password)) == (429, "auth/too-many-login-attempts")
 
 
 # --- confirmed addresses ---
@@ -316,6 +291,7 @@ def test_whoever_has_signed_in_changes_the_address_by_confirming_another(app):
 
     me = user.pk.get("/v1/auth/me").json
     assert me["id"] == user.id and me["email"] == email and me["emailVerified"] is not None
+    assert logged(app, "email_changed", user)
     assert sign_in(app, email, user.password).status == 200
     assert error(sign_in(app, user.email, user.password)) == (401, "auth/invalid-credentials")
     # What went to the former address is worth nothing any more.
@@ -377,7 +353,9 @@ def test_a_link_signs_an_unknown_address_up(app, name):
     body = {"method": "magiclink", "email": email} if name is None else {"method": "magiclink", "email": email, "name": name}
     answer = ask(app, "email/signup", **body)
     assert answer.status == 201 and answer.json["email"] == email, answer
-    token = mail_to(app, email, "magic_link")["token"]
+    mail = mail_to(app, email, "magic_link")
+    token = mail["token"]
+    assert f"Hello {name or email}," in mail["body"]
 
     answer = ask(app, "email/callback", token=token)
 

@@ -180,6 +180,74 @@ static void attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hou
     assert_int_equal(api_mail_count(box, ADA, "magic_link"), 0);
 }
 
+static void every_route_that_sends_mail_takes_from_the_same_limit(void **state)
+{
+    static const struct {
+        const char *target, *body;
+    } senders[] = {
+        {RESET_REQUEST, TO_ADA},
+        {"/v1/auth/signup/email/resend", TO_ADA},
+        {"/v1/auth/email/verify/send", TO_ADA},
+        {"/v1/auth/email/verify/resend", TO_ADA},
+        {SIGN_IN, LINK_TO_ADA},
+        {SIGN_UP, LINK_TO_ADA},
+    };
+    struct api_box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(senders); i++) { /* of nobody's address, which is counted too */
+        assert_true(post(box, senders[i].target, senders[i].body)->status < 300);
+        for (size_t j = 0; j < ARRAY_LENGTH(senders); j++) {
+            const struct api_answer *next = post(box, senders[j].target, senders[j].body);
+            assert_refused(next, 429, "auth/too-many-code-requests");
+            assert_non_null(strstr(next->body, "429"));
+            assert_non_null(strstr(next->headers, "Retry-After: "));
+        }
+        pass_time(box, 3600);
+    }
+}
+
+static void attack_11_a_reset_ends_the_lockout_at_every_address(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    api_user_sign_up(box, &user);
+    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    for (unsigned int i = 0; i < 5; i++) {
+        assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "wrong1")), 401, "auth/invalid-credentials");
+    }
+    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 429, "auth/too-many-login-attempts");
+
+    assert_int_equal(reset(box, code)->status, 200);
+
+    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
+    for (unsigned int i = 0; i < 5; i++) {
+        assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "wrong1")), 401, "auth/invalid-credentials");
+    }
+    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), 429, "auth/too-many-login-attempts");
+}
+
+static void attack_11_guesses_at_the_current_password_are_counted_as_sign_ins_are(void **state)
+{
+    static const char change[] = "/v1/auth/password/change";
+    static const char right[] = "{\"currentPassword\":\"abc123\",\"newPassword\":\"other1\"}";
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    for (unsigned int i = 0; i < 5; i++) {
+        assert_refused(api_user_ask(box, box->publishable, &user, "POST", change,
+                                    "{\"currentPassword\":\"wrong1\",\"newPassword\":\"other1\"}"),
+                       401, "auth/invalid-password");
+    }
+
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", change, right), 429,
+                   "auth/too-many-login-attempts");
+    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 429, "auth/too-many-login-attempts");
+    pass_time(box, 900);
+
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", change, right)->status, 200);
+}
+
 static void attack_13_wrong_codes_of_a_visitor_are_counted(void **state)
 {
     struct api_box *box = *state;
@@ -464,6 +532,9 @@ int main(void)
         T(a_sign_in_link_holds_for_fifteen_minutes_and_no_longer),
         T(codes_outlive_a_restart),
         T(attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hour),
+        T(every_route_that_sends_mail_takes_from_the_same_limit),
+        T(attack_11_a_reset_ends_the_lockout_at_every_address),
+        T(attack_11_guesses_at_the_current_password_are_counted_as_sign_ins_are),
         T(attack_13_wrong_codes_of_a_visitor_are_counted),
         T(attack_11_of_two_resets_at_once_with_one_code_one_succeeds),
         T(attack_11_of_two_link_openings_at_once_one_signs_in),
