@@ -223,6 +223,44 @@ static enum err start_refresh(struct api_request *request)
     return sign_tokens(sign);
 }
 
+/* --- another organization: there is one, that of the key --- */
+
+/* The refresh token that the session had until now is consumed, as by a refresh. */
+static enum err start_switch(struct api_request *request)
+{
+    const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, REFRESHES_A_MINUTE, MINUTE_S};
+    struct span organization = SPAN_NONE;
+    struct wall_time began = {0};
+    struct sign *sign = NULL;
+
+    TRY(sign_new(request, &sign));
+    TRY(request_object(request));
+    TRY(sign_read_text(request, span_lit("organizationId"), &organization));
+    if (request->project == NULL || !span_equal(organization, request->project->record.parent)) {
+        return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, NULL);
+    }
+    if (request->auth.principal.session.len == 0) { /* on behalf of a user */
+        return refuse(&request->refusal, REFUSAL_AUTH_UNAUTHORIZED, "An access token is required");
+    }
+    TRY(sign_take(request, rule, request->auth.principal.session));
+    sign->data.user_id = request->auth.principal.user;
+    sign->data.session_id = request->auth.principal.session;
+    const enum err err =
+        data_find_session(&sign->people, sign_environment(sign), sign->data.session_id, sign->data.user_id, &began);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return refuse(&request->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
+    }
+    TRY(err);
+    TRY(set_lives(sign, began));
+    return sign_tokens(sign);
+}
+
+void handle_switch(struct api_request *request)
+{
+    request_begun(request, start_switch(request));
+}
+
 void handle_sign_up(struct api_request *request)
 {
     request_begun(request, start_sign_up(request));

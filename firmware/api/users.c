@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Users and their sessions: who they are, and what administrators do with them. What changes something goes to the
  * writer. Spec: contract 5.4, 5.10. */
-#include "firmware/api/request_int.h"
+#include "firmware/api/sign_int.h"
 
-#include <string.h>
-
-#include "firmware/auth/account.h"
-#include "firmware/data/doc.h"
-#include "firmware/data/people.h"
 #include "hal/base/fault.h"
 
 static struct data_people_request people_request_of(struct api_request *request)
@@ -73,6 +68,18 @@ void handle_me(struct api_request *request)
     request_finish(request, me(request));
 }
 
+static enum err accounts(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_people_request people = people_request_of(request);
+    return data_list_accounts(&people);
+}
+
+void handle_accounts(struct api_request *request)
+{
+    request_finish(request, accounts(request));
+}
+
 void handle_sessions(struct api_request *request)
 {
     request_finish(request, sessions(request));
@@ -85,46 +92,51 @@ void handle_user(struct api_request *request)
 
 /* --- making one: for administrators --- */
 
-struct new_user {
-    struct data_sign sign;
-    struct account_email email;
-    char id[AUTH_UUID_BYTES];
-};
-
-static enum err read_new_user(struct api_request *request, struct new_user *out)
+static enum err read_new_user(struct sign *sign)
 {
+    struct api_request *request = sign->request;
     const struct span email = doc_text(request->body, span_lit("email"));
 
-    out->sign.name = doc_text(request->body, span_lit("name"));
-    if (!data_name_fits(out->sign.name)) {
+    sign->data.name = doc_text(request->body, span_lit("name"));
+    if (!data_name_fits(sign->data.name)) {
         return refuse(&request->refusal, REFUSAL_USER_INVALID_NAME, "name must be a text of 1 to 100 characters");
     }
-    if (account_email_read(email, &out->email) != ERR_OK) {
+    if (account_email_read(email, &sign->email) != ERR_OK) {
         fault_clear();
         return refuse(&request->refusal, REFUSAL_USER_INVALID_REQUEST, "email is not a valid address");
     }
-    if (doc_has(request->body, span_lit("password"))) {
-        return refuse(&request->refusal, REFUSAL_USER_INVALID_REQUEST,
-                      "password is not available here: the user signs up, or resets it");
-    }
-    out->sign.email = span_of(out->email.text, out->email.len);
-    auth_uuid_make(request->api->random, out->id);
-    out->sign.user_id = span_array(out->id);
+    sign->data.email = span_of(sign->email.text, sign->email.len);
+    auth_uuid_make(request->api->random, sign->user_id);
+    sign->data.user_id = span_array(sign->user_id);
     return ERR_OK;
+}
+
+static enum err hashed(struct sign *sign)
+{
+    sign_keep_hash(sign, &sign->data.stronger);
+    sign->data.has_stronger = true;
+    return request_submit(sign->request, &sign->data);
 }
 
 static enum err create_user(struct api_request *request)
 {
-    void *memory = NULL;
+    struct sign *sign = NULL;
 
     if (request->auth.principal.who.group != RLS_ADMIN) {
         return refuse(&request->refusal, REFUSAL_USER_FORBIDDEN, NULL);
     }
-    TRY(arena_alloc(request->exchange->arena, sizeof(struct new_user), &memory));
-    struct new_user *user = memory;
+    TRY(sign_new(request, &sign));
     TRY(request_object(request));
-    TRY(read_new_user(request, user));
-    return request_submit(request, &user->sign);
+    TRY(read_new_user(sign));
+    const struct json_value *password = json_find(request->body, span_lit("password"));
+    if (password == NULL || password->type == JSON_NULL) {
+        return request_submit(request, &sign->data);
+    }
+    if (password->type != JSON_STRING) {
+        return refuse(&request->refusal, REFUSAL_USER_INVALID_REQUEST, "password must be a text");
+    }
+    TRY(sign_check_password(request, password->as.text));
+    return sign_hash_new(sign, password->as.text, hashed);
 }
 
 void handle_user_create(struct api_request *request)

@@ -120,8 +120,14 @@ enum err data_list_sessions(const struct data_people_request *request) MUST_USE;
  * ERR_DENIED. */
 enum err data_get_user_part(const struct data_people_request *request, struct span id, struct span segment) MUST_USE;
 
+/* GET /auth/accounts. ERR_DENIED. */
+enum err data_list_accounts(const struct data_people_request *request) MUST_USE;
+
 /* Is it 1 to 100 characters long? */
 bool data_name_fits(struct span name);
+
+/* Is it one of the providers of contract 5.8? None of them is configured. */
+bool data_provider_is_known(struct span provider);
 
 /* --- writing --- */
 
@@ -156,6 +162,8 @@ data_operation data_sign_up;
 data_operation data_sign_in;
 data_operation data_refresh;
 data_operation data_sign_out;
+data_operation data_switch; /* new tokens of the session that asks */
+data_operation data_account_unlink;
 data_operation data_session_delete;
 data_operation data_reset_request; /* of a password, by mail */
 data_operation data_reset_confirm;

@@ -87,6 +87,18 @@ enum err session_read(const struct row *row, struct session *out_session) MUST_U
 enum err session_encode(struct data *data, const struct session *session, struct wall_time updated,
                         struct span *out_encoded) MUST_USE;
 
+/* A way to sign in; of a password everything but the hash. */
+struct account {
+    struct row row;
+    struct span id, user, provider, provider_id;
+};
+enum err account_read(const struct row *row, struct account *out_account) MUST_USE;
+void account_write(struct json_out *out, const struct account *account);
+
+/* A page of a user's accounts, newest first, as an array; a scan of the snapshot. A user has few. */
+enum err accounts_write(struct json_out *out, struct store_snap *snap, const struct catalog_people *where,
+                        struct span user, struct data_page page, uint64_t *out_total) MUST_USE;
+
 /* Hex, as it is stored. */
 #define PASSWORD_TEXT_BYTES HEX_BYTES(13 + PWHASH_SALT_BYTES + PWHASH_BYTES)
 void password_encode(const struct data_password *password, char out_text[PASSWORD_TEXT_BYTES]);

@@ -12,6 +12,7 @@
 #include "net/http.h"
 
 #define SESSIONS_PAGE 10 /* contract 5.4 */
+#define ACCOUNTS_PAGE 10 /* contract 5.8 */
 
 /* Either a snapshot of its own, which ends with the look-up, or the transaction's. */
 struct look {
@@ -384,6 +385,24 @@ enum err data_list_sessions(const struct data_people_request *request)
     ENSURE(err == ERR_NOT_FOUND, err, "the sessions of a user");
     fault_clear();
     json_out_array_end(&out);
+    data_write_pagination(&out, page, total);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
+
+enum err data_list_accounts(const struct data_people_request *request)
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct data_page page;
+    struct json_out out;
+    uint64_t total = 0;
+
+    TRY(data_page_read(request->arena, request->query, ACCOUNTS_PAGE, &page, request->refusal));
+    TRY(look_begin(&request->people, request->principal->key->environment_id, &look));
+    json_out_init(&out, request->out);
+    json_out_object(&out);
+    json_out_name(&out, span_lit("items"));
+    TRY(accounts_write(&out, look.snap, &look.where, request->principal->user, page, &total));
     data_write_pagination(&out, page, total);
     json_out_object_end(&out);
     return json_out_finish(&out);

@@ -348,6 +348,22 @@ enum err data_refresh(struct data_txn *txn, struct data_call *call)
     return rotate(txn, sign, &session);
 }
 
+/* The session goes on with new tokens, as after a refresh. */
+enum err data_switch(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    struct session session;
+
+    TRY(people_need_user(txn, call));
+    const enum err err = people_find_session(people_snap(txn), people_where(txn), txn->principal.session, &session);
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && !span_equal(session.user, sign->user_id))) {
+        return refuse(&call->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
+    }
+    TRY(err);
+    TRY(people_answer_pair(call, NULL, NULL));
+    return rotate(txn, sign, &session);
+}
+
 /* --- signing out --- */
 
 static enum err delete_session(struct data_txn *txn, struct data_call *call, struct span id, struct span message)
