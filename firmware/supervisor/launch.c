@@ -37,6 +37,7 @@ static enum err tell_generation(struct supervisor *supervisor)
     supervisor->out = MSG_NEW(MSG_KEEPER_GENERATION);
     supervisor->out.fd = hal_vmgenid_fd(supervisor->vmgenid);
     if (supervisor->out.fd >= 0) {
+        TRY(hal_vmgenid_read(supervisor->vmgenid, supervisor->keeper_generation));
         TRY(msg_send(supervisor->keeper.control, &supervisor->out));
     }
     return ERR_OK;

@@ -95,7 +95,7 @@ static void advance(struct supervisor *supervisor)
         supervisor_start_keeper(supervisor, SPAN_NONE) != ERR_OK) {
         child_give_up(&supervisor->keeper, now);
     }
-    if (supervisor->keeper.runs && supervisor->known && !supervisor->worker.runs &&
+    if (supervisor->keeper.runs && !supervisor->keeper.stopping && supervisor->known && !supervisor->worker.runs &&
         now.ns >= supervisor->worker.start_at.ns && supervisor_start_worker(supervisor) != ERR_OK) {
         child_give_up(&supervisor->worker, now);
     }
@@ -306,9 +306,9 @@ static enum err on_tamper(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-/* A virtual machine that was copied must not go on with counters and random generators that its twin has, too. Its worker
- * has noticed by itself, and writes nothing more; its keeper ends at the next message, at the latest when it hears of the
- * worker's end. */
+/* A virtual machine that was copied must not go on with counters and random generators that its twin has, too. Both
+ * children notice by themselves: the worker writes nothing more, and the keeper ends at the next message, of which the one
+ * to stop is sure to come. The next worker waits for the next keeper. */
 static void look_at_generation(struct supervisor *supervisor)
 {
     uint8_t now[HAL_VMGENID_BYTES];
@@ -319,6 +319,9 @@ static void look_at_generation(struct supervisor *supervisor)
     if (hal_vmgenid_read(supervisor->vmgenid, now) != ERR_OK) {
         log_fault(LOG_WARN, "generation_not_read");
         return;
+    }
+    if (memcmp(now, supervisor->keeper_generation, sizeof(now)) != 0) {
+        child_stop(&supervisor->keeper, MSG_KEEPER_STOP, hal_clock_mono(supervisor->clock), KEEPER_KILL_MS);
     }
     if (memcmp(now, supervisor->generation, sizeof(now)) != 0 && supervisor->worker.runs) {
         LOG(LOG_WARN, "generation_changed", LOG_LITERAL("then", "new keeper and worker"));

@@ -49,6 +49,7 @@ struct supervisor {
     struct hal_vmgenid *vmgenid;
     uint8_t generation[HAL_VMGENID_BYTES]; /* of the virtual machine, at the start of this worker */
     bool has_generation;
+    uint8_t keeper_generation[HAL_VMGENID_BYTES]; /* at the start of this keeper, if there is one */
     struct child keeper;
     struct child worker;
     enum board_state state;

@@ -181,7 +181,12 @@ def test_a_machine_that_was_copied_seals_nothing_more_under_its_old_epochs(make_
     assert box.post("/v1/data/notes", {"text": "copied"}, key="sk").status == 201
     worker, keeper = box.pid("worker"), box.pid("keeper")
     started = len(box.events("child_started"))
-    generation.write_bytes(b"\x11" * 16)  # while nobody asks for anything
+    os.kill(keeper, signal.SIGSTOP)  # it cannot notice: no worker gets as far as to ask it
+    generation.write_bytes(b"\x11" * 16)
+    fed = len(watchdog_calls(box))
+    wait_until(lambda: len(watchdog_calls(box)) >= fed + 4, "four seconds of the supervisor")
+    assert box.events("child_started")[started:] == [] and is_dead(worker)
+    os.kill(keeper, signal.SIGCONT)
     box.wait_for_new("keeper", keeper)
     box.wait_for_new("worker", worker)
     assert [line["child"] for line in box.events("child_started")[started:]] == ["keeper", "worker"]
