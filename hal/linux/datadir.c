@@ -165,11 +165,21 @@ static enum err give_file(int dir_fd, const char *name, uid_t uid, gid_t gid)
     return ERR_OK;
 }
 
+/* Some file systems do not say what an entry is, only what its inode is. */
+static bool is_plain(int dir_fd, const struct dirent *entry)
+{
+    struct stat status;
+
+    return entry->d_type == DT_REG || (entry->d_type == DT_UNKNOWN &&
+                                       fstatat(dir_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                                       S_ISREG(status.st_mode));
+}
+
 static enum err give_all(int fd, DIR *entries, uid_t uid, gid_t gid)
 {
     TRY(check_is_ours(fd, entries));
     for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        if (entry->d_type == DT_REG) {
+        if (is_plain(fd, entry)) {
             TRY(give_file(fd, entry->d_name, uid, gid));
         }
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* link: --wrap=readdir */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -18,6 +20,21 @@
 #include "tests/lib/temp.h"
 
 #define PATH_BYTES 96
+
+struct dirent *__real_readdir(DIR *entries);
+struct dirent *__wrap_readdir(DIR *entries);
+
+static bool types_unknown; /* as on some file systems */
+
+struct dirent *__wrap_readdir(DIR *entries)
+{
+    struct dirent *const entry = __real_readdir(entries);
+
+    if (entry != NULL && types_unknown) {
+        entry->d_type = DT_UNKNOWN;
+    }
+    return entry;
+}
 
 struct fixture {
     struct temp_dir temp;
@@ -217,9 +234,8 @@ static uid_t owner_of(const struct fixture *f, const char *name)
     return status.st_uid;
 }
 
-static void root_gives_a_directory_and_its_plain_files_away(void **state)
+static void give_away(struct fixture *f)
 {
-    struct fixture *f = *state;
     const uid_t user = geteuid() == 0 ? 1234 : geteuid();
     char path[PATH_BYTES];
     struct datadir *dir = NULL;
@@ -240,6 +256,18 @@ static void root_gives_a_directory_and_its_plain_files_away(void **state)
     assert_int_equal(owner_of(f, "box/mine"), user);
     assert_int_equal(owner_of(f, "elsewhere"), geteuid());
     assert_int_equal(owner_of(f, "other"), geteuid());
+}
+
+static void root_gives_a_directory_and_its_plain_files_away(void **state)
+{
+    give_away(*state);
+}
+
+static void root_gives_the_same_away_where_entries_have_no_type(void **state)
+{
+    types_unknown = true;
+    give_away(*state);
+    types_unknown = false;
 }
 
 static void root_gives_away_nothing_that_is_not_a_boxs(void **state)
@@ -355,6 +383,7 @@ int main(void)
         TEST(files_of_others_or_writable_by_others_are_refused),
         TEST(a_directory_open_to_others_or_foreign_is_refused),
         TEST(root_gives_a_directory_and_its_plain_files_away),
+        TEST(root_gives_the_same_away_where_entries_have_no_type),
         TEST(root_gives_away_nothing_that_is_not_a_boxs),
         TEST(a_missing_directory_is_made_private),
         TEST(files_up_to_the_limit_are_taken_and_one_byte_more_is_refused),
