@@ -131,6 +131,9 @@ static void token_keys_are_listed_and_dropped(void **state)
     assert_int_equal(answer.as.token_public.environment.len, 0);
     const struct msg other = keys_of(f, TOKEN_ENVIRONMENT);
     assert_memory_not_equal(other.as.token_public.points.data, made.as.token_public.points.data, MSG_POINT_BYTES);
+    assert_int_equal(sign(f, &request, &signed_tokens), ERR_OK); /* not by the one that was ready */
+    check_token(&other, MSG_VIEW(&signed_tokens.as.token_signed.access), AUTH_TOKEN_ACCESS, MSG_ACCESS_S_MAX,
+                hal_clock_wall(&f->box->clock.base));
     assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK);
     assert_int_equal(tokens_drop(f->tokens, f->box->vault, &drop), ERR_OK); /* there is none */
 }
