@@ -316,6 +316,16 @@ static struct project_edit edit_of(const struct catalog_project *project)
                                  .origins = NULL};
 }
 
+/* The rest of a project is given once, or not by its owner; who sends it means to change it. */
+static enum err check_project_members(const struct json_value *body, struct refusal *refusal)
+{
+    static const char *const names[] = {"name", "description", "settings"};
+    const struct member_rule rule = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
+                                     "is not a member of a project that can be changed"};
+
+    return admin_members(body, &rule, refusal);
+}
+
 enum err data_project_update(struct data_txn *txn, struct data_call *call)
 {
     const struct text_rule name = {span_lit("name"), 1, NAME_MAX_POINTS, false};
@@ -326,6 +336,7 @@ enum err data_project_update(struct data_txn *txn, struct data_call *call)
 
     TRY(check_own(txn, call));
     TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
+    TRY(check_project_members(body, &call->refusal));
     struct project_edit edit = edit_of(txn->project);
     TRY(admin_text(body, &name, &edit.name, &call->refusal));
     TRY(admin_text(body, &description, &edit.description, &call->refusal));

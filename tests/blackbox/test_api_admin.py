@@ -108,7 +108,7 @@ def test_a_secret_key_sees_its_own_project(app):
 def test_a_project_is_renamed_and_keeps_its_slug(app):
     before = app.sk.get(app.project).json
 
-    answer = app.sk.patch(app.project, {"name": "Another name", "description": "d", "slug": "other", "id": ABSENT})
+    answer = app.sk.patch(app.project, {"name": "Another name", "description": "d"})
 
     assert answer.status == 200
     assert answer.json == dict(before, name="Another name", description="d", updatedAt=answer.json["updatedAt"])
@@ -120,6 +120,8 @@ def test_a_project_is_renamed_and_keeps_its_slug(app):
                                   {"settings": {"allowLocalhostOrigins": "yes"}}, {"name": {"$ne": ""}},
                                   {"settings": {"__proto__": {}}},
                                   {"settings": {"requestsPerMinute": 0}}, {"settings": {"requestsPerMinute": "9"}},
+                                  {"name": "x", "slug": "other"}, {"description": "x", "id": ABSENT},
+                                  {"name": "x", "naem": "y"}, {"name": "x", "status": "active"},
                                   {"settings": {"refreshReuseGraceMs": 5000}}, {"settings": {"passwordPolicy": {}}}],
                          ids=str)
 def test_a_bad_change_of_a_project_is_refused_whole(app, body):
