@@ -27,6 +27,9 @@ static enum data_built_in built_in_of(struct span name)
     if (span_equal(name, span_lit("users"))) {
         return DATA_BUILT_IN_USERS;
     }
+    if (span_equal(name, span_lit("accounts"))) {
+        return DATA_BUILT_IN_ACCOUNTS;
+    }
     return span_equal(name, span_lit("sessions")) ? DATA_BUILT_IN_SESSIONS : DATA_BUILT_IN_EMPTY;
 }
 
@@ -106,10 +109,8 @@ enum err data_access_open_description(const struct catalog *catalog, const struc
                                       struct span table, struct data_access *out_access, struct refusal *out_refusal)
 {
     TRY(data_access_open(catalog, principal, table, RLS_READ, out_access, out_refusal));
-    if (out_access->table == NULL) {
-        return refuse(out_refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
-    }
-    return ERR_OK;
+    return out_access->built_in != DATA_BUILT_IN_EMPTY ? ERR_OK
+                                                       : refuse(out_refusal, REFUSAL_DATA_TABLE_NOT_FOUND, NULL);
 }
 
 /* The writer publishes a catalogue before it begins the next transaction, so if none was published by the time the
@@ -249,8 +250,7 @@ struct data_list {
     struct data_reader *reader;
     struct catalog *catalog; /* what the access borrows from */
     struct store_snap *snap;
-    struct list_query *query; /* one of the three; or none: empty, and answered already */
-    struct people_list *people;
+    struct list_query *query; /* one of the two; or none: empty, and answered already */
     struct outbox_list *mails;
     struct refusal *refusal;
 };
@@ -266,7 +266,6 @@ void data_list_free(struct data_list *list)
         return;
     }
     list_query_free(list->query);
-    people_list_free(list->people);
     outbox_list_free(list->mails);
     store_snap_end(list->snap);
     catalog_unref(list->catalog);
@@ -309,43 +308,20 @@ static enum err write_empty_list(const struct data_request *request)
     return json_out_finish(&out);
 }
 
-/* Filters, sorts and searches are not for built-in tables: what they do not do must not look as if they had. */
-static enum err refuse_query(const struct data_request *request)
-{
-    static const char *const unknown[] = {"sortBy",    "sortDirection", "search", "searchType", "andFilters",
-                                          "orFilters", "select",        "fields", "offset"};
-    struct http_query walk = http_query_of(request->query);
-    struct span name = SPAN_NONE;
-    struct span value = SPAN_NONE;
-
-    while (http_query_next(&walk, request->arena, &name, &value) == ERR_OK) {
-        for (size_t i = 0; i < ARRAY_LENGTH(unknown); i++) {
-            if (span_equal(name, span_str(unknown[i]))) {
-                return refuse_at(request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name,
-                                 "is not available for built-in tables");
-            }
-        }
-    }
-    fault_clear();
-    return ERR_OK;
-}
-
 static enum err start_people(const struct data_request *request, struct data_list *list)
 {
     const struct data_access *access = request->access;
-    struct people_list_input input = {.view = access->brief ? PEOPLE_USERS_PUBLIC : PEOPLE_USERS_FULL,
-                                      .out = request->out};
+    struct people_list_input input = {
+        .arena = request->arena, .query = request->query, .out = request->out, .refusal = request->refusal};
 
-    TRY(refuse_query(request));
     if (access->built_in == DATA_BUILT_IN_EMPTY) {
         return write_empty_list(request);
     }
-    TRY(data_page_read(request->arena, request->query, PLAN_LIMIT_DEFAULT, &input.page, request->refusal));
     TRY(request_snapshot(request, &list->snap));
-    input.view = access->built_in == DATA_BUILT_IN_SESSIONS ? PEOPLE_SESSIONS : input.view;
+    input.view = people_view_of(access);
     input.snap = list->snap;
     input.where = &access->place->people;
-    return people_list_new(&input, &list->people);
+    return people_list_new(&input, &list->query);
 }
 
 static enum err start_query(const struct data_request *request, struct data_list *list)
@@ -413,7 +389,7 @@ static enum err step(struct data_list *list, struct store_budget *budget)
     if (list->mails != NULL) {
         return outbox_list_step(list->mails, budget);
     }
-    return list->people != NULL ? people_list_step(list->people, budget) : list_query_step(list->query, budget);
+    return list_query_step(list->query, budget);
 }
 
 enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *context), void *context,
@@ -421,7 +397,7 @@ enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *co
 {
     struct store_budget budget = {.steps = SCAN_STEPS_A_CALL, .now = now, .context = context, .deadline = until};
 
-    if (list->query == NULL && list->people == NULL && list->mails == NULL) {
+    if (list->query == NULL && list->mails == NULL) {
         return ERR_OK;
     }
     const enum err err = step(list, &budget);

@@ -24,8 +24,14 @@
 /* The newest catalogue, borrowed until the next call for this reader; who needs it longer takes a reference. */
 const struct catalog *data_catalog(struct data_reader *reader);
 
-/* The built-in tables of contract 4.1; accounts and files have nothing to show. */
-enum data_built_in { DATA_BUILT_IN_NONE, DATA_BUILT_IN_USERS, DATA_BUILT_IN_SESSIONS, DATA_BUILT_IN_EMPTY };
+/* The built-in tables of contract 4.1; files has nothing to show. */
+enum data_built_in {
+    DATA_BUILT_IN_NONE,
+    DATA_BUILT_IN_USERS,
+    DATA_BUILT_IN_SESSIONS,
+    DATA_BUILT_IN_ACCOUNTS,
+    DATA_BUILT_IN_EMPTY
+};
 
 struct data_access {
     const struct catalog_table *table;       /* NULL: a built-in table */

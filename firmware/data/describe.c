@@ -5,6 +5,7 @@
 #include "firmware/data/data_int.h"
 #include "firmware/data/schema_json.h"
 #include "hal/base/fault.h"
+#include "net/json.h"
 
 static bool is_admin(const struct data_access *access)
 {
@@ -44,6 +45,11 @@ static bool index_is_readable(const struct data_access *access, const struct cat
     return true;
 }
 
+static bool is_built_in(const struct data_access *access)
+{
+    return access->built_in != DATA_BUILT_IN_NONE;
+}
+
 static void write_indexes(struct json_out *out, const struct data_access *access)
 {
     const struct catalog_table *table = access->table;
@@ -51,6 +57,10 @@ static void write_indexes(struct json_out *out, const struct data_access *access
     json_out_name(out, span_lit("indexes"));
     json_out_array(out);
     write_index(out, span_lit("_id_"), span_lit("id"), 1);
+    if (is_built_in(access)) {
+        json_out_array_end(out);
+        return;
+    }
     write_index(out, span_lit("idx_createdAt_desc"), span_lit("createdAt"), -1);
     write_index(out, span_lit("idx_updatedAt_desc"), span_lit("updatedAt"), -1);
     write_index(out, span_lit("idx_createdBy"), span_lit("createdBy"), 1);
@@ -71,7 +81,19 @@ static const struct rls_bound *asker_of(const struct data_access *access)
     return is_admin(access) ? NULL : &access->rls;
 }
 
-enum err data_write_spec(const struct data_request *request)
+/* Of a built-in table nobody but an administrator has a right. */
+static void write_permissions(struct json_out *out, const struct data_access *access)
+{
+    json_out_name(out, span_lit("permissions"));
+    if (is_built_in(access)) {
+        json_out_object(out);
+        json_out_object_end(out);
+        return;
+    }
+    policy_json_write_permissions(out, access->rls.table.policy, POLICY_JSON_DEFAULT);
+}
+
+static enum err write_spec(const struct data_request *request)
 {
     const struct data_access *access = request->access;
     struct json_out out;
@@ -83,8 +105,7 @@ enum err data_write_spec(const struct data_request *request)
     schema_json_write(&out, access->table->schema, asker_of(access));
     write_indexes(&out, access);
     if (access->rls.settings.policy_in_spec || is_admin(access)) {
-        json_out_name(&out, span_lit("permissions"));
-        policy_json_write_permissions(&out, access->rls.table.policy, POLICY_JSON_DEFAULT);
+        write_permissions(&out, access);
     }
     if (is_admin(access)) {
         policy_json_write_rules(&out, access->rls.table.policy);
@@ -259,6 +280,7 @@ static enum err write_paths(const struct data_request *request, struct json_out 
     const struct span base[] = {span_lit("/v1/data/"), name};
     const struct span with_id[] = {span_lit("/v1/data/"), name, span_lit("/{id}")};
     const struct span pointer[] = {span_lit("#/components/schemas/"), name};
+    const bool reads_alone = is_built_in(request->access);
     struct span reference = SPAN_NONE;
     struct span path = SPAN_NONE;
 
@@ -268,7 +290,7 @@ static enum err write_paths(const struct data_request *request, struct json_out 
     TRY(text_of(request->arena, base, ARRAY_LENGTH(base), &path));
     json_out_name(out, path);
     json_out_object(out);
-    for (size_t i = 0; i < ARRAY_LENGTH(collection); i++) {
+    for (size_t i = 0; i < (reads_alone ? 1 : ARRAY_LENGTH(collection)); i++) {
         write_operation(out, &collection[i], reference);
     }
     json_out_object_end(out);
@@ -279,7 +301,7 @@ static enum err write_paths(const struct data_request *request, struct json_out 
     json_out_array(out);
     write_parameter(out, "id", "string", true);
     json_out_array_end(out);
-    for (size_t i = 0; i < ARRAY_LENGTH(item); i++) {
+    for (size_t i = 0; i < (reads_alone ? 1 : ARRAY_LENGTH(item)); i++) {
         write_operation(out, &item[i], reference);
     }
     json_out_object_end(out);
@@ -287,7 +309,7 @@ static enum err write_paths(const struct data_request *request, struct json_out 
     return ERR_OK;
 }
 
-enum err data_write_openapi(const struct data_request *request)
+static enum err write_openapi(const struct data_request *request)
 {
     const struct span name = request->access->table->record.name;
     const struct span title_parts[] = {name, span_lit(" API")};
@@ -315,4 +337,56 @@ enum err data_write_openapi(const struct data_request *request)
     json_out_object_end(&out);
     json_out_object_end(&out);
     return json_out_finish(&out);
+}
+
+/* --- built-in tables --- */
+
+/* The members of contract 5.1, 5.4 and 5.8 that are no system fields. */
+static const char *const built_in_schemas[] = {
+    [DATA_BUILT_IN_USERS] =
+        "{\"email\":{\"bsonType\":\"string\"},\"name\":{\"bsonType\":\"string\"},\"role\":{\"bsonType\":\"string\","
+        "\"enum\":[\"admin\",\"user\",\"guest\"]},\"emailVerified\":{\"bsonType\":\"date\"},\"image\":{\"bsonType\":"
+        "\"string\"},\"onboardingStatus\":{\"bsonType\":\"string\"},\"nickname\":{\"bsonType\":\"string\"},\"roles\":"
+        "{\"bsonType\":\"array\",\"items\":{\"bsonType\":\"string\"}},\"mfaEnabled\":{\"bsonType\":\"bool\"},"
+        "\"banned\":{\"bsonType\":\"bool\"}}",
+    [DATA_BUILT_IN_SESSIONS] =
+        "{\"userId\":{\"bsonType\":\"string\"},\"userAgent\":{\"bsonType\":\"string\"},\"ipAddress\":{\"bsonType\":"
+        "\"string\"},\"deviceInfo\":{\"bsonType\":\"string\"},\"lastActivityAt\":{\"bsonType\":\"date\"},\"current\":"
+        "{\"bsonType\":\"bool\"}}",
+    [DATA_BUILT_IN_ACCOUNTS] = "{\"userId\":{\"bsonType\":\"string\"},\"provider\":{\"bsonType\":\"string\"},"
+                               "\"providerAccountId\":{\"bsonType\":"
+                               "\"string\"},\"connectedAt\":{\"bsonType\":\"date\"}}",
+};
+static const char *const built_in_names[] = {
+    [DATA_BUILT_IN_USERS] = "users", [DATA_BUILT_IN_SESSIONS] = "sessions", [DATA_BUILT_IN_ACCOUNTS] = "accounts"};
+
+/* A table of this request alone, of the shape that the built-in one shows. */
+static enum err describe(const struct data_request *request, enum err (*write)(const struct data_request *request))
+{
+    struct data_access access = *request->access;
+    struct data_request as_table = *request;
+    const struct json_value *definition = NULL;
+    struct schema_problem problem;
+    SCOPED_SCHEMA struct schema *schema = NULL;
+
+    if (!is_built_in(&access)) {
+        return write(request);
+    }
+    TRY(json_parse(span_str(built_in_schemas[access.built_in]), request->arena, &definition));
+    TRY(schema_new(definition, SPAN_NONE, &schema_json_matcher, &schema, &problem));
+    const struct catalog_table table = {.record = {.name = span_str(built_in_names[access.built_in])},
+                                        .schema = schema};
+    access.table = &table;
+    as_table.access = &access;
+    return write(&as_table);
+}
+
+enum err data_write_spec(const struct data_request *request)
+{
+    return describe(request, write_spec);
+}
+
+enum err data_write_openapi(const struct data_request *request)
+{
+    return describe(request, write_openapi);
 }

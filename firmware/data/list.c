@@ -44,6 +44,11 @@ static enum err condition(void *context, const struct row *row, bool *out_take)
 {
     const struct list_query *query = context;
     const struct plan *plan = query->input.plan;
+    if (query->input.rows != NULL) {
+        const struct list_rows *rows = query->input.rows;
+        *out_take = true;
+        return rows->take == NULL ? ERR_OK : rows->take(rows->context, row, out_take);
+    }
     const bool owns = rls_owns(&plan->rls->who, row->created_by);
     bool take = false;
     TRY(row_gate_passes(plan->gate, row, &take));
@@ -79,6 +84,14 @@ static enum err begin_scan(struct list_query *query)
     return store_scan_begin(query->input.snap, &scan);
 }
 
+static bool has_conditions(const struct list_input *input)
+{
+    if (input->rows != NULL) {
+        return input->rows->take != NULL;
+    }
+    return input->plan->filter != NULL || input->plan->search != NULL || row_gate_filters(input->plan->gate);
+}
+
 /* The exact counters, where the plan has no condition but the owner: they know nothing of row filters. */
 static enum err find_total(struct list_query *query)
 {
@@ -87,7 +100,7 @@ static enum err find_total(struct list_query *query)
         query->total_known = true;
         return ERR_OK;
     }
-    if (input->plan->filter != NULL || input->plan->search != NULL || row_gate_filters(input->plan->gate)) {
+    if (has_conditions(input)) {
         return ERR_OK;
     }
     query->total_known = true;
@@ -104,7 +117,9 @@ static enum err find_owner_index(struct list_query *query)
     TRY(store_indexes(query->input.snap, query->input.table, &indexes, &count));
     ENSURE(count > 0, ERR_DAMAGED, "a table without its index of owners");
     query->owner_index = indexes[0].id;
-    query->owner = (struct row_value){.type = ROW_STRING, .bytes = query->input.plan->rls->who.id};
+    if (query->input.plan->by_owner) {
+        query->owner = (struct row_value){.type = ROW_STRING, .bytes = query->input.plan->rls->who.id};
+    }
     return ERR_OK;
 }
 
@@ -152,11 +167,14 @@ void list_query_free(struct list_query *query)
 static enum err write_row(struct list_query *query, const struct row *row)
 {
     const struct plan *plan = query->input.plan;
+    const struct list_rows *rows = query->input.rows;
     const struct row_view view = {
         .schema = plan->schema, .column_rules = plan->column_rules, .rls = plan->rls, .select = &plan->select};
-    TRY(row_json_write(&query->json, &view, row));
+    TRY(rows == NULL ? row_json_write(&query->json, &view, row) : rows->write(rows->context, &query->json, row));
     ENSURE(query->json.err == ERR_OK, query->json.err, "the list does not fit the response");
-    read_log_row(plan->rls, row);
+    if (rows == NULL) {
+        read_log_row(plan->rls, row);
+    }
     query->written++;
     return ERR_OK;
 }

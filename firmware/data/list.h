@@ -15,13 +15,23 @@
 #include "hal/base/attr.h"
 #include "hal/base/buf.h"
 #include "hal/base/err.h"
+#include "net/json_out.h"
 #include "storage/store.h"
 
 struct list_query;
 
+/* Rows that are not of a table that the API manages: what takes and writes them instead. Borrowed, as the context. */
+struct list_rows {
+    store_filter *take; /* NULL: every row */
+    /* May begin a scan of the snapshot in a list that is sorted. */
+    enum err (*write)(void *context, struct json_out *out, const struct row *row);
+    void *context;
+};
+
 struct list_input {
-    const struct plan *plan; /* borrowed */
-    struct store_snap *snap; /* borrowed; no other scan meanwhile */
+    const struct plan *plan;      /* borrowed */
+    const struct list_rows *rows; /* NULL: the plan says. Otherwise it says only order and page */
+    struct store_snap *snap;      /* borrowed; no other scan meanwhile */
     struct table_id table;
     struct buf *out; /* borrowed; the body is appended */
 };

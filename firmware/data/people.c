@@ -449,12 +449,17 @@ void person_write_me(struct json_out *out, const struct person *person)
     json_out_object_end(out);
 }
 
-void person_write_full(struct json_out *out, const struct person *person)
+void person_write_open(struct json_out *out, const struct person *person)
 {
     json_out_object(out);
     write_all(out, person);
     json_out_member_bool(out, span_lit("banned"), person->banned);
     write_times(out, person);
+}
+
+void person_write_full(struct json_out *out, const struct person *person)
+{
+    person_write_open(out, person);
     json_out_object_end(out);
 }
 

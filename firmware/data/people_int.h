@@ -4,6 +4,7 @@
 #define FIRMWARE_DATA_PEOPLE_INT_H
 
 #include "firmware/data/data_int.h"
+#include "firmware/data/list.h"
 #include "firmware/data/people.h"
 
 /* Columns. A number is never given to another thing. */
@@ -137,32 +138,30 @@ enum err people_of(const struct catalog *catalog, struct span environment_id, st
 void person_write_brief(struct json_out *out, const struct person *person);
 void person_write_me(struct json_out *out, const struct person *person);
 void person_write_full(struct json_out *out, const struct person *person);
+void person_write_open(struct json_out *out, const struct person *person); /* the same, its object not closed */
 void person_write_public(struct json_out *out, const struct person *person);
 
 /* The directory of an operation, in its transaction; points into out_people. */
 struct auth_directory data_directory_in(struct data_txn *txn, struct data_people *out_people);
 
-/* --- lists of built-in tables, newest first --- */
-
-struct people_list;
+/* --- lists of built-in tables --- */
 
 /* What is listed, and how each is shown. */
-enum people_view { PEOPLE_USERS_FULL, PEOPLE_USERS_PUBLIC, PEOPLE_SESSIONS };
+enum people_view { PEOPLE_USERS_FULL, PEOPLE_USERS_PUBLIC, PEOPLE_SESSIONS, PEOPLE_ACCOUNTS };
+enum people_view people_view_of(const struct data_access *access); /* of a built-in table that has rows */
 
-struct people_list_input {
-    struct store_snap *snap; /* borrowed; no other scan meanwhile */
+struct people_list_input {   /* all borrowed for the life of the list */
+    struct store_snap *snap; /* no other scan meanwhile */
     const struct catalog_people *where;
     enum people_view view;
-    struct data_page page;
+    struct arena *arena;
+    struct span query;
     struct buf *out;
+    struct refusal *refusal;
 };
 
-/* The caller frees it. ERR_NO_MEMORY; ERR_NOT_FOUND: the table is gone. */
-enum err people_list_new(const struct people_list_input *input, struct people_list **out_list) MUST_USE;
-void people_list_free(struct people_list *list); /* NULL is fine */
-
-/* As list_query_step. */
-enum err people_list_step(struct people_list *list, struct store_budget *budget) MUST_USE;
+/* Errors of list_query_new, and ERR_DENIED. */
+enum err people_list_new(const struct people_list_input *input, struct list_query **out_query) MUST_USE;
 
 /* One session as an object. current: the session of who asks, or empty. */
 void session_write(struct json_out *out, const struct session *session, struct span current);
