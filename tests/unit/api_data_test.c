@@ -158,7 +158,7 @@ static void each_step_that_fails_answers_with_its_code(void **state)
         {"GET", "/v1/data/users", NULL, true, 403, "data/system-table-access"},
         {"POST", "/v1/data/users", "{}", false, 403, "data/system-table-access"},
         {"GET", "/v1/data/users/000000000000000000000000", NULL, false, 404, "data/not-found"},
-        {"GET", "/v1/data/sessions/spec", NULL, false, 404, "data/table-not-found"},
+        {"GET", "/v1/data/files/spec", NULL, false, 404, "data/table-not-found"},
         {"GET", "/v1/data/posts/000000000000000000000000", NULL, true, 404, "data/not-found"},
         {"GET", "/v1/data/posts/not-an-id", NULL, true, 404, "data/not-found"},
         {"PATCH", "/v1/data/posts/not-an-id", "{}", false, 404, "data/not-found"},
