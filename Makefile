@@ -510,10 +510,12 @@ analyze: $(ANALYZED)
 	@echo "$$(find $(ANALYZED) -empty | wc -l) passed, $$(find $(ANALYZED) -not -empty | wc -l) failed"
 	@test -z "$$(find $(ANALYZED) -not -empty)"
 
+$(OUT)/release/tests/bench/index_seek: $(patsubst %,$(OUT)/release/obj/tests/lib/%.o,store_box temp)
+
 BENCH_TOOLS := $(patsubst %.c,$(OUT)/release/%,$(wildcard tests/bench/*.c))
 $(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/flags | $(WOLFSSL)/stamp
 	@mkdir -p $(@D)
-	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $< $(OUT)/release/librowlock.a \
+	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $(filter %.c %.o,$^) $(OUT)/release/librowlock.a \
 		$(WOLFSSL)/lib/libwolfssl.a $(LIBS)
 
 # A build of its own: one reactor, as the figures are for one core.
