@@ -4,7 +4,7 @@
  * is any byte; the other engines take an instruction of each kind and three bytes that are none.
  *
  * cbmc: --unwind 9 firmware/rls/eval.c hal/base/span.c hal/base/mem.c hal/base/fault.c
- * plant: firmware/rls/eval.c: s/machine->broken || !machine->atoms/machine->broken/ */
+ * plant: firmware/rls/eval.c: s/machine->state == IN_TERM ? behind/machine->state != BROKEN ? behind/ */
 #include "firmware/rls/rls_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
