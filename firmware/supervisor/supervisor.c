@@ -283,6 +283,9 @@ static enum err on_signal(struct supervisor *supervisor)
         return ERR_OK;
     }
     TRY(err);
+    if (signal == PROCESS_SIGNAL_STOP && supervisor->ending) {
+        return ERR_OK; /* who stops us may say so more than once */
+    }
     if (signal == PROCESS_SIGNAL_STOP) {
         LOG(LOG_INFO, "stopping", LOG_LITERAL("by", "signal"));
         begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 0);

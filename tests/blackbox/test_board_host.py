@@ -25,7 +25,7 @@ def runtime():
 
 
 def start(script, runtime, *options, **more):
-    environment = dict(os.environ, ROWLOCK=PROGRAM, TMPDIR=str(runtime), **more)
+    environment = {**os.environ, "ROWLOCK": PROGRAM, "TMPDIR": str(runtime), **more}
     environment["ASAN_OPTIONS"] = environment.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     return subprocess.Popen([script, "--port", "0", "--json", *options], stdout=subprocess.PIPE, text=True, env=environment,
                             start_new_session=True)
@@ -121,6 +121,22 @@ def test_a_tpm_that_does_not_hear_the_first_signal_is_stopped_all_the_same(tmp_p
         status = end(box)
 
     assert status == 1
+    wait_for_the_end_of(started)
+    assert list(runtime.iterdir()) == []
+
+
+def test_a_rowlock_that_does_not_hear_the_first_signal_is_stopped_all_the_same(tmp_path, runtime):
+    deaf = tmp_path / "rowlock"
+    deaf.write_text(f"#!/bin/sh\ntrap 'trap - TERM' TERM\n: >{tmp_path}/runs\nwhile :; do sleep 0.02; done\n")
+    deaf.chmod(0o755)
+
+    with start(RUN, runtime, "--data", str(tmp_path / "data"), ROWLOCK=str(deaf)) as box:
+        wait_until((tmp_path / "runs").exists, "the program")
+        started = below(box.pid)
+        box.terminate()
+        status = end(box)
+
+    assert status == 128 + signal.SIGTERM
     wait_for_the_end_of(started)
     assert list(runtime.iterdir()) == []
 
