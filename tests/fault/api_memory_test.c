@@ -107,6 +107,43 @@ static void a_list_is_answered_whole_or_not_at_all(void **state)
     assert_int_equal(survive(box, &ask, &list), 200);
 }
 
+static void users_are_listed_with_their_accounts_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {
+        .method = "GET", .target = "/v1/users?search=a&sortBy=email&includeAccounts=true", .key = box->secret};
+    const struct api_ask list = {.method = "GET", .target = "/v1/users", .key = box->secret};
+    struct api_user user;
+    api_user_sign_up(box, &user);
+
+    assert_int_equal(survive(box, &ask, &list), 200);
+}
+
+static void a_built_in_table_is_described_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "GET", .target = "/v1/data/users/spec", .key = box->secret};
+    const struct api_ask list = {.method = "GET", .target = "/v1/users", .key = box->secret};
+
+    assert_int_equal(survive(box, &ask, &list), 200);
+}
+
+static void a_profile_is_changed_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    char target[128];
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    (void)snprintf(target, sizeof target, "/v1/users/%s/profile", user.id);
+    const struct api_ask ask = {.method = "PATCH",
+                                .target = target,
+                                .key = box->secret,
+                                .body = "{\"bio\":\"b\",\"socialLinks\":{\"github\":\"g\"}}"};
+    const struct api_ask read = {.method = "GET", .target = target, .key = box->secret};
+
+    assert_int_equal(survive(box, &ask, &read), 200);
+}
+
 static void a_table_is_made_whole_or_not_at_all(void **state)
 {
     struct api_box *box = *state;
@@ -186,6 +223,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_row_is_created_whole_or_not_at_all),
         T(a_list_is_answered_whole_or_not_at_all),
+        T(users_are_listed_with_their_accounts_whole_or_not_at_all),
+        T(a_built_in_table_is_described_whole_or_not_at_all),
+        T(a_profile_is_changed_whole_or_not_at_all),
         T(a_table_is_made_whole_or_not_at_all),
         T(a_key_is_made_whole_or_not_at_all),
         T(a_mail_is_sent_whole_or_not_at_all),
