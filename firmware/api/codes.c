@@ -90,6 +90,7 @@ static enum err start_magic_callback(struct api_request *request)
     TRY(sign_new(request, &sign));
     TRY(request_object(request));
     TRY(sign_read_text(request, span_lit("token"), &of.code));
+    TRY(sign_read_code(sign, span_lit("mfaCode")));
     of.environment_id = sign_environment(sign);
     const enum err err = sign_find_code(sign, &of, &code);
     if (err == ERR_NOT_FOUND) {

@@ -102,12 +102,7 @@ static enum err start_change(struct api_request *request)
     TRY(sign_read_text(request, span_lit("currentPassword"), &current));
     TRY(sign_read_text(request, span_lit("newPassword"), &sign->password));
     TRY(sign_check_password(request, sign->password));
-    TRY(data_find_login_of(&sign->people, sign_environment(sign), request->auth.principal.user, &sign->login));
-    memcpy(sign->email.text, sign->login.email, sign->login.email_len);
-    sign->email.len = sign->login.email_len;
-    TRY(sign_check_lockout(sign));
-    return sign->login.found ? sign_hash_like(sign, current, &sign->login.password, compared_with_current)
-                             : sign_hash_new(sign, current, compared_with_current);
+    return sign_hash_own(sign, current, compared_with_current);
 }
 
 void handle_password_change(struct api_request *request)

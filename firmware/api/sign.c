@@ -141,6 +141,7 @@ static enum err start_sign_in(struct api_request *request)
         return sign_send_link(sign, data_magic_sign_in);
     }
     TRY(sign_read_text(request, span_lit("password"), &sign->password));
+    TRY(sign_read_code(sign, span_lit("mfaCode")));
     TRY(data_find_login(&sign->people, sign_environment(sign), sign->data.email, &sign->login));
     TRY(sign_check_lockout(sign));
     return sign->login.found ? sign_hash_like(sign, sign->password, &sign->login.password, compare)

@@ -162,3 +162,15 @@ enum err sign_hash_like(struct sign *sign, struct span password, const struct da
     memcpy(sign->hash.salt, like->salt, sizeof sign->hash.salt);
     return pepper(sign, password);
 }
+
+enum err sign_hash_own(struct sign *sign, struct span password, enum err (*hashed)(struct sign *sign))
+{
+    struct data_login *login = &sign->login;
+
+    TRY(data_find_login_of(&sign->people, sign_environment(sign), sign->request->auth.principal.user, login));
+    memcpy(sign->email.text, login->email, login->email_len);
+    sign->email.len = login->email_len;
+    TRY(sign_check_lockout(sign));
+    return login->found ? sign_hash_like(sign, password, &login->password, hashed)
+                        : sign_hash_new(sign, password, hashed);
+}

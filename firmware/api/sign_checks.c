@@ -147,6 +147,15 @@ enum err sign_read_text(struct api_request *request, struct span name, struct sp
     return ERR_OK;
 }
 
+enum err sign_read_code(struct sign *sign, struct span name)
+{
+    if (doc_has(sign->request->body, name) && json_find(sign->request->body, name)->type != JSON_STRING) {
+        return sign_refuse_field(sign->request, name, "must be a string");
+    }
+    sign->data.mfa_code = doc_text(sign->request->body, name);
+    return ERR_OK;
+}
+
 enum err sign_read_email(struct sign *sign)
 {
     struct api_request *request = sign->request;

@@ -42,6 +42,9 @@ enum err sign_refuse_field(struct api_request *request, struct span name, const 
 /* A text that has to be there; anything else in its place, an object of operators for one, is no text. */
 enum err sign_read_text(struct api_request *request, struct span name, struct span *out_text) MUST_USE;
 
+/* The code of a second factor, into sign->data.mfa_code: absent, null and an empty text are none. */
+enum err sign_read_code(struct sign *sign, struct span name) MUST_USE;
+
 /* `email`, into sign->email and sign->data.email. */
 enum err sign_read_email(struct sign *sign) MUST_USE;
 
@@ -76,6 +79,9 @@ enum err sign_take_mail(const struct sign *sign) MUST_USE;
 
 /* --- steps. ERR_OK: it is under way, and on the loop's thread what follows it is called or the request is finished with
  * its error. ERR_DENIED 503: the pool or the keeper has too much to do. --- */
+
+/* Hashes a password as that of the user who asks is, to compare the two; or as nobody's. */
+enum err sign_hash_own(struct sign *sign, struct span password, enum err (*hashed)(struct sign *sign)) MUST_USE;
 
 /* Hashes a password: to be kept, with a salt of its own and at today's cost; or as another one was, to compare the two. */
 enum err sign_hash_new(struct sign *sign, struct span password, enum err (*hashed)(struct sign *sign)) MUST_USE;

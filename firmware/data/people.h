@@ -154,6 +154,7 @@ struct data_sign {
     int64_t issued_s;                /* when the tokens were signed */
     uint32_t access_s, refresh_s;    /* how long they live */
     struct span access_token, refresh_token;
+    struct span mfa_code;  /* of whoever has a second factor: an app's code or a backup code; or empty */
     struct data_mail mail; /* signing up, and whatever else sends a code */
     bool redirects;        /* confirming an address: the answer leads elsewhere */
 };
@@ -174,6 +175,9 @@ data_operation data_verify_visit;   /* by GET, without a key */
 data_operation data_magic_sign_up;  /* a link by mail */
 data_operation data_magic_sign_in;
 data_operation data_magic_callback; /* the link comes back */
+data_operation data_mfa_enable;     /* from here to pending; of whoever asks with an access token */
+data_operation data_mfa_confirm;
+data_operation data_mfa_disable;
 data_operation data_user_create;
 data_operation data_user_update;
 data_operation data_user_change_part; /* of the user: call->id is the part */

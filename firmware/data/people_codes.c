@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "firmware/data/mails_int.h"
+#include "firmware/data/mfa_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -39,17 +40,6 @@ static enum err find_addressee(struct data_txn *txn, struct span email, struct p
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* A person whose views last: a change ends those of a transaction. */
-static enum err keep_person(struct data_call *call, struct person *person)
-{
-    struct row copy;
-    struct span encoded = SPAN_NONE;
-
-    TRY(arena_copy(call->arena, person->row.encoded, &encoded));
-    TRY(row_read(person->row.id, encoded, &copy));
-    return person_read(&copy, person);
-}
-
 /* To the address of data_sign, if it is somebody's. */
 static enum err send_to_known(struct data_txn *txn, struct data_call *call, enum data_code_purpose purpose)
 {
@@ -61,7 +51,7 @@ static enum err send_to_known(struct data_txn *txn, struct data_call *call, enum
     if (!found) {
         return mails_pretend(txn, &order);
     }
-    TRY(keep_person(call, &person));
+    TRY(people_keep_person(call, &person));
     order.person = &person;
     return mails_send(txn, &order);
 }
@@ -93,7 +83,7 @@ enum err data_magic_sign_up(struct data_txn *txn, struct data_call *call)
     call->status = CREATED;
     TRY(find_addressee(txn, call->sign->email, &person, &found));
     if (found) {
-        TRY(keep_person(call, &person));
+        TRY(people_keep_person(call, &person));
         order.person = &person;
     }
     return mails_send(txn, &order);
@@ -105,7 +95,7 @@ static enum err send_change(struct data_txn *txn, struct data_call *call, struct
     const struct mails_order order = {
         .purpose = DATA_CODE_VERIFY, .mail = &call->sign->mail, .email = call->sign->email, .person = account};
 
-    TRY(keep_person(call, account));
+    TRY(people_keep_person(call, account));
     return mails_send(txn, &order);
 }
 
@@ -165,7 +155,7 @@ static enum err find_owner(struct data_txn *txn, struct data_call *call, const s
                            enum refusal_code absent, struct person *out_person)
 {
     TRY(people_find_person(txn, call, code->owner, absent, out_person));
-    TRY(keep_person(call, out_person));
+    TRY(people_keep_person(call, out_person));
     return code->new_email || span_equal(code->email, out_person->email) ? ERR_OK
                                                                          : refuse(&call->refusal, absent, NULL);
 }
@@ -246,7 +236,7 @@ static enum err find_or_make(struct data_txn *txn, struct data_call *call, const
     TRY(find_addressee(txn, email, out_person, &found));
     *out_new = !found;
     if (found) {
-        TRY(keep_person(call, out_person));
+        TRY(people_keep_person(call, out_person));
         /* Somebody else's since the reactor looked: the tokens are of no use, and the link is left for another try. */
         return span_equal(out_person->id, call->sign->user_id)
                    ? ERR_OK
@@ -265,11 +255,16 @@ enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
     struct person person;
     struct code code;
     bool is_new = false;
+    bool passed = true;
 
     TRY(find_code(txn, call, REFUSAL_AUTH_INVALID_TOKEN, REFUSAL_AUTH_TOKEN_EXPIRED, &code));
     TRY(find_or_make(txn, call, &code, &person, &is_new));
     if (person.banned) {
         return refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL);
+    }
+    TRY(person.mfa ? mfa_pass(txn, call, person.id, &passed) : ERR_OK);
+    if (!passed) {
+        return ERR_OK; /* the try is written, and the answer refuses; the link still holds */
     }
     if (is_new) {
         TRY(people_insert(txn, &person));

@@ -184,6 +184,9 @@ enum err people_answer(struct data_call *call, struct span message) MUST_USE;
 enum err people_find_person(struct data_txn *txn, struct data_call *call, struct span id, enum refusal_code absent,
                             struct person *out_person) MUST_USE;
 
+/* The person with views that last: in memory of the request. A change ends those of a transaction. */
+enum err people_keep_person(struct data_call *call, struct person *person) MUST_USE;
+
 /* TokenPair of data_sign, with the user unless it is NULL, and is_new_user if it is asked for. */
 enum err people_answer_pair(struct data_call *call, const struct person *person, const bool *is_new) MUST_USE;
 

@@ -9,6 +9,7 @@
 #include "crypto/ct.h"
 #include "firmware/data/doc.h"
 #include "firmware/data/mails_int.h"
+#include "firmware/data/mfa_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -269,11 +270,35 @@ enum err people_find_person(struct data_txn *txn, struct data_call *call, struct
     return err == ERR_NOT_FOUND ? refuse(&call->refusal, absent, NULL) : err;
 }
 
+enum err people_keep_person(struct data_call *call, struct person *person)
+{
+    struct row copy;
+    struct span encoded = SPAN_NONE;
+
+    TRY(arena_copy(call->arena, person->row.encoded, &encoded));
+    TRY(row_read(person->row.id, encoded, &copy));
+    return person_read(&copy, person);
+}
+
+/* A password is stored again in the form of today. Its row is found anew: what was written meanwhile ended the views. */
+static enum err store_stronger(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    struct row account;
+
+    if (!sign->has_stronger) {
+        return ERR_OK;
+    }
+    TRY(people_check_password(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &account));
+    return people_replace_password(txn, &account, sign->user_id, &sign->stronger);
+}
+
 enum err data_sign_in(struct data_txn *txn, struct data_call *call)
 {
     const struct data_sign *sign = call->sign;
     struct person person;
     struct row account;
+    bool passed = true;
 
     TRY(people_find_person(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &person));
     if (person.banned) {
@@ -282,9 +307,11 @@ enum err data_sign_in(struct data_txn *txn, struct data_call *call)
     TRY(people_answer_pair(call, &person, NULL));
     /* The person's views end here. */
     TRY(people_check_password(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &account));
-    if (sign->has_stronger) {
-        TRY(people_replace_password(txn, &account, sign->user_id, &sign->stronger));
+    TRY(person.mfa ? mfa_pass(txn, call, sign->user_id, &passed) : ERR_OK);
+    if (!passed) {
+        return ERR_OK; /* the try is written, and the answer refuses */
     }
+    TRY(store_stronger(txn, call));
     TRY(people_end_sessions(txn, sign->user_id, DATA_SESSIONS_MAX - 1));
     return people_insert_session(txn, sign);
 }

@@ -32,14 +32,8 @@ static enum err need_self_or_admin(const struct data_txn *txn, struct data_call 
 /* The user whom a request names, and their row in memory of the request: a change ends the views of a transaction. */
 static enum err find_target(struct data_txn *txn, struct data_call *call, struct person *out_person)
 {
-    struct person person;
-    struct row copy;
-    struct span encoded = SPAN_NONE;
-
-    TRY(people_find_person(txn, call, call->table, REFUSAL_USER_NOT_FOUND, &person));
-    TRY(arena_copy(call->arena, person.row.encoded, &encoded));
-    TRY(row_read(person.row.id, encoded, &copy));
-    return person_read(&copy, out_person);
+    TRY(people_find_person(txn, call, call->table, REFUSAL_USER_NOT_FOUND, out_person));
+    return people_keep_person(call, out_person);
 }
 
 /* The user whom a change is for, and its body. */
@@ -311,6 +305,7 @@ static enum err forget_user(struct data_txn *txn, struct data_call *call, struct
     people_note_change(txn);
     TRY(forget_rows(txn, people_where(txn)->accounts, id));
     TRY(forget_rows(txn, people_where(txn)->codes, id));
+    TRY(forget_rows(txn, people_where(txn)->mfa, id));
     TRY(forget_rows(txn, people_where(txn)->outbox, span_array(mails)));
     return people_end_sessions(txn, id, 0);
 }

@@ -81,12 +81,12 @@ struct span mail_url_origin(struct span url)
     return end == scheme ? SPAN_NONE : span_of(url.data, end);
 }
 
-static enum err put_encoded(struct buf *out, struct span value)
+enum err mail_encoded_put(struct buf *out, struct span text)
 {
     static const char digits[] = "0123456789ABCDEF";
 
-    for (size_t i = 0; i < value.len; i++) {
-        const uint8_t byte = value.data[i];
+    for (size_t i = 0; i < text.len; i++) {
+        const uint8_t byte = text.data[i];
         const uint8_t encoded[] = {'%', (uint8_t)digits[byte >> 4], (uint8_t)digits[byte & 15u]};
         TRY(buf_put(out, is_unreserved(byte) ? span_of(&byte, 1) : span_array(encoded)));
     }
@@ -105,7 +105,7 @@ enum err mail_link_put(struct buf *out, struct span url, const struct mail_param
             TRY(buf_put(out, more ? span_lit("&") : span_lit("?")));
             TRY(buf_put(out, parameters[i].name));
             TRY(buf_put(out, span_lit("=")));
-            TRY(put_encoded(out, parameters[i].value));
+            TRY(mail_encoded_put(out, parameters[i].value));
             more = true;
         }
     }

@@ -24,6 +24,9 @@ struct span mail_url_place(struct span url);
  * such address. */
 struct span mail_url_origin(struct span url);
 
+/* Appends a text of which every byte but the unreserved ones is percent-encoded. ERR_RANGE, ERR_NO_MEMORY. */
+enum err mail_encoded_put(struct buf *out, struct span text) MUST_USE;
+
 /* One parameter of the query; an empty value leaves it out. */
 struct mail_parameter {
     struct span name; /* of unreserved characters */

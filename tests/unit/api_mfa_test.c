@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Second factors: set up, stored, asked for, taken away. Spec: contract 5.3, 5.7. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/api/request_int.h"
+#include "firmware/data/mfa_int.h"
+#include "tests/lib/api_mail.h"
+#include "tests/lib/api_mfa.h"
+#include "tests/lib/api_write.h"
+
+#define ADA         "ada@example.com"
+#define BOB         "bob@example.com"
+#define WRONG       "!!!!!!" /* no code, now or ever */
+#define BODY_MAX    256
+#define STEP_MS     (TOTP_STEP_S * UINT64_C(1000))
+#define MINUTE_MS   UINT64_C(60000)
+#define CALLBACK    "/v1/auth/email/callback"
+#define LINK_TO_ADA "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
+
+static void pass_ms(struct api_box *box, uint64_t ms)
+{
+    sim_clock_advance_ms(&box->clock, ms);
+}
+
+static const struct api_answer *post(struct api_box *box, const char *target, const char *body)
+{
+    return api_box_send(box, "POST", box->publishable, target, body);
+}
+
+static const struct api_answer *disable(struct api_box *box, const struct api_user *user, const char *code)
+{
+    char body[BODY_MAX];
+
+    (void)snprintf(body, sizeof body,
+                   code == NULL ? "{\"password\":\"abc123\"}" : "{\"password\":\"abc123\",\"code\":\"%s\"}", code);
+    return api_user_ask(box, box->publishable, user, "POST", MFA_DISABLE, body);
+}
+
+static bool has(const char *bytes, size_t size, const char *text)
+{
+    return memmem(bytes, size, text, strlen(text)) != NULL;
+}
+
+/* --- setting up --- */
+
+static void an_app_counts_once_a_code_of_it_confirmed_it(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char first[16];
+    api_user_sign_up(box, &user);
+
+    api_app_enable(box, &user, &app);
+    assert_string_equal(api_app_is_on(box, &user), "false");
+    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
+    const struct api_answer *answer = api_app_confirm(box, &user, api_app_code(box, &app, 0));
+
+    assert_int_equal(answer->status, 200);
+    assert_true(api_answer_member(answer, "backupCodes.9", first, sizeof first));
+    assert_string_equal(first, app.backup[9]);
+    assert_string_equal(api_app_is_on(box, &user), "true");
+    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/mfa-required");
+}
+
+static void setting_up_ends_after_ten_minutes_and_not_before(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char row[2048];
+    api_user_sign_up(box, &user);
+
+    api_app_enable(box, &user, &app);
+    pass_ms(box, 10 * MINUTE_MS);
+    assert_refused(api_app_confirm(box, &user, api_app_code(box, &app, 0)), 400, "auth/mfa-setup-expired");
+    assert_int_equal(api_app_rows(box, row, sizeof row), 0);
+    assert_refused(api_app_confirm(box, &user, api_app_code(box, &app, 0)), 400, "auth/mfa-setup-expired");
+    api_app_enable(box, &user, &app);
+    pass_ms(box, 10 * MINUTE_MS - 1);
+
+    assert_int_equal(api_app_confirm(box, &user, api_app_code(box, &app, 0))->status, 200);
+}
+
+static void setting_up_again_makes_the_former_key_worthless(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app former;
+    struct api_app app;
+    char row[2048];
+    api_user_sign_up(box, &user);
+
+    api_app_enable(box, &user, &former);
+    api_app_enable(box, &user, &app);
+
+    assert_memory_not_equal(former.key, app.key, sizeof app.key);
+    assert_string_not_equal(former.backup[0], app.backup[0]);
+    assert_refused(api_app_confirm(box, &user, api_app_code(box, &former, 0)), 401, "auth/invalid-mfa-code");
+    assert_int_equal(api_app_confirm(box, &user, api_app_code(box, &app, 0))->status, 200);
+    assert_int_equal(api_app_rows(box, row, sizeof row), 1);
+}
+
+static void a_backup_code_confirms_nothing(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    api_user_sign_up(box, &user);
+    api_app_enable(box, &user, &app);
+
+    assert_refused(api_app_confirm(box, &user, app.backup[0]), 401, "auth/invalid-mfa-code");
+    assert_string_equal(api_app_is_on(box, &user), "false");
+}
+
+static void attack_11_of_two_confirmations_at_once_one_succeeds(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char body[64];
+    api_user_sign_up(box, &user);
+    api_app_enable(box, &user, &app);
+    (void)snprintf(body, sizeof body, "{\"code\":\"%s\"}", api_app_code(box, &app, 0));
+    const struct api_ask ask = {
+        .method = "POST", .target = MFA_CONFIRM, .key = box->publishable, .header = user.header, .body = body};
+
+    struct api_box_pending *first = api_box_begin(box, &ask);
+    struct api_box_pending *second = api_box_begin(box, &ask);
+
+    assert_int_equal(api_box_finish(box, first)->status, 200);
+    assert_refused(api_box_finish(box, second), 400, "auth/mfa-setup-expired");
+}
+
+static void the_url_says_whose_key_it_is(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char secret[64];
+    char url[API_ANSWER_TEXT_MAX];
+    api_user_take(post(box, SIGN_UP, ACCOUNT("a+d/a@example.com", "abc123")), &user);
+    char target[128];
+    (void)snprintf(target, sizeof target, "/v1/admin/projects/%s",
+                   api_answer_text(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id"));
+    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, "{\"name\":\"My & app\"}")->status, 200);
+
+    const struct api_answer *answer =
+        api_user_ask(box, box->publishable, &user, "POST", MFA_ENABLE, "{\"password\":\"abc123\"}");
+
+    assert_true(api_answer_member(answer, "secret", secret, sizeof secret));
+    (void)snprintf(url, sizeof url,
+                   "otpauth://totp/My%%20%%26%%20app:a%%2Bd%%2Fa@example.com?secret=%s&issuer=My%%20%%26%%20app",
+                   secret);
+    assert_string_equal(api_answer_text(answer, "qrCodeUrl"), url);
+}
+
+static void what_is_stored_of_backup_codes_is_digests(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char row[2048];
+    api_user_sign_up(box, &user);
+
+    api_app_turn_on_now(box, &user, &app);
+
+    assert_int_equal(api_app_rows(box, row, sizeof row), 1);
+    for (size_t i = 0; i < 10; i++) {
+        assert_false(has(row, sizeof row, app.backup[i]));
+    }
+}
+
+/* --- taking it away --- */
+
+static void a_factor_that_is_taken_away_is_gone_with_its_codes(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app former;
+    struct api_app app;
+    char row[2048];
+    api_user_sign_up(box, &user);
+    assert_refused(disable(box, &user, NULL), 400, "auth/mfa-not-enabled");
+    api_app_turn_on(box, &user, &former);
+
+    assert_refused(disable(box, &user, WRONG), 401, "auth/invalid-mfa-code");
+    assert_string_equal(api_app_is_on(box, &user), "true");
+    const struct api_answer *answer = disable(box, &user, former.backup[0]);
+    assert_int_equal(answer->status, 200);
+    assert_string_equal(answer->body, "{}");
+
+    assert_int_equal(api_app_rows(box, row, sizeof row), 0);
+    assert_string_equal(api_app_is_on(box, &user), "false");
+    api_user_take(api_app_sign_in(box, ADA, WRONG), &user); /* nobody asks for one */
+    api_app_turn_on(box, &user, &app);
+    assert_refused(api_app_sign_in(box, ADA, former.backup[1]), 401, "auth/invalid-mfa-code");
+    assert_refused(api_app_sign_in(box, ADA, api_app_code(box, &former, 0)), 401, "auth/invalid-mfa-code");
+    assert_int_equal(disable(box, &user, NULL)->status, 200);
+}
+
+static void attack_11_of_two_at_once_that_take_it_away_with_one_code_one_succeeds(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char body[BODY_MAX];
+    char in[BODY_MAX];
+    api_user_sign_up(box, &user);
+    api_app_turn_on(box, &user, &app);
+    (void)snprintf(body, sizeof body, "{\"password\":\"abc123\",\"code\":\"%s\"}", app.backup[0]);
+    const struct api_ask ask = {
+        .method = "POST", .target = MFA_DISABLE, .key = box->publishable, .header = user.header, .body = body};
+    const struct api_ask other = {
+        .method = "POST", .target = SIGN_IN, .key = box->publishable, .body = api_app_body(in, ADA, app.backup[0])};
+
+    struct api_box_pending *first = api_box_begin(box, &ask);
+    struct api_box_pending *second = api_box_begin(box, &ask);
+    struct api_box_pending *third = api_box_begin(box, &other);
+    const unsigned int one = api_box_finish(box, first)->status;
+    const unsigned int two = api_box_finish(box, second)->status;
+    const unsigned int three = api_box_finish(box, third)->status;
+
+    /* Whoever comes second finds none; a sign-in then needs none, and one that came first has used the code up. */
+    const bool taken_away = (one == 200 && two == 400) || (one == 400 && two == 200);
+    assert_true(taken_away ? three == 200 : one == 401 && two == 401 && three == 200);
+    assert_string_equal(api_app_is_on(box, &user), taken_away ? "false" : "true");
+}
+
+static void a_factor_goes_with_its_user(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_user bob;
+    struct api_app app;
+    char row[2048];
+    api_user_sign_up(box, &user);
+    api_user_take(post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    api_app_turn_on(box, &user, &app);
+    api_app_enable(box, &bob, &app);
+    assert_int_equal(api_app_rows(box, row, sizeof row), 2);
+
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", "/v1/auth/withdraw", NULL)->status, 200);
+    assert_int_equal(api_app_rows(box, row, sizeof row), 1);
+    assert_int_equal(api_user_manage(box, "DELETE", &bob, "", NULL)->status, 200);
+
+    assert_int_equal(api_app_rows(box, row, sizeof row), 0);
+    api_user_sign_up(box, &user);
+    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
+}
+
+static void a_new_password_leaves_the_factor_as_it_is(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char code[DATA_CODE_TEXT_BYTES + 1];
+    char body[BODY_MAX];
+    api_user_sign_up(box, &user);
+    api_app_turn_on(box, &user, &app);
+
+    assert_int_equal(post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
+    api_mail_token(box, ADA, "password_reset", code);
+    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
+    assert_int_equal(post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
+
+    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), 403, "auth/mfa-required");
+}
+
+/* --- other ways in --- */
+
+static const struct api_answer *open_link(struct api_box *box, const char *token, const char *code)
+{
+    char body[BODY_MAX];
+
+    (void)snprintf(body, sizeof body, code == NULL ? "{\"token\":\"%s\"}" : "{\"token\":\"%s\",\"mfaCode\":\"%s\"}",
+                   token, code);
+    return post(box, CALLBACK, body);
+}
+
+static void attack_11_a_sign_in_link_needs_the_code_and_holds_until_it_comes(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char token[DATA_CODE_TEXT_BYTES + 1];
+    api_user_sign_up(box, &user);
+    api_app_turn_on(box, &user, &app);
+    assert_int_equal(post(box, SIGN_IN, LINK_TO_ADA)->status, 200);
+    api_mail_token(box, ADA, "magic_link", token);
+
+    assert_refused(open_link(box, token, NULL), 403, "auth/mfa-required");
+    assert_refused(open_link(box, token, WRONG), 401, "auth/invalid-mfa-code");
+    assert_string_equal(api_answer_text(api_user_me(box, &user), "emailVerified"), "null");
+    api_user_take(open_link(box, token, api_app_code(box, &app, 0)), &user);
+
+    assert_string_not_equal(api_answer_text(api_user_me(box, &user), "emailVerified"), "null");
+    assert_refused(open_link(box, token, app.backup[0]), 401, "auth/invalid-token");
+    assert_refused(api_app_sign_in(box, ADA, api_app_code(box, &app, 0)), 401, "auth/invalid-mfa-code");
+}
+
+/* Its row is written before the password's is: a password that is stored anew with the sign-in must still find it. */
+static void a_password_is_stored_anew_by_a_sign_in_with_a_code(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    struct data_people people;
+    struct data_login login;
+    size_t cursor = 0;
+    api_user_sign_up(box, &user);
+    api_app_turn_on(box, &user, &app);
+    const struct catalog *catalog = box->data->current;
+    const struct span environment = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor)->id;
+    (void)data_directory(box->api->reader, catalog, NULL, &people);
+    assert_int_equal(data_find_login(&people, environment, span_lit(ADA), &login), ERR_OK);
+    struct data_sign sign = {.user_id = span_array(login.user),
+                             .session_id = span_lit("44444444-4444-4444-8444-444444444444"),
+                             .password = login.password,
+                             .stronger = login.password,
+                             .has_stronger = true,
+                             .mfa_code = span_str(app.backup[0])};
+    memset(sign.stronger.hash, 's', sizeof sign.stronger.hash);
+
+    api_write(box, &(struct data_call){.operation = data_sign_in, .place = environment, .sign = &sign});
+
+    assert_int_equal(data_find_login(&people, environment, span_lit(ADA), &login), ERR_OK);
+    assert_memory_equal(login.password.hash, sign.stronger.hash, sizeof sign.stronger.hash);
+}
+
+static void attack_08_fields_of_another_kind_are_refused_and_empty_ones_are_none(void **state)
+{
+    static const char *const odd[] = {"123456", "true", "[\"123456\"]", "{\"$ne\":null}"};
+    static const char *const none[] = {"null", "\"\""};
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char body[BODY_MAX];
+    api_user_sign_up(box, &user);
+    api_app_turn_on(box, &user, &app);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(odd); i++) {
+        (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"password\":\"abc123\",\"mfaCode\":%s}", odd[i]);
+        assert_refused(post(box, SIGN_IN, body), 400, "auth/invalid-request");
+        (void)snprintf(body, sizeof body, "{\"password\":\"abc123\",\"code\":%s}", odd[i]);
+        assert_refused(api_user_ask(box, box->publishable, &user, "POST", MFA_DISABLE, body), 400,
+                       "auth/invalid-request");
+        (void)snprintf(body, sizeof body, "{\"code\":%s}", odd[i]);
+        assert_refused(api_user_ask(box, box->publishable, &user, "POST", MFA_CONFIRM, body), 400,
+                       "auth/invalid-request");
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(none); i++) {
+        (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"password\":\"abc123\",\"mfaCode\":%s}", none[i]);
+        assert_refused(post(box, SIGN_IN, body), 403, "auth/mfa-required");
+        (void)snprintf(body, sizeof body, "{\"code\":%s}", none[i]);
+        assert_refused(api_user_ask(box, box->publishable, &user, "POST", MFA_CONFIRM, body), 400,
+                       "auth/invalid-request");
+    }
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
+    const struct CMUnitTest tests[] = {
+        T(an_app_counts_once_a_code_of_it_confirmed_it),
+        T(setting_up_ends_after_ten_minutes_and_not_before),
+        T(setting_up_again_makes_the_former_key_worthless),
+        T(a_backup_code_confirms_nothing),
+        T(attack_11_of_two_confirmations_at_once_one_succeeds),
+        T(the_url_says_whose_key_it_is),
+        T(what_is_stored_of_backup_codes_is_digests),
+        T(a_factor_that_is_taken_away_is_gone_with_its_codes),
+        T(attack_11_of_two_at_once_that_take_it_away_with_one_code_one_succeeds),
+        T(a_factor_goes_with_its_user),
+        T(a_new_password_leaves_the_factor_as_it_is),
+        T(attack_11_a_sign_in_link_needs_the_code_and_holds_until_it_comes),
+        T(a_password_is_stored_anew_by_a_sign_in_with_a_code),
+        T(attack_08_fields_of_another_kind_are_refused_and_empty_ones_are_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
