@@ -348,6 +348,15 @@ const struct catalog_environment *catalog_environment(const struct catalog *cata
     return (const struct catalog_environment *)catalog_find(catalog, CATALOG_ENVIRONMENT, id);
 }
 
+struct auth_settings catalog_auth_settings(const struct catalog *catalog, struct span environment_id)
+{
+    const struct catalog_environment *environment = catalog_environment(catalog, environment_id);
+    const struct catalog_project *project =
+        environment == NULL ? NULL : catalog_project(catalog, environment->record.parent);
+
+    return project == NULL ? auth_settings_strictest() : auth_settings_over(&project->auth, &environment->auth);
+}
+
 const struct catalog_table *catalog_table(const struct catalog *catalog, struct span environment_id, struct span name)
 {
     return (const struct catalog_table *)catalog_find_named(catalog, CATALOG_TABLE, environment_id, name);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "firmware/auth/key.h"
+#include "firmware/auth/settings.h"
 #include "firmware/auth/verify.h"
 #include "firmware/data/keys.h"
 #include "firmware/rls/rls.h"
@@ -61,6 +62,7 @@ struct catalog_project {
     bool reveal_keys; /* revealPublishableKeys */
     enum rls_preset preset;
     uint32_t requests_per_minute;
+    struct auth_settings auth; /* of its environments, but for what they say themselves: catalog_auth_settings() */
     struct span origins[CATALOG_ORIGINS_MAX];
     size_t origin_count;
     struct span redirects[CATALOG_REDIRECTS_MAX]; /* redirectUrls: contract 5.6 */
@@ -76,6 +78,7 @@ struct catalog_people {
 struct catalog_environment {
     struct catalog_record record; /* parent: project */
     struct catalog_people people;
+    struct auth_overrides auth;
     struct auth_token_key token_keys[DATA_TOKEN_KEYS_MAX]; /* the newest first */
     size_t token_key_count;
 };
@@ -173,6 +176,9 @@ const struct catalog_project *catalog_project(const struct catalog *catalog, str
 const struct catalog_environment *catalog_environment(const struct catalog *catalog, struct span id);
 const struct catalog_table *catalog_table(const struct catalog *catalog, struct span environment_id, struct span name);
 const struct catalog_key *catalog_key(const struct catalog *catalog, const uint8_t hash[SHA256_BYTES]);
+
+/* What holds for signing in to an environment; of one that is gone, what is strictest. */
+struct auth_settings catalog_auth_settings(const struct catalog *catalog, struct span environment_id);
 
 /* Walks the records of a kind, oldest first: cursor starts at 0. NULL: no more. */
 const struct catalog_record *catalog_next(const struct catalog *catalog, enum catalog_kind kind, size_t *cursor);

@@ -2,7 +2,8 @@
 /* Records of the catalogue from their stored documents.
  *
  * A document is one JSON object; its members are those of the API object, and in addition
- *   environment  stores (numbers of the stored tables of its users), tokenKeys (public points, hex, the newest first)
+ *   environment  stores (numbers of the stored tables of its users), tokenKeys (public points, hex, the newest first),
+ *                  emailProvider (what it says itself of signing in: firmware/auth/settings.h)
  *   key    hash (hex), environmentId, revokedAt, deleted, scopes as the list, value only for pk_ keys that may be shown
  *   table  environmentId, store (number of the stored table), schemaIds (hex), policy (hex of rls_policy_encode), and
  *          for each index id (number) and column (made by a field's `unique`)
@@ -113,6 +114,7 @@ static enum err read_project(struct catalog_record *record)
     const int64_t rate = doc_int(settings, span_lit("requestsPerMinute"), AUTH_REQUESTS_DEFAULT);
     ENSURE(rate >= 1 && rate <= (int64_t)LIMITS_COUNT_MAX, ERR_DAMAGED, "rate limit out of range");
     project->requests_per_minute = (uint32_t)rate;
+    TRY(auth_settings_read(settings, project->preset == RLS_HARDENED, &project->auth));
     TRY(read_texts(origins, project->origins, CATALOG_ORIGINS_MAX, &project->origin_count));
     return read_texts(redirects, project->redirects, CATALOG_REDIRECTS_MAX, &project->redirect_count);
 }
@@ -158,6 +160,7 @@ static enum err read_environment(struct catalog_record *record)
 
     record->parent = doc_text(record->doc, span_lit("projectId"));
     record->name = doc_text(record->doc, span_lit("environment"));
+    TRY(auth_overrides_read(json_find(record->doc, span_lit("emailProvider")), &environment->auth));
     TRY(read_people(json_find(record->doc, span_lit("stores")), &environment->people));
     return read_token_keys(environment);
 }
