@@ -90,11 +90,13 @@ static enum err check_account(struct api_request *request)
     TRY(sign_new(request, &sign));
     TRY(sign_take(request, checks, request->headers.auth.address));
     TRY(read_check(sign));
+    const struct auth_settings settings = catalog_auth_settings(request->catalog, sign_environment(sign));
+    const bool told = sign->login.found && !settings.enumeration_protection;
     TRY(request_begin_body(request));
     json_out_init(&out, http_body(request->exchange));
     json_out_object(&out);
-    json_out_member_bool(&out, span_lit("exists"), sign->login.found);
-    if (sign->login.found) {
+    json_out_member_bool(&out, span_lit("exists"), told);
+    if (told) {
         json_out_member_text(&out, span_lit("type"), span_lit("credentials"));
         json_out_member_text(&out, span_lit("provider"), span_lit("credentials"));
     }

@@ -102,7 +102,12 @@ enum err data_access_open_users(const struct catalog *catalog, const struct auth
                                        .place = catalog_environment(catalog, principal->key->environment_id),
                                        .built_in = DATA_BUILT_IN_USERS,
                                        .brief = principal->who.group != RLS_ADMIN};
-    return out_access->place != NULL ? ERR_OK : refuse(out_refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
+    if (out_access->place == NULL) {
+        return refuse(out_refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
+    }
+    const struct auth_settings settings = catalog_auth_settings(catalog, principal->key->environment_id);
+    const bool closed = settings.users_list_admin_only || settings.enumeration_protection;
+    return closed && out_access->brief ? refuse(out_refusal, REFUSAL_USER_FORBIDDEN, NULL) : ERR_OK;
 }
 
 enum err data_access_open_description(const struct catalog *catalog, const struct auth_principal *principal,

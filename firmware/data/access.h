@@ -50,7 +50,8 @@ struct row_gate data_access_gate(const struct data_access *access, struct regex_
 enum err data_access_open(const struct catalog *catalog, const struct auth_principal *principal, struct span table,
                           enum rls_op op, struct data_access *out_access, struct refusal *out_refusal) MUST_USE;
 
-/* GET /v1/users: everybody who has signed in, all fields for administrators and public ones for others. ERR_DENIED. */
+/* GET /v1/users: everybody who has signed in, all fields for administrators and public ones for others, if the project lets
+ * others list users at all. ERR_DENIED. */
 enum err data_access_open_users(const struct catalog *catalog, const struct auth_principal *principal,
                                 struct data_access *out_access, struct refusal *out_refusal) MUST_USE;
 

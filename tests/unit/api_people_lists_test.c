@@ -124,6 +124,28 @@ static void attack_01_who_sees_public_fields_alone_asks_about_no_others(void **s
     assert_string_equal(api_answer_text(seen, "items.0"), "{5}");
 }
 
+static void attack_10_a_project_that_hides_who_there_is_keeps_lists_and_checks_to_administrators(void **state)
+{
+    static const char *const body = "{\"type\":\"credentials\",\"providerAccountId\":\"one@example.com\"}";
+    struct api_box *box = *state;
+    struct api_user users[4];
+    char target[160];
+    char project[64];
+    sign_up_four(box, users);
+    assert_true(
+        api_answer_member(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id", project, sizeof project));
+    (void)snprintf(target, sizeof target, "/v1/admin/projects/%s", project);
+    assert_int_equal(
+        api_box_send(box, "PATCH", box->secret, target, "{\"settings\":{\"securityPreset\":\"hardened\"}}")->status,
+        200);
+
+    assert_refused(api_user_ask(box, box->publishable, &users[0], "GET", "/v1/users", NULL), 403, "user/forbidden");
+    assert_string_equal(names_of(api_user_ask(box, box->publishable, &users[1], "GET", "/v1/users", NULL)), "ECBA");
+    assert_string_equal(names_of(api_box_get(box, box->secret, "/v1/users")), "ECBA");
+    assert_string_equal(api_box_send(box, "POST", box->publishable, "/v1/auth/accounts/check", body)->body,
+                        "{\"exists\":false}");
+}
+
 static void a_parameter_that_is_not_offered_is_refused(void **state)
 {
     static const char *const refused[] = {
@@ -248,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(administrators_sort_and_search_users_by_what_the_contract_names),
         T(attack_01_who_sees_public_fields_alone_asks_about_no_others),
+        T(attack_10_a_project_that_hides_who_there_is_keeps_lists_and_checks_to_administrators),
         T(a_parameter_that_is_not_offered_is_refused),
         T(users_come_with_their_accounts_when_asked),
         T(accounts_are_a_built_in_table_without_hashes),
