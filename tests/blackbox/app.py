@@ -72,9 +72,10 @@ def query(**parameters):
 class Client:
     """Requests with one key over one kept connection."""
 
-    def __init__(self, box, key=None, user=None):
-        """user: a User, whose access token goes along with every request that brings no Authorization of its own."""
-        self.box, self.key, self.user, self.connection = box, key, user, None
+    def __init__(self, box, key=None, user=None, source=None):
+        """user: a User, whose access token goes along with every request that brings no Authorization of its own.
+        source: the address of the client; each has its own count of refused credentials."""
+        self.box, self.key, self.user, self.source, self.connection = box, key, user, source, None
 
     def request(self, method, path, body=None, headers=None):
         """headers: a dict or a list of pairs; a body of bytes is sent as it is, everything else as JSON."""
@@ -97,7 +98,7 @@ class Client:
 
     def _exchange(self, method, path, pairs, data):
         if self.connection is None:
-            self.connection = self.box.connect()
+            self.connection = self.box.connect(source=self.source)
         self.connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in pairs:
             self.connection.putheader(name, value)

@@ -58,7 +58,7 @@ class Connection(http.client.HTTPSConnection):
     """To a port of this machine whatever name is asked for: /etc/hosts of a small container may not know localhost."""
 
     def connect(self):
-        plain = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        plain = socket.create_connection(("127.0.0.1", self.port), self.timeout, self.source_address)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
@@ -235,9 +235,11 @@ class Box:
         context = ssl._create_unverified_context()
         return context
 
-    def connect(self, verify=True, timeout=WAIT_S, context=None):
-        """A new connection: http.client with TLS and the CA file pinned, or with another context."""
-        return Connection("localhost", self.port, context=context or self.context(verify), timeout=timeout)
+    def connect(self, verify=True, timeout=WAIT_S, context=None, source=None):
+        """A new connection: http.client with TLS and the CA file pinned, or with another context. source: the address
+        it comes from, one of 127.0.0.0/8."""
+        return Connection("localhost", self.port, context=context or self.context(verify), timeout=timeout,
+                          source_address=source and (source, 0))
 
     def request(self, method, path, body=None, key=None, headers=None, connection=None, verify=True, user=None):
         """One request; body is JSON unless it is bytes. key: "sk", "pk" or a key's value. user: of app.user()."""

@@ -2,7 +2,6 @@
 """API keys: order of verification, scopes, expiry, revocation, what is shown. Contract 1.2, 2, and the credential
 vectors of 3.9 that need no user."""
 
-import base64
 import datetime
 import json
 import re
@@ -132,29 +131,6 @@ def test_project_and_environment_must_be_the_keys_own_if_sent(app, posts, header
 
     assert error(app.pk.get(posts.path, headers=sent)) == expected
     assert error(app.sk.get("/v1/admin/tables", headers=sent)) == expected
-
-
-@pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer ", "Bearer  a.b.c", "bearer", "a.b.c", "Bearer a.b",
-                                   "Bearer a.b.c.d", "Bearer a b.c", "Bearer ..",
-                                   "Bearer {sk}", "{sk}", "Token a.b.c", "Bearer a.b.c=="])
-def test_a_malformed_authorization_is_refused_beside_a_good_key(app, posts, value):
-    for client in (app.pk, app.sk):
-        assert error(client.get(posts.path, headers={"Authorization": value.format(sk=app.box.sk)})) == FORMAT
-
-
-def b64(data):
-    return base64.urlsafe_b64encode(json.dumps(data).encode()).rstrip(b"=").decode()
-
-
-@pytest.mark.parametrize("header,signature", [({"alg": "none"}, "AA"), ({"alg": "HS256", "typ": "JWT"}, "A" * 43),
-                                              ({"alg": "ES256", "kid": "x"}, "A" * 86)])
-def test_attack_09_vector_133_a_token_that_nobody_signed_never_becomes_a_guest(app, posts, header, signature):
-    claims = {"sub": str(uuid.uuid4()), "typ": "access", "pid": app.box.project, "env": "dev", "exp": 4102444800}
-    token = f"{b64(header)}.{b64(claims)}.{signature}"
-
-    for scheme in ("Bearer", "bearer", "BEARER"):
-        for client in (app.pk, app.sk):
-            assert error(client.get(posts.path, headers={"Authorization": f"{scheme} {token}"})) == UNKNOWN
 
 
 def test_on_behalf_of_needs_a_secret_key_and_a_user(app, posts):

@@ -2,14 +2,12 @@
 """Every vector of contract 3.9 and 9.1 through the real API, by every kind of requester: tests/data/policy_vectors.json,
 which the unit test of the evaluator and the reference read as well. What its members mean stands there under "shape"."""
 
-import base64
-import hashlib
-import hmac
 import json
 
 import pytest
 from app import NO_ROW, Client, error, query, without_id
 from conftest import ROOT
+from forge import public_point, unsigned, with_mac
 
 DATA = json.loads((ROOT / "tests/data/policy_vectors.json").read_text())
 READING = ("read", "list", "spec")
@@ -203,31 +201,13 @@ def test_vectors_of_key_scopes(app, askers, scoped, vector):
 
 # --- credentials ---
 
-def base64url(value):
-    data = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def forged(app, token, algorithm):
-    """The claims of a valid token under another algorithm: none, or a MAC keyed with what everybody can read."""
-    head, claims, _ = token.split(".")
-    header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    text = base64url(dict(header, alg=algorithm)) + "." + claims
-    if algorithm == "none":
-        return text + "."
-    keys = app.nobody.get("/.well-known/jwks.json").json["keys"]
-    (key,) = [each for each in keys if each["kid"] == header["kid"]]
-    public = base64.urlsafe_b64decode(key["x"] + "==") + base64.urlsafe_b64decode(key["y"] + "==")
-    return text + "." + base64url(hmac.new(b"\x04" + public, text.encode(), hashlib.sha256).digest())
-
-
 def token_of(app, words):
     """The access token that a vector means by its words."""
     user = app.user()
     if words == "alg none":
-        return forged(app, user.token, "none")
+        return unsigned(user.token, alg="none")
     if words.startswith("HS256"):
-        return forged(app, user.token, "HS256")
+        return with_mac(user.token, "HS256", b"\x04" + public_point(app, user.token))
     if words == "refresh token":
         return user.refresh
     if words == "signed out":
