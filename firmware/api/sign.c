@@ -240,9 +240,6 @@ static enum err start_switch(struct api_request *request)
     if (request->project == NULL || !span_equal(organization, request->project->record.parent)) {
         return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, NULL);
     }
-    if (request->auth.principal.session.len == 0) { /* on behalf of a user */
-        return refuse(&request->refusal, REFUSAL_AUTH_UNAUTHORIZED, "An access token is required");
-    }
     TRY(sign_take(request, rule, request->auth.principal.session));
     sign->data.user_id = request->auth.principal.user;
     sign->data.session_id = request->auth.principal.session;

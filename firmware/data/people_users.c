@@ -66,6 +66,7 @@ static enum err answer_part(struct data_call *call, enum person_part part, struc
     return json_out_finish(&out);
 }
 
+/* What users say of themselves is in nothing that reactors remember, so a change of that alone is not noted. */
 static enum err replace_person(struct data_txn *txn, struct data_call *call, const struct person *person)
 {
     struct span encoded = SPAN_NONE;
@@ -76,16 +77,16 @@ static enum err replace_person(struct data_txn *txn, struct data_call *call, con
     if (err == ERR_EXISTS) { /* an address is never changed here */
         return refuse(&call->refusal, REFUSAL_DATA_DUPLICATE_VALUE, "slug is already taken");
     }
-    TRY(err);
-    people_note_change(txn);
-    return ERR_OK;
+    return err;
 }
 
 static enum err store_person(struct data_txn *txn, struct data_call *call, struct person *person)
 {
     person->row.updated_at = data_txn_later(txn, person->row.updated_at);
     TRY(answer_person(call, person, is_admin(txn)));
-    return replace_person(txn, call, person);
+    TRY(replace_person(txn, call, person));
+    people_note_change(txn);
+    return ERR_OK;
 }
 
 static bool is_role(struct span role)

@@ -219,6 +219,26 @@ static void the_organization_of_the_key_is_the_only_one(void **state)
     assert_int_equal(api_box_send(box, "POST", box->publishable, REFRESH, refresh)->status, 200);
 }
 
+static void a_server_that_speaks_for_a_user_has_neither_their_session_nor_their_accounts(void **state)
+{
+    struct api_box *box = *state;
+    char organization[64];
+    char body[128];
+    char header[128];
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    assert_true(api_answer_member(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.organizationId",
+                                  organization, sizeof organization));
+    (void)snprintf(body, sizeof body, "{\"organizationId\":\"%s\"}", organization);
+    (void)snprintf(header, sizeof header, "X-On-Behalf-Of: %s", user.id);
+    struct api_ask ask = {
+        .method = "POST", .target = "/v1/auth/switch-organization", .key = box->secret, .body = body, .header = header};
+
+    assert_refused(api_box_ask(box, &ask), 401, "auth/unauthorized");
+    ask = (struct api_ask){.method = "GET", .target = "/v1/auth/accounts", .key = box->secret, .header = header};
+    assert_refused(api_box_ask(box, &ask), 401, "auth/unauthorized");
+}
+
 static void the_refresh_token_from_before_the_switch_is_consumed(void **state)
 {
     struct api_box *box = *state;
@@ -284,6 +304,7 @@ int main(void)
         T(an_account_is_there_or_not),
         T(attack_13_an_address_may_ask_thirty_times_a_minute),
         T(the_organization_of_the_key_is_the_only_one),
+        T(a_server_that_speaks_for_a_user_has_neither_their_session_nor_their_accounts),
         T(the_refresh_token_from_before_the_switch_is_consumed),
         T(an_administrator_makes_a_user_with_a_password),
     };

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "firmware/data/data_int.h"
 #include "tests/lib/api_user.h"
 
 #define NOBODY "11111111-1111-4111-8111-111111111111"
@@ -249,6 +250,20 @@ static void settings_begin_as_the_contract_says_and_keep_what_they_are_told(void
                         "{\"locale\":\"pt-BR\",\"timezone\":\"Etc/GMT+1\",\"theme\":null}");
 }
 
+static void what_reactors_remember_of_accounts_outlives_a_changed_profile_and_no_changed_role(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    const unsigned long long before = atomic_load(&box->data->generation);
+
+    assert_int_equal(change(box, &user, "/profile", "{\"bio\":\"b\"}")->status, 200);
+    assert_int_equal(change(box, &user, "/public-settings", "{\"slug\":\"abc\"}")->status, 200);
+    assert_true(atomic_load(&box->data->generation) == before);
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"guest\"}")->status, 200);
+    assert_true(atomic_load(&box->data->generation) > before);
+}
+
 static void a_slug_belongs_to_one_user(void **state)
 {
     struct api_box *box = *state;
@@ -340,6 +355,7 @@ int main(void)
         T(lengths_are_counted_in_characters),
         T(attack_07_no_part_takes_a_member_of_another_or_of_the_account),
         T(settings_begin_as_the_contract_says_and_keep_what_they_are_told),
+        T(what_reactors_remember_of_accounts_outlives_a_changed_profile_and_no_changed_role),
         T(a_slug_belongs_to_one_user),
         T(attack_01_a_public_profile_shows_others_neither_address_nor_number),
         T(a_picture_has_nowhere_to_go_and_can_be_taken_away),
