@@ -91,6 +91,7 @@ static const struct row table[] = {
     [MSG_WORKER_BOOTSTRAP] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 4,
         {TEXT(worker_bootstrap.project), TEXT(worker_bootstrap.environment), TEXT(worker_bootstrap.publishable),
          TEXT(worker_bootstrap.secret)}},
+    [MSG_WORKER_SETUP] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 1, {TEXT(worker_setup)}},
     [MSG_WORKER_READY] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING | IN_STOPPING, false, 0, {{0}}},
     [MSG_WORKER_FAILED] = {MSG_TO_WORKER, MSG_UPPER, IN_ANY, false, 1, {U32(reason, REASON_LAST)}},
     [MSG_WORKER_CHECKED] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 2,

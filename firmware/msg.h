@@ -38,6 +38,7 @@
 #define MSG_UUID_BYTES      36
 #define MSG_API_KEY_MAX     96
 #define MSG_ENVIRONMENT_MAX 64
+#define MSG_SETUP_MAX       16
 #define MSG_REACTORS_MAX    64
 #define MSG_TOKEN_MAX       800  /* a signed token: AUTH_TOKEN_MAX */
 #define MSG_DIGEST_BYTES    32   /* SHA-256 */
@@ -89,6 +90,7 @@ enum msg_type {
     MSG_WORKER_STOP,  /* finish what was accepted, then exit */
     /* worker to supervisor */
     MSG_WORKER_BOOTSTRAP, /* the first project and its keys, to be shown once */
+    MSG_WORKER_SETUP,     /* the code that makes the first operator, while there is none */
     MSG_WORKER_READY,     /* requests are answered */
     MSG_WORKER_FAILED,    /* the database cannot be served; the worker goes on in state failed */
     MSG_WORKER_CHECKED,   /* the database was checked offline */
@@ -143,6 +145,7 @@ MSG_TEXT(msg_wrapped, MSG_WRAPPED_MAX);
 MSG_TEXT(msg_uuid, MSG_UUID_BYTES);
 MSG_TEXT(msg_api_key, MSG_API_KEY_MAX);
 MSG_TEXT(msg_environment, MSG_ENVIRONMENT_MAX);
+MSG_TEXT(msg_setup, MSG_SETUP_MAX);
 MSG_TEXT(msg_token, MSG_TOKEN_MAX);
 MSG_TEXT(msg_points, MSG_TOKEN_KEYS_MAX *MSG_POINT_BYTES);
 
@@ -200,6 +203,7 @@ struct msg {
             struct msg_api_key publishable; /* empty: shown before */
             struct msg_api_key secret;
         } worker_bootstrap;
+        struct msg_setup worker_setup;
         uint32_t reason; /* MSG_WORKER_FAILED: enum life_reason */
         struct {
             uint32_t err;      /* enum err: could it be checked? */

@@ -377,6 +377,8 @@ static enum refusal_code bad_body_code(enum route_who who)
     case ROUTE_OPEN:
     case ROUTE_MAYBE:
     case ROUTE_USER:
+    case ROUTE_OPERATORS:
+    case ROUTE_OPERATOR:
         return REFUSAL_AUTH_INVALID_REQUEST;
     case ROUTE_PEOPLE:
         return REFUSAL_USER_INVALID_REQUEST;

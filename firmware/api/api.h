@@ -12,6 +12,7 @@
 
 #include "crypto/hash.h"
 #include "firmware/auth/hash_pool.h"
+#include "firmware/auth/setup_code.h"
 #include "firmware/auth/token.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -90,6 +91,7 @@ struct api_options {
     struct api_unlock unlock;
     struct api_keeper keeper;
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
+    const struct setup_code *setup; /* NULL: nothing is the code */
 };
 
 /* Everything in options is borrowed for the life of the api. On the thread of the loop. ERR_NO_MEMORY, ERR_LIMIT. */

@@ -40,6 +40,8 @@ enum route_who {
     ROUTE_MAYBE,  /* any valid API key; an access token counts if it is valid, and is ignored otherwise: contract 5.6 */
     ROUTE_USER,   /* an API key and an access token */
     ROUTE_PEOPLE, /* /v1/users: an access token or a secret key, and the scope users:<op> */
+    ROUTE_OPERATORS, /* operators without a token: they sign in. A key and Authorization are ignored */
+    ROUTE_OPERATOR,  /* an operator's access token; a key is ignored */
 };
 
 #define ROUTE_IN(state) (1u << (unsigned int)(state))
@@ -100,6 +102,7 @@ struct api_request {
     data_operation *operation; /* for the writer, instead of the route's; or NULL */
     struct span place;         /* of a keyless write: the id of its environment */
     struct span location;      /* of a 302 */
+    bool operators;            /* asked for at the place of the operators, without an API key */
     bool bare;                 /* never in an envelope */
     bool enveloped;            /* the opening of the envelope is written */
 
@@ -214,6 +217,7 @@ void handle_user_part(struct api_request *request);
 void handle_user_part_change(struct api_request *request);
 
 void handle_operator(struct api_request *request);
+void handle_operator_setup(struct api_request *request);
 void handle_manage(struct api_request *request);
 void handle_projects(struct api_request *request);
 void handle_project(struct api_request *request);

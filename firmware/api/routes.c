@@ -5,6 +5,7 @@
  * Segments arrive decoded once, and are compared byte by byte: no case folding, no second decoding. */
 #include "firmware/api/request_int.h"
 
+#include "firmware/data/operators.h"
 #include "firmware/data/templates.h"
 #include "hal/base/fault.h"
 
@@ -75,6 +76,18 @@ static const struct route routes[] = {
     {HTTP_PATCH, "/v1/users/:id/avatar", handle_manage, data_avatar_set, ROUTE_PEOPLE, RUNNING},
     {HTTP_DELETE, "/v1/users/:id/avatar", handle_manage, data_avatar_delete, ROUTE_PEOPLE, RUNNING},
 
+    {HTTP_POST, "/v1/admin/auth/setup", handle_operator_setup, data_operator_setup, ROUTE_KEYLESS, RUNNING},
+    {HTTP_POST, "/v1/admin/auth/signin", handle_sign_in, data_sign_in, ROUTE_OPERATORS, RUNNING},
+    {HTTP_POST, "/v1/admin/auth/refresh", handle_refresh, data_refresh, ROUTE_OPERATORS, RUNNING},
+    {HTTP_POST, "/v1/admin/auth/signout", handle_manage, data_sign_out, ROUTE_OPERATOR, RUNNING},
+    {HTTP_POST, "/v1/admin/auth/password/change", handle_password_change, data_password_change, ROUTE_OPERATOR,
+     RUNNING},
+    {HTTP_POST, "/v1/admin/auth/mfa/enable", handle_mfa_enable, data_mfa_enable, ROUTE_OPERATOR, RUNNING},
+    {HTTP_POST, "/v1/admin/auth/mfa/confirm", handle_mfa_confirm, data_mfa_confirm, ROUTE_OPERATOR, RUNNING},
+    {HTTP_POST, "/v1/admin/auth/mfa/disable", handle_mfa_disable, data_mfa_disable, ROUTE_OPERATOR, RUNNING},
+    {HTTP_GET, "/v1/admin/auth/me", handle_me, NULL, ROUTE_OPERATOR, RUNNING},
+    {HTTP_GET, "/v1/admin/auth/sessions", handle_sessions, NULL, ROUTE_OPERATOR, RUNNING},
+    {HTTP_DELETE, "/v1/admin/auth/sessions/:id", handle_manage, data_session_delete, ROUTE_OPERATOR, RUNNING},
     {HTTP_GET, "/v1/admin/organizations", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/organizations/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_PATCH, "/v1/admin/organizations/:id", handle_operator, NULL, ROUTE_ADMIN, RUNNING},

@@ -230,6 +230,7 @@ enum err request_submit(struct api_request *request, const struct data_sign *sig
         memcpy(call->key_hash, request->auth.key->hash, sizeof call->key_hash);
     }
     call->place = request->place;
+    call->operators = request->operators;
     call->bearer = request->auth.bearer;
     call->on_behalf = request->auth.on_behalf;
     call->sign = sign;

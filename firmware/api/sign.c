@@ -53,19 +53,11 @@ static enum err hashed_new(struct sign *sign)
 
 static const struct limits_rule sign_ups = {AUTH_LIMIT_SIGN_UPS, SIGN_UPS_AN_HOUR, HOUR_S};
 
-static enum err read_name(struct sign *sign)
-{
-    TRY(sign_read_text(sign->request, span_lit("name"), &sign->data.name));
-    return data_name_fits(sign->data.name)
-               ? ERR_OK
-               : sign_refuse_field(sign->request, span_lit("name"), "must have 1 to 100 characters");
-}
-
 /* Whoever opens the link signs up, with this name or without one. */
 static enum err sign_up_by_link(struct sign *sign)
 {
     if (doc_has(sign->request->body, span_lit("name"))) {
-        TRY(read_name(sign));
+        TRY(sign_read_name(sign));
     }
     TRY(sign_take(sign->request, sign_ups, sign->request->headers.auth.address));
     return sign_send_link(sign, data_magic_sign_up);
@@ -82,7 +74,7 @@ static enum err start_sign_up(struct api_request *request)
         return sign_up_by_link(sign);
     }
     TRY(sign_read_text(request, span_lit("password"), &sign->password));
-    TRY(read_name(sign));
+    TRY(sign_read_name(sign));
     TRY(sign_check_password(request, sign->password));
     TRY(sign_take(request, sign_ups, request->headers.auth.address));
     TRY(data_email_taken(&sign->people, sign_environment(sign), sign->data.email, &taken));
@@ -137,6 +129,9 @@ static enum err start_sign_in(struct api_request *request)
     enum method method = BY_PASSWORD;
 
     TRY(begin(request, &sign, &method));
+    if (method == BY_LINK && request->operators) {
+        return refuse(&request->refusal, REFUSAL_AUTH_MAGICLINK_DISABLED, NULL);
+    }
     if (method == BY_LINK) {
         return sign_send_link(sign, data_magic_sign_in);
     }

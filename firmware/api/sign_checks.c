@@ -156,6 +156,14 @@ enum err sign_read_code(struct sign *sign, struct span name)
     return ERR_OK;
 }
 
+enum err sign_read_name(struct sign *sign)
+{
+    TRY(sign_read_text(sign->request, span_lit("name"), &sign->data.name));
+    return data_name_fits(sign->data.name)
+               ? ERR_OK
+               : sign_refuse_field(sign->request, span_lit("name"), "must have 1 to 100 characters");
+}
+
 enum err sign_read_email(struct sign *sign)
 {
     struct api_request *request = sign->request;

@@ -45,6 +45,9 @@ enum err sign_read_text(struct api_request *request, struct span name, struct sp
 /* The code of a second factor, into sign->data.mfa_code: absent, null and an empty text are none. */
 enum err sign_read_code(struct sign *sign, struct span name) MUST_USE;
 
+/* `name`, into sign->data.name. */
+enum err sign_read_name(struct sign *sign) MUST_USE;
+
 /* `email`, into sign->email and sign->data.email. */
 enum err sign_read_email(struct sign *sign) MUST_USE;
 

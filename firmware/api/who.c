@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "firmware/data/operators.h"
 #include "hal/base/fault.h"
 
 #define PEOPLE_LIST_SEGMENTS 2 /* of /v1/users */
@@ -47,6 +48,7 @@ static enum err check_who(struct api_request *request)
     case ROUTE_ADMIN:
         return auth_check_admin(request->auth.key, &request->refusal);
     case ROUTE_USER:
+    case ROUTE_OPERATOR:
         return request->auth.principal.user.len != 0
                    ? ERR_OK
                    : refuse(&request->refusal, REFUSAL_AUTH_UNAUTHORIZED, "An access token is required");
@@ -56,9 +58,30 @@ static enum err check_who(struct api_request *request)
     case ROUTE_KEY:
     case ROUTE_OPEN:
     case ROUTE_MAYBE:
+    case ROUTE_OPERATORS:
         return ERR_OK;
     }
     return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, NULL);
+}
+
+/* Before there is an operator, nobody is one. */
+static enum err verify_operator(struct api_request *request, const struct auth_directory *directory)
+{
+    struct auth_request *asked = &request->headers.auth;
+
+    request->operators = true;
+    if (request->route->who == ROUTE_OPERATORS) {
+        asked->authorization.count = 0;
+    }
+    const enum err err = operators_key(request->catalog, request->exchange->arena, &asked->place);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return refuse(&request->refusal, REFUSAL_AUTH_UNAUTHORIZED, "There is no operator yet");
+    }
+    TRY(err);
+    TRY(auth_verify_operator(asked, directory, request->api->options.limits, request->now, &request->auth,
+                             &request->refusal));
+    return check_who(request);
 }
 
 enum err request_verify(struct api_request *request)
@@ -67,6 +90,9 @@ enum err request_verify(struct api_request *request)
         data_directory(request->api->reader, request->catalog, request->api->tokens, &request->people);
 
     request->headers.auth.arena = request->exchange->arena;
+    if (request->route->who == ROUTE_OPERATORS || request->route->who == ROUTE_OPERATOR) {
+        return verify_operator(request, &directory);
+    }
     if (request->route->who == ROUTE_OPEN) {
         request->headers.auth.authorization.count = 0;
     }

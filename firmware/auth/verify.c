@@ -410,6 +410,22 @@ enum err auth_verify(const struct auth_request *request, const struct auth_direc
     return ERR_OK;
 }
 
+enum err auth_verify_operator(const struct auth_request *request, const struct auth_directory *directory,
+                              struct limits *limits, struct wall_time now, struct auth_outcome *out_outcome,
+                              struct refusal *out_refusal)
+{
+    struct auth_outcome *out = out_outcome;
+
+    *out = (struct auth_outcome){.key = request->place};
+    out->principal = principal_of_key(request->place);
+    const enum err err = check_token(request, directory, now, out, out_refusal);
+    if (err != ERR_OK) {
+        look_at_rate(request, directory, limits, now, out);
+        return err == ERR_DENIED ? count_failure(request, limits, now, out_refusal) : err;
+    }
+    return take_rate(request, directory, limits, now, out, out_refusal);
+}
+
 enum err auth_check_scope(const struct auth_key *key, struct span table, enum rls_op op, struct refusal *out_refusal)
 {
     if (scope_check(key->scopes, table, op) == RLS_ALLOW) {

@@ -33,6 +33,7 @@
 #define AUTH_LIMIT_MAILS      (LIMITS_KIND_FIRST + 8u)  /* an hour; key: environment, email */
 #define AUTH_LIMIT_MAILS_NEXT (LIMITS_KIND_FIRST + 9u)  /* one after the other; the same key */
 #define AUTH_LIMIT_CHECKS     (LIMITS_KIND_FIRST + 11u) /* of accounts; key: address */
+#define AUTH_LIMIT_SETUP      (LIMITS_KIND_FIRST + 12u) /* tries of the setup code, of everybody */
 #define AUTH_REQUESTS_DEFAULT 6000u                     /* a minute */
 #define AUTH_FAILURES_DEFAULT 300u                      /* a minute */
 #define AUTH_WINDOW_S         60u
@@ -110,6 +111,7 @@ struct auth_request {
     struct auth_header on_behalf;     /* X-On-Behalf-Of */
     struct span address;              /* stack_address_key of the peer */
     struct arena *arena;              /* what a principal points to */
+    const struct auth_key *place;     /* of operators: what stands for their API key; else NULL */
     bool token_may_fail;              /* an access token that does not hold counts as none: contract 5.6 */
 };
 
@@ -138,6 +140,12 @@ struct auth_outcome {
 };
 enum err auth_verify(const struct auth_request *request, const struct auth_directory *directory, struct limits *limits,
                      struct wall_time now, struct auth_outcome *out_outcome, struct refusal *out_refusal) MUST_USE;
+
+/* The same for an operator, who has no API key but an access token: request->place stands for it. Without a token the principal
+ * is nobody, and what the route makes of that is the route's. X-API-Key and X-On-Behalf-Of count for nothing. */
+enum err auth_verify_operator(const struct auth_request *request, const struct auth_directory *directory,
+                              struct limits *limits, struct wall_time now, struct auth_outcome *out_outcome,
+                              struct refusal *out_refusal) MUST_USE;
 
 /* What buckets of a key and an address are keyed by. A view into bytes. */
 #define AUTH_ADDRESS_MAX 32

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "firmware/data/data_int.h"
+#include "firmware/data/operators.h"
 #include "hal/base/fault.h"
 #include "hal/base/queue.h"
 
@@ -123,6 +124,7 @@ static enum err apply(struct store_txn *store, void *context)
     struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
 
     data_bootstrap_wipe(&bootstrap->result);
+    bootstrap->result.has_operator = operators_place(data_txn_catalog(&txn)) != NULL;
     const bool empty = catalog_count(data_txn_catalog(&txn), CATALOG_PROJECT) == 0;
     if (!empty && (bootstrap->shown == DATA_BOOTSTRAP_SHOWN || !is_untouched(data_txn_catalog(&txn)))) {
         return ERR_OK;

@@ -10,6 +10,7 @@
 #ifndef FIRMWARE_DATA_CALL_H
 #define FIRMWARE_DATA_CALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct data_call {
     void *user;
     uint8_t key_hash[SHA256_BYTES];
     struct span place; /* without a key: the id of the environment; the operation has no principal. Else empty */
+    bool operators; /* without a key, at the place of the operators: operators.h */
     struct auth_bearer bearer;    /* the verified access token; looked up again */
     struct span on_behalf;        /* X-On-Behalf-Of, or empty */
     const struct data_sign *sign; /* of the operations on users that need it; else NULL */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "firmware/data/codes_int.h"
+#include "firmware/data/operators.h"
 #include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/config.h"
@@ -96,6 +97,18 @@ static enum err run_keyless(struct data_txn *txn, struct data_call *call)
     return call->operation(txn, call);
 }
 
+/* Before there is one, only the first of them can be made. */
+static enum err find_operators(struct data_txn *txn, struct data_call *call, const struct auth_key **out_key)
+{
+    const enum err err = operators_key(data_txn_catalog(txn), call->arena, out_key);
+
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return refuse(&call->refusal, REFUSAL_AUTH_UNAUTHORIZED, NULL);
+    }
+    return err;
+}
+
 static enum err run_call(struct store_txn *store, struct data_call *call)
 {
     struct data *data = call->data;
@@ -110,7 +123,11 @@ static enum err run_call(struct store_txn *store, struct data_call *call)
     if (call->place.len != 0) {
         return run_keyless(&txn, call);
     }
-    TRY(auth_check_key(&directory, call->key_hash, txn.now, &asker.key, &call->refusal));
+    if (call->operation == data_operator_setup) {
+        return call->operation(&txn, call);
+    }
+    TRY(call->operators ? find_operators(&txn, call, &asker.key)
+                        : auth_check_key(&directory, call->key_hash, txn.now, &asker.key, &call->refusal));
     TRY(auth_identify(&directory, &asker, txn.now, &txn.principal, &call->refusal));
     txn.project = catalog_project(data_txn_catalog(&txn), txn.principal.key->project_id);
     txn.environment = catalog_environment(data_txn_catalog(&txn), txn.principal.key->environment_id);

@@ -37,7 +37,8 @@ static enum err find_asker(struct data_txn *txn, struct data_call *call, struct 
 /* otpauth://totp/<issuer>:<email>?secret=..&issuer=.. */
 static enum err put_url(struct data_txn *txn, const struct person *person, struct span key, struct buf *out)
 {
-    const struct span issuer = doc_text(txn->project->record.doc, span_lit("name"));
+    const struct span issuer = /* of operators: the appliance itself */
+        txn->project == NULL ? span_lit("Rowlock") : doc_text(txn->project->record.doc, span_lit("name"));
     const struct mail_parameter parameters[] = {{span_lit("secret"), key}, {span_lit("issuer"), issuer}};
     const size_t at = span_find(person->email, '@');
     SCOPED_BUF struct buf *label = NULL;

@@ -464,7 +464,9 @@ enum err data_write_token_keys(const struct catalog *catalog, struct arena *aren
     json_out_array(out);
     for (size_t i = catalog_count(catalog, CATALOG_ENVIRONMENT); i > 0; i--) {
         const struct catalog_record *record = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor);
-        if (record != NULL && is_wanted(project, record->parent) && is_wanted(environment, record->name)) {
+        /* Operators are nobody to an app, so the key that signs for them is not an app's to trust. */
+        if (record != NULL && catalog_project(catalog, record->parent) != NULL &&
+            is_wanted(project, record->parent) && is_wanted(environment, record->name)) {
             write_token_keys(out, (const struct catalog_environment *)record);
         }
     }

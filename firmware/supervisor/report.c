@@ -59,6 +59,7 @@ enum err report_json(const struct report *report)
     member_if_any(&out, span_lit("publishableKey"), report->publishable);
     member_if_any(&out, span_lit("secretKey"), report->secret);
     member_if_any(&out, span_lit("recoveryKey"), report->recovery);
+    member_if_any(&out, span_lit("setupCode"), report->setup);
     json_out_object_end(&out);
     TRY(json_out_finish(&out));
     TRY(buf_put_u8(line, '\n'));
@@ -148,8 +149,12 @@ enum err report_text(const struct report *report)
     TRY(put_pair(text, span_lit("publishable key  "), report->publishable));
     TRY(put_pair(text, span_lit("secret key       "), report->secret));
     TRY(put_pair(text, span_lit("recovery key     "), report->recovery));
+    TRY(put_pair(text, span_lit("setup code       "), report->setup));
     if (report->recovery.len != 0 || report->secret.len != 0) {
         TRY(buf_put(text, span_lit("\n  Keys are shown this once. Without the recovery key a lost TPM is lost data.\n")));
+    }
+    if (report->setup.len != 0) {
+        TRY(buf_put(text, span_lit("\n  The setup code makes the first operator, once, within 15 minutes of this start.\n")));
     }
     TRY(quote(report->ca_file, ca_file));
     TRY(put_curl(text, report, buf_all(ca_file)));

@@ -21,6 +21,7 @@ struct report {
     struct span publishable; /* the last three: empty unless this is the first start */
     struct span secret;
     struct span recovery;
+    struct span setup; /* makes the first operator; empty: there is one */
     enum board_state state;
     enum life_reason reason;
     bool software_tpm;

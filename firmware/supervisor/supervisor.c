@@ -161,6 +161,8 @@ static enum err on_worker(struct supervisor *supervisor)
         supervisor->news.environment = supervisor->in.as.worker_bootstrap.environment;
         supervisor->news.publishable = supervisor->in.as.worker_bootstrap.publishable;
         supervisor->news.secret = supervisor->in.as.worker_bootstrap.secret;
+    } else if (supervisor->in.type == MSG_WORKER_SETUP) {
+        supervisor->news.setup = supervisor->in.as.worker_setup;
     } else if (supervisor->in.type == MSG_WORKER_FAILED) {
         supervisor->failed = true;
         supervisor->failure = (enum life_reason)supervisor->in.as.reason;

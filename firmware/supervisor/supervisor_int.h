@@ -32,6 +32,7 @@ struct news {
     struct msg_environment environment;
     struct msg_api_key publishable;
     struct msg_api_key secret;
+    struct msg_setup setup;
 };
 
 struct supervisor {

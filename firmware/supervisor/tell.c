@@ -103,6 +103,7 @@ static enum err print(struct supervisor *supervisor)
         .publishable = MSG_VIEW(&news->publishable),
         .secret = MSG_VIEW(&news->secret),
         .recovery = MSG_VIEW(&news->recovery),
+        .setup = MSG_VIEW(&news->setup),
         .state = supervisor->failed ? BOARD_FAILED : supervisor->state,
         .reason = supervisor->failed ? supervisor->failure : supervisor->reason,
         .software_tpm = board_desc.tpm_is_software,

@@ -81,6 +81,7 @@ static enum err make_server(struct reactor *reactor)
         .unlock = keeper_link_unlock(reactor->link),
         .keeper = keeper_link_keeper(reactor->link),
         .hashes = reactor->plan->hashes,
+        .setup = &reactor->plan->setup,
     };
 
     TRY(tls_server_new(&tls, &reactor->tls));

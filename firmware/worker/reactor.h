@@ -26,6 +26,7 @@ struct reactor_plan {
     struct snapshot_cell *ticket_keys;
     struct data *data;             /* NULL unless operational */
     struct auth_hash_pool *hashes; /* the same */
+    struct setup_code setup;
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     enum board_state state;
     enum life_reason reason;

@@ -18,6 +18,7 @@
 #include "firmware/data/data.h"
 #include "firmware/msg.h"
 #include "firmware/worker/reactor.h"
+#include "firmware/worker/setup.h"
 #include "firmware/worker/table_keys.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -159,8 +160,7 @@ static enum err give_up_rights(struct worker *worker)
         .directory_fd = datadir_fd(worker->dir),
         .require_landlock = board_desc.require_landlock,
     };
-    TRY(sandbox_enter(&spec));
-    return ERR_OK;
+    return sandbox_enter(&spec);
 }
 
 /* --- what the keeper tells --- */
@@ -253,10 +253,12 @@ static enum err bootstrap(struct worker *worker)
         INVARIANT(err == ERR_OK);
         err = msg_send(worker->control, msg);
     }
+    const bool has_operator = made.has_operator;
     data_bootstrap_wipe(&made);
     msg_wipe(msg);
     TRY(err);
-    return ERR_OK;
+    return has_operator ? ERR_OK
+                        : setup_offer(worker->control, hal_clock_mono(worker->plan.clock), &worker->plan.setup);
 }
 
 static enum err open_rows(struct worker *worker)
@@ -267,8 +269,7 @@ static enum err open_rows(struct worker *worker)
     datadir_path(worker->dir, path);
     TRY(make_data_config(worker, &config));
     TRY(data_open(&config, &worker->data));
-    TRY(bootstrap(worker));
-    return ERR_OK;
+    return bootstrap(worker);
 }
 
 /* Opens the rows if this state has any. What is wrong with them is a state of its own; a keeper that is gone is not. */
@@ -328,8 +329,7 @@ static enum err check_rows(struct worker *worker)
     worker->out = MSG_NEW(MSG_WORKER_CHECKED);
     worker->out.as.worker_checked.err = (uint32_t)err;
     worker->out.as.worker_checked.findings = report.damaged > UINT32_MAX ? UINT32_MAX : (uint32_t)report.damaged;
-    TRY(msg_send(worker->control, &worker->out));
-    return ERR_OK;
+    return msg_send(worker->control, &worker->out);
 }
 
 /* --- reactors --- */

@@ -32,6 +32,7 @@ REFERENCE = ROOT / "tests/reference"
 SERVICE_USER = 65534  # of board/host, for a box that root starts
 ACCESS = '"event":"request"'  # in the log's line of a request
 KEYS = {"publishableKey", "secretKey", "recoveryKey"}  # of the report, at the first start only
+SETUP = {"setupCode"}  # while there is no operator
 BASIC = {"url", "caFile", "projectId", "environment"}
 WAIT_S = 60  # a loaded machine and a program with sanitizers: generous, and only ever waited for in full by a failure
 

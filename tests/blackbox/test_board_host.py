@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import BASIC, KEYS, PROGRAM, ROOT, RUN, WAIT_S, wait_until
+from conftest import BASIC, KEYS, PROGRAM, ROOT, RUN, SETUP, WAIT_S, wait_until
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_data_and_tpm_state_lie_beside_each_other_where_they_are_told_or_by_defa
         assert box.stdout.read() == ""
 
     assert box.returncode == 0
-    assert set(report) == BASIC | KEYS and report["caFile"] == str(tmp_path / data / "ca.pem")
+    assert set(report) == BASIC | KEYS | SETUP and report["caFile"] == str(tmp_path / data / "ca.pem")
     assert "tpm2-00.permall" in names_below(tmp_path / state)
     assert "tpm2-00.permall" not in names_below(tmp_path / data) and "ca.pem" not in names_below(tmp_path / state)
     assert list(runtime.iterdir()) == []

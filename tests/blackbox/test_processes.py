@@ -16,7 +16,7 @@ import threading
 
 import pytest
 
-from conftest import BASIC, KEYS, PROGRAM, RUN, SERVICE_USER, wait_until
+from conftest import BASIC, KEYS, PROGRAM, RUN, SERVICE_USER, SETUP, wait_until
 from wire import Wire, write_request
 
 
@@ -31,14 +31,16 @@ def is_gone(pid):
 def test_the_first_start_reports_one_json_line_with_keys_and_later_starts_without(make_box):
     box = make_box()
 
-    assert set(box.report) == BASIC | KEYS
+    assert set(box.report) == BASIC | KEYS | SETUP
     assert re.fullmatch(r"https://localhost:\d+", box.report["url"])
     assert box.report["environment"] == "dev"
     assert box.report["publishableKey"].startswith("pk_") and box.report["secretKey"].startswith("sk_")
     assert re.fullmatch(r"([a-z]{5}-){16}[a-z]{5}", box.report["recoveryKey"])
+    assert re.fullmatch(r"[A-Z2-7]{16}", box.report["setupCode"])
     first = box.report
     box.restart()
-    assert set(box.report) == BASIC
+    assert set(box.report) == BASIC | SETUP
+    assert box.report["setupCode"] != first["setupCode"]
     assert box.report["projectId"] == first["projectId"] and box.report["environment"] == "dev"
     assert box.stop() == 0
     assert len(box.output) == 1

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The first operator, by the setup code. How operators sign in, refresh and sign out is sign.c's, as for everybody.
+ * Spec: contract 6, 10.1; `POST /v1/admin/auth/setup {setupCode,email,password,name}` is ours. */
+#include "firmware/api/sign_int.h"
+
+#include "firmware/data/operators.h"
+#include "hal/base/fault.h"
+
+/* Contract 10.2 gives a try to unlock a second; this is the same kind of secret. For everybody together. */
+#define TRIES_A_SECOND 1u
+#define SECOND_S       1u
+#define SETUP_BODY_MAX 4096 /* who has no credential yet makes us parse no more */
+
+static enum err refuse_code(struct api_request *request)
+{
+    return refuse(&request->refusal, REFUSAL_AUTH_INVALID_CREDENTIALS, "The setup code is not valid");
+}
+
+static enum err check_code(struct api_request *request)
+{
+    const struct api_options *options = &request->api->options;
+    const struct limits_rule rule = {AUTH_LIMIT_SETUP, TRIES_A_SECOND, SECOND_S};
+    struct span code = SPAN_NONE;
+
+    TRY(sign_read_text(request, span_lit("setupCode"), &code));
+    TRY(sign_take(request, rule, span_lit("setup")));
+    if (options->setup == NULL || operators_place(request->catalog) != NULL ||
+        !setup_code_is(options->setup, code, hal_clock_mono(options->clock))) {
+        return refuse_code(request);
+    }
+    return ERR_OK;
+}
+
+static enum err hashed_new(struct sign *sign)
+{
+    sign_keep_hash(sign, &sign->data.password);
+    return request_submit(sign->request, &sign->data);
+}
+
+static enum err start_setup(struct api_request *request)
+{
+    struct sign *sign = NULL;
+
+    if (request->exchange->body.len > SETUP_BODY_MAX) {
+        return refuse(&request->refusal, REFUSAL_COMMON_PAYLOAD_TOO_LARGE, NULL);
+    }
+    TRY(sign_new(request, &sign));
+    TRY(request_object(request));
+    TRY(sign_read_email(sign));
+    TRY(sign_read_text(request, span_lit("password"), &sign->password));
+    TRY(sign_read_name(sign));
+    TRY(sign_check_password(request, sign->password));
+    TRY(check_code(request));
+    auth_uuid_make(request->api->random, sign->user_id);
+    sign->data.user_id = span_array(sign->user_id);
+    request->operators = true;
+    return sign_hash_new(sign, sign->password, hashed_new);
+}
+
+void handle_operator_setup(struct api_request *request)
+{
+    request_begun(request, start_setup(request));
+}

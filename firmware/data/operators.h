@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Operators: who manages the appliance. They are people of a place of their own, with the same tables and a token key as
+ * an environment has, but of no project: no API key is bound to it, so nothing of it is reached by the data API, and the
+ * token of an operator is one of another environment to every API key. The place is made together with the first owner:
+ * where it is, there is an owner. Spec: contract 6, 10.1. */
+#ifndef FIRMWARE_DATA_OPERATORS_H
+#define FIRMWARE_DATA_OPERATORS_H
+
+#include "firmware/auth/key.h"
+#include "firmware/data/call.h"
+#include "firmware/data/catalog.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/base/mem.h"
+
+/* The place; NULL: there is no operator yet. */
+const struct catalog_environment *operators_place(const struct catalog *catalog);
+
+/* What stands for an API key where operators ask, in the arena: bound to their place, without any right of its own.
+ * Points into the catalogue. ERR_NOT_FOUND: there is no operator yet; ERR_NO_MEMORY. */
+enum err operators_key(const struct catalog *catalog, struct arena *arena, const struct auth_key **out_key) MUST_USE;
+
+/* The first operator, who is an owner, and the place; of a call with `operators` and sign. ERR_DENIED common/conflict:
+ * there is one already. Whoever submits it has checked the setup code. */
+data_operation data_operator_setup;
+
+#endif

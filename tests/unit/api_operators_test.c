@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The first operator and how operators sign in. Spec: contract 6, 10.1. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/data/operators.h"
+#include "firmware/data/people_int.h"
+#include "hal/base/fault.h"
+#include "tests/lib/api_user.h"
+#include "tests/lib/store_raw.h"
+
+#define ADMIN                        "/v1/admin/auth"
+#define EMAIL                        "root@example.com"
+#define PASSWORD                     "correct horse"
+#define WRONG_CODE                   "AAAAAAAAAAAAAAAA"
+#define SECOND_MS                    1000
+#define CODE_LIFE_MS                 900000
+#define CREDENTIALS(email, password) "{\"email\":\"" email "\",\"password\":\"" password "\"}"
+
+/* As a start of the worker makes it. */
+static void offer(struct api_box *box, char out_code[SETUP_CODE_CHARS + 1])
+{
+    struct random *random = NULL;
+
+    assert_int_equal(random_new(SPAN_NONE, &random), ERR_OK);
+    setup_code_make(random, box->clock.mono, &box->setup, out_code);
+    out_code[SETUP_CODE_CHARS] = 0;
+    random_free(random);
+}
+
+static const struct api_answer *set_up(struct api_box *box, const char *code)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body,
+                   "{\"setupCode\":\"%s\",\"email\":\"" EMAIL "\",\"password\":\"" PASSWORD "\",\"name\":\"Root\"}",
+                   code);
+    return api_box_send(box, "POST", NULL, ADMIN "/setup", body);
+}
+
+static void make_owner(struct api_box *box)
+{
+    char code[SETUP_CODE_CHARS + 1];
+
+    offer(box, code);
+    assert_int_equal(set_up(box, code)->status, 201);
+}
+
+static const struct api_answer *sign_in(struct api_box *box, const char *body)
+{
+    return api_box_send(box, "POST", NULL, ADMIN "/signin", body);
+}
+
+static void sign_in_owner(struct api_box *box, struct api_user *out_owner)
+{
+    api_user_take(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), out_owner);
+}
+
+static const struct api_answer *me(struct api_box *box, const struct api_user *user)
+{
+    return api_user_ask(box, NULL, user, "GET", ADMIN "/me", NULL);
+}
+
+static void the_setup_code_makes_an_owner_who_signs_in(void **state)
+{
+    struct api_box *box = *state;
+    char code[SETUP_CODE_CHARS + 1];
+    struct api_user owner;
+    offer(box, code);
+
+    const struct api_answer *made = set_up(box, code);
+
+    assert_int_equal(made->status, 201);
+    assert_string_equal(api_answer_text(made, "role"), "owner");
+    assert_string_equal(api_answer_text(made, "email"), EMAIL);
+    assert_null(strstr(made->body, "assword"));
+    sign_in_owner(box, &owner);
+    assert_string_equal(api_answer_text(me(box, &owner), "role"), "owner");
+    assert_string_equal(api_answer_text(me(box, &owner), "id"), owner.id);
+}
+
+static void a_code_that_is_not_the_one_makes_nobody(void **state)
+{
+    static const char *const wrong[] = {WRONG_CODE, "", "A", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    struct api_box *box = *state;
+    char code[SETUP_CODE_CHARS + 1];
+    offer(box, code);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        sim_clock_advance_ms(&box->clock, SECOND_MS);
+        const bool empty = wrong[i][0] == 0;
+        assert_refused(set_up(box, wrong[i]), empty ? 400 : 401,
+                       empty ? "auth/invalid-request" : "auth/invalid-credentials");
+    }
+    assert_null(operators_place(box->data->current));
+    box->setup.there = false;
+    sim_clock_advance_ms(&box->clock, SECOND_MS);
+    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+}
+
+static void attack_11_the_setup_code_is_tried_once_a_second(void **state)
+{
+    struct api_box *box = *state;
+    char code[SETUP_CODE_CHARS + 1];
+    offer(box, code);
+    assert_refused(set_up(box, WRONG_CODE), 401, "auth/invalid-credentials");
+
+    assert_refused(set_up(box, code), 429, "auth/too-many-requests");
+    sim_clock_advance_ms(&box->clock, SECOND_MS);
+    assert_int_equal(set_up(box, code)->status, 201);
+}
+
+static void the_setup_code_is_over_after_fifteen_minutes(void **state)
+{
+    struct api_box *box = *state;
+    char code[SETUP_CODE_CHARS + 1];
+    offer(box, code);
+
+    sim_clock_advance_ms(&box->clock, CODE_LIFE_MS);
+    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+    offer(box, code);
+    sim_clock_advance_ms(&box->clock, CODE_LIFE_MS - 1);
+    assert_int_equal(set_up(box, code)->status, 201);
+}
+
+static void the_setup_code_dies_when_it_is_used_also_across_a_restart(void **state)
+{
+    struct api_box *box = *state;
+    char code[SETUP_CODE_CHARS + 1];
+    struct api_user owner;
+    offer(box, code);
+    assert_int_equal(set_up(box, code)->status, 201);
+
+    sim_clock_advance_ms(&box->clock, SECOND_MS);
+    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+    api_box_restart(box);
+    sim_clock_advance_ms(&box->clock, SECOND_MS);
+    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+    assert_non_null(operators_place(box->data->current));
+    sign_in_owner(box, &owner);
+}
+
+static void two_who_use_the_code_at_once_make_one_owner(void **state)
+{
+    const struct api_ask ask[] = {{.method = "POST", .target = ADMIN "/setup"},
+                                  {.method = "POST", .target = ADMIN "/setup"}};
+    struct api_box_pending *pending[ARRAY_LENGTH(ask)];
+    struct api_box *box = *state;
+    char code[SETUP_CODE_CHARS + 1];
+    char body[ARRAY_LENGTH(ask)][256];
+    offer(box, code);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(ask); i++) {
+        struct api_ask each = ask[i];
+        (void)snprintf(body[i], sizeof body[i],
+                       "{\"setupCode\":\"%s\",\"email\":\"o%zu@example.com\",\"password\":\"" PASSWORD
+                       "\",\"name\":\"Root\"}",
+                       code, i);
+        each.body = body[i];
+        pending[i] = api_box_begin(box, &each);
+        sim_clock_advance_ms(&box->clock, SECOND_MS); /* the limit does not keep the second from trying */
+    }
+
+    assert_int_equal(api_box_finish(box, pending[0])->status, 201);
+    assert_refused(api_box_finish(box, pending[1]), 409, "common/conflict");
+}
+
+static void fields_of_the_setup_are_checked_and_its_body_is_small(void **state)
+{
+    static const struct {
+        const char *body;
+        unsigned int status;
+        const char *code;
+    } cases[] = {
+        {"{\"setupCode\":\"x\",\"email\":\"no\",\"password\":\"abc123\",\"name\":\"R\"}", 400, "auth/invalid-email"},
+        {"{\"setupCode\":\"x\",\"email\":\"a@example.com\",\"password\":\"abc\",\"name\":\"R\"}", 400,
+         "auth/invalid-password-format"},
+        {"{\"setupCode\":\"x\",\"email\":\"a@example.com\",\"password\":\"abc123\"}", 400, "auth/invalid-request"},
+        {"{\"setupCode\":{\"$ne\":1},\"email\":\"a@example.com\",\"password\":\"abc123\",\"name\":\"R\"}", 400,
+         "auth/invalid-request"},
+        {"[]", 400, "common/invalid-parameters"},
+    };
+    struct api_box *box = *state;
+    char large[5000];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        assert_refused(api_box_send(box, "POST", NULL, ADMIN "/setup", cases[i].body), cases[i].status, cases[i].code);
+    }
+    memset(large, ' ', sizeof large);
+    large[sizeof large - 1] = 0;
+    assert_refused(api_box_send(box, "POST", NULL, ADMIN "/setup", large), 413, "common/payload-too-large");
+}
+
+static void without_an_operator_nobody_signs_in(void **state)
+{
+    struct api_box *box = *state;
+
+    assert_refused(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), 401, "auth/unauthorized");
+    assert_refused(api_box_get(box, NULL, ADMIN "/me"), 401, "auth/unauthorized");
+}
+
+static void wrong_credentials_of_operators_are_refused_and_counted(void **state)
+{
+    struct api_box *box = *state;
+    make_owner(box);
+
+    assert_refused(sign_in(box, CREDENTIALS("nobody@example.com", PASSWORD)), 401, "auth/invalid-credentials");
+    for (int i = 0; i < 5; i++) {
+        assert_refused(sign_in(box, CREDENTIALS(EMAIL, "wrong horse")), 401, "auth/invalid-credentials");
+    }
+    assert_refused(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), 429, "auth/too-many-login-attempts");
+    assert_refused(sign_in(box, "{\"method\":\"magiclink\",\"email\":\"" EMAIL "\"}"), 400, "auth/magiclink-disabled");
+}
+
+static void an_operator_refreshes_and_signs_out(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    struct api_user next;
+    char body[AUTH_TOKEN_MAX + 32];
+    make_owner(box);
+    sign_in_owner(box, &owner);
+    (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", owner.refresh);
+    sim_clock_advance_ms(&box->clock, SECOND_MS);
+
+    api_user_take(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), &next);
+
+    assert_int_equal(me(box, &next)->status, 200);
+    assert_refused(api_box_send(box, "POST", box->publishable, REFRESH, body), 401, "auth/invalid-refresh-token");
+    assert_int_equal(api_user_ask(box, NULL, &next, "POST", ADMIN "/signout", NULL)->status, 200);
+    assert_refused(me(box, &next), 401, "auth/session-expired");
+    assert_refused(api_user_ask(box, NULL, &next, "POST", ADMIN "/signout", NULL), 401, "auth/session-expired");
+}
+
+static void a_refresh_token_used_twice_ends_the_sessions_of_the_operator(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    struct api_user next;
+    char body[AUTH_TOKEN_MAX + 32];
+    make_owner(box);
+    sign_in_owner(box, &owner);
+    (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", owner.refresh);
+    sim_clock_advance_ms(&box->clock, SECOND_MS);
+    api_user_take(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), &next);
+
+    assert_refused(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), 401, "auth/invalid-refresh-token");
+
+    assert_refused(me(box, &next), 401, "auth/session-expired");
+}
+
+static void an_operator_changes_the_password(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    make_owner(box);
+    sign_in_owner(box, &owner);
+
+    assert_refused(api_user_ask(box, NULL, &owner, "POST", ADMIN "/password/change",
+                                "{\"currentPassword\":\"wrong horse\",\"newPassword\":\"another horse\"}"),
+                   401, "auth/invalid-password");
+    assert_int_equal(api_user_ask(box, NULL, &owner, "POST", ADMIN "/password/change",
+                                  "{\"currentPassword\":\"" PASSWORD "\",\"newPassword\":\"another horse\"}")
+                         ->status,
+                     200);
+
+    assert_refused(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), 401, "auth/invalid-credentials");
+    assert_int_equal(sign_in(box, CREDENTIALS(EMAIL, "another horse"))->status, 200);
+}
+
+static void an_operator_has_a_second_factor(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    make_owner(box);
+    sign_in_owner(box, &owner);
+
+    const struct api_answer *begun =
+        api_user_ask(box, NULL, &owner, "POST", ADMIN "/mfa/enable", "{\"password\":\"" PASSWORD "\"}");
+
+    assert_int_equal(begun->status, 200);
+    assert_non_null(strstr(begun->body, "issuer=Rowlock"));
+}
+
+static void attack_09_an_operator_is_nobody_to_the_data_api(void **state)
+{
+    static const char *const targets[] = {"/v1/data/posts", "/v1/auth/me", "/v1/users"};
+    struct api_box *box = *state;
+    struct api_user owner;
+    char id[37];
+    make_owner(box);
+    sign_in_owner(box, &owner);
+    api_box_table(box, BOARD, id);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
+        assert_refused(api_user_ask(box, NULL, &owner, "GET", targets[i], NULL), 401, "auth/unauthorized");
+        assert_refused(api_user_ask(box, box->publishable, &owner, "GET", targets[i], NULL), 403,
+                       "data/project-access-denied");
+        assert_refused(api_user_ask(box, box->secret, &owner, "GET", targets[i], NULL), 403,
+                       "data/project-access-denied");
+    }
+    assert_refused(api_box_send(box, "POST", box->publishable, SIGN_IN, CREDENTIALS(EMAIL, PASSWORD)), 401,
+                   "auth/invalid-credentials");
+}
+
+static void attack_09_a_user_of_an_app_is_no_operator(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char body[AUTH_TOKEN_MAX + 32];
+    make_owner(box);
+    api_user_sign_up(box, &user);
+    (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", user.refresh);
+
+    assert_refused(me(box, &user), 403, "data/project-access-denied");
+    assert_refused(api_user_ask(box, box->secret, &user, "GET", ADMIN "/me", NULL), 403, "data/project-access-denied");
+    assert_refused(api_box_get(box, box->secret, ADMIN "/me"), 401, "auth/unauthorized");
+    assert_refused(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), 401, "auth/invalid-refresh-token");
+    assert_refused(sign_in(box, CREDENTIALS("ada@example.com", "abc123")), 401, "auth/invalid-credentials");
+}
+
+static void the_place_of_the_operators_shows_nowhere(void **state)
+{
+    struct api_box *box = *state;
+    char target[128];
+    char kid[64];
+    make_owner(box);
+    const struct catalog_environment *place = operators_place(box->data->current);
+
+    assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/environments"), "pagination.total"),
+                        "1");
+    assert_true(api_answer_member(api_box_get(box, NULL, "/.well-known/jwks.json"), "keys.0.kid", kid, sizeof kid));
+    assert_false(api_answer_member(api_box_get(box, NULL, "/.well-known/jwks.json"), "keys.1.kid", kid, sizeof kid));
+    (void)snprintf(target, sizeof target, "/v1/admin/environments/%.*s", (int)place->record.id.len,
+                   (const char *)place->record.id.data);
+    assert_refused(api_box_get(box, box->secret, target), 404, "common/not-found");
+    assert_refused(api_box_send(box, "DELETE", box->secret, target, "{\"confirmName\":\"operators\"}"), 404,
+                   "common/not-found");
+}
+
+static void attack_19_a_session_of_an_operator_put_back_is_found_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct store_box disk = {.store = NULL};
+    struct api_user owner;
+    struct raw old;
+    make_owner(box);
+    sign_in_owner(box, &owner);
+    const struct raw_prefix prefix = raw_table(operators_place(box->data->current)->people.sessions);
+    (void)snprintf(disk.path, sizeof disk.path, "%s", box->dir.path);
+    api_box_close(box);
+    assert_true(raw_find(&disk, ENGINE_ROWS, RAW_SPAN(prefix), 0, &old));
+    assert_int_equal(api_box_open(box), ERR_OK);
+    assert_int_equal(api_user_ask(box, NULL, &owner, "POST", ADMIN "/signout", NULL)->status, 200);
+    api_box_close(box);
+
+    raw_put(&disk, ENGINE_ROWS, &old);
+
+    assert_int_equal(api_box_open(box), ERR_ROLLBACK);
+    fault_clear();
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(the_setup_code_makes_an_owner_who_signs_in),
+        T(a_code_that_is_not_the_one_makes_nobody),
+        T(attack_11_the_setup_code_is_tried_once_a_second),
+        T(the_setup_code_is_over_after_fifteen_minutes),
+        T(the_setup_code_dies_when_it_is_used_also_across_a_restart),
+        T(two_who_use_the_code_at_once_make_one_owner),
+        T(fields_of_the_setup_are_checked_and_its_body_is_small),
+        T(without_an_operator_nobody_signs_in),
+        T(wrong_credentials_of_operators_are_refused_and_counted),
+        T(an_operator_refreshes_and_signs_out),
+        T(a_refresh_token_used_twice_ends_the_sessions_of_the_operator),
+        T(an_operator_changes_the_password),
+        T(an_operator_has_a_second_factor),
+        T(attack_09_an_operator_is_nobody_to_the_data_api),
+        T(attack_09_a_user_of_an_app_is_no_operator),
+        T(the_place_of_the_operators_shows_nowhere),
+        T(attack_19_a_session_of_an_operator_put_back_is_found_at_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
