@@ -73,6 +73,7 @@ bool token_cache_account(const struct token_remembered *entry, uint64_t generati
     }
     *out_account = (struct auth_account){.state = entry->state,
                                          .group = entry->group,
+                                         .has_mfa = entry->has_mfa,
                                          .role_count = entry->role_count,
                                          .session_ends_ms = entry->session_ends_ms};
     for (size_t i = 0; i < entry->role_count; i++) {
@@ -114,6 +115,7 @@ void token_cache_put(struct auth_token_cache *cache, const uint8_t digest[SHA256
     entry->generation = generation;
     entry->state = account->state;
     entry->group = account->group;
+    entry->has_mfa = account->has_mfa;
     entry->session_ends_ms = account->session_ends_ms;
     entry->role_count = account->role_count;
     for (size_t i = 0; i < account->role_count; i++) {

@@ -29,6 +29,7 @@ struct token_remembered {
     uint64_t generation; /* 0: the account is not remembered */
     enum auth_account_state state;
     enum rls_group group;
+    bool has_mfa;
     int64_t session_ends_ms;
     size_t role_count;
     uint8_t role_lens[AUTH_ROLES_MAX];

@@ -193,9 +193,21 @@ static enum err check_account(const struct auth_account *account, const struct a
     return refuse_state(account->state, refusal);
 }
 
+/* The setting is asked for each request, because what is remembered of an account does not end when it changes. */
+static enum rls_group group_of(const struct auth_directory *directory, const struct auth_key *key,
+                               const struct auth_account *account)
+{
+    if (key->type == AUTH_KEY_SECRET) {
+        return RLS_ADMIN;
+    }
+    return account->group == RLS_ADMIN && !account->has_mfa && directory->admins_need_mfa(directory->context, key)
+               ? RLS_USER
+               : account->group;
+}
+
 /* The principal of a live account; an API key that is secret stays admin. */
-static enum err principal_of(const struct auth_asker *asker, const struct auth_account *account,
-                             struct auth_principal *out)
+static enum err principal_of(const struct auth_directory *directory, const struct auth_asker *asker,
+                             const struct auth_account *account, struct auth_principal *out)
 {
     struct span *roles = NULL;
     void *memory = NULL;
@@ -208,7 +220,7 @@ static enum err principal_of(const struct auth_asker *asker, const struct auth_a
     out->user = span_array(asker->bearer->user);
     out->session = span_array(asker->bearer->session);
     out->who = (struct rls_who){
-        .group = asker->key->type == AUTH_KEY_SECRET ? RLS_ADMIN : account->group,
+        .group = group_of(directory, asker->key, account),
         .id = out->user,
         .roles = roles,
         .role_count = account->role_count,
@@ -255,7 +267,7 @@ static enum err check_bearer(const struct auth_directory *directory, const struc
     }
     TRY(find_account(directory, asker, use, &account));
     TRY(check_account(&account, asker->bearer, now, refusal));
-    return principal_of(asker, &account, &out->principal);
+    return principal_of(directory, asker, &account, &out->principal);
 }
 
 static enum err check_token(const struct auth_request *request, const struct auth_directory *directory,
@@ -312,7 +324,7 @@ enum err auth_identify(const struct auth_directory *directory, const struct auth
         TRY(directory->people.find_account(directory->people.context, asker->key, asker->bearer, asker->arena,
                                            &account));
         TRY(check_account(&account, asker->bearer, now, out_refusal));
-        TRY(principal_of(asker, &account, &principal));
+        TRY(principal_of(directory, asker, &account, &principal));
     }
     if (asker->on_behalf.len != 0) {
         TRY(check_on_behalf(directory, asker->key, asker->on_behalf, &principal, out_refusal));

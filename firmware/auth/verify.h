@@ -54,6 +54,7 @@ enum auth_account_state { AUTH_SESSION_ENDED = 0, AUTH_USER_GONE, AUTH_BANNED, A
 struct auth_account {
     enum auth_account_state state;
     enum rls_group group; /* that the role of the user stands for */
+    bool has_mfa;         /* a second factor is on */
     struct span roles[AUTH_ROLES_MAX];
     size_t role_count;
     int64_t session_ends_ms; /* when it ends if nothing happens */
@@ -90,6 +91,8 @@ struct auth_directory {
     bool (*has_environment)(const void *context, const struct auth_key *key);
     /* The rate limit of the key's project, requests a minute. */
     uint32_t (*requests_per_minute)(const void *context, const struct auth_key *key);
+    /* Is an administrator without a second factor only a user there? Contract 9.2, requireMfaForAdmins. */
+    bool (*admins_need_mfa)(const void *context, const struct auth_key *key);
     /* The token key with that header, the API key's own environment first. NULL: none has it. */
     const struct auth_token_key *(*find_token_key)(const void *context, const struct auth_key *key, struct span header,
                                                    struct auth_place *out_place);

@@ -452,6 +452,11 @@ static const struct auth_token_key *find_token_key(const void *context, const st
     return found;
 }
 
+static bool admins_need_mfa(const void *context, const struct auth_key *key)
+{
+    return catalog_auth_settings(context, key->environment_id).require_mfa_for_admins;
+}
+
 struct auth_directory catalog_directory(const struct catalog *catalog)
 {
     return (struct auth_directory){.context = catalog,
@@ -459,5 +464,6 @@ struct auth_directory catalog_directory(const struct catalog *catalog)
                                    .find_key = find_auth_key,
                                    .has_project = has_project,
                                    .has_environment = has_environment,
-                                   .requests_per_minute = requests_per_minute};
+                                   .requests_per_minute = requests_per_minute,
+                                   .admins_need_mfa = admins_need_mfa};
 }

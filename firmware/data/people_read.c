@@ -78,6 +78,7 @@ static enum err account_of(const struct look *look, const struct auth_bearer *be
     }
     out->state = person.banned ? AUTH_BANNED : AUTH_ALIVE;
     out->group = person_group(person.role);
+    out->has_mfa = person.mfa;
     return copy_roles(&person, arena, out);
 }
 

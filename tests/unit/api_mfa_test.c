@@ -363,6 +363,86 @@ static void attack_08_fields_of_another_kind_are_refused_and_empty_ones_are_none
     }
 }
 
+/* --- what projects ask for --- */
+
+static void set_preset(struct api_box *box, const char *preset)
+{
+    char target[128];
+    char body[128];
+
+    (void)snprintf(target, sizeof target, "/v1/admin/projects/%s",
+                   api_answer_text(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id"));
+    (void)snprintf(body, sizeof body, "{\"settings\":{\"securityPreset\":\"%s\"}}", preset);
+    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, body)->status, 200);
+}
+
+static void a_hardened_project_lets_nobody_take_it_away_without_a_code(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    api_user_sign_up(box, &user);
+    api_app_turn_on(box, &user, &app);
+    set_preset(box, "hardened");
+
+    assert_refused(disable(box, &user, NULL), 403, "auth/mfa-required");
+    assert_refused(disable(box, &user, ""), 403, "auth/mfa-required");
+    assert_refused(disable(box, &user, WRONG), 401, "auth/invalid-mfa-code");
+    assert_string_equal(api_app_is_on(box, &user), "true");
+
+    assert_int_equal(disable(box, &user, api_app_code(box, &app, 0))->status, 200);
+}
+
+/* Only administrators see the address of another user. Reading changes nothing, so the account stays remembered. */
+static bool is_admin(struct api_box *box, const struct api_user *user, const struct api_user *other)
+{
+    char target[128];
+    char email[64];
+    (void)snprintf(target, sizeof target, "/v1/users/%s", other->id);
+
+    const struct api_answer *answer = api_user_ask(box, box->publishable, user, "GET", target, NULL);
+
+    assert_int_equal(answer->status, 200);
+    return api_answer_member(answer, "email", email, sizeof email);
+}
+
+/* And only they ban: the writer asks for itself. */
+static unsigned int ban(struct api_box *box, const struct api_user *user, const struct api_user *other)
+{
+    char target[128];
+    (void)snprintf(target, sizeof target, "/v1/users/%s/ban", other->id);
+
+    return api_user_ask(box, box->publishable, user, "PATCH", target, "{\"banned\":false}")->status;
+}
+
+static void attack_03_an_administrator_without_one_is_a_user_of_a_hardened_project_at_once(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_user bob;
+    struct api_app app;
+    api_user_sign_up(box, &user);
+    api_user_take(post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\"}")->status, 200);
+
+    assert_true(is_admin(box, &user, &bob));
+    set_preset(box, "hardened");
+    assert_false(is_admin(box, &user, &bob));
+    assert_int_equal(ban(box, &user, &bob), 403);
+    assert_int_equal(api_user_ask(box, box->secret, &user, "GET", "/v1/users", NULL)->status,
+                     200); /* the key's right */
+    assert_false(is_admin(box, &user, &bob));
+    set_preset(box, "compat");
+    assert_true(is_admin(box, &user, &bob));
+    assert_int_equal(ban(box, &user, &bob), 200);
+    set_preset(box, "hardened");
+    api_app_turn_on(box, &user, &app);
+    assert_true(is_admin(box, &user, &bob));
+    assert_int_equal(ban(box, &user, &bob), 200);
+    assert_int_equal(disable(box, &user, api_app_code(box, &app, 0))->status, 200);
+    assert_false(is_admin(box, &user, &bob));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
@@ -381,6 +461,8 @@ int main(void)
         T(attack_11_a_sign_in_link_needs_the_code_and_holds_until_it_comes),
         T(a_password_is_stored_anew_by_a_sign_in_with_a_code),
         T(attack_08_fields_of_another_kind_are_refused_and_empty_ones_are_none),
+        T(a_hardened_project_lets_nobody_take_it_away_without_a_code),
+        T(attack_03_an_administrator_without_one_is_a_user_of_a_hardened_project_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
