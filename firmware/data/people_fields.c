@@ -355,13 +355,17 @@ static void write_links(struct json_out *out, struct person *person)
     json_out_object_end(out);
 }
 
-static void write_profile(struct json_out *out, struct person *person, bool brief)
+static void open_profile(struct json_out *out, const struct person *person, bool brief)
 {
+    json_out_member_text(out, span_lit("id"), person->id);
     if (!brief) {
         json_out_member_text(out, span_lit("email"), person->email);
     }
+}
+
+static void end_profile(struct json_out *out, struct person *person)
+{
     write_links(out, person);
-    json_out_member_text(out, span_lit("id"), person->id);
     json_out_member_text(out, span_lit("role"), person->role);
     json_out_member_time(out, span_lit("createdAt"), person->row.created_at);
     json_out_member_time(out, span_lit("updatedAt"), person->row.updated_at);
@@ -378,13 +382,16 @@ void person_part_write(struct json_out *out, enum person_part part, struct perso
 {
     json_out_object(out);
     person->onboarding = person->onboarding.len == 0 ? span_lit("pending") : person->onboarding;
+    if (part == PERSON_PROFILE) {
+        open_profile(out, person, brief);
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         if (texts[i].part == part && !(brief && texts[i].column == USER_MOBILE)) {
             write_text(out, &texts[i], person);
         }
     }
     if (part == PERSON_PROFILE) {
-        write_profile(out, person, brief);
+        end_profile(out, person);
     }
     if (part == PERSON_NOTIFICATIONS) {
         write_notices(out, person);
