@@ -19,6 +19,9 @@ static enum err send(struct sign *sign, enum mail_category category)
 
 enum err sign_send_link(struct sign *sign, data_operation *operation)
 {
+    if (!sign_settings(sign->request).magic_link_enabled) {
+        return refuse(&sign->request->refusal, REFUSAL_AUTH_MAGICLINK_DISABLED, NULL);
+    }
     sign->request->operation = operation;
     return send(sign, MAIL_MAGIC_LINK);
 }
@@ -90,6 +93,9 @@ static enum err start_magic_callback(struct api_request *request)
     TRY(sign_new(request, &sign));
     TRY(request_object(request));
     TRY(sign_read_text(request, span_lit("token"), &of.code));
+    if (!sign_settings(request).magic_link_enabled) {
+        return refuse(&request->refusal, REFUSAL_AUTH_MAGICLINK_DISABLED, NULL);
+    }
     TRY(sign_read_code(sign, span_lit("mfaCode")));
     of.environment_id = sign_environment(sign);
     const enum err err = sign_find_code(sign, &of, &code);

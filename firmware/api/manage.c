@@ -4,6 +4,7 @@
 
 #include "firmware/api/error.h"
 #include "firmware/data/explain.h"
+#include "firmware/data/providers.h"
 #include "firmware/data/templates.h"
 #include "hal/base/fault.h"
 
@@ -171,6 +172,11 @@ static enum err get_mail(struct api_request *request)
 void handle_mail(struct api_request *request)
 {
     request_finish(request, get_mail(request));
+}
+
+void handle_email_provider(struct api_request *request)
+{
+    request_finish(request, list(request, data_get_email_provider));
 }
 
 void handle_templates(struct api_request *request)

@@ -235,6 +235,7 @@ void handle_keys(struct api_request *request);
 void handle_key(struct api_request *request);
 void handle_outbox(struct api_request *request);
 void handle_mail(struct api_request *request);
+void handle_email_provider(struct api_request *request);
 void handle_templates(struct api_request *request);
 void handle_template(struct api_request *request);
 void handle_template_preview(struct api_request *request);

@@ -6,6 +6,7 @@
 #include "firmware/api/request_int.h"
 
 #include "firmware/data/operators.h"
+#include "firmware/data/providers.h"
 #include "firmware/data/templates.h"
 #include "hal/base/fault.h"
 
@@ -126,6 +127,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/api-keys/:id", handle_key, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_DELETE, "/v1/admin/api-keys/:id", handle_manage, data_key_delete, ROUTE_ADMIN, RUNNING},
     {HTTP_POST, "/v1/admin/api-keys/:id/revoke", handle_manage, data_key_revoke, ROUTE_ADMIN, RUNNING},
+    {HTTP_GET, "/v1/admin/auth-providers/email", handle_email_provider, NULL, ROUTE_ADMIN, RUNNING},
+    {HTTP_PUT, "/v1/admin/auth-providers/email", handle_manage, data_email_provider_set, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/email-templates", handle_templates, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_GET, "/v1/admin/email-templates/:category", handle_template, NULL, ROUTE_ADMIN, RUNNING},
     {HTTP_PUT, "/v1/admin/email-templates/:category", handle_manage, data_template_set, ROUTE_ADMIN, RUNNING},

@@ -70,6 +70,9 @@ static enum err start_sign_up(struct api_request *request)
     bool taken = false;
 
     TRY(begin(request, &sign, &method));
+    if (!sign_settings(request).signup_enabled) {
+        return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "Sign-up is closed");
+    }
     if (method == BY_LINK) {
         return sign_up_by_link(sign);
     }

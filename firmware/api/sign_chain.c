@@ -38,6 +38,11 @@ struct span sign_environment(const struct sign *sign)
     return sign->request->auth.key->environment_id;
 }
 
+struct auth_settings sign_settings(const struct api_request *request)
+{
+    return catalog_auth_settings(request->catalog, request->auth.key->environment_id);
+}
+
 /* --- tokens and the writer --- */
 
 static void on_tokens(struct api_token_job *job, enum err err)

@@ -179,11 +179,23 @@ enum err sign_read_email(struct sign *sign)
     return ERR_OK;
 }
 
+static struct span when(bool asked, const char *text)
+{
+    return asked ? span_str(text) : SPAN_NONE;
+}
+
 enum err sign_check_password(struct api_request *request, struct span password)
 {
-    if (!account_password_fits(password)) {
-        return refuse(&request->refusal, REFUSAL_AUTH_INVALID_PASSWORD_FORMAT,
-                      "password must have 6 to 128 characters");
+    const struct auth_settings settings = sign_settings(request);
+    char least[SPAN_U64_TEXT_MAX];
+
+    if (!account_password_fits(password, &settings)) {
+        return REFUSE_TEXT(&request->refusal, REFUSAL_AUTH_INVALID_PASSWORD_FORMAT, span_lit("password must have "),
+                           span_from_u64(settings.password_min, least), span_lit(" to 128 characters"),
+                           when(settings.password_upper, ", an upper-case letter"),
+                           when(settings.password_lower, ", a lower-case letter"),
+                           when(settings.password_digit, ", a digit"),
+                           when(settings.password_special, ", a special character"));
     }
     return ERR_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "firmware/api/request_int.h"
 #include "firmware/auth/account.h"
+#include "firmware/auth/settings.h"
 #include "firmware/data/doc.h"
 #include "firmware/data/people.h"
 #include "hal/socket.h"
@@ -34,6 +35,9 @@ enum err sign_new(struct api_request *request, struct sign **out_sign) MUST_USE;
 /* The id of the API key's environment. */
 struct span sign_environment(const struct sign *sign);
 
+/* What holds for signing in to it, by the catalogue of the request. */
+struct auth_settings sign_settings(const struct api_request *request);
+
 /* --- fields: ERR_DENIED --- */
 
 /* 400 auth/invalid-request: the field and why. */
@@ -51,7 +55,7 @@ enum err sign_read_name(struct sign *sign) MUST_USE;
 /* `email`, into sign->email and sign->data.email. */
 enum err sign_read_email(struct sign *sign) MUST_USE;
 
-/* Does a new password obey the policy? */
+/* Does a new password obey the policy of the environment? */
 enum err sign_check_password(struct api_request *request, struct span password) MUST_USE;
 
 /* --- mails and codes --- */

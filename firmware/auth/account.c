@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "firmware/auth/settings.h"
 #include "hal/base/fault.h"
 
 #define LOCAL_MAX 64
@@ -91,9 +92,33 @@ enum err account_email_read(struct span text, struct account_email *out_email)
     return ERR_OK;
 }
 
-bool account_password_fits(struct span password)
+struct classes {
+    bool upper, lower, digit, special;
+};
+
+static struct classes classes_of(struct span text)
+{
+    struct classes classes = {false, false, false, false};
+
+    for (size_t i = 0; i < text.len; i++) {
+        const uint8_t byte = text.data[i];
+        const bool upper = byte >= 'A' && byte <= 'Z';
+        const bool lower = byte >= 'a' && byte <= 'z';
+        const bool digit = byte >= '0' && byte <= '9';
+        classes.upper = classes.upper || upper;
+        classes.lower = classes.lower || lower;
+        classes.digit = classes.digit || digit;
+        classes.special = classes.special || !(upper || lower || digit);
+    }
+    return classes;
+}
+
+bool account_password_fits(struct span password, const struct auth_settings *settings)
 {
     const size_t points = span_code_points(password);
+    const struct classes has = classes_of(password);
 
-    return points >= ACCOUNT_PASSWORD_MIN && points <= ACCOUNT_PASSWORD_MAX;
+    return points >= settings->password_min && points <= ACCOUNT_PASSWORD_MAX &&
+           (has.upper || !settings->password_upper) && (has.lower || !settings->password_lower) &&
+           (has.digit || !settings->password_digit) && (has.special || !settings->password_special);
 }

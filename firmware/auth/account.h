@@ -10,6 +10,8 @@
 #include "hal/base/err.h"
 #include "hal/base/span.h"
 
+struct auth_settings;
+
 #define ACCOUNT_EMAIL_MAX    254 /* bytes */
 #define ACCOUNT_PASSWORD_MIN 6   /* code points */
 #define ACCOUNT_PASSWORD_MAX 128
@@ -23,7 +25,8 @@ struct account_email {
 };
 enum err account_email_read(struct span text, struct account_email *out_email) MUST_USE;
 
-/* Is the password long enough and not too long? The policy that holds unless a project has another. */
-bool account_password_fits(struct span password);
+/* Is the password as long as the policy of settings asks for, not too long, and of the classes that it asks for? Letters
+ * and digits are those of ASCII; whatever is neither is a special character. */
+bool account_password_fits(struct span password, const struct auth_settings *settings);
 
 #endif

@@ -162,6 +162,7 @@ static enum err trust_token(const struct auth_directory *directory, const struct
         return ERR_OK;
     }
     TRY(verify_token(parts, signer, &place, &out_use->bearer));
+    memcpy(out_use->bearer.digest, out_use->digest, sizeof out_use->bearer.digest);
     return ERR_OK;
 }
 

@@ -47,6 +47,7 @@ struct auth_bearer {
     char user[AUTH_UUID_BYTES];
     char session[AUTH_UUID_BYTES];
     int64_t expires_s;
+    uint8_t digest[SHA256_BYTES]; /* of the token */
 };
 
 /* What the records of a session and its user say now. */

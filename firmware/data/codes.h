@@ -21,7 +21,6 @@
 
 #define DATA_CODE_TEXT_BYTES 64                /* hex digits of 32 bytes */
 #define DATA_CODE_DAY_MS     INT64_C(86400000) /* of resets and verifications */
-#define DATA_CODE_MAGIC_MS   INT64_C(900000)
 #define DATA_CODE_INVITE_MS  INT64_C(604800000)
 
 enum data_code_purpose {

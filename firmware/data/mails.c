@@ -3,14 +3,16 @@
 
 #include "hal/base/fault.h"
 
-static int64_t life_of(enum data_code_purpose purpose)
+#define MS_PER_MINUTE 60000
+
+static int64_t life_of(const struct data_txn *txn, enum data_code_purpose purpose)
 {
     switch (purpose) {
     case DATA_CODE_RESET:
     case DATA_CODE_VERIFY:
         return DATA_CODE_DAY_MS;
     case DATA_CODE_MAGIC:
-        return DATA_CODE_MAGIC_MS;
+        return (int64_t)people_settings(txn).magic_link_minutes * MS_PER_MINUTE;
     case DATA_CODE_INVITE:
         return DATA_CODE_INVITE_MS;
     case DATA_CODE_PURPOSE_END:
@@ -32,7 +34,7 @@ static enum err put_code(struct data_txn *txn, const struct mails_order *order, 
                         .owner = owner,
                         .email = email,
                         .name = order->name,
-                        .ends_at = {txn->now.ms + life_of(order->purpose)}};
+                        .ends_at = {txn->now.ms + life_of(txn, order->purpose)}};
 
     code.new_email = order->person != NULL && !span_equal(email, order->person->email);
     memcpy(code.digest, order->mail->digest, sizeof code.digest);

@@ -149,9 +149,18 @@ enum rls_group person_group(struct span role)
     return span_equal(role, span_lit("user")) ? RLS_USER : RLS_GUEST;
 }
 
-static enum err take_session_column(const struct row_member *member, struct session *session)
+static enum err take_digest(const struct row_value *value, bool *out_there, uint8_t out_digest[SHA256_BYTES])
 {
     struct span hex = SPAN_NONE;
+
+    TRY(take_text(value, &hex));
+    ENSURE(hex_decode(hex, out_digest, SHA256_BYTES) == ERR_OK, ERR_DAMAGED, "digest of a token");
+    *out_there = true;
+    return ERR_OK;
+}
+
+static enum err take_session_column(const struct row_member *member, struct session *session)
+{
     bool there = false;
 
     switch ((enum session_column)member->column) {
@@ -168,9 +177,15 @@ static enum err take_session_column(const struct row_member *member, struct sess
     case SESSION_ENDS_AT:
         return take_date(&member->value, &there, &session->ends_at);
     case SESSION_REFRESH:
-        TRY(take_text(&member->value, &hex));
-        ENSURE(hex_decode(hex, session->refresh, sizeof session->refresh) == ERR_OK, ERR_DAMAGED, "digest of a token");
-        return ERR_OK;
+        return take_digest(&member->value, &there, session->refresh);
+    case SESSION_BEFORE:
+        return take_digest(&member->value, &session->has_before, session->before);
+    case SESSION_NEXT_REFRESH:
+        return take_text(&member->value, &session->next_refresh);
+    case SESSION_NEXT_ACCESS:
+        return take_text(&member->value, &session->next_access);
+    case SESSION_ACCESS:
+        return take_digest(&member->value, &session->has_access, session->access);
     case SESSION_COLUMN_END:
         break;
     }
@@ -249,13 +264,19 @@ enum err person_encode(struct data *data, const struct person *person, struct wa
     return row_build_end(&builder, out_encoded);
 }
 
+static enum err put_digest(struct row_builder *builder, int column, const uint8_t digest[SHA256_BYTES])
+{
+    char hex[HEX_BYTES(SHA256_BYTES)];
+
+    hex_encode(span_of(digest, SHA256_BYTES), hex);
+    return row_build_string(builder, key_of(column), span_array(hex));
+}
+
 enum err session_encode(struct data *data, const struct session *session, struct wall_time updated,
                         struct span *out_encoded)
 {
     struct row_builder builder;
-    char hex[HEX_BYTES(SHA256_BYTES)];
 
-    hex_encode(span_array(session->refresh), hex);
     TRY(row_build_begin(&builder, data->row, session->row.created_at, updated, session->user));
     TRY(put_text(&builder, SESSION_ID, session->id));
     TRY(put_text(&builder, SESSION_USER_AGENT, session->user_agent));
@@ -263,7 +284,11 @@ enum err session_encode(struct data *data, const struct session *session, struct
     TRY(put_text(&builder, SESSION_DEVICE, session->device));
     TRY(row_build_date(&builder, key_of(SESSION_ACTIVE_AT), session->active_at));
     TRY(row_build_date(&builder, key_of(SESSION_ENDS_AT), session->ends_at));
-    TRY(put_text(&builder, SESSION_REFRESH, span_array(hex)));
+    TRY(put_digest(&builder, SESSION_REFRESH, session->refresh));
+    TRY(session->has_before ? put_digest(&builder, SESSION_BEFORE, session->before) : ERR_OK);
+    TRY(put_text(&builder, SESSION_NEXT_REFRESH, session->next_refresh));
+    TRY(put_text(&builder, SESSION_NEXT_ACCESS, session->next_access));
+    TRY(session->has_access ? put_digest(&builder, SESSION_ACCESS, session->access) : ERR_OK);
     return row_build_end(&builder, out_encoded);
 }
 

@@ -34,7 +34,6 @@
 #define DATA_EMAIL_MAX      254                 /* bytes: contract 5.1 */
 #define DATA_PERSON_NAME    100                 /* code points */
 #define DATA_SESSION_MAX_MS INT64_C(2592000000) /* 30 days: contract 5.4 */
-#define DATA_SESSIONS_MAX   20                  /* of one user; the oldest end: contract 9.2 */
 
 /* A password as it is kept: the hash of the peppered password, and how it was made. */
 struct data_password {

@@ -102,6 +102,7 @@ static enum err send_change(struct data_txn *txn, struct data_call *call, struct
 enum err data_verify_send(struct data_txn *txn, struct data_call *call)
 {
     const struct data_sign *sign = call->sign;
+    const struct mails_order pretended = {.purpose = DATA_CODE_VERIFY, .mail = &sign->mail, .email = sign->email};
     struct person person;
     bool found = false;
 
@@ -113,6 +114,9 @@ enum err data_verify_send(struct data_txn *txn, struct data_call *call)
         }
     }
     TRY(find_addressee(txn, sign->email, &person, &found));
+    if (found && person.verified && people_settings(txn).enumeration_protection) {
+        return mails_pretend(txn, &pretended);
+    }
     if (found && person.verified) {
         return refuse(&call->refusal, REFUSAL_AUTH_ALREADY_VERIFIED, NULL);
     }
@@ -242,6 +246,9 @@ static enum err find_or_make(struct data_txn *txn, struct data_call *call, const
                    ? ERR_OK
                    : refuse(&call->refusal, REFUSAL_AUTH_INVALID_TOKEN, NULL);
     }
+    if (!people_settings(txn).signup_enabled) {
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "Sign-up is closed");
+    }
     const struct span name = code->name.len != 0 ? code->name : span_of(email.data, span_find(email, '@'));
     *out_person = people_new(txn, call->sign->user_id, email, name);
     out_person->verified = true;
@@ -273,7 +280,7 @@ enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
     }
     TRY(people_answer_pair(call, &person, &is_new));
     TRY(store_delete(txn->store, people_where(txn)->codes, code.row.id));
-    TRY(people_end_sessions(txn, call->sign->user_id, DATA_SESSIONS_MAX - 1));
+    TRY(people_end_sessions(txn, call->sign->user_id, people_settings(txn).max_sessions - 1));
     return people_insert_session(txn, call->sign);
 }
 
@@ -315,8 +322,10 @@ enum err data_password_change(struct data_txn *txn, struct data_call *call)
 
     TRY(people_need_user(txn, call));
     TRY(people_check_password(txn, call, user, REFUSAL_AUTH_INVALID_PASSWORD, &account));
-    TRY(people_answer(call, span_lit("The password was changed, please sign in")));
+    const bool keeps = people_settings(txn).keep_current_session;
+    TRY(people_answer(call, keeps ? span_lit("The password was changed")
+                                  : span_lit("The password was changed, please sign in")));
     TRY(people_replace_password(txn, &account, user, &call->sign->stronger));
     note("password_changed", user);
-    return people_end_sessions(txn, user, 0);
+    return people_end_other_sessions(txn, user, keeps ? txn->principal.session : SPAN_NONE);
 }

@@ -42,6 +42,10 @@ enum session_column {
     SESSION_ACTIVE_AT,
     SESSION_ENDS_AT,
     SESSION_REFRESH, /* SHA-256 of the refresh token, hex */
+    SESSION_BEFORE,  /* the same of the one before */
+    SESSION_NEXT_REFRESH,
+    SESSION_NEXT_ACCESS,
+    SESSION_ACCESS, /* SHA-256 of the access token that counts, hex */
     SESSION_COLUMN_END
 };
 
@@ -83,6 +87,15 @@ struct session {
     struct span id, user, user_agent, address, device;
     struct wall_time active_at, ends_at;
     uint8_t refresh[SHA256_BYTES];
+
+    /* If the project has a refreshReuseGraceMs: the token that was refreshed last, and the tokens given for it. They are
+     * the only ones that lie on disk, sealed as every row is. */
+    bool has_before;
+    uint8_t before[SHA256_BYTES];
+    struct span next_refresh, next_access;
+
+    bool has_access; /* no other access token counts */
+    uint8_t access[SHA256_BYTES];
 };
 enum err session_read(const struct row *row, struct session *out_session) MUST_USE;
 enum err session_encode(struct data *data, const struct session *session, struct wall_time updated,
@@ -177,6 +190,9 @@ void people_note_change(struct data_txn *txn);
 const struct catalog_people *people_where(const struct data_txn *txn);
 struct store_snap *people_snap(const struct data_txn *txn);
 
+/* What holds for signing in to the environment of the transaction. */
+struct auth_settings people_settings(const struct data_txn *txn);
+
 /* Message: contract 5.1. */
 enum err people_answer(struct data_call *call, struct span message) MUST_USE;
 
@@ -209,6 +225,9 @@ enum err people_insert(struct data_txn *txn, const struct person *person) MUST_U
 
 /* Ends the sessions of a user that are over, and of the others the oldest beyond `keep`. */
 enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep) MUST_USE;
+
+/* Ends all of them but one. */
+enum err people_end_other_sessions(struct data_txn *txn, struct span user, struct span session) MUST_USE;
 
 /* For routes that need an access token. ERR_DENIED auth/unauthorized. */
 enum err people_need_user(const struct data_txn *txn, struct data_call *call) MUST_USE;

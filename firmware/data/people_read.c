@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "crypto/ct.h"
 #include "firmware/data/codes_int.h"
 #include "firmware/data/people_fields.h"
 #include "firmware/data/people_int.h"
@@ -69,6 +70,9 @@ static enum err account_of(const struct look *look, const struct auth_bearer *be
     enum err err = people_find_session(look->snap, &look->where, span_array(bearer->session), &session);
     if (err != ERR_OK || !span_equal(session.user, span_array(bearer->user))) {
         return err;
+    }
+    if (session.has_access && !ct_equal(span_array(session.access), span_array(bearer->digest))) {
+        return ERR_OK; /* of before the last refresh: invalidateAccessOnRefresh */
     }
     out->session_ends_ms = session.ends_at.ms;
     out->state = AUTH_USER_GONE;

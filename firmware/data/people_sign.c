@@ -16,7 +16,9 @@
 #define CREATED       201
 #define UNAUTHORIZED  401
 #define MS_PER_S      1000
-#define ENDED_AT_ONCE 64 /* sessions of one user that one transaction ends; there are DATA_SESSIONS_MAX at most */
+#define MS_PER_DAY    INT64_C(86400000)
+#define ENDED_AT_ONCE 64 /* sessions of one user that one transaction ends; there are AUTH_SESSIONS_MAX at most */
+_Static_assert(ENDED_AT_ONCE > AUTH_SESSIONS_MAX, "all of them, whatever was allowed before");
 
 void people_note_change(struct data_txn *txn)
 {
@@ -31,6 +33,11 @@ const struct catalog_people *people_where(const struct data_txn *txn)
 struct store_snap *people_snap(const struct data_txn *txn)
 {
     return store_txn_snap(txn->store);
+}
+
+struct auth_settings people_settings(const struct data_txn *txn)
+{
+    return catalog_auth_settings(data_txn_catalog(txn), txn->environment->record.id);
 }
 
 /* --- answers --- */
@@ -111,8 +118,9 @@ static void note(struct ended *ended, struct row_id row)
     }
 }
 
-/* The sessions of a user: those that are over, and of the others the oldest beyond `keep`. */
-static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep, struct ended *out)
+/* The sessions of a user: those that are over, and of the others, but for the one of the id `except`, the oldest beyond
+ * `keep`. */
+static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep, struct span except, struct ended *out)
 {
     const struct row_value owner = {.type = ROW_STRING, .bytes = user};
     struct ended alive = {.count = 0};
@@ -124,7 +132,9 @@ static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep
     TRY(people_scan(people_snap(txn), people_where(txn)->sessions, 0, &owner));
     while (alive.count < ENDED_AT_ONCE && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(session_read(&row, &session));
-        note(session.ends_at.ms <= txn->now.ms ? out : &alive, row.id);
+        if (!span_equal(session.id, except)) {
+            note(session.ends_at.ms <= txn->now.ms ? out : &alive, row.id);
+        }
     }
     ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the sessions of a user");
     fault_clear();
@@ -134,11 +144,11 @@ static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep
     return ERR_OK;
 }
 
-enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep)
+static enum err end_sessions(struct data_txn *txn, struct span user, uint64_t keep, struct span except)
 {
     struct ended ended;
 
-    TRY(find_ended(txn, user, keep, &ended));
+    TRY(find_ended(txn, user, keep, except, &ended));
     for (size_t i = 0; i < ended.count; i++) {
         TRY(store_delete(txn->store, people_where(txn)->sessions, ended.rows[i]));
     }
@@ -148,17 +158,32 @@ enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t ke
     return ERR_OK;
 }
 
+enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep)
+{
+    return end_sessions(txn, user, keep, SPAN_NONE);
+}
+
+enum err people_end_other_sessions(struct data_txn *txn, struct span user, struct span session)
+{
+    return end_sessions(txn, user, 0, session);
+}
+
 /* --- passwords --- */
 
+/* When an account was made, and when its password was chosen. */
+struct account_times {
+    struct wall_time created, chosen;
+};
+
 static enum err encode_account(struct data_txn *txn, struct span id, struct span user,
-                               const struct data_password *password, struct wall_time created, struct span *out_encoded)
+                               const struct data_password *password, struct account_times times,
+                               struct span *out_encoded)
 {
-    const struct wall_time updated = created.ms == txn->now.ms ? created : data_txn_later(txn, created);
     char text[PASSWORD_TEXT_BYTES];
     struct row_builder builder;
 
     password_encode(password, text);
-    TRY(row_build_begin(&builder, txn->data->row, created, updated, user));
+    TRY(row_build_begin(&builder, txn->data->row, times.created, times.chosen, user));
     TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_ID}, id));
     TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_PROVIDER}, span_lit(ACCOUNT_PASSWORD_PROVIDER)));
     TRY(row_build_string(&builder, (struct row_key){.column = ACCOUNT_PROVIDER_ID}, user));
@@ -172,12 +197,12 @@ enum err people_insert_password(struct data_txn *txn, struct span user, const st
     struct span encoded = SPAN_NONE;
 
     auth_uuid_make(txn->data->random, id);
-    TRY(encode_account(txn, span_array(id), user, password, txn->now, &encoded));
+    TRY(encode_account(txn, span_array(id), user, password, (struct account_times){txn->now, txn->now}, &encoded));
     return store_insert(txn->store, people_where(txn)->accounts, store_txn_row_id(txn->store, txn->now), encoded, NULL);
 }
 
-enum err people_replace_password(struct data_txn *txn, const struct row *row, struct span user,
-                                 const struct data_password *password)
+static enum err replace_password(struct data_txn *txn, const struct row *row, struct span user,
+                                 const struct data_password *password, struct wall_time chosen)
 {
     const struct row_field field = {.column = ACCOUNT_ID};
     struct row_value id = {.type = ROW_MISSING};
@@ -188,8 +213,15 @@ enum err people_replace_password(struct data_txn *txn, const struct row *row, st
     TRY(row_find(row, &field, NULL, &id));
     ENSURE(id.type == ROW_STRING && id.bytes.len == sizeof id_text, ERR_DAMAGED, "an account without an id");
     memcpy(id_text, id.bytes.data, sizeof id_text);
-    TRY(encode_account(txn, span_array(id_text), user, password, row->created_at, &encoded));
+    const struct account_times times = {row->created_at, chosen};
+    TRY(encode_account(txn, span_array(id_text), user, password, times, &encoded));
     return store_replace(txn->store, people_where(txn)->accounts, where, encoded, NULL);
+}
+
+enum err people_replace_password(struct data_txn *txn, const struct row *row, struct span user,
+                                 const struct data_password *password)
+{
+    return replace_password(txn, row, user, password, data_txn_later(txn, row->updated_at));
 }
 
 /* --- signing up --- */
@@ -231,6 +263,9 @@ enum err data_sign_up(struct data_txn *txn, struct data_call *call)
     const struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
     const struct mails_order mail = {.purpose = DATA_CODE_VERIFY, .mail = &sign->mail, .person = &person};
 
+    if (!people_settings(txn).signup_enabled) {
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "Sign-up is closed");
+    }
     TRY(people_refuse_taken(txn, sign->email, &call->refusal));
     TRY(people_answer_pair(call, &person, NULL));
     call->status = CREATED;
@@ -290,7 +325,23 @@ static enum err store_stronger(struct data_txn *txn, struct data_call *call)
         return ERR_OK;
     }
     TRY(people_check_password(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &account));
-    return people_replace_password(txn, &account, sign->user_id, &sign->stronger);
+    return replace_password(txn, &account, sign->user_id, &sign->stronger, account.updated_at); /* as old as it was */
+}
+
+/* What the environment asks for besides the right password. A password that is too old is changed by a reset: whoever can
+ * do that has the address. */
+static enum err check_settings(struct data_txn *txn, struct data_call *call, bool verified, const struct row *account)
+{
+    const struct auth_settings settings = people_settings(txn);
+    const int64_t age_ms = txn->now.ms - account->updated_at.ms;
+
+    if (settings.require_email_verification && !verified) {
+        return refuse(&call->refusal, REFUSAL_AUTH_EMAIL_NOT_VERIFIED, NULL);
+    }
+    if (settings.password_days != 0 && age_ms >= (int64_t)settings.password_days * MS_PER_DAY) {
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "The password has expired, please reset it");
+    }
+    return ERR_OK;
 }
 
 enum err data_sign_in(struct data_txn *txn, struct data_call *call)
@@ -307,12 +358,13 @@ enum err data_sign_in(struct data_txn *txn, struct data_call *call)
     TRY(people_answer_pair(call, &person, NULL));
     /* The person's views end here. */
     TRY(people_check_password(txn, call, sign->user_id, REFUSAL_AUTH_INVALID_CREDENTIALS, &account));
+    TRY(check_settings(txn, call, person.verified, &account));
     TRY(person.mfa ? mfa_pass(txn, call, sign->user_id, &passed) : ERR_OK);
     if (!passed) {
         return ERR_OK; /* the try is written, and the answer refuses */
     }
     TRY(store_stronger(txn, call));
-    TRY(people_end_sessions(txn, sign->user_id, DATA_SESSIONS_MAX - 1));
+    TRY(people_end_sessions(txn, sign->user_id, people_settings(txn).max_sessions - 1));
     return people_insert_session(txn, sign);
 }
 
@@ -339,12 +391,28 @@ static enum err check_person(struct data_txn *txn, struct data_call *call)
     return person.banned ? refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL) : ERR_OK;
 }
 
+/* What the session remembers of the tokens that are given out: those whom the token before may still bring, and the one
+ * access token that counts. */
+static void remember(struct data_txn *txn, const struct data_sign *sign, struct session *session)
+{
+    const struct auth_settings settings = people_settings(txn);
+    const bool graceful = settings.refresh_reuse_grace_ms != 0;
+
+    session->has_before = graceful;
+    memcpy(session->before, session->refresh, sizeof session->before);
+    session->next_refresh = graceful ? sign->refresh_token : SPAN_NONE;
+    session->next_access = graceful ? sign->access_token : SPAN_NONE;
+    session->has_access = settings.invalidate_access_on_refresh;
+    sha256(sign->access_token, session->access);
+}
+
 static enum err rotate(struct data_txn *txn, const struct data_sign *sign, struct session *session)
 {
     const int64_t end_ms = session->row.created_at.ms + DATA_SESSION_MAX_MS;
     const struct row_id where = session->row.id;
     struct span encoded = SPAN_NONE;
 
+    remember(txn, sign, session);
     memcpy(session->refresh, sign->refresh, sizeof session->refresh);
     session->active_at = txn->now;
     session->ends_at = at_most((sign->issued_s + (int64_t)sign->refresh_s) * MS_PER_S, end_ms);
@@ -352,6 +420,33 @@ static enum err rotate(struct data_txn *txn, const struct data_sign *sign, struc
     TRY(store_replace(txn->store, people_where(txn)->sessions, where, encoded, NULL));
     people_note_change(txn);
     return ERR_OK;
+}
+
+/* Is it the token before the current one, a moment after that was given out: refreshReuseGraceMs? A clock that was set
+ * back makes no moment longer. */
+static bool may_come_again(struct data_txn *txn, const struct data_sign *sign, const struct session *session)
+{
+    const int64_t age_ms = txn->now.ms - session->active_at.ms;
+
+    return session->has_before && ct_equal(span_array(session->before), span_array(sign->presented)) && age_ms >= 0 &&
+           age_ms < (int64_t)people_settings(txn).refresh_reuse_grace_ms;
+}
+
+/* The tokens that the first of two refreshes was given; those signed for the second one are of no use. */
+static enum err answer_again(struct data_txn *txn, struct data_call *call, const struct session *session)
+{
+    const int64_t age_s = (txn->now.ms - session->active_at.ms) / MS_PER_S + 1;
+    struct data_sign given = *call->sign;
+    struct json_out out;
+
+    given.access_token = session->next_access;
+    given.refresh_token = session->next_refresh;
+    given.access_s = (int64_t)given.access_s > age_s ? given.access_s - (uint32_t)age_s : 1;
+    json_out_init(&out, call->out);
+    json_out_object(&out);
+    write_tokens(&out, &given);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
 }
 
 enum err data_refresh(struct data_txn *txn, struct data_call *call)
@@ -367,6 +462,9 @@ enum err data_refresh(struct data_txn *txn, struct data_call *call)
     TRY(err);
     if (txn->now.ms >= session.ends_at.ms) {
         return refuse(&call->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
+    }
+    if (may_come_again(txn, sign, &session)) {
+        return answer_again(txn, call, &session);
     }
     if (!ct_equal(span_array(session.refresh), span_array(sign->presented))) {
         return end_everything(txn, call);

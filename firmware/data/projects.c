@@ -2,6 +2,7 @@
 /* Projects and environments: contract 6, 9.2, 1.10. A secret key sees its own project; making and deleting projects is
  * an operator's. Deleting an environment destroys the keys of its tables; its API keys stay, and are answered
  * data/environment-not-found. */
+#include "firmware/auth/settings.h"
 #include "firmware/data/access.h"
 #include "firmware/data/data_int.h"
 #include "firmware/data/doc.h"
@@ -111,7 +112,7 @@ enum err data_get_cors(const struct data_admin *admin, struct span id)
 
 /* --- settings: contract 9.2 --- */
 
-enum setting_type { SETTING_CHOICE, SETTING_BOOL, SETTING_NUMBER, SETTING_URLS, SETTING_LATER };
+enum setting_type { SETTING_CHOICE, SETTING_BOOL, SETTING_NUMBER, SETTING_URLS, SETTING_POLICY, SETTING_LATER };
 
 struct setting {
     struct span name;
@@ -132,16 +133,8 @@ static const struct setting settings[] = {
     {LITERAL("revealPublishableKeys"), SETTING_BOOL, {{0}, {0}}, 0},
     {LITERAL("requestsPerMinute"), SETTING_NUMBER, {{0}, {0}}, LIMITS_COUNT_MAX},
     {LITERAL("redirectUrls"), SETTING_URLS, {{0}, {0}}, CATALOG_REDIRECTS_MAX},
-    {LITERAL("passwordPolicy"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("refreshReuseGraceMs"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("invalidateAccessOnRefresh"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("keepCurrentSession"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("enumerationProtection"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("usersListVisibility"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("mfaDisableRequiresCode"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("requireMfaForAdmins"), SETTING_LATER, {{0}, {0}}, 0},
+    {LITERAL("passwordPolicy"), SETTING_POLICY, {{0}, {0}}, 0},
     {LITERAL("storage"), SETTING_LATER, {{0}, {0}}, 0},
-    {LITERAL("maxSessionsPerUser"), SETTING_LATER, {{0}, {0}}, 0},
 };
 
 /* --- addresses: contract 1.10, 5.6 --- */
@@ -206,10 +199,30 @@ static bool setting_fits(const struct setting *setting, const struct json_value 
         return value->type == JSON_INT && value->as.integer >= 1 && value->as.integer <= setting->most;
     case SETTING_URLS:
         return are_redirects(value, (size_t)setting->most);
+    case SETTING_POLICY:
+        return auth_policy_fits(value);
     case SETTING_LATER:
         return false;
     }
     return false;
+}
+
+static enum err refuse_value(struct span name, struct refusal *refusal)
+{
+    return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, "has a value that is not allowed");
+}
+
+/* The others are about signing in. */
+static enum err check_auth_setting(const struct json_member *member, struct refusal *refusal)
+{
+    const struct auth_setting *setting = auth_setting_find(AUTH_SETTING_PROJECT, member->name);
+
+    if (setting == NULL) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, member->name, "is not a setting");
+    }
+    return member->value.type == JSON_NULL || auth_setting_fits(setting, &member->value)
+               ? ERR_OK
+               : refuse_value(member->name, refusal);
 }
 
 static enum err check_setting(const struct json_member *member, struct refusal *refusal)
@@ -223,12 +236,11 @@ static enum err check_setting(const struct json_member *member, struct refusal *
                              "is not available in this version");
         }
         if (member->value.type != JSON_NULL && !setting_fits(&settings[i], &member->value)) {
-            return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, member->name,
-                             "has a value that is not allowed");
+            return refuse_value(member->name, refusal);
         }
         return ERR_OK;
     }
-    return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, member->name, "is not a setting");
+    return check_auth_setting(member, refusal);
 }
 
 static enum err check_settings(const struct json_value *value, struct refusal *refusal)
@@ -242,19 +254,30 @@ static enum err check_settings(const struct json_value *value, struct refusal *r
     return ERR_OK;
 }
 
+static void write_setting(struct json_out *out, struct span name, const struct json_value *stored,
+                          const struct json_value *given)
+{
+    const struct json_value *of_given = json_find(given, name);
+    const struct json_value *value = of_given != NULL ? of_given : json_find(stored, name);
+
+    if (value != NULL && value->type != JSON_NULL) {
+        json_out_name(out, name);
+        json_out_value(out, value);
+    }
+}
+
 /* The stored settings with the given ones over them; null puts a setting back to its default. */
 static void write_settings(struct json_out *out, const struct json_value *stored, const struct json_value *given)
 {
+    const struct auth_setting *setting = NULL;
+    size_t at = 0;
+
     json_out_object(out);
     for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
-        const struct json_value *value = json_find(given, settings[i].name);
-        if (value == NULL) {
-            value = json_find(stored, settings[i].name);
-        }
-        if (value != NULL && value->type != JSON_NULL) {
-            json_out_name(out, settings[i].name);
-            json_out_value(out, value);
-        }
+        write_setting(out, settings[i].name, stored, given);
+    }
+    while ((setting = auth_setting_next(AUTH_SETTING_PROJECT, &at)) != NULL) {
+        write_setting(out, auth_setting_name(setting), stored, given);
     }
     json_out_object_end(out);
 }

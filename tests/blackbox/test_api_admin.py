@@ -122,7 +122,11 @@ def test_a_project_is_renamed_and_keeps_its_slug(app):
                                   {"settings": {"requestsPerMinute": 0}}, {"settings": {"requestsPerMinute": "9"}},
                                   {"name": "x", "slug": "other"}, {"description": "x", "id": ABSENT},
                                   {"name": "x", "naem": "y"}, {"name": "x", "status": "active"},
-                                  {"settings": {"refreshReuseGraceMs": 5000}}, {"settings": {"passwordPolicy": {}}}],
+                                  {"settings": {"refreshReuseGraceMs": 60001}}, {"settings": {"storage": {}}},
+                                  {"settings": {"passwordPolicy": {"preset": "weak"}}},
+                                  {"settings": {"passwordPolicy": {"$ne": 1}}},
+                                  {"settings": {"usersListVisibility": True}},
+                                  {"settings": {"maxSessionsPerUser": 0}}, {"settings": {"keepCurrentSession": "no"}}],
                          ids=str)
 def test_a_bad_change_of_a_project_is_refused_whole(app, body):
     before = app.sk.get(app.project).json
