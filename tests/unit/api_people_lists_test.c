@@ -148,6 +148,42 @@ static void attack_10_a_project_that_hides_who_there_is_keeps_lists_and_checks_t
                         "{\"exists\":false}");
 }
 
+/* Each setting alone: who lists users, and whether a check knows somebody. */
+static void attack_10_each_setting_hides_what_it_says(void **state)
+{
+    static const struct {
+        const char *settings;
+        bool listed, known;
+    } cases[] = {
+        {"{\"usersListVisibility\":\"admin-only\"}", false, true},
+        {"{\"usersListVisibility\":\"public-fields\",\"enumerationProtection\":true}", false, false},
+        {"{\"enumerationProtection\":false}", true, true},
+    };
+    struct api_box *box = *state;
+    struct api_user users[4];
+    char project[64];
+    char target[160];
+    char body[160];
+    sign_up_four(box, users);
+    assert_true(
+        api_answer_member(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id", project, sizeof project));
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        (void)snprintf(target, sizeof target, "/v1/admin/projects/%s", project);
+        (void)snprintf(body, sizeof body, "{\"settings\":%s}", cases[i].settings);
+        assert_int_equal(api_box_send(box, "PATCH", box->secret, target, body)->status, 200);
+        assert_int_equal(api_user_ask(box, box->publishable, &users[0], "GET", "/v1/users", NULL)->status,
+                         cases[i].listed ? 200 : 403);
+        assert_string_equal(names_of(api_user_ask(box, box->publishable, &users[1], "GET", "/v1/users", NULL)), "ECBA");
+        const struct api_answer *known =
+            api_box_send(box, "POST", box->publishable, "/v1/auth/accounts/check",
+                         "{\"type\":\"credentials\",\"providerAccountId\":\"one@example.com\"}");
+        assert_string_equal(known->body, cases[i].known
+                                             ? "{\"exists\":true,\"type\":\"credentials\",\"provider\":\"credentials\"}"
+                                             : "{\"exists\":false}");
+    }
+}
+
 static void a_parameter_that_is_not_offered_is_refused(void **state)
 {
     static const char *const refused[] = {
@@ -273,6 +309,7 @@ int main(void)
         T(administrators_sort_and_search_users_by_what_the_contract_names),
         T(attack_01_who_sees_public_fields_alone_asks_about_no_others),
         T(attack_10_a_project_that_hides_who_there_is_keeps_lists_and_checks_to_administrators),
+        T(attack_10_each_setting_hides_what_it_says),
         T(a_parameter_that_is_not_offered_is_refused),
         T(users_come_with_their_accounts_when_asked),
         T(accounts_are_a_built_in_table_without_hashes),
