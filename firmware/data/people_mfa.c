@@ -186,9 +186,7 @@ enum err data_mfa_confirm(struct data_txn *txn, struct data_call *call)
 /* A code is tried if there is one; it has to be there if the environment says so. */
 static enum err try_to_disable(struct data_txn *txn, struct data_call *call, struct mfa *mfa, bool *out_may)
 {
-    const struct auth_settings settings = catalog_auth_settings(data_txn_catalog(txn), txn->environment->record.id);
-
-    if (call->sign->mfa_code.len == 0 && settings.mfa_disable_requires_code) {
+    if (call->sign->mfa_code.len == 0 && people_settings(txn).mfa_disable_requires_code) {
         return refuse(&call->refusal, REFUSAL_AUTH_MFA_REQUIRED, "A code is needed: code");
     }
     if (call->sign->mfa_code.len == 0) {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/api_mail.h"
+#include "tests/lib/api_mfa.h"
 
 void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
@@ -205,6 +206,29 @@ static void a_code_is_accepted_whole_or_not_at_all(void **state)
     assert_int_equal(survive(box, &ask, &users), 200);
 }
 
+static void a_second_factor_is_confirmed_and_a_code_used_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    char code[64];
+    char password[128];
+    struct api_user user;
+    struct api_app app;
+    const struct api_ask confirm = {
+        .method = "POST", .target = MFA_CONFIRM, .key = box->publishable, .header = user.header, .body = code};
+    const struct api_ask disable = {
+        .method = "POST", .target = MFA_DISABLE, .key = box->publishable, .header = user.header, .body = password};
+    const struct api_ask users = {.method = "GET", .target = "/v1/users", .key = box->secret};
+    api_user_sign_up(box, &user);
+    api_app_enable(box, &user, &app);
+    (void)snprintf(code, sizeof code, "{\"code\":\"%s\"}", api_app_code(box, &app, 0));
+    (void)snprintf(password, sizeof password, "{\"password\":\"abc123\",\"code\":\"%s\"}", app.backup[0]);
+
+    assert_int_equal(survive(box, &confirm, &users), 200);
+    assert_string_equal(api_app_is_on(box, &user), "true");
+    assert_int_equal(survive(box, &disable, &users), 200); /* no refused one used the code up */
+    assert_string_equal(api_app_is_on(box, &user), "false");
+}
+
 static void a_template_is_changed_whole_or_not_at_all(void **state)
 {
     struct api_box *box = *state;
@@ -230,6 +254,7 @@ int main(void)
         T(a_key_is_made_whole_or_not_at_all),
         T(a_mail_is_sent_whole_or_not_at_all),
         T(a_code_is_accepted_whole_or_not_at_all),
+        T(a_second_factor_is_confirmed_and_a_code_used_whole_or_not_at_all),
         T(a_template_is_changed_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

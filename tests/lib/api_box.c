@@ -172,6 +172,9 @@ static enum err reply_later(struct api_box *box, struct api_token_job *tokens, s
 {
     struct api_box_reply *reply = calloc(1, sizeof *reply);
 
+    if (reply == NULL) {
+        return ERR_NO_MEMORY; /* as the keeper answers */
+    }
     *reply = (struct api_box_reply){.post = {.run = run_reply}, .tokens = tokens, .pepper = pepper};
     return loop_post(box->loop, &reply->post);
 }

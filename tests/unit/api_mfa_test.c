@@ -176,6 +176,42 @@ static void what_is_stored_of_backup_codes_is_digests(void **state)
     }
 }
 
+static void the_buffer_that_rows_are_built_in_forgets_the_key(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char hex[HEX_BYTES(TOTP_KEY_BYTES) + 1] = {0};
+    uint8_t *bytes = NULL;
+    api_user_sign_up(box, &user);
+
+    api_app_enable(box, &user, &app);
+
+    hex_encode(span_array(app.key), hex);
+    assert_int_equal(buf_len(box->data->row), 0);
+    assert_int_equal(buf_reserve(box->data->row, 512, &bytes), ERR_OK); /* what was written lies there */
+    assert_false(has((const char *)bytes, 512, hex));
+}
+
+/* Rows cannot be told to hold the same code, and what was pending leaves nothing behind. */
+static void digests_of_equal_codes_of_two_users_differ(void **state)
+{
+    struct mfa ada = {.pending = true};
+    struct mfa bob = {.pending = true};
+    char zeros[sizeof ada.fresh] = {0};
+    (void)state;
+    memset(ada.fresh, 'a', sizeof ada.fresh);
+    memset(bob.fresh, 'a', sizeof bob.fresh);
+
+    mfa_turn_on(span_lit("33333333-3333-4333-8333-333333333333"), &ada);
+    mfa_turn_on(span_lit("44444444-4444-4444-8444-444444444444"), &bob);
+
+    assert_memory_equal(ada.codes[0], ada.codes[9], sizeof ada.codes[0]);
+    assert_memory_not_equal(ada.codes[0], bob.codes[0], sizeof ada.codes[0]);
+    assert_memory_equal(ada.fresh, zeros, sizeof zeros);
+    assert_true(ada.code_count == MFA_CODES && !ada.pending);
+}
+
 /* --- taking it away --- */
 
 static void a_factor_that_is_taken_away_is_gone_with_its_codes(void **state)
@@ -438,6 +474,7 @@ static void attack_03_an_administrator_without_one_is_a_user_of_a_hardened_proje
     set_preset(box, "hardened");
     api_app_turn_on(box, &user, &app);
     assert_true(is_admin(box, &user, &bob));
+    assert_true(is_admin(box, &user, &bob)); /* by what is remembered */
     assert_int_equal(ban(box, &user, &bob), 200);
     assert_int_equal(disable(box, &user, api_app_code(box, &app, 0))->status, 200);
     assert_false(is_admin(box, &user, &bob));
@@ -454,6 +491,8 @@ int main(void)
         T(attack_11_of_two_confirmations_at_once_one_succeeds),
         T(the_url_says_whose_key_it_is),
         T(what_is_stored_of_backup_codes_is_digests),
+        T(the_buffer_that_rows_are_built_in_forgets_the_key),
+        cmocka_unit_test(digests_of_equal_codes_of_two_users_differ),
         T(a_factor_that_is_taken_away_is_gone_with_its_codes),
         T(attack_11_of_two_at_once_that_take_it_away_with_one_code_one_succeeds),
         T(a_factor_goes_with_its_user),
