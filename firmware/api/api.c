@@ -383,7 +383,11 @@ static enum refusal_code bad_body_code(enum route_who who)
     case ROUTE_PEOPLE:
         return REFUSAL_USER_INVALID_REQUEST;
     case ROUTE_KEYLESS:
-    case ROUTE_ADMIN:
+    case ROUTE_TABLES:
+    case ROUTE_SETTINGS:
+    case ROUTE_PROJECTS:
+    case ROUTE_APPLIANCE:
+    case ROUTE_OWNERS:
         return REFUSAL_COMMON_INVALID_PARAMETERS;
     }
     return REFUSAL_COMMON_INVALID_PARAMETERS;

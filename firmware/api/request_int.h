@@ -35,7 +35,11 @@ struct api {
 enum route_who {
     ROUTE_KEYLESS,
     ROUTE_KEY,    /* any valid API key, with or without an access token */
-    ROUTE_ADMIN,  /* an unrestricted secret key */
+    ROUTE_TABLES,    /* an unrestricted secret key, or an operator with the right to tables */
+    ROUTE_SETTINGS,  /* the same with the right to settings, of an environment */
+    ROUTE_PROJECTS,  /* the same, of a project */
+    ROUTE_APPLIANCE, /* an operator with the right to settings; no key */
+    ROUTE_OWNERS,    /* an operator who may do anything; no key */
     ROUTE_OPEN,   /* any valid API key; Authorization is ignored, whatever it holds: contract 1.2 */
     ROUTE_MAYBE,  /* any valid API key; an access token counts if it is valid, and is ignored otherwise: contract 5.6 */
     ROUTE_USER,   /* an API key and an access token */
@@ -63,6 +67,9 @@ struct route {
  * holds a bit (1u << method) for each that there is. */
 enum err route_find(const struct http_exchange *exchange, const struct route **out_route,
                     struct span out_params[API_PARAMS_MAX], unsigned int *out_allowed) MUST_USE;
+
+/* All of them, in order. */
+const struct route *route_table(size_t *out_count);
 
 /* Headers that the API reads, collected in one walk. */
 struct api_headers {
@@ -102,6 +109,7 @@ struct api_request {
     data_operation *operation; /* for the writer, instead of the route's; or NULL */
     struct span place;         /* of a keyless write: the id of its environment */
     struct span location;      /* of a 302 */
+    const struct operator_duty *duty; /* what the route asks of an operator who manages */
     bool operators;            /* asked for at the place of the operators, without an API key */
     bool bare;                 /* never in an envelope */
     bool enveloped;            /* the opening of the envelope is written */

@@ -231,6 +231,8 @@ enum err request_submit(struct api_request *request, const struct data_sign *sig
     }
     call->place = request->place;
     call->operators = request->operators;
+    call->duty = request->duty;
+    call->query = request->exchange->query;
     call->bearer = request->auth.bearer;
     call->on_behalf = request->auth.on_behalf;
     call->sign = sign;

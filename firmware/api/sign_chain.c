@@ -40,7 +40,9 @@ struct span sign_environment(const struct sign *sign)
 
 struct auth_settings sign_settings(const struct api_request *request)
 {
-    return catalog_auth_settings(request->catalog, request->auth.key->environment_id);
+    return request->auth.key == NULL /* the first operator is being made */
+               ? auth_settings_operators()
+               : catalog_auth_settings(request->catalog, request->auth.key->environment_id);
 }
 
 /* --- tokens and the writer --- */

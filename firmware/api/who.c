@@ -45,8 +45,14 @@ static enum err check_people(struct api_request *request)
 static enum err check_who(struct api_request *request)
 {
     switch (request->route->who) {
-    case ROUTE_ADMIN:
+    case ROUTE_TABLES:
+    case ROUTE_SETTINGS:
+    case ROUTE_PROJECTS:
         return auth_check_admin(request->auth.key, &request->refusal);
+    case ROUTE_APPLIANCE:
+    case ROUTE_OWNERS:
+        TRY(auth_check_admin(request->auth.key, &request->refusal));
+        return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "This needs an operator");
     case ROUTE_USER:
     case ROUTE_OPERATOR:
         return request->auth.principal.user.len != 0
@@ -62,6 +68,63 @@ static enum err check_who(struct api_request *request)
         return ERR_OK;
     }
     return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, NULL);
+}
+
+/* What a route of /v1/admin asks of an operator; NULL: it is not for them to manage. */
+static const struct operator_duty *duty_of(const struct route *route)
+{
+    static const struct operator_duty tables = {OPERATOR_TABLES, OPERATOR_NEEDS_ENVIRONMENT};
+    static const struct operator_duty settings = {OPERATOR_SETTINGS, OPERATOR_NEEDS_ENVIRONMENT};
+    static const struct operator_duty look_at_projects = {OPERATOR_SETTINGS, OPERATOR_NEEDS_ANY};
+    static const struct operator_duty change_project = {OPERATOR_SETTINGS, OPERATOR_NEEDS_PROJECT};
+    static const struct operator_duty appliance = {OPERATOR_SETTINGS, OPERATOR_NEEDS_NOTHING};
+    static const struct operator_duty anything = {OPERATOR_ANYTHING, OPERATOR_NEEDS_NOTHING};
+
+    switch (route->who) {
+    case ROUTE_TABLES:
+        return &tables;
+    case ROUTE_SETTINGS:
+        return &settings;
+    case ROUTE_PROJECTS:
+        return route->operation == NULL ? &look_at_projects : &change_project;
+    case ROUTE_APPLIANCE:
+        return &appliance;
+    case ROUTE_OWNERS:
+        return &anything;
+    case ROUTE_KEYLESS:
+    case ROUTE_KEY:
+    case ROUTE_OPEN:
+    case ROUTE_MAYBE:
+    case ROUTE_USER:
+    case ROUTE_PEOPLE:
+    case ROUTE_OPERATORS:
+    case ROUTE_OPERATOR:
+        break;
+    }
+    return NULL;
+}
+
+/* An operator who was identified gets what stands for a secret key of the place that the request names. */
+static enum err admit_operator(struct api_request *request)
+{
+    struct operators_ask ask = {.catalog = request->catalog,
+                                .principal = &request->auth.principal,
+                                .id = request->params[0],
+                                .query = request->exchange->query,
+                                .arena = request->exchange->arena};
+
+    if (request->duty == NULL) {
+        return check_who(request);
+    }
+    ask.duty = *request->duty;
+    ask.body = request_body(request);
+    if (request->body_refusal.code != REFUSAL_NONE) {
+        request->refusal = request->body_refusal;
+        return ERR_DENIED;
+    }
+    TRY(operators_admit(&ask, &request->auth.key, &request->refusal));
+    request->auth.principal.key = request->auth.key;
+    return ERR_OK;
 }
 
 /* Before there is an operator, nobody is one. */
@@ -81,7 +144,21 @@ static enum err verify_operator(struct api_request *request, const struct auth_d
     TRY(err);
     TRY(auth_verify_operator(asked, directory, request->api->options.limits, request->now, &request->auth,
                              &request->refusal));
-    return check_who(request);
+    return admit_operator(request);
+}
+
+/* Routes of operators alone; and of /v1/admin the requests with an access token and without a key. */
+static bool is_operator(struct api_request *request)
+{
+    const struct auth_request *asked = &request->headers.auth;
+
+    if (request->route->who == ROUTE_OPERATORS || request->route->who == ROUTE_OPERATOR) {
+        return true;
+    }
+    if (asked->key.count == 0 && asked->authorization.count > 0) {
+        request->duty = duty_of(request->route);
+    }
+    return request->duty != NULL;
 }
 
 enum err request_verify(struct api_request *request)
@@ -90,7 +167,7 @@ enum err request_verify(struct api_request *request)
         data_directory(request->api->reader, request->catalog, request->api->tokens, &request->people);
 
     request->headers.auth.arena = request->exchange->arena;
-    if (request->route->who == ROUTE_OPERATORS || request->route->who == ROUTE_OPERATOR) {
+    if (is_operator(request)) {
         return verify_operator(request, &directory);
     }
     if (request->route->who == ROUTE_OPEN) {
@@ -107,6 +184,20 @@ enum err request_verify(struct api_request *request)
     return check_who(request);
 }
 
+/* The same for an operator. */
+static enum err verify_operator_again(struct api_request *request)
+{
+    struct auth_asker asker = {.bearer = &request->auth.bearer, .arena = request->exchange->arena};
+
+    request->auth.key = NULL;
+    const struct auth_directory directory =
+        data_directory(request->api->reader, request->catalog, request->api->tokens, &request->people);
+    TRY(operators_key(request->catalog, request->exchange->arena, &asker.key));
+    request->auth.key = asker.key;
+    TRY(auth_identify(&directory, &asker, request->now, &request->auth.principal, &request->refusal));
+    return admit_operator(request);
+}
+
 /* The rate is not taken again, and of the access token only what the records say of its user and session is. */
 enum err request_verify_again(struct api_request *request)
 {
@@ -117,9 +208,12 @@ enum err request_verify_again(struct api_request *request)
     memcpy(hash, request->auth.key->hash, sizeof hash);
     catalog_unref(request->catalog);
     request->catalog = catalog_ref(data_catalog(request->api->reader));
+    buf_reset(http_body(request->exchange));
+    if (request->operators) {
+        return verify_operator_again(request);
+    }
     request->auth.key = NULL;
     request->project = NULL;
-    buf_reset(http_body(request->exchange));
     const struct auth_directory directory =
         data_directory(request->api->reader, request->catalog, request->api->tokens, &request->people);
     TRY(auth_check_key(&directory, hash, request->now, &asker.key, &request->refusal));

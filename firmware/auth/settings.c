@@ -236,14 +236,21 @@ static struct auth_settings defaults(bool hardened)
     return settings;
 }
 
-struct auth_settings auth_settings_strictest(void)
+struct auth_settings auth_settings_operators(void)
 {
     struct auth_settings settings = defaults(true);
 
     settings.signup_enabled = false;
     settings.magic_link_enabled = false;
-    settings.require_email_verification = true;
     settings.invalidate_access_on_refresh = true;
+    return settings;
+}
+
+struct auth_settings auth_settings_strictest(void)
+{
+    struct auth_settings settings = auth_settings_operators();
+
+    settings.require_email_verification = true;
     return settings;
 }
 

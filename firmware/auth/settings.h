@@ -84,6 +84,9 @@ enum err auth_overrides_read(const struct json_value *provider, struct auth_over
 /* settings with the overrides over them. */
 struct auth_settings auth_settings_over(const struct auth_settings *settings, const struct auth_overrides *overrides);
 
+/* What holds for operators: strict passwords, nobody signs up, and no link of a mail signs in. */
+struct auth_settings auth_settings_operators(void);
+
 /* What holds where nothing is known: nobody signs up, and everything else is as strict as a preset makes it. */
 struct auth_settings auth_settings_strictest(void);
 

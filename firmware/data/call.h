@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "firmware/auth/operator.h"
 #include "firmware/auth/refusal.h"
 #include "firmware/auth/verify.h"
 #include "firmware/data/data.h"
@@ -45,6 +46,8 @@ struct data_call {
     uint8_t key_hash[SHA256_BYTES];
     struct span place; /* without a key: the id of the environment; the operation has no principal. Else empty */
     bool operators; /* without a key, at the place of the operators: operators.h */
+    const struct operator_duty *duty; /* what the route asks of an operator; NULL: what they do with themselves */
+    struct span query;                /* in which they may name the place */
     struct auth_bearer bearer;    /* the verified access token; looked up again */
     struct span on_behalf;        /* X-On-Behalf-Of, or empty */
     const struct data_sign *sign; /* of the operations on users that need it; else NULL */

@@ -354,6 +354,9 @@ struct auth_settings catalog_auth_settings(const struct catalog *catalog, struct
     const struct catalog_project *project =
         environment == NULL ? NULL : catalog_project(catalog, environment->record.parent);
 
+    if (environment != NULL && catalog_find(catalog, CATALOG_ORGANIZATION, environment->record.parent) != NULL) {
+        return auth_settings_operators();
+    }
     return project == NULL ? auth_settings_strictest() : auth_settings_over(&project->auth, &environment->auth);
 }
 

@@ -97,18 +97,6 @@ static enum err run_keyless(struct data_txn *txn, struct data_call *call)
     return call->operation(txn, call);
 }
 
-/* Before there is one, only the first of them can be made. */
-static enum err find_operators(struct data_txn *txn, struct data_call *call, const struct auth_key **out_key)
-{
-    const enum err err = operators_key(data_txn_catalog(txn), call->arena, out_key);
-
-    if (err == ERR_NOT_FOUND) {
-        fault_clear();
-        return refuse(&call->refusal, REFUSAL_AUTH_UNAUTHORIZED, NULL);
-    }
-    return err;
-}
-
 static enum err run_call(struct store_txn *store, struct data_call *call)
 {
     struct data *data = call->data;
@@ -126,9 +114,10 @@ static enum err run_call(struct store_txn *store, struct data_call *call)
     if (call->operation == data_operator_setup) {
         return call->operation(&txn, call);
     }
-    TRY(call->operators ? find_operators(&txn, call, &asker.key)
+    TRY(call->operators ? operators_find(&txn, call, &asker.key)
                         : auth_check_key(&directory, call->key_hash, txn.now, &asker.key, &call->refusal));
     TRY(auth_identify(&directory, &asker, txn.now, &txn.principal, &call->refusal));
+    TRY(call->operators && call->duty != NULL ? operators_admit_call(&txn, call) : ERR_OK);
     txn.project = catalog_project(data_txn_catalog(&txn), txn.principal.key->project_id);
     txn.environment = catalog_environment(data_txn_catalog(&txn), txn.principal.key->environment_id);
     return call->operation(&txn, call);

@@ -195,6 +195,11 @@ enum err data_access_row(const struct data_access *access, struct store_snap *sn
 /* May the call's key manage, as it is now? ERR_DENIED. */
 enum err data_txn_admin(struct data_txn *txn, struct data_call *call) MUST_USE;
 
+/* A call of an operator: what stands for their API key (ERR_DENIED: there is no operator yet), and, once they are
+ * identified, whether they may do it and where, decided again: txn->principal.key. ERR_DENIED. */
+enum err operators_find(struct data_txn *txn, struct data_call *call, const struct auth_key **out_key) MUST_USE;
+enum err operators_admit_call(struct data_txn *txn, struct data_call *call) MUST_USE;
+
 /* The table of that id, as a reading administrator sees it. ERR_DENIED common/not-found. */
 enum err admin_table(const struct data_admin *admin, struct span id, const struct catalog_table **out_table) MUST_USE;
 

@@ -23,9 +23,11 @@ void environment_write(struct json_out *out, const struct catalog_environment *e
     json_out_object_end(out);
 }
 
+/* An operator who names none sees those of all projects, and not the one of operators, which is of none. */
 static bool of_project(const struct data_admin *admin, const struct catalog_record *record)
 {
-    return span_equal(record->parent, admin->key->project_id);
+    return admin->key->project_id.len == 0 ? catalog_project(admin->catalog, record->parent) != NULL
+                                           : span_equal(record->parent, admin->key->project_id);
 }
 
 static enum err write_item(const struct data_admin *admin, struct json_out *out, const struct catalog_record *record)

@@ -7,6 +7,9 @@
 #define FIRMWARE_DATA_OPERATORS_H
 
 #include "firmware/auth/key.h"
+#include "firmware/auth/operator.h"
+#include "firmware/auth/refusal.h"
+#include "firmware/auth/verify.h"
 #include "firmware/data/call.h"
 #include "firmware/data/catalog.h"
 #include "hal/base/attr.h"
@@ -19,6 +22,22 @@ const struct catalog_environment *operators_place(const struct catalog *catalog)
 /* What stands for an API key where operators ask, in the arena: bound to their place, without any right of its own.
  * Points into the catalogue. ERR_NOT_FOUND: there is no operator yet; ERR_NO_MEMORY. */
 enum err operators_key(const struct catalog *catalog, struct arena *arena, const struct auth_key **out_key) MUST_USE;
+
+struct operators_ask {
+    const struct catalog *catalog;
+    const struct auth_principal *principal; /* an operator, just identified */
+    struct operator_duty duty;
+    struct span id; /* of the path, or empty */
+    struct span query;
+    const struct json_value *body; /* or NULL */
+    struct arena *arena;
+};
+
+/* May the operator do it, and where? What stands there for a secret key, unrestricted, in the arena; it points into the
+ * catalogue, and its project_id and environment_id are empty where nothing is named. ERR_DENIED auth/forbidden,
+ * common/not-found, common/invalid-parameters; ERR_NO_MEMORY. */
+enum err operators_admit(const struct operators_ask *ask, const struct auth_key **out_key, struct refusal *out_refusal)
+    MUST_USE;
 
 /* The first operator, who is an owner, and the place; of a call with `operators` and sign. ERR_DENIED common/conflict:
  * there is one already. Whoever submits it has checked the setup code. */

@@ -60,6 +60,13 @@ static enum err put_scopes(const struct json_value *scopes, struct buf *out)
     return ERR_OK;
 }
 
+struct span scope_unrestricted(void)
+{
+    static const uint8_t all[] = {SCOPE_ALL};
+
+    return span_array(all);
+}
+
 enum err scope_compile(const struct json_value *scopes, struct buf *out)
 {
     const size_t before = buf_len(out);

@@ -29,6 +29,9 @@ enum err scope_compile(const struct json_value *scopes, struct buf *out) MUST_US
 /* RLS_ALLOW or RLS_DENY. `list` is satisfied by `read` as well, `read` not by `list`. The table need not exist. */
 enum rls_verdict scope_check(struct span compiled, struct span table, enum rls_op op);
 
+/* The compiled form of null. */
+struct span scope_unrestricted(void);
+
 /* RLS_ALLOW if nothing is restricted, by null or by "*:*": what /v1/admin asks for. */
 enum rls_verdict scope_check_all(struct span compiled);
 

@@ -4,7 +4,7 @@
 from conftest import BASIC, SETUP
 
 ADMIN = "/v1/admin/auth"
-OWNER = {"email": "root@example.com", "password": "correct horse"}
+OWNER = {"email": "root@example.com", "password": "Correct-horse-battery-7"}
 
 
 def test_the_setup_code_of_the_report_makes_an_owner_and_later_starts_have_none(make_box):

@@ -11,45 +11,16 @@
 #include "firmware/data/operators.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
-#include "tests/lib/api_user.h"
+#include "tests/lib/api_operator.h"
 #include "tests/lib/store_raw.h"
 
-#define ADMIN                        "/v1/admin/auth"
-#define EMAIL                        "root@example.com"
-#define PASSWORD                     "correct horse"
+#define ADMIN                        OPERATOR_ADMIN
+#define EMAIL                        OPERATOR_EMAIL
+#define PASSWORD                     OPERATOR_PASSWORD
 #define WRONG_CODE                   "AAAAAAAAAAAAAAAA"
 #define SECOND_MS                    1000
 #define CODE_LIFE_MS                 900000
 #define CREDENTIALS(email, password) "{\"email\":\"" email "\",\"password\":\"" password "\"}"
-
-/* As a start of the worker makes it. */
-static void offer(struct api_box *box, char out_code[SETUP_CODE_CHARS + 1])
-{
-    struct random *random = NULL;
-
-    assert_int_equal(random_new(SPAN_NONE, &random), ERR_OK);
-    setup_code_make(random, box->clock.mono, &box->setup, out_code);
-    out_code[SETUP_CODE_CHARS] = 0;
-    random_free(random);
-}
-
-static const struct api_answer *set_up(struct api_box *box, const char *code)
-{
-    char body[256];
-
-    (void)snprintf(body, sizeof body,
-                   "{\"setupCode\":\"%s\",\"email\":\"" EMAIL "\",\"password\":\"" PASSWORD "\",\"name\":\"Root\"}",
-                   code);
-    return api_box_send(box, "POST", NULL, ADMIN "/setup", body);
-}
-
-static void make_owner(struct api_box *box)
-{
-    char code[SETUP_CODE_CHARS + 1];
-
-    offer(box, code);
-    assert_int_equal(set_up(box, code)->status, 201);
-}
 
 static const struct api_answer *sign_in(struct api_box *box, const char *body)
 {
@@ -58,7 +29,7 @@ static const struct api_answer *sign_in(struct api_box *box, const char *body)
 
 static void sign_in_owner(struct api_box *box, struct api_user *out_owner)
 {
-    api_user_take(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), out_owner);
+    api_operator_sign_in(box, EMAIL, out_owner);
 }
 
 static const struct api_answer *me(struct api_box *box, const struct api_user *user)
@@ -71,9 +42,9 @@ static void the_setup_code_makes_an_owner_who_signs_in(void **state)
     struct api_box *box = *state;
     char code[SETUP_CODE_CHARS + 1];
     struct api_user owner;
-    offer(box, code);
+    api_operator_offer(box, code);
 
-    const struct api_answer *made = set_up(box, code);
+    const struct api_answer *made = api_operator_set_up(box, code);
 
     assert_int_equal(made->status, 201);
     assert_string_equal(api_answer_text(made, "role"), "owner");
@@ -89,43 +60,43 @@ static void a_code_that_is_not_the_one_makes_nobody(void **state)
     static const char *const wrong[] = {WRONG_CODE, "", "A", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
     struct api_box *box = *state;
     char code[SETUP_CODE_CHARS + 1];
-    offer(box, code);
+    api_operator_offer(box, code);
 
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         sim_clock_advance_ms(&box->clock, SECOND_MS);
         const bool empty = wrong[i][0] == 0;
-        assert_refused(set_up(box, wrong[i]), empty ? 400 : 401,
+        assert_refused(api_operator_set_up(box, wrong[i]), empty ? 400 : 401,
                        empty ? "auth/invalid-request" : "auth/invalid-credentials");
     }
     assert_null(operators_place(box->data->current));
     box->setup.there = false;
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
 }
 
 static void attack_11_the_setup_code_is_tried_once_a_second(void **state)
 {
     struct api_box *box = *state;
     char code[SETUP_CODE_CHARS + 1];
-    offer(box, code);
-    assert_refused(set_up(box, WRONG_CODE), 401, "auth/invalid-credentials");
+    api_operator_offer(box, code);
+    assert_refused(api_operator_set_up(box, WRONG_CODE), 401, "auth/invalid-credentials");
 
-    assert_refused(set_up(box, code), 429, "auth/too-many-requests");
+    assert_refused(api_operator_set_up(box, code), 429, "auth/too-many-requests");
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_int_equal(set_up(box, code)->status, 201);
+    assert_int_equal(api_operator_set_up(box, code)->status, 201);
 }
 
 static void the_setup_code_is_over_after_fifteen_minutes(void **state)
 {
     struct api_box *box = *state;
     char code[SETUP_CODE_CHARS + 1];
-    offer(box, code);
+    api_operator_offer(box, code);
 
     sim_clock_advance_ms(&box->clock, CODE_LIFE_MS);
-    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
-    offer(box, code);
+    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
+    api_operator_offer(box, code);
     sim_clock_advance_ms(&box->clock, CODE_LIFE_MS - 1);
-    assert_int_equal(set_up(box, code)->status, 201);
+    assert_int_equal(api_operator_set_up(box, code)->status, 201);
 }
 
 static void the_setup_code_dies_when_it_is_used_also_across_a_restart(void **state)
@@ -133,14 +104,14 @@ static void the_setup_code_dies_when_it_is_used_also_across_a_restart(void **sta
     struct api_box *box = *state;
     char code[SETUP_CODE_CHARS + 1];
     struct api_user owner;
-    offer(box, code);
-    assert_int_equal(set_up(box, code)->status, 201);
+    api_operator_offer(box, code);
+    assert_int_equal(api_operator_set_up(box, code)->status, 201);
 
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
     api_box_restart(box);
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_refused(set_up(box, code), 401, "auth/invalid-credentials");
+    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
     assert_non_null(operators_place(box->data->current));
     sign_in_owner(box, &owner);
 }
@@ -153,7 +124,7 @@ static void two_who_use_the_code_at_once_make_one_owner(void **state)
     struct api_box *box = *state;
     char code[SETUP_CODE_CHARS + 1];
     char body[ARRAY_LENGTH(ask)][256];
-    offer(box, code);
+    api_operator_offer(box, code);
 
     for (size_t i = 0; i < ARRAY_LENGTH(ask); i++) {
         struct api_ask each = ask[i];
@@ -177,11 +148,13 @@ static void fields_of_the_setup_are_checked_and_its_body_is_small(void **state)
         unsigned int status;
         const char *code;
     } cases[] = {
-        {"{\"setupCode\":\"x\",\"email\":\"no\",\"password\":\"abc123\",\"name\":\"R\"}", 400, "auth/invalid-email"},
+        {"{\"setupCode\":\"x\",\"email\":\"no\",\"password\":\"" PASSWORD "\",\"name\":\"R\"}", 400,
+         "auth/invalid-email"},
         {"{\"setupCode\":\"x\",\"email\":\"a@example.com\",\"password\":\"abc\",\"name\":\"R\"}", 400,
          "auth/invalid-password-format"},
-        {"{\"setupCode\":\"x\",\"email\":\"a@example.com\",\"password\":\"abc123\"}", 400, "auth/invalid-request"},
-        {"{\"setupCode\":{\"$ne\":1},\"email\":\"a@example.com\",\"password\":\"abc123\",\"name\":\"R\"}", 400,
+        {"{\"setupCode\":\"x\",\"email\":\"a@example.com\",\"password\":\"" PASSWORD "\"}", 400,
+         "auth/invalid-request"},
+        {"{\"setupCode\":{\"$ne\":1},\"email\":\"a@example.com\",\"password\":\"" PASSWORD "\",\"name\":\"R\"}", 400,
          "auth/invalid-request"},
         {"[]", 400, "common/invalid-parameters"},
     };
@@ -207,7 +180,7 @@ static void without_an_operator_nobody_signs_in(void **state)
 static void wrong_credentials_of_operators_are_refused_and_counted(void **state)
 {
     struct api_box *box = *state;
-    make_owner(box);
+    api_operator_make_owner(box);
 
     assert_refused(sign_in(box, CREDENTIALS("nobody@example.com", PASSWORD)), 401, "auth/invalid-credentials");
     for (int i = 0; i < 5; i++) {
@@ -223,7 +196,7 @@ static void an_operator_refreshes_and_signs_out(void **state)
     struct api_user owner;
     struct api_user next;
     char body[AUTH_TOKEN_MAX + 32];
-    make_owner(box);
+    api_operator_make_owner(box);
     sign_in_owner(box, &owner);
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", owner.refresh);
     sim_clock_advance_ms(&box->clock, SECOND_MS);
@@ -243,7 +216,7 @@ static void a_refresh_token_used_twice_ends_the_sessions_of_the_operator(void **
     struct api_user owner;
     struct api_user next;
     char body[AUTH_TOKEN_MAX + 32];
-    make_owner(box);
+    api_operator_make_owner(box);
     sign_in_owner(box, &owner);
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", owner.refresh);
     sim_clock_advance_ms(&box->clock, SECOND_MS);
@@ -258,26 +231,26 @@ static void an_operator_changes_the_password(void **state)
 {
     struct api_box *box = *state;
     struct api_user owner;
-    make_owner(box);
+    api_operator_make_owner(box);
     sign_in_owner(box, &owner);
 
     assert_refused(api_user_ask(box, NULL, &owner, "POST", ADMIN "/password/change",
-                                "{\"currentPassword\":\"wrong horse\",\"newPassword\":\"another horse\"}"),
+                                "{\"currentPassword\":\"wrong horse\",\"newPassword\":\"Another-horse-battery-8\"}"),
                    401, "auth/invalid-password");
     assert_int_equal(api_user_ask(box, NULL, &owner, "POST", ADMIN "/password/change",
-                                  "{\"currentPassword\":\"" PASSWORD "\",\"newPassword\":\"another horse\"}")
+                                  "{\"currentPassword\":\"" PASSWORD "\",\"newPassword\":\"Another-horse-battery-8\"}")
                          ->status,
                      200);
 
     assert_refused(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), 401, "auth/invalid-credentials");
-    assert_int_equal(sign_in(box, CREDENTIALS(EMAIL, "another horse"))->status, 200);
+    assert_int_equal(sign_in(box, CREDENTIALS(EMAIL, "Another-horse-battery-8"))->status, 200);
 }
 
 static void an_operator_has_a_second_factor(void **state)
 {
     struct api_box *box = *state;
     struct api_user owner;
-    make_owner(box);
+    api_operator_make_owner(box);
     sign_in_owner(box, &owner);
 
     const struct api_answer *begun =
@@ -293,7 +266,7 @@ static void attack_09_an_operator_is_nobody_to_the_data_api(void **state)
     struct api_box *box = *state;
     struct api_user owner;
     char id[37];
-    make_owner(box);
+    api_operator_make_owner(box);
     sign_in_owner(box, &owner);
     api_box_table(box, BOARD, id);
 
@@ -313,7 +286,7 @@ static void attack_09_a_user_of_an_app_is_no_operator(void **state)
     struct api_box *box = *state;
     struct api_user user;
     char body[AUTH_TOKEN_MAX + 32];
-    make_owner(box);
+    api_operator_make_owner(box);
     api_user_sign_up(box, &user);
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", user.refresh);
 
@@ -329,7 +302,7 @@ static void the_place_of_the_operators_shows_nowhere(void **state)
     struct api_box *box = *state;
     char target[128];
     char kid[64];
-    make_owner(box);
+    api_operator_make_owner(box);
     const struct catalog_environment *place = operators_place(box->data->current);
 
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/environments"), "pagination.total"),
@@ -349,7 +322,7 @@ static void attack_19_a_session_of_an_operator_put_back_is_found_at_start(void *
     struct store_box disk = {.store = NULL};
     struct api_user owner;
     struct raw old;
-    make_owner(box);
+    api_operator_make_owner(box);
     sign_in_owner(box, &owner);
     const struct raw_prefix prefix = raw_table(operators_place(box->data->current)->people.sessions);
     (void)snprintf(disk.path, sizeof disk.path, "%s", box->dir.path);
