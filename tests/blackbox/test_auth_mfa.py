@@ -7,6 +7,8 @@ import re
 import threading
 import urllib.parse
 
+import pytest
+
 from app import Client, error, without_id
 from authenticator import confirmed, enabled, step_now
 from mails import mail_to
@@ -301,6 +303,68 @@ def test_attack_11_the_codes_of_a_factor_that_is_gone_are_gone(app):
     assert error(sign_in(app, user, mfaCode=former.backup[1])) == INVALID_CODE
     assert error(sign_in(app, user, mfaCode=former.code())) == INVALID_CODE
     assert sign_in(app, user, mfaCode=phone.backup[1]).status == 200
+
+
+# --- what projects and environments ask for ---
+
+
+@pytest.fixture
+def asking(app):
+    """asking(name=True, ...) sets the project's settings until the end of the test."""
+    names = set()
+
+    def ask_for(**settings):
+        names.update(settings)
+        app.settings(**settings)
+
+    yield ask_for
+    app.settings(**dict.fromkeys(names))
+
+
+def test_where_a_code_is_asked_for_nobody_takes_it_away_without(app, asking):
+    user = app.user()
+    phone = confirmed(user)
+    asking(mfaDisableRequiresCode=True)
+
+    for more in ({}, {"code": ""}, {"code": None}):
+        assert error(ask(user.pk, "mfa/disable", password=user.password, **more)) == MFA_REQUIRED
+    assert error(ask(user.pk, "mfa/disable", password=user.password, code="no code")) == INVALID_CODE
+    assert error(ask(user.pk, "mfa/disable", password="wrong1")) == INVALID_CREDENTIALS
+    assert is_on(user) is True
+    assert ask(user.pk, "mfa/disable", password=user.password, code=phone.code()).status == 200
+
+
+def test_attack_03_an_administrator_without_one_is_a_user_where_it_is_asked_for(app, asking):
+    admin, other = app.user(role="admin"), app.user()
+    path = f"/v1/users/{other.id}"
+    assert "email" in admin.pk.get(path).json
+
+    asking(requireMfaForAdmins=True)
+    assert "email" not in admin.pk.get(path).json
+    assert error(admin.pk.patch(f"{path}/role", {"role": "admin"})) == (403, "user/forbidden")
+    assert admin.pk.get("/v1/auth/me").json["role"] == "admin"
+    assert "email" in app.sk.get(path).json  # the secret key's right is its own
+    phone = confirmed(admin)
+    assert "email" in admin.pk.get(path).json
+    assert admin.pk.patch(f"{path}/role", {"role": "user"}).status == 200
+    assert ask(admin.pk, "mfa/disable", password=admin.password, code=phone.backup[0]).status == 200
+    assert "email" not in admin.pk.get(path).json
+    asking(requireMfaForAdmins=False)
+    assert "email" in admin.pk.get(path).json
+
+
+def test_an_address_has_to_be_confirmed_before_a_code_is_asked_for(app):
+    user = app.user()
+    phone = confirmed(user)
+    provider = "/v1/admin/auth-providers/email"
+    assert app.sk.put(provider, {"requireEmailVerification": True}).status == 200
+    try:
+        answers = [sign_in(app, user), sign_in(app, user, mfaCode=phone.code()), sign_in(app, user, mfaCode="no code")]
+    finally:
+        assert app.sk.put(provider, {"requireEmailVerification": None}).status == 200
+
+    assert [error(answer) for answer in answers] == [(403, "auth/email-not-verified")] * 3
+    assert sign_in(app, user, mfaCode=phone.code()).status == 200
 
 
 # --- other ways in, and what is written of it ---
