@@ -4,6 +4,7 @@
 
 #include "firmware/api/error.h"
 #include "firmware/data/explain.h"
+#include "firmware/data/operators.h"
 #include "firmware/data/providers.h"
 #include "firmware/data/templates.h"
 #include "hal/base/fault.h"
@@ -88,6 +89,11 @@ void handle_simulate(struct api_request *request)
 void handle_operator(struct api_request *request)
 {
     request_finish(request, refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "This needs an operator"));
+}
+
+void handle_operators(struct api_request *request)
+{
+    request_finish(request, list(request, data_list_operators));
 }
 
 void handle_projects(struct api_request *request)

@@ -57,6 +57,28 @@ static enum err start_setup(struct api_request *request)
     return sign_hash_new(sign, sign->password, hashed_new);
 }
 
+/* --- others --- */
+
+static enum err start_create(struct api_request *request)
+{
+    struct sign *sign = NULL;
+
+    TRY(sign_new(request, &sign));
+    TRY(request_object(request));
+    TRY(sign_read_email(sign));
+    TRY(sign_read_text(request, span_lit("password"), &sign->password));
+    TRY(sign_read_name(sign));
+    TRY(sign_check_password(request, sign->password));
+    auth_uuid_make(request->api->random, sign->user_id);
+    sign->data.user_id = span_array(sign->user_id);
+    return sign_hash_new(sign, sign->password, hashed_new);
+}
+
+void handle_operator_create(struct api_request *request)
+{
+    request_begun(request, start_create(request));
+}
+
 void handle_operator_setup(struct api_request *request)
 {
     request_begun(request, start_setup(request));

@@ -10,6 +10,7 @@
 #include "firmware/auth/operator.h"
 #include "firmware/auth/refusal.h"
 #include "firmware/auth/verify.h"
+#include "firmware/data/access.h"
 #include "firmware/data/call.h"
 #include "firmware/data/catalog.h"
 #include "hal/base/attr.h"
@@ -42,5 +43,14 @@ enum err operators_admit(const struct operators_ask *ask, const struct auth_key 
 /* The first operator, who is an owner, and the place; of a call with `operators` and sign. ERR_DENIED common/conflict:
  * there is one already. Whoever submits it has checked the setup code. */
 data_operation data_operator_setup;
+
+/* Operators, for owners: one with the password and the address of `sign` and the role of the body; name and role; and
+ * gone. ERR_DENIED common/conflict: of the last owner. */
+data_operation data_operator_create;
+data_operation data_operator_update;
+data_operation data_operator_delete;
+
+/* A page of them, newest first. ERR_DENIED: the query. */
+enum err data_list_operators(const struct data_admin *admin) MUST_USE;
 
 #endif

@@ -223,6 +223,10 @@ enum err people_refuse_taken(struct data_txn *txn, struct span email, struct ref
 struct person people_new(const struct data_txn *txn, struct span id, struct span email, struct span name);
 enum err people_insert(struct data_txn *txn, const struct person *person) MUST_USE;
 
+/* Deletes a user and all that is theirs. The person was found in this transaction, and its views end here; id does not lie
+ * in them. */
+enum err people_forget_person(struct data_txn *txn, struct span id, const struct person *person) MUST_USE;
+
 /* Ends the sessions of a user that are over, and of the others the oldest beyond `keep`. */
 enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep) MUST_USE;
 

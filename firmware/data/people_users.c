@@ -294,21 +294,27 @@ static enum err forget_rows(struct data_txn *txn, struct table_id table, struct 
     }
 }
 
-static enum err forget_user(struct data_txn *txn, struct data_call *call, struct span id)
+enum err people_forget_person(struct data_txn *txn, struct span id, const struct person *person)
 {
     char mails[CODE_OWNER_BYTES];
-    struct person person;
 
-    TRY(people_find_person(txn, call, id, REFUSAL_USER_NOT_FOUND, &person));
-    code_owner_of_email(person.email, mails);
-    TRY(people_answer(call, span_lit("The account was deleted")));
-    TRY(store_delete(txn->store, people_where(txn)->users, person.row.id));
+    code_owner_of_email(person->email, mails);
+    TRY(store_delete(txn->store, people_where(txn)->users, person->row.id));
     people_note_change(txn);
     TRY(forget_rows(txn, people_where(txn)->accounts, id));
     TRY(forget_rows(txn, people_where(txn)->codes, id));
     TRY(forget_rows(txn, people_where(txn)->mfa, id));
     TRY(forget_rows(txn, people_where(txn)->outbox, span_array(mails)));
     return people_end_sessions(txn, id, 0);
+}
+
+static enum err forget_user(struct data_txn *txn, struct data_call *call, struct span id)
+{
+    struct person person;
+
+    TRY(people_find_person(txn, call, id, REFUSAL_USER_NOT_FOUND, &person));
+    TRY(people_answer(call, span_lit("The account was deleted")));
+    return people_forget_person(txn, id, &person);
 }
 
 enum err data_user_delete(struct data_txn *txn, struct data_call *call)

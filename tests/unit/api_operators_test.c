@@ -316,6 +316,84 @@ static void the_place_of_the_operators_shows_nowhere(void **state)
                    "common/not-found");
 }
 
+#define NEW_OPERATOR(email, role)                                                                                      \
+    "{\"email\":\"" email "\",\"password\":\"" PASSWORD "\",\"name\":\"O\",\"role\":\"" role "\"}"
+#define OPERATORS "/v1/admin/operators"
+
+static void an_owner_makes_changes_and_removes_operators(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    struct api_user member;
+    char target[128];
+    api_operator_make_owner(box);
+    sign_in_owner(box, &owner);
+
+    const struct api_answer *made =
+        api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "member"));
+    assert_int_equal(made->status, 201);
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", api_answer_text(made, "id"));
+    assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("M@example.com", "member")), 409,
+                   "auth/email-already-exists");
+    api_operator_sign_in(box, "m@example.com", &member);
+    assert_refused(api_operator_ask(box, &member, "GET", "/v1/admin/projects", NULL), 403, "auth/forbidden");
+    assert_refused(api_operator_ask(box, &member, "PATCH", target, "{\"role\":\"owner\"}"), 403, "auth/forbidden");
+    assert_string_equal(api_answer_text(api_operator_ask(box, &owner, "PATCH", target, "{\"role\":\"admin\"}"), "role"),
+                        "admin");
+    assert_int_equal(api_operator_ask(box, &member, "GET", "/v1/admin/projects", NULL)->status, 200);
+    assert_string_equal(api_answer_text(api_operator_ask(box, &owner, "GET", OPERATORS, NULL), "items.0.email"),
+                        "m@example.com");
+
+    assert_int_equal(api_operator_ask(box, &owner, "DELETE", target, NULL)->status, 200);
+    assert_refused(me(box, &member), 401, "auth/session-expired");
+    assert_refused(sign_in(box, CREDENTIALS("m@example.com", PASSWORD)), 401, "auth/invalid-credentials");
+    assert_string_equal(api_answer_text(api_operator_ask(box, &owner, "GET", OPERATORS, NULL), "pagination.total"),
+                        "1");
+    assert_refused(api_operator_ask(box, &owner, "DELETE", target, NULL), 404, "common/not-found");
+}
+
+static void the_last_owner_stays(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    char target[128];
+    api_operator_make_owner(box);
+    sign_in_owner(box, &owner);
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", owner.id);
+
+    assert_refused(api_operator_ask(box, &owner, "DELETE", target, NULL), 409, "common/conflict");
+    assert_refused(api_operator_ask(box, &owner, "PATCH", target, "{\"role\":\"admin\"}"), 409, "common/conflict");
+    assert_int_equal(api_operator_ask(box, &owner, "PATCH", target, "{\"name\":\"N\",\"role\":\"owner\"}")->status,
+                     200);
+    assert_int_equal(
+        api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("second@example.com", "owner"))->status, 201);
+    assert_int_equal(api_operator_ask(box, &owner, "DELETE", target, NULL)->status, 200);
+    assert_refused(me(box, &owner), 401, "auth/session-expired");
+    api_operator_sign_in(box, "second@example.com", &owner);
+    assert_string_equal(api_answer_text(me(box, &owner), "role"), "owner");
+}
+
+static void attack_07_fields_of_an_operator_are_checked(void **state)
+{
+    static const char *const changes[] = {"{\"role\":\"root\"}",    "{\"roles\":[\"owner\"]}", "{\"email\":\"a@b.cc\"}",
+                                          "{\"role\":{\"$ne\":1}}", "{\"id\":\"x\"}",          "[]"};
+    struct api_box *box = *state;
+    struct api_user owner;
+    char target[128];
+    api_operator_make_owner(box);
+    sign_in_owner(box, &owner);
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", owner.id);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(changes); i++) {
+        assert_refused(api_operator_ask(box, &owner, "PATCH", target, changes[i]), 400, "common/invalid-parameters");
+    }
+    assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "root")), 400,
+                   "common/invalid-parameters");
+    assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS,
+                                    "{\"email\":\"m@example.com\",\"password\":\"" PASSWORD "\",\"name\":\"O\"}"),
+                   400, "common/invalid-parameters");
+}
+
 static void attack_19_a_session_of_an_operator_put_back_is_found_at_start(void **state)
 {
     struct api_box *box = *state;
@@ -359,6 +437,9 @@ int main(void)
         T(attack_09_an_operator_is_nobody_to_the_data_api),
         T(attack_09_a_user_of_an_app_is_no_operator),
         T(the_place_of_the_operators_shows_nowhere),
+        T(an_owner_makes_changes_and_removes_operators),
+        T(the_last_owner_stays),
+        T(attack_07_fields_of_an_operator_are_checked),
         T(attack_19_a_session_of_an_operator_put_back_is_found_at_start),
     };
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Operators as owners list, make, change and remove them. There is always an owner: the last one is neither removed nor
+ * given another role, also not by themselves. Spec: contract 6. */
+#include "firmware/data/doc.h"
+#include "firmware/data/operators.h"
+#include "firmware/data/people_int.h"
+#include "firmware/data/plan.h"
+#include "hal/base/fault.h"
+
+#define CREATED       201
+#define OPERATORS_MAX 100 /* a list and a count of owners read all of them */
+
+static bool is_owner(const struct person *person)
+{
+    return operator_may(person->role, OPERATOR_ANYTHING);
+}
+
+/* The operation is about the place of the operators. */
+static struct table_id enter(struct data_txn *txn)
+{
+    txn->environment = operators_place(data_txn_catalog(txn));
+    INVARIANT(txn->environment != NULL); /* an operator asks */
+    return people_where(txn)->users;
+}
+
+static enum err count_owners(struct data_txn *txn, uint64_t *out_owners)
+{
+    const struct store_scan scan = {.table = people_where(txn)->users};
+    struct person person;
+    struct row row;
+    enum err err = ERR_OK;
+
+    *out_owners = 0;
+    TRY(store_scan_begin(people_snap(txn), &scan));
+    while ((err = people_next(people_snap(txn), &row)) == ERR_OK) {
+        TRY(person_read(&row, &person));
+        *out_owners += is_owner(&person);
+    }
+    ENSURE(err == ERR_NOT_FOUND, err, "the operators");
+    fault_clear();
+    return ERR_OK;
+}
+
+/* The operator of the path. ERR_DENIED: there is none. */
+static enum err find(struct data_txn *txn, struct data_call *call, struct person *out_person)
+{
+    return people_find_person(txn, call, call->table, REFUSAL_COMMON_NOT_FOUND, out_person);
+}
+
+static enum err refuse_last(struct data_call *call, uint64_t owners)
+{
+    return owners > 1 ? ERR_OK : refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "The last owner has to stay");
+}
+
+static enum err read_role(const struct json_value *body, bool needed, struct span *out_role, struct refusal *refusal)
+{
+    const struct text_rule rule = {span_lit("role"), 1, AUTH_ROLE_MAX, needed};
+
+    TRY(admin_text(body, &rule, out_role, refusal));
+    if (out_role->len != 0 && !operator_role_is_known(*out_role)) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule.name,
+                         "must be owner, admin, member, auditor, backup or metrics");
+    }
+    return ERR_OK;
+}
+
+static enum err answer(struct data_call *call, const struct person *person)
+{
+    struct json_out out;
+
+    json_out_init(&out, call->out);
+    person_write_brief(&out, person);
+    return json_out_finish(&out);
+}
+
+enum err data_operator_create(struct data_txn *txn, struct data_call *call)
+{
+    const struct data_sign *sign = call->sign;
+    const struct table_id users = enter(txn);
+    struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
+    uint64_t count = 0;
+
+    TRY(read_role(call->body, true, &person.role, &call->refusal));
+    person.roles[person.role_count++] = person.role;
+    TRY(people_refuse_taken(txn, sign->email, &call->refusal));
+    TRY(store_count(people_snap(txn), users, &count));
+    if (count >= OPERATORS_MAX) {
+        return refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "There are as many operators as there may be");
+    }
+    call->status = CREATED;
+    TRY(answer(call, &person));
+    TRY(people_insert(txn, &person));
+    return people_insert_password(txn, sign->user_id, &sign->password);
+}
+
+enum err data_operator_update(struct data_txn *txn, struct data_call *call)
+{
+    static const char *const names[] = {"name", "role"};
+    const struct member_rule known = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
+                                      "cannot be changed"};
+    const struct text_rule name_rule = {span_lit("name"), 1, DATA_PERSON_NAME, false};
+    const struct table_id users = enter(txn);
+    const struct json_value *body = NULL;
+    struct span encoded = SPAN_NONE;
+    struct span role = SPAN_NONE;
+    struct person person;
+    uint64_t owners = 0;
+
+    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
+    TRY(admin_members(body, &known, &call->refusal));
+    TRY(count_owners(txn, &owners)); /* before the person, whose views end with the scan */
+    TRY(find(txn, call, &person));
+    TRY(admin_text(body, &name_rule, &person.name, &call->refusal));
+    TRY(read_role(body, false, &role, &call->refusal));
+    if (role.len != 0 && is_owner(&person) && !operator_may(role, OPERATOR_ANYTHING)) {
+        TRY(refuse_last(call, owners));
+    }
+    person.role = role.len != 0 ? role : person.role;
+    person.roles[0] = person.role;
+    person.row.updated_at = data_txn_later(txn, person.row.updated_at);
+    const struct row_id where = person.row.id;
+    TRY(answer(call, &person));
+    TRY(person_encode(txn->data, &person, person.row.updated_at, &encoded));
+    TRY(store_replace(txn->store, users, where, encoded, NULL));
+    people_note_change(txn);
+    return ERR_OK;
+}
+
+enum err data_operator_delete(struct data_txn *txn, struct data_call *call)
+{
+    struct person person;
+    uint64_t owners = 0;
+
+    (void)enter(txn); /* for people_where */
+    TRY(count_owners(txn, &owners));
+    TRY(find(txn, call, &person));
+    if (is_owner(&person)) {
+        TRY(refuse_last(call, owners));
+    }
+    TRY(data_txn_answer_success(call));
+    return people_forget_person(txn, call->table, &person);
+}
+
+/* --- listing --- */
+
+static enum err write_page(struct json_out *out, struct store_snap *snap, struct table_id users, struct data_page page,
+                           uint64_t *out_total)
+{
+    const struct store_scan scan = {.table = users, .backward = true};
+    struct person person;
+    struct row row;
+    enum err err = ERR_OK;
+
+    TRY(store_scan_begin(snap, &scan));
+    for (; (err = people_next(snap, &row)) == ERR_OK; (*out_total)++) {
+        if (*out_total / page.limit == page.page - 1) {
+            TRY(person_read(&row, &person));
+            person_write_brief(out, &person);
+        }
+    }
+    ENSURE(err == ERR_NOT_FOUND, err, "the operators");
+    fault_clear();
+    return ERR_OK;
+}
+
+enum err data_list_operators(const struct data_admin *admin)
+{
+    const struct catalog_environment *place = operators_place(admin->catalog);
+    SCOPED_SNAP struct store_snap *snap = NULL;
+    struct data_page page;
+    struct json_out out;
+    uint64_t total = 0;
+
+    INVARIANT(place != NULL); /* an operator asks */
+    TRY(data_page_read(admin->arena, admin->query, PLAN_LIMIT_DEFAULT, &page, admin->refusal));
+    TRY(store_snap_begin(admin->reader->store, &snap));
+    json_out_init(&out, admin->out);
+    json_out_object(&out);
+    json_out_name(&out, span_lit("items"));
+    json_out_array(&out);
+    TRY(write_page(&out, snap, place->people.users, page, &total));
+    json_out_array_end(&out);
+    data_write_pagination(&out, page, total);
+    json_out_object_end(&out);
+    return json_out_finish(&out);
+}
