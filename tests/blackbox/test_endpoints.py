@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every endpoint for every kind of requester, from one table: tests/data/endpoints.txt. Status, code and members of each
+answer; what an endpoint does is the business of the other files."""
+
+from collections import Counter
+
+import pytest
+from endpoints import ABSENT, ALWAYS, PLACE, WHO, Places, fits, problem, read_table, routes_of_the_program
+
+ENDPOINTS, SHAPES = read_table()
+
+
+@pytest.fixture(scope="module")
+def places(module_app):
+    """On a box of this file's own, which has an operator."""
+    made = Places(module_app)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_an_endpoint_answers_each_requester_as_the_table_says(places, endpoint):
+    asked = WHO + [who for who in ALWAYS if who != "locked"]
+
+    problems = {who: problem(places.ask(endpoint, who), endpoint.expected[who], SHAPES) for who in asked}
+
+    assert {who: what for who, what in problems.items() if what is not None} == {}
+
+
+def test_a_locked_box_answers_each_endpoint_as_the_table_says(make_box):
+    box = make_box(pin="1234-abcd")
+    key = {"X-API-Key": box.sk}
+    box.restart()
+    connection = box.connect()
+
+    problems = {}
+    for endpoint in ENDPOINTS:
+        body = None if endpoint.body is None else PLACE.sub(ABSENT, endpoint.body).encode()
+        answer = box.request(endpoint.method, PLACE.sub(ABSENT, endpoint.target), body, headers=key, connection=connection)
+        problems[endpoint.name] = problem(answer, endpoint.expected["locked"], SHAPES)
+
+    connection.close()
+    assert {name: what for name, what in problems.items() if what is not None} == {}
+
+
+def test_the_table_has_every_endpoint_of_the_program_once():
+    lines = Counter(endpoint.name for endpoint in ENDPOINTS)
+
+    assert lines == Counter(routes_of_the_program()), "add its line to tests/data/endpoints.txt, or take it away"
+
+
+def test_each_line_asks_the_endpoint_that_it_names():
+    assert [endpoint for endpoint in ENDPOINTS if not fits(endpoint.pattern, endpoint.target)] == []
+
+
+def test_lines_without_a_key_are_those_that_the_contract_names():
+    """A slip in the head of a group would open all of its lines. Contract 1.1, 5.6, 5.8, 6."""
+    keyless = {endpoint.name for endpoint in ENDPOINTS if endpoint.expected["nothing"] != "401 auth/unauthorized"}
+
+    assert keyless == {
+        "GET /healthz", "GET /readyz", "GET /v1/system/state", "POST /v1/system/unlock", "GET /.well-known/jwks.json",
+        "GET /v1/auth/signup/email/confirm", "GET /v1/auth/:provider/callback", "POST /v1/admin/auth/setup",
+        "POST /v1/admin/auth/signin", "POST /v1/admin/auth/refresh"}
+    for endpoint in ENDPOINTS:
+        if endpoint.name not in keyless:
+            assert endpoint.expected["no key"] in ("401 auth/unauthorized", "403 data/project-access-denied"), endpoint
+            assert endpoint.expected["elsewhere"] == "403 data/project-access-denied", endpoint
