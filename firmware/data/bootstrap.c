@@ -34,23 +34,6 @@ static enum err make_organization(struct data_txn *txn, const struct catalog_rec
     return record_insert(txn, CATALOG_ORGANIZATION, &out, out_record);
 }
 
-static enum err make_project(struct data_txn *txn, struct span organization, const struct catalog_record **out_record)
-{
-    struct json_out out;
-
-    record_begin_new(txn->data, &out);
-    json_out_member_text(&out, span_lit("organizationId"), organization);
-    json_out_member_text(&out, span_lit("slug"), span_lit("default"));
-    json_out_member_text(&out, span_lit("name"), span_lit("Default project"));
-    json_out_member_text(&out, span_lit("description"), SPAN_NONE);
-    json_out_member_text(&out, span_lit("primaryCloud"), span_lit("onprem"));
-    json_out_member_text(&out, span_lit("primaryRegion"), SPAN_NONE);
-    json_out_name(&out, span_lit("settings"));
-    json_out_raw(&out, span_lit("{}"));
-    json_out_object_end(&out);
-    return record_insert(txn, CATALOG_PROJECT, &out, out_record);
-}
-
 /* Two keys for the project and environment of the transaction. */
 static enum err make_keys(struct data_txn *txn, struct data_bootstrap *result)
 {
@@ -72,7 +55,11 @@ static enum err make_all(struct data_txn *txn, struct data_bootstrap *result)
     const struct span environment = span_lit(FIRST_ENVIRONMENT);
 
     TRY(make_organization(txn, &record));
-    TRY(make_project(txn, record->id, &record));
+    const struct project_new project = {.organization = record->id,
+                                        .slug = span_lit("default"),
+                                        .name = span_lit("Default project"),
+                                        .cloud = span_lit("onprem")};
+    TRY(project_make(txn, &project, &record));
     txn->project = (const struct catalog_project *)record;
     TRY(environment_make(txn, environment, environment, &record));
     txn->environment = (const struct catalog_environment *)record;

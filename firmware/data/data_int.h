@@ -265,6 +265,16 @@ void project_write(struct json_out *out, const struct catalog *catalog, const st
 void environment_write(struct json_out *out, const struct catalog_environment *environment);
 enum table_detail { TABLE_BRIEF, TABLE_WHOLE };
 
+/* ^[a-z][a-z0-9-]{0,31}$: of environments, and slugs of projects. */
+bool place_name_fits(struct span text);
+
+/* A new project, without an environment. */
+struct project_new {
+    struct span organization, slug, name, description, cloud, region; /* the fourth and last may be empty */
+};
+enum err project_make(struct data_txn *txn, const struct project_new *project,
+                      const struct catalog_record **out_record) MUST_USE;
+
 /* A new environment of the transaction's project. */
 enum err environment_make(struct data_txn *txn, struct span name, struct span type,
                           const struct catalog_record **out_record) MUST_USE;

@@ -57,8 +57,7 @@ enum err data_get_environment(const struct data_admin *admin, struct span id)
     return json_out_finish(&out);
 }
 
-/* ^[a-z][a-z0-9-]{0,31}$ */
-static bool is_name(struct span text)
+bool place_name_fits(struct span text)
 {
     if (text.len == 0 || text.len > ENVIRONMENT_NAME_MAX || text.data[0] < 'a' || text.data[0] > 'z') {
         return false;
@@ -134,7 +133,7 @@ enum err data_environment_create(struct data_txn *txn, struct data_call *call)
     TRY(admin_text(body, &name_rule, &name, &call->refusal));
     TRY(admin_text(body, &type_rule, &type, &call->refusal));
     type = type.len != 0 ? type : (is_type(name) ? name : span_lit("custom"));
-    if (!is_name(name)) {
+    if (!place_name_fits(name)) {
         return refuse_at(&call->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name_rule.name,
                          "must be lower-case letters, digits and hyphens, at most 32");
     }

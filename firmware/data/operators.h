@@ -50,6 +50,9 @@ data_operation data_operator_create;
 data_operation data_operator_update;
 data_operation data_operator_delete;
 
+/* A project of the one organization, with an environment `dev`. ERR_DENIED common/conflict: the slug is taken. */
+data_operation data_project_create;
+
 /* A page of them, newest first. ERR_DENIED: the query. */
 enum err data_list_operators(const struct data_admin *admin) MUST_USE;
 

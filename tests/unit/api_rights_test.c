@@ -19,7 +19,7 @@
 #define DENIED 403
 
 /* Who may: what they are answered is `status`; the others 403 auth/forbidden, and whoever has no credential 401. */
-enum may { OWNER, SETTINGS, TABLES, NOBODY, ANYBODY, KEYLESS };
+enum may { OWNER, APPLIANCE, SETTINGS, TABLES, NOBODY, ANYBODY, KEYLESS };
 
 static const char *const roles[] = {"owner", "admin", "member", "auditor", "backup", "metrics"};
 
@@ -49,7 +49,7 @@ static const struct line lines[] = {
     {"PATCH", A "operators/:id", OWNER, 404, "{}"},
     {"DELETE", A "operators/:id", OWNER, 404, NULL},
     {"GET", A "projects", SETTINGS, 200, NULL},
-    {"POST", A "projects", NOBODY, 0, "{}"},
+    {"POST", A "projects", APPLIANCE, 400, "{}"},
     {"GET", A "projects/:id", SETTINGS, 200, NULL},
     {"PATCH", A "projects/:id", SETTINGS, 200, "{\"description\":\"d\"}"},
     {"DELETE", A "projects/:id", NOBODY, 0, "{}"},
@@ -97,6 +97,7 @@ static bool may(enum may who, const char *role)
     switch (who) {
     case OWNER:
         return owner;
+    case APPLIANCE: /* the same right; never a key */
     case SETTINGS:
         return admin;
     case TABLES:
@@ -243,7 +244,7 @@ static void a_secret_key_is_refused_what_is_an_operators(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
         target_of(&world, lines[i].pattern, target, sizeof target);
-        if (lines[i].may == OWNER || lines[i].may == NOBODY) {
+        if (lines[i].may == OWNER || lines[i].may == APPLIANCE || lines[i].may == NOBODY) {
             assert_refused(api_box_send(world.box, lines[i].method, world.box->secret, target, lines[i].body), 403,
                            "auth/forbidden");
         }
@@ -288,6 +289,41 @@ static void an_operator_names_the_place_by_body_query_or_id(void **state)
     assert_refused(api_operator_ask(box, owner, "GET", A "tables/" NO_ID, NULL), 404, "common/not-found");
 }
 
+static void an_operator_makes_a_project_with_its_first_environment(void **state)
+{
+    static const char *const refused[] = {"{\"slug\":\"Shop\",\"name\":\"Shop\"}",
+                                          "{\"slug\":\"shop\"}",
+                                          "{\"name\":\"Shop\"}",
+                                          "{\"slug\":\"shop\",\"name\":\"Shop\",\"primaryCloud\":\"moon\"}",
+                                          "{\"slug\":\"shop\",\"name\":\"Shop\",\"organizationId\":\"" NO_ID "\"}",
+                                          "{\"slug\":\"shop\",\"name\":\"Shop\",\"status\":\"x\"}"};
+    struct world world;
+    char target[256];
+    make_world(*state, &world);
+    const struct api_user *admin = &world.operators[1];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+        assert_refused(api_operator_ask(world.box, admin, "POST", A "projects", refused[i]), 400,
+                       "common/invalid-parameters");
+    }
+    const struct api_answer *made =
+        api_operator_ask(world.box, admin, "POST", A "projects", "{\"slug\":\"shop\",\"name\":\"Shop\"}");
+    assert_int_equal(made->status, 201);
+    assert_string_equal(api_answer_text(made, "primaryCloud"), "onprem");
+    assert_string_equal(api_answer_text(made, "environmentCount"), "1");
+    (void)snprintf(target, sizeof target, A "api-keys?projectId=%s&environment=dev", api_answer_text(made, "id"));
+    assert_refused(api_operator_ask(world.box, admin, "POST", A "projects", "{\"slug\":\"shop\",\"name\":\"S\"}"), 409,
+                   "common/conflict");
+
+    const struct api_answer *key =
+        api_operator_ask(world.box, admin, "POST", target, "{\"name\":\"k\",\"type\":\"secret\"}");
+    assert_int_equal(key->status, 201);
+    char value[DATA_KEY_BYTES + 1];
+    assert_true(api_answer_member(key, "value", value, sizeof value));
+    assert_string_equal(api_answer_text(api_box_get(world.box, value, A "tables"), "pagination.total"), "0");
+    assert_string_equal(api_answer_text(api_box_get(world.box, value, A "projects"), "items.0.slug"), "shop");
+}
+
 static void an_operator_sees_every_project_and_not_their_own_place(void **state)
 {
     struct world world;
@@ -315,6 +351,7 @@ int main(void)
         T(a_role_may_what_the_contract_says_and_nothing_else),
         T(a_secret_key_is_refused_what_is_an_operators),
         T(an_operator_names_the_place_by_body_query_or_id),
+        T(an_operator_makes_a_project_with_its_first_environment),
         T(an_operator_sees_every_project_and_not_their_own_place),
     };
 
