@@ -20,17 +20,21 @@ class Authenticator:
     """The app of a user whom the box gave a secret, and the backup codes."""
 
     def __init__(self, user, made):
-        self.user, self.made = user, made
+        self.user, self.made, self.used = user, made, 0
         self.key, self.backup = base64.b32decode(made["secret"]), made["backupCodes"]
-
-    def code(self, steps=0):
-        """Of the step that lies so many after that of now."""
-        return self.code_of(step_now() + steps)
 
     def code_of(self, step):
         mac = hmac.digest(self.key, struct.pack(">Q", step), hashlib.sha1)
         at = mac[-1] & 15
         return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 10**6:06}"
+
+    def code(self, steps=0):
+        """Of the step that lies so many after that of now."""
+        return self.code_of(step_now() + steps)
+
+    def unused(self):
+        """A code that holds, whenever a step ends: that of now, or of the next step if now's confirmed the app."""
+        return self.code_of(max(step_now(), self.used + 1))
 
 
 def enabled(user):
@@ -42,10 +46,10 @@ def enabled(user):
 
 
 def confirmed(user):
-    """One that counts. The code that confirmed it is that of the step before now's: now and next are left."""
+    """One that counts."""
     app = enabled(user)
-    for code in (app.code(-1), app.code(-1)):  # a step may end between the two clocks
-        answer = user.pk.post("/v1/auth/mfa/confirm", {"code": code})
-        if answer.status == 200:
-            return app
-    raise Unexpected(answer)
+    app.used = step_now()
+    answer = user.pk.post("/v1/auth/mfa/confirm", {"code": app.code_of(app.used)})
+    if answer.status != 200:
+        raise Unexpected(answer)
+    return app

@@ -161,12 +161,13 @@ def test_a_user_whom_an_administrator_deletes_leaves_none(app):
 def test_attack_11_a_code_signs_in_once(app):
     user = app.user()
     phone = confirmed(user)
-    code = phone.code()
+    code = phone.unused()
 
+    assert error(sign_in(app, user, mfaCode=phone.code_of(phone.used))) == INVALID_CODE  # which confirmed it
     assert sign_in(app, user, mfaCode=code).status == 200
     assert error(sign_in(app, user, mfaCode=code)) == INVALID_CODE
     assert error(ask(user.pk, "mfa/disable", password=user.password, code=code)) == INVALID_CODE
-    assert sign_in(app, user, mfaCode=phone.code(1)).status == 200
+    assert sign_in(app, user, mfaCode=phone.backup[0]).status == 200
 
 
 def test_attack_11_the_step_before_counts_and_what_lies_beyond_does_not(app):
@@ -188,7 +189,7 @@ def test_attack_11_of_sign_ins_at_once_with_one_code_one_succeeds(app):
     user = app.user()
     phone = confirmed(user)
 
-    for code in (phone.code(), phone.backup[0]):
+    for code in (phone.unused(), phone.backup[0]):
         answers = at_once(app, 3, "/v1/auth/email/signin",
                           {"email": user.email, "password": user.password, "mfaCode": code})
         assert sorted(answer.status for answer in answers) == [200, 401, 401], answers
@@ -205,7 +206,7 @@ def test_attack_11_what_is_no_code_is_a_wrong_one(app):
     for user, phone in zip(users, phones):
         assert error(sign_in(app, user, mfaCode="")) == MFA_REQUIRED
         assert error(sign_in(app, user, mfaCode=None)) == MFA_REQUIRED
-        assert sign_in(app, user, mfaCode=phone.code()).status == 200
+        assert sign_in(app, user, mfaCode=phone.unused()).status == 200
 
 
 def test_attack_08_a_code_is_a_text(app):
@@ -226,11 +227,11 @@ def test_attack_11_the_codes_of_another_user_are_wrong(app):
     ada, bob = app.user(), app.user()
     of_ada, of_bob = confirmed(ada), confirmed(bob)
 
-    assert error(sign_in(app, ada, mfaCode=of_bob.code())) == INVALID_CODE
+    assert error(sign_in(app, ada, mfaCode=of_bob.unused())) == INVALID_CODE
     assert error(sign_in(app, ada, mfaCode=of_bob.backup[0])) == INVALID_CODE
     assert error(ask(ada.pk, "mfa/disable", password=ada.password, code=of_bob.backup[0])) == INVALID_CODE
     assert sign_in(app, bob, mfaCode=of_bob.backup[0]).status == 200
-    assert sign_in(app, ada, mfaCode=of_ada.code()).status == 200
+    assert sign_in(app, ada, mfaCode=of_ada.unused()).status == 200
     assert error(ask(ada.pk, "mfa/disable", password=bob.password + "x")) == INVALID_CREDENTIALS
 
 
@@ -239,11 +240,11 @@ def test_attack_10_a_wrong_password_is_answered_as_without_a_second_factor(app):
     phone = confirmed(user)
 
     answers = [ask(app.pk, "email/signin", email=who.email, password="wrong1", **more)
-               for who in (user, plain) for more in ({}, {"mfaCode": phone.code()}, {"mfaCode": "no code"})]
+               for who in (user, plain) for more in ({}, {"mfaCode": phone.unused()}, {"mfaCode": "no code"})]
 
     assert {error(answer) for answer in answers} == {INVALID_CREDENTIALS}
     assert len({str(without_id(answer)) for answer in answers}) == 1
-    assert sign_in(app, user, mfaCode=phone.code()).status == 200  # no try was taken, and no code
+    assert sign_in(app, user, mfaCode=phone.unused()).status == 200  # no try was taken, and no code
     app.sk.patch(f"/v1/users/{user.id}/ban", {"banned": True})
     assert error(sign_in(app, user)) == error(sign_in(app, user, mfaCode="no code")) == (403, "auth/account-banned")
 
@@ -257,13 +258,13 @@ def test_attack_11_a_user_has_five_tries_and_others_have_theirs(app):
     assert error(ask(user.pk, "mfa/disable", password=user.password, code="no code")) == INVALID_CODE
     assert error(sign_in(app, user, mfaCode="no code")) == INVALID_CODE
 
-    answer = sign_in(app, user, mfaCode=phone.code())
+    answer = sign_in(app, user, mfaCode=phone.unused())
     assert error(answer) == TOO_MANY and "429" in answer.json["message"], answer
     assert 1 <= int(answer.headers["retry-after"]) <= 900
     assert error(sign_in(app, user, mfaCode=phone.backup[0])) == TOO_MANY
     assert error(ask(user.pk, "mfa/disable", password=user.password, code=phone.backup[0])) == TOO_MANY
     assert error(sign_in(app, user)) == MFA_REQUIRED
-    assert sign_in(app, other, mfaCode=of_other.code()).status == 200
+    assert sign_in(app, other, mfaCode=of_other.unused()).status == 200
 
 
 def test_attack_11_guesses_at_once_are_five_too(app):
@@ -291,7 +292,7 @@ def test_attack_11_each_backup_code_is_used_once_until_none_is_left(app):
         assert sign_in(app, user, mfaCode=code).status == 200
     assert error(sign_in(app, user, mfaCode=first)) == (400, "auth/mfa-backup-codes-exhausted")
     assert error(sign_in(app, user, mfaCode="zzzzzzzz")) == (400, "auth/mfa-backup-codes-exhausted")
-    assert sign_in(app, user, mfaCode=phone.code()).status == 200
+    assert sign_in(app, user, mfaCode=phone.unused()).status == 200
 
 
 def test_attack_11_the_codes_of_a_factor_that_is_gone_are_gone(app):
@@ -301,7 +302,7 @@ def test_attack_11_the_codes_of_a_factor_that_is_gone_are_gone(app):
     phone = confirmed(user)
 
     assert error(sign_in(app, user, mfaCode=former.backup[1])) == INVALID_CODE
-    assert error(sign_in(app, user, mfaCode=former.code())) == INVALID_CODE
+    assert error(sign_in(app, user, mfaCode=former.unused())) == INVALID_CODE
     assert sign_in(app, user, mfaCode=phone.backup[1]).status == 200
 
 
@@ -331,7 +332,7 @@ def test_where_a_code_is_asked_for_nobody_takes_it_away_without(app, asking):
     assert error(ask(user.pk, "mfa/disable", password=user.password, code="no code")) == INVALID_CODE
     assert error(ask(user.pk, "mfa/disable", password="wrong1")) == INVALID_CREDENTIALS
     assert is_on(user) is True
-    assert ask(user.pk, "mfa/disable", password=user.password, code=phone.code()).status == 200
+    assert ask(user.pk, "mfa/disable", password=user.password, code=phone.unused()).status == 200
 
 
 def test_attack_03_an_administrator_without_one_is_a_user_where_it_is_asked_for(app, asking):
@@ -359,12 +360,12 @@ def test_an_address_has_to_be_confirmed_before_a_code_is_asked_for(app):
     provider = "/v1/admin/auth-providers/email"
     assert app.sk.put(provider, {"requireEmailVerification": True}).status == 200
     try:
-        answers = [sign_in(app, user), sign_in(app, user, mfaCode=phone.code()), sign_in(app, user, mfaCode="no code")]
+        answers = [sign_in(app, user), sign_in(app, user, mfaCode=phone.unused()), sign_in(app, user, mfaCode="no code")]
     finally:
         assert app.sk.put(provider, {"requireEmailVerification": None}).status == 200
 
     assert [error(answer) for answer in answers] == [(403, "auth/email-not-verified")] * 3
-    assert sign_in(app, user, mfaCode=phone.code()).status == 200
+    assert sign_in(app, user, mfaCode=phone.unused()).status == 200
 
 
 # --- other ways in, and what is written of it ---
@@ -378,7 +379,7 @@ def test_attack_11_a_sign_in_link_needs_the_code_too(app):
 
     assert error(ask(app.pk, "email/callback", token=token)) == MFA_REQUIRED
     assert error(ask(app.pk, "email/callback", token=token, mfaCode="no code")) == INVALID_CODE
-    code = phone.code()
+    code = phone.unused()
     answer = ask(app.pk, "email/callback", token=token, mfaCode=code)
     assert answer.status == 200 and set(answer.json) == PAIR_MEMBERS | {"is_new_user"}, answer
     assert error(ask(app.pk, "email/callback", token=token, mfaCode=phone.backup[0])) == (401, "auth/invalid-token")
@@ -389,7 +390,7 @@ def test_attack_11_a_sign_in_link_needs_the_code_too(app):
 def test_attack_15_the_log_says_who_and_holds_no_code(app):
     user = app.user()
     phone = confirmed(user)
-    assert sign_in(app, user, mfaCode=phone.code()).status == 200
+    assert sign_in(app, user, mfaCode=phone.unused()).status == 200
     assert sign_in(app, user, mfaCode=phone.backup[0]).status == 200
     assert error(sign_in(app, user, mfaCode="no-code-at-all")) == INVALID_CODE
     assert ask(user.pk, "mfa/disable", password=user.password, code=phone.backup[1]).status == 200
