@@ -187,6 +187,7 @@ static struct span when(bool asked, const char *text)
 enum err sign_check_password(struct api_request *request, struct span password)
 {
     const struct auth_settings settings = sign_settings(request);
+    bool breached = false;
     char least[SPAN_U64_TEXT_MAX];
 
     if (!account_password_fits(password, &settings)) {
@@ -197,5 +198,10 @@ enum err sign_check_password(struct api_request *request, struct span password)
                            when(settings.password_digit, ", a digit"),
                            when(settings.password_special, ", a special character"));
     }
-    return ERR_OK;
+    if (settings.password_breached) {
+        TRY(data_password_breached(request->api->reader, password, &breached));
+    }
+    return breached ? refuse(&request->refusal, REFUSAL_AUTH_WEAK_PASSWORD,
+                             "password is on a list of breached passwords, please choose another")
+                    : ERR_OK;
 }

@@ -515,6 +515,7 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     TRY(make_tables(data, config->random));
     TRY(load_catalog(data));
     TRY(people_prepare(data, config->random));
+    TRY(breached_open(config->path, &data->breached));
     atomic_store(&data->generation, 1);
     TRY(snapshot_cell_new(config->readers, catalog_snapshot(catalog_ref(data->current)), &data->cell));
     const struct writer_hooks hooks = {.context = data,
@@ -537,6 +538,7 @@ void data_close(struct data *data)
     catalog_unref(data->working);
     catalog_unref(data->current);
     store_close(data->store);
+    linefile_close(data->breached);
     arena_free(data->writer_arena);
     buf_free(data->row);
     buf_free(data->text);

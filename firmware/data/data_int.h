@@ -15,6 +15,7 @@
 #include "hal/base/mem.h"
 #include "hal/base/snapshot.h"
 #include "hal/clock.h"
+#include "hal/linefile.h"
 #include "net/json_out.h"
 #include "storage/store.h"
 #include "storage/writer.h"
@@ -49,6 +50,7 @@ struct data {
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;
     struct regex_work *policy_work; /* of row filters, refilled for each row */
+    struct linefile *breached;      /* passwords that are known to strangers; NULL: there is no list */
     struct buf *row;                /* an encoded row in the making */
     struct buf *text;               /* a document in the making */
 };
@@ -83,6 +85,10 @@ const struct catalog *data_txn_catalog(const struct data_txn *txn);
 
 /* The same, to be changed. ERR_NO_MEMORY. */
 enum err data_txn_edit(struct data_txn *txn, struct catalog **out_catalog) MUST_USE;
+
+/* The list of DATA_BREACHED_FILE in the directory of the database; NULL: there is none that can be
+ * opened. ERR_NO_MEMORY. */
+enum err breached_open(const char *directory, struct linefile **out_list) MUST_USE;
 
 /* Around an operation. One that fails before its first put leaves its group going, so its changes to the catalogue are
  * taken back alone: each operation changes a copy of what the one before it left. */

@@ -122,6 +122,13 @@ enum err data_get_user_part(const struct data_people_request *request, struct sp
 /* GET /auth/accounts. ERR_DENIED. */
 enum err data_list_accounts(const struct data_people_request *request) MUST_USE;
 
+/* Passwords that strangers have lists of: contract 5.2, 5.11. A file beside the database, of one a line in ascending order
+ * of bytes (hal/linefile.h), read where it lies; without it no password is on the list. It is opened at start. */
+#define DATA_BREACHED_FILE "breached.txt"
+
+/* Is the password on the list? Blocks for some reads of the disk. ERR_IO, ERR_DAMAGED: it cannot be told. */
+enum err data_password_breached(const struct data_reader *reader, struct span password, bool *out_found) MUST_USE;
+
 /* Is it 1 to 100 characters long? */
 bool data_name_fits(struct span name);
 

@@ -237,3 +237,20 @@ def test_protected_addresses_are_not_told(app):
         assert answer.status == 200 and answer.json["email"] == email, answer
     assert app.pk.post("/v1/auth/accounts/check", check).json == {"exists": False}
     assert mails_to(app, user.email, "email_verification") == []
+
+
+def test_breached_passwords_are_refused_where_the_list_is_on(make_app):
+    app = make_app()
+    words = sorted({f"word{i:05}" for i in range(20000)} | {"abc123", "letmein", "pässwörd"}, key=str.encode)
+    listed = app.box.data / "db" / "breached.txt"
+    listed.write_bytes("".join(f"{word}\n" for word in words).encode())
+    listed.chmod(0o644)
+    app.box.restart()
+    app.sk.close()
+    app.pk.close()
+
+    assert sign_up(app, "letmein").status == 201
+    assert app.sk.put(PROVIDER, {"breachedList": "on"}).status == 200
+    for word in ("letmein", "pässwörd", words[0], words[-1], words[12345]):
+        assert error(sign_up(app, word)) == (400, "auth/weak-password")
+    assert sign_up(app, "word12345x").status == 201

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
+#include "firmware/data/people.h"
 #include "tests/lib/api_mail.h"
 
 #define ADA      "ada@example.com"
@@ -129,6 +131,34 @@ static void a_password_needs_each_class_that_is_asked_for(void **state)
                        cases[i].with);
         assert_int_equal(post(box, SIGN_UP, body)->status, 201);
     }
+}
+
+static void a_breached_password_is_refused_where_the_list_is_on(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char path[TEMP_PATH_MAX + 32];
+    api_user_sign_up(box, &user);
+    provider(box, "\"breachedList\":\"on\"");
+    assert_int_equal(post(box, SIGN_UP, ACCOUNT("bob@example.com", "letmein"))->status, 201); /* no list yet */
+    (void)snprintf(path, sizeof path, "%s/" DATA_BREACHED_FILE, box->dir.path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    (void)fputs("123456\nabc123\nletmein\npassword\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+
+    api_box_restart(box);
+
+    assert_refused(post(box, SIGN_UP, ACCOUNT("eve@example.com", "letmein")), 400, "auth/weak-password");
+    assert_refused(change(box, &user, "password"), 400, "auth/weak-password");
+    assert_refused(api_box_send(box, "POST", box->secret, "/v1/users",
+                                "{\"name\":\"Eve\",\"email\":\"eve@example.com\",\"password\":\"123456\"}"),
+                   400, "auth/weak-password");
+    assert_int_equal(post(box, SIGN_UP, ACCOUNT("eve@example.com", "letmeout"))->status, 201);
+    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
+    provider(box, "\"breachedList\":\"off\"");
+    assert_int_equal(post(box, SIGN_UP, ACCOUNT("zoe@example.com", "letmein"))->status, 201);
 }
 
 static void the_hardened_preset_is_strict_with_new_passwords_and_leaves_old_ones(void **state)
@@ -442,6 +472,7 @@ int main(void)
         T(the_provider_shows_what_holds_and_keeps_what_is_not_named),
         T(a_provider_that_may_not_be_is_refused_and_changes_nothing),
         T(a_password_needs_each_class_that_is_asked_for),
+        T(a_breached_password_is_refused_where_the_list_is_on),
         T(the_hardened_preset_is_strict_with_new_passwords_and_leaves_old_ones),
         T(a_password_that_is_too_old_lets_nobody_in_until_it_is_reset),
         T(a_closed_sign_up_lets_users_in_and_nobody_become_one),
