@@ -12,7 +12,7 @@ from mails import made_user, mails_to, new_email
 
 FILE = ROOT / "tests/data/endpoints.txt"
 WHO = ["pk", "user", "admin", "sk"]                   # the columns of a line
-ALWAYS = ["nothing", "no key", "elsewhere", "forged", "locked", "operator"]  # those of its group
+ALWAYS = ["nothing", "no key", "elsewhere", "stranger", "forged", "locked", "operator"]  # those of its group
 OPERATOR = {"email": "root@example.com", "password": "Correct-horse-battery-7"}
 ABSENT = "11111111-1111-4111-8111-111111111111"
 ROUTE = re.compile(r"\{\s*HTTP_([A-Z]+),\s*\"(/[^\"]*)\"")
@@ -106,12 +106,27 @@ class Places:
         if made.status != 201:
             raise Unexpected(made)
         self.operator = self.new_operator_session()
+        self.stranger = self.new_stranger()
 
     def new_operator_session(self):
         answer = self.app.nobody.post("/v1/admin/auth/signin", OPERATOR)
         if answer.status != 200:
             raise Unexpected(answer)
         return answer.json["accessToken"]
+
+    def new_stranger(self):
+        """The access token of a user of another environment, which an operator makes, with a key for it."""
+        place = {"projectId": self.app.box.project, "environment": "elsewhere"}
+        owner = Client(self.app.box)
+        for path, body in (("environments", {"environmentType": "custom"}), ("api-keys", {"name": "there", "type": "publishable"})):
+            made = owner.post(f"/v1/admin/{path}", {**place, **body}, headers={"Authorization": f"Bearer {self.operator}"})
+            if made.status != 201:
+                raise Unexpected(made)
+        signed_up = Client(self.app.box, made.json["value"]).post(
+            "/v1/auth/email/signup", {"email": self.one.email, "password": "abc123", "name": "There"})
+        if signed_up.status != 201:
+            raise Unexpected(signed_up)
+        return signed_up.json["accessToken"]
 
     def fill(self, text):
         return PLACE.sub(lambda found: str(getattr(self, found.group(1))()), text)
@@ -173,6 +188,7 @@ class Places:
     def ask(self, endpoint, who):
         operator = self.new_operator_session() if endpoint.changes and who == "operator" else self.operator
         headers = {"no key": self.one.header, "elsewhere": {"X-Environment": "elsewhere"},
+                   "stranger": {"Authorization": f"Bearer {self.stranger}"},
                    "forged": {"Authorization": f"Bearer {self.forged}"},
                    "operator": {"Authorization": f"Bearer {operator}"}}.get(who)
         body = None if endpoint.body is None else self.fill(endpoint.body).encode()

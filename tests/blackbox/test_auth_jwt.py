@@ -4,8 +4,8 @@ Contract 2.3, attacks.md class 9. Every token is sent to a table that guests may
 so one that is taken for no token at all would be answered 200.
 
 Nobody but the keeper can sign: tokens whose signature holds and whose iss, aud, typ or form does not are in
-tests/unit/auth_token_test.c; those of another environment and both sides of `exp`, to the second, are in
-tests/unit/api_sign_test.c (vectors 123 to 125), which signs and moves the clock."""
+tests/unit/auth_token_test.c, both sides of `exp`, to the second, in tests/unit/api_sign_test.c, which moves the clock. Tokens of
+another environment are the column stranger of tests/data/endpoints.txt."""
 
 import itertools
 import os
