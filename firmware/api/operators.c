@@ -37,6 +37,28 @@ static enum err hashed_new(struct sign *sign)
     return request_submit(sign->request, &sign->data);
 }
 
+/* A new operator, from the body: all but the id and what the password is hashed to. */
+static enum err read_operator(struct api_request *request, struct sign **out_sign)
+{
+    struct sign *sign = NULL;
+
+    TRY(sign_new(request, &sign));
+    TRY(request_object(request));
+    TRY(sign_read_email(sign));
+    TRY(sign_read_text(request, span_lit("password"), &sign->password));
+    TRY(sign_read_name(sign));
+    TRY(sign_check_password(request, sign->password));
+    *out_sign = sign;
+    return ERR_OK;
+}
+
+static enum err make_operator(struct sign *sign)
+{
+    auth_uuid_make(sign->request->api->random, sign->user_id);
+    sign->data.user_id = span_array(sign->user_id);
+    return sign_hash_new(sign, sign->password, hashed_new);
+}
+
 static enum err start_setup(struct api_request *request)
 {
     struct sign *sign = NULL;
@@ -44,17 +66,10 @@ static enum err start_setup(struct api_request *request)
     if (request->exchange->body.len > SETUP_BODY_MAX) {
         return refuse(&request->refusal, REFUSAL_COMMON_PAYLOAD_TOO_LARGE, NULL);
     }
-    TRY(sign_new(request, &sign));
-    TRY(request_object(request));
-    TRY(sign_read_email(sign));
-    TRY(sign_read_text(request, span_lit("password"), &sign->password));
-    TRY(sign_read_name(sign));
-    TRY(sign_check_password(request, sign->password));
+    TRY(read_operator(request, &sign));
     TRY(check_code(request));
-    auth_uuid_make(request->api->random, sign->user_id);
-    sign->data.user_id = span_array(sign->user_id);
     request->operators = true;
-    return sign_hash_new(sign, sign->password, hashed_new);
+    return make_operator(sign);
 }
 
 /* --- others --- */
@@ -63,15 +78,8 @@ static enum err start_create(struct api_request *request)
 {
     struct sign *sign = NULL;
 
-    TRY(sign_new(request, &sign));
-    TRY(request_object(request));
-    TRY(sign_read_email(sign));
-    TRY(sign_read_text(request, span_lit("password"), &sign->password));
-    TRY(sign_read_name(sign));
-    TRY(sign_check_password(request, sign->password));
-    auth_uuid_make(request->api->random, sign->user_id);
-    sign->data.user_id = span_array(sign->user_id);
-    return sign_hash_new(sign, sign->password, hashed_new);
+    TRY(read_operator(request, &sign));
+    return make_operator(sign);
 }
 
 void handle_operator_create(struct api_request *request)

@@ -52,7 +52,7 @@ static enum err make_keys(struct data_txn *txn, struct data_bootstrap *result)
 static enum err make_all(struct data_txn *txn, struct data_bootstrap *result)
 {
     const struct catalog_record *record = NULL;
-    const struct span environment = span_lit(FIRST_ENVIRONMENT);
+    const struct span name = span_lit(FIRST_ENVIRONMENT);
 
     TRY(make_organization(txn, &record));
     const struct project_new project = {.organization = record->id,
@@ -61,7 +61,8 @@ static enum err make_all(struct data_txn *txn, struct data_bootstrap *result)
                                         .cloud = span_lit("onprem")};
     TRY(project_make(txn, &project, &record));
     txn->project = (const struct catalog_project *)record;
-    TRY(environment_make(txn, environment, environment, &record));
+    const struct environment_new environment = {record->id, name, name};
+    TRY(environment_make(txn, &environment, &record));
     txn->environment = (const struct catalog_environment *)record;
     return make_keys(txn, result);
 }

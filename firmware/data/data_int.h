@@ -281,8 +281,11 @@ struct project_new {
 enum err project_make(struct data_txn *txn, const struct project_new *project,
                       const struct catalog_record **out_record) MUST_USE;
 
-/* A new environment of the transaction's project. */
-enum err environment_make(struct data_txn *txn, struct span name, struct span type,
+/* A new environment below a project, or the operators' place below the organization. */
+struct environment_new {
+    struct span parent, name, type;
+};
+enum err environment_make(struct data_txn *txn, const struct environment_new *environment,
                           const struct catalog_record **out_record) MUST_USE;
 
 /* Starts the document of the transaction's environment again, without the member of that name, for another in its place:

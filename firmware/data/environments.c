@@ -92,7 +92,7 @@ void environment_begin_again(struct data_txn *txn, struct span without, struct j
     }
 }
 
-enum err environment_make(struct data_txn *txn, struct span name, struct span type,
+enum err environment_make(struct data_txn *txn, const struct environment_new *environment,
                           const struct catalog_record **out_record)
 {
     const struct catalog_people none = {.users = {0}};
@@ -106,9 +106,9 @@ enum err environment_make(struct data_txn *txn, struct span name, struct span ty
     record_begin(txn->data, &out);
     json_out_object(&out);
     json_out_member_text(&out, span_lit("id"), span_array(id));
-    json_out_member_text(&out, span_lit("projectId"), txn->project->record.id);
-    json_out_member_text(&out, span_lit("environment"), name);
-    json_out_member_text(&out, span_lit("environmentType"), type);
+    json_out_member_text(&out, span_lit("projectId"), environment->parent);
+    json_out_member_text(&out, span_lit("environment"), environment->name);
+    json_out_member_text(&out, span_lit("environmentType"), environment->type);
     TRY(people_make(txn, span_array(id), &none, &out));
     json_out_object_end(&out);
     return record_insert(txn, CATALOG_ENVIRONMENT, &out, out_record);
@@ -144,7 +144,8 @@ enum err data_environment_create(struct data_txn *txn, struct data_call *call)
     if (catalog_find_named(data_txn_catalog(txn), CATALOG_ENVIRONMENT, txn->project->record.id, name) != NULL) {
         return refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "The project has an environment of this name");
     }
-    TRY(environment_make(txn, name, type, &record));
+    const struct environment_new environment = {txn->project->record.id, name, type};
+    TRY(environment_make(txn, &environment, &record));
     call->status = CREATED;
     json_out_init(&out, call->out);
     environment_write(&out, (const struct catalog_environment *)record);

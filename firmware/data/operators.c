@@ -7,7 +7,6 @@
 #include "firmware/data/doc.h"
 #include "firmware/data/people_int.h"
 #include "firmware/rls/scope.h"
-#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "net/http.h"
 
@@ -225,28 +224,6 @@ enum err operators_admit_call(struct data_txn *txn, struct data_call *call)
     return operators_admit(&ask, &txn->principal.key, &call->refusal);
 }
 
-static enum err make_place(struct data_txn *txn, const struct catalog_record *owner,
-                           const struct catalog_record **out_record)
-{
-    const struct catalog_people none = {.users = {0}};
-    char id[AUTH_UUID_BYTES];
-    struct json_out out;
-
-    /* Before the keeper makes a key that nothing would name. */
-    ENSURE(catalog_count(data_txn_catalog(txn), CATALOG_ENVIRONMENT) < CONFIG_DATA_ENVIRONMENTS_MAX, ERR_LIMIT,
-           "as many environments as there may be");
-    auth_uuid_make(txn->data->random, id);
-    record_begin(txn->data, &out);
-    json_out_object(&out);
-    json_out_member_text(&out, span_lit("id"), span_array(id));
-    json_out_member_text(&out, span_lit("projectId"), owner->id);
-    json_out_member_text(&out, span_lit("environment"), span_lit(PLACE_NAME));
-    json_out_member_text(&out, span_lit("environmentType"), span_lit("custom"));
-    TRY(people_make(txn, span_array(id), &none, &out));
-    json_out_object_end(&out);
-    return record_insert(txn, CATALOG_ENVIRONMENT, &out, out_record);
-}
-
 enum err data_operator_setup(struct data_txn *txn, struct data_call *call)
 {
     const struct data_sign *sign = call->sign;
@@ -258,7 +235,8 @@ enum err data_operator_setup(struct data_txn *txn, struct data_call *call)
         return refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "There is an owner already");
     }
     ENSURE(owner != NULL, ERR_DAMAGED, "an appliance without its organization");
-    TRY(make_place(txn, owner, &record));
+    const struct environment_new place = {owner->id, span_lit(PLACE_NAME), span_lit("custom")};
+    TRY(environment_make(txn, &place, &record));
     txn->environment = (const struct catalog_environment *)record;
     struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
     person.role = span_lit(ROLE_OWNER);

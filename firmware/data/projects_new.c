@@ -89,7 +89,8 @@ enum err data_project_create(struct data_txn *txn, struct data_call *call)
     char id[AUTH_UUID_BYTES]; /* the record is another after each change of the catalogue */
     memcpy(id, record->id.data, sizeof id);
     txn->project = (const struct catalog_project *)record;
-    TRY(environment_make(txn, first, first, &record));
+    const struct environment_new environment = {record->id, first, first};
+    TRY(environment_make(txn, &environment, &record));
     call->status = CREATED;
     json_out_init(&out, call->out);
     project_write(&out, data_txn_catalog(txn), catalog_project(data_txn_catalog(txn), span_array(id)));
