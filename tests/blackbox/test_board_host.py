@@ -86,8 +86,11 @@ def wait_for_the_end_of(pids):
     wait_until(lambda: not [pid for pid in pids if is_there(pid)], "the end of all that was started")
 
 
+MOMENTS_S = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.16, 0.2, 0.25, 0.3)[:int(os.environ.get("ROWLOCK_MOMENTS", "0"))]
+
+
 def test_a_signal_at_any_moment_of_the_start_ends_all_and_harms_nothing(tmp_path, runtime):
-    for number, wait_s in enumerate((0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.16, 0.2, 0.25, 0.3)):
+    for number, wait_s in enumerate(MOMENTS_S):
         with start(RUN, runtime, "--data", str(tmp_path / "data")) as box:
             time.sleep(wait_s)
             started = below(box.pid)
