@@ -22,6 +22,7 @@
 #include "net/http.h"
 #include "net/limits.h"
 #include "net/loop.h"
+#include "net/outbound.h"
 
 struct api;
 struct data; /* firmware/data/data.h: the opened rows, shared by all reactors of the worker */
@@ -90,6 +91,7 @@ struct api_options {
     struct span url; /* of this box, https://name:port, for links in mails */
     struct api_unlock unlock;
     struct api_keeper keeper;
+    struct outbound outbound; /* submit is NULL unless operational */
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
     const struct setup_code *setup; /* NULL: nothing is the code */
 };
