@@ -57,6 +57,12 @@ struct row {
 #define REASON_LAST (LIFE_REASON_COUNT - 1)
 #define ERR_LAST    (ERR_COUNT - 1)
 
+#define DESTINATION                                                                                                    \
+    {U32(destination.list, UINT32_MAX), U32(destination.index, OUTBOUND_DESTINATIONS_MAX),                             \
+     U32(destination.count, OUTBOUND_DESTINATIONS_MAX), U32(destination.kind, OUTBOUND_KINDS - 1),                     \
+     U32(destination.tls, OUTBOUND_TLS_KINDS - 1), U32(destination.port, 65535),                                       \
+     U32(destination.ca_bytes, OUTBOUND_CA_MAX), TEXT(destination.host)}
+
 /* clang-format off */
 static const struct row table[] = {
     [MSG_KEEPER_NAME] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 3,
@@ -87,6 +93,7 @@ static const struct row table[] = {
          TEXT(worker_start.url)}},
     [MSG_WORKER_ASK] = {MSG_TO_WORKER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_WORKER_STOP] = {MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
+    [MSG_WORKER_COURIER] = {MSG_TO_WORKER, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, true, 1, {U32(list, UINT32_MAX)}},
 
     [MSG_WORKER_BOOTSTRAP] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 4,
         {TEXT(worker_bootstrap.project), TEXT(worker_bootstrap.environment), TEXT(worker_bootstrap.publishable),
@@ -97,6 +104,8 @@ static const struct row table[] = {
     [MSG_WORKER_CHECKED] = {MSG_TO_WORKER, MSG_UPPER, IN_STARTING, false, 2,
         {U32(worker_checked.err, ERR_LAST), U32(worker_checked.findings, UINT32_MAX)}},
     [MSG_WORKER_ANSWER] = {MSG_TO_WORKER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
+    [MSG_WORKER_DESTINATION] = {MSG_TO_WORKER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 8, DESTINATION},
+    [MSG_WORKER_DESTINATION_CA] = {MSG_TO_WORKER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 1, {TEXT(part)}},
 
     [MSG_SIGN_TLS13] = {MSG_REACTOR, MSG_UPPER, IN_SERVING, false, 3,
         {U64(sign_tls13.request), U32(sign_tls13.certificate, UINT32_MAX), TEXT(sign_tls13.transcript)}},
@@ -145,6 +154,30 @@ static const struct row table[] = {
     [MSG_TICKETS] = {MSG_NOTICES, MSG_LOWER, IN_ANY, false, 5,
         {BYTES(tickets.current_name), BYTES(tickets.current_key), U32(tickets.has_previous, 1),
          BYTES(tickets.previous_name), BYTES(tickets.previous_key)}},
+
+    [MSG_COURIER_DESTINATION] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, false, 8, DESTINATION},
+    [MSG_COURIER_DESTINATION_CA] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, false, 1, {TEXT(part)}},
+    [MSG_COURIER_START] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, true, 0, {{0}}},
+    [MSG_COURIER_ASK] = {MSG_TO_COURIER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_COURIER_STOP] = {MSG_TO_COURIER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
+    [MSG_COURIER_READY] = {MSG_TO_COURIER, MSG_UPPER, IN_STARTING | IN_STOPPING, false, 0, {{0}}},
+    [MSG_COURIER_ANSWER] = {MSG_TO_COURIER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 0, {{0}}},
+
+    [MSG_JOB_MAIL] = {MSG_JOBS, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 7,
+        {U64(job_mail.job), U32(job_mail.destination, OUTBOUND_DESTINATIONS_MAX - 1),
+         U32(job_mail.bytes, OUTBOUND_MAIL_MAX), TEXT(job_mail.from), TEXT(job_mail.to), TEXT(job_mail.user),
+         TEXT(job_mail.password)}},
+    [MSG_JOB_FETCH] = {MSG_JOBS, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 6,
+        {U64(job_fetch.job), U32(job_fetch.destination, OUTBOUND_DESTINATIONS_MAX - 1),
+         U32(job_fetch.bytes, OUTBOUND_BODY_MAX), U32(job_fetch.method, OUTBOUND_METHODS - 1), TEXT(job_fetch.path),
+         TEXT(job_fetch.authorization)}},
+    [MSG_JOB_PART] = {MSG_JOBS, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 2,
+        {U64(job_part.job), TEXT(job_part.bytes)}},
+    [MSG_JOB_ANSWER] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 2,
+        {U64(job_part.job), TEXT(job_part.bytes)}},
+    [MSG_JOB_DONE] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 4,
+        {U64(job_done.job), U32(job_done.result, OUTBOUND_RESULTS - 1), U32(job_done.stage, OUTBOUND_STAGES - 1),
+         U32(job_done.status, 999)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

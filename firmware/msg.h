@@ -20,6 +20,7 @@
 #include "hal/base/mem.h"
 #include "hal/base/span.h"
 #include "hal/life.h"
+#include "net/outbound.h"
 
 #define MSG_WIRE_MAX        2048 /* bytes of the largest message; an SOCK_SEQPACKET datagram never comes in parts */
 #define MSG_NAME_MAX        253  /* bytes of a host name or an address as text (RFC 1035) */
@@ -46,14 +47,17 @@
 #define MSG_TOKEN_KEYS_MAX  4    /* versions of one environment's token key at one time */
 #define MSG_ACCESS_S_MAX    3600     /* the longest life that the keeper gives a token: contract 5.4 */
 #define MSG_REFRESH_S_MAX   (7 * 24 * 3600)
+#define MSG_PART_MAX        1900 /* bytes of something long that one message carries */
 
-/* The kinds of channel. The upper end has the higher trust: supervisor, then keeper, then worker. */
+/* The kinds of channel. The upper end has the higher trust: supervisor, then keeper, then worker, then courier. */
 enum msg_channel_kind {
     MSG_TO_KEEPER, /* supervisor - keeper */
     MSG_TO_WORKER, /* supervisor - worker */
     MSG_REACTOR,   /* keeper - one reactor of the worker: signatures and unlocking, without waiting */
     MSG_CALLS,     /* keeper - the thread that opens the store, later its writer: one question, one answer */
     MSG_NOTICES,   /* keeper - main thread of the worker: certificate and ticket keys, whenever they change */
+    MSG_TO_COURIER, /* supervisor - courier */
+    MSG_JOBS,      /* main thread of the worker - courier: what leaves the box, one job of each kind at a time */
     MSG_CHANNEL_KINDS
 };
 
@@ -88,6 +92,7 @@ enum msg_type {
     MSG_WORKER_START, /* all descriptors are there */
     MSG_WORKER_ASK,   /* do the main thread and every reactor run? */
     MSG_WORKER_STOP,  /* finish what was accepted, then exit */
+    MSG_WORKER_COURIER, /* a channel to a new courier comes along, and the number of the list that it was given */
     /* worker to supervisor */
     MSG_WORKER_BOOTSTRAP, /* the first project and its keys, to be shown once */
     MSG_WORKER_SETUP,     /* the code that makes the first operator, while there is none */
@@ -95,6 +100,8 @@ enum msg_type {
     MSG_WORKER_FAILED,    /* the database cannot be served; the worker goes on in state failed */
     MSG_WORKER_CHECKED,   /* the database was checked offline */
     MSG_WORKER_ANSWER,    /* they do */
+    MSG_WORKER_DESTINATION, /* one of a list, complete at index + 1 == count and all of its CA; count 0: the empty list */
+    MSG_WORKER_DESTINATION_CA, /* the next bytes of the CA of the destination before */
     /* reactor to keeper */
     MSG_SIGN_TLS13,
     MSG_SIGN_TLS12,
@@ -122,6 +129,22 @@ enum msg_type {
     /* keeper to the worker's main thread */
     MSG_CERT,
     MSG_TICKETS,
+    /* supervisor to courier */
+    MSG_COURIER_DESTINATION, /* as the worker told it */
+    MSG_COURIER_DESTINATION_CA,
+    MSG_COURIER_START, /* the list is complete; the channel to the worker comes along */
+    MSG_COURIER_ASK,   /* does the main thread run? */
+    MSG_COURIER_STOP,  /* finish the jobs at hand, then exit */
+    /* courier to supervisor */
+    MSG_COURIER_READY,
+    MSG_COURIER_ANSWER, /* it does */
+    /* worker to courier: a job, and its text or body in parts until `bytes` of it have come */
+    MSG_JOB_MAIL,
+    MSG_JOB_FETCH,
+    MSG_JOB_PART,
+    /* courier to worker */
+    MSG_JOB_ANSWER, /* a part of the answer to a fetch */
+    MSG_JOB_DONE,
     MSG_TYPE_COUNT
 };
 
@@ -148,6 +171,12 @@ MSG_TEXT(msg_environment, MSG_ENVIRONMENT_MAX);
 MSG_TEXT(msg_setup, MSG_SETUP_MAX);
 MSG_TEXT(msg_token, MSG_TOKEN_MAX);
 MSG_TEXT(msg_points, MSG_TOKEN_KEYS_MAX *MSG_POINT_BYTES);
+MSG_TEXT(msg_part, MSG_PART_MAX);
+MSG_TEXT(msg_mailbox, OUTBOUND_ADDRESS_MAX);
+MSG_TEXT(msg_user, OUTBOUND_USER_MAX);
+MSG_TEXT(msg_password, OUTBOUND_PASSWORD_MAX);
+MSG_TEXT(msg_path, OUTBOUND_PATH_MAX);
+MSG_TEXT(msg_authorization, OUTBOUND_AUTHORIZATION_MAX);
 
 /* What a descriptor that travels with MSG_KEEPER_WORKER or MSG_WORKER_FD is. */
 enum msg_fd_kind {
@@ -293,6 +322,45 @@ struct msg {
             uint8_t previous_name[MSG_TICKET_NAME_BYTES];
             uint8_t previous_key[MSG_KEY_BYTES];
         } tickets;
+        struct {
+            uint32_t list; /* each list of a worker has its own number, growing from 1 */
+            uint32_t index;
+            uint32_t count;
+            uint32_t kind; /* enum outbound_kind */
+            uint32_t tls;  /* enum outbound_tls */
+            uint32_t port;
+            uint32_t ca_bytes;
+            struct msg_name host;
+        } destination;
+        struct msg_part part; /* MSG_WORKER_DESTINATION_CA, MSG_COURIER_DESTINATION_CA */
+        uint32_t list;        /* MSG_WORKER_COURIER */
+        struct {
+            uint64_t job;
+            uint32_t destination; /* its index in the list */
+            uint32_t bytes;       /* of the text, which follows */
+            struct msg_mailbox from;
+            struct msg_mailbox to;
+            struct msg_user user;
+            struct msg_password password;
+        } job_mail;
+        struct {
+            uint64_t job;
+            uint32_t destination;
+            uint32_t bytes;  /* of the body, which follows */
+            uint32_t method; /* enum outbound_method */
+            struct msg_path path;
+            struct msg_authorization authorization;
+        } job_fetch;
+        struct {
+            uint64_t job;
+            struct msg_part bytes;
+        } job_part; /* also MSG_JOB_ANSWER */
+        struct {
+            uint64_t job;
+            uint32_t result; /* enum outbound_result */
+            uint32_t stage;  /* enum outbound_stage */
+            uint32_t status;
+        } job_done;
     } as;
 };
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* `rowlock courier`: the process that connects to others. The supervisor starts one for each list of destinations, with
+ * descriptors at fixed numbers; it reads the system's CA certificates and then gives up all files but those that
+ * resolving a name needs, all ports but those of the list, and everything else that a program may do. It has no key of the
+ * box, no rows and no data directory.
+ *
+ * Three threads: the main thread talks with supervisor and worker and collects jobs; two lanes carry them out, one for
+ * mails and one for fetches, one job at a time (smtp.h, fetch.h). Only lanes wait for others, and only so long. */
+#ifndef FIRMWARE_COURIER_COURIER_H
+#define FIRMWARE_COURIER_COURIER_H
+
+#include "hal/process.h"
+
+#define COURIER_FD_CONTROL PROCESS_FD_FIRST /* channel to the supervisor */
+
+/* Runs until the supervisor says stop or goes away. Exit status: 0 ended in order, 1 otherwise. */
+int courier_main(void);
+
+#endif
