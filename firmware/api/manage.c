@@ -4,6 +4,7 @@
 
 #include "firmware/api/error.h"
 #include "firmware/data/explain.h"
+#include "firmware/data/oidc.h"
 #include "firmware/data/operators.h"
 #include "firmware/data/providers.h"
 #include "firmware/data/templates.h"
@@ -183,6 +184,11 @@ void handle_mail(struct api_request *request)
 void handle_email_provider(struct api_request *request)
 {
     request_finish(request, list(request, data_get_email_provider));
+}
+
+void handle_oidc_provider(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_oidc));
 }
 
 void handle_templates(struct api_request *request)

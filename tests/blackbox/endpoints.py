@@ -96,7 +96,7 @@ class Places:
     """Who asks, and what a name in braces stands for: the method of that name is called for each request that has it."""
 
     def __init__(self, app):
-        self.app, self.clients = app, {}
+        self.app, self.clients, self.issuer = app, {}, None
         self.one, self.administrator = app.user(), app.user(role="admin")
         self.shared = app.table(permissions={"guest": {"list": True, "read": True},
                                              "user": {"create": True, "list": True, "read": True}})
@@ -136,6 +136,16 @@ class Places:
 
     def table(self):
         return self.shared.name
+
+    def oidc(self):
+        """A provider that is configured and not enabled."""
+        if not self.issuer:
+            self.issuer = "corp"
+            answer = self.app.sk.put(f"/v1/admin/auth-providers/{self.issuer}",
+                                     {"issuer": "https://id.example", "clientId": "box", "enabled": False})
+            if answer.status != 200:
+                raise Unexpected(answer)
+        return self.issuer
 
     def tableid(self):
         return self.shared.id

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Providers of identities as an administrator configures them. Spec: contract 5.8, 6. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/data/data_int.h"
+#include "firmware/data/doc.h"
+#include "firmware/data/oidc.h"
+#include "tests/lib/api_user.h"
+
+#define AT     "/v1/admin/auth-providers/"
+#define ISSUER "\"issuer\":\"https://id.example/realms/a\""
+#define CA     "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n"
+#define WHOLE                                                                                                          \
+    "{" ISSUER ",\"clientId\":\"box\",\"clientSecret\":\"s3cr3t-value\",\"redirectUri\":\"https://app.example/cb\","   \
+    "\"scopes\":[\"openid\",\"email\"],\"ca\":\"" CA "\"}"
+
+static const struct api_answer *put(struct api_box *box, const char *name, const char *body)
+{
+    char target[128];
+
+    (void)snprintf(target, sizeof target, AT "%s", name);
+    return api_box_send(box, "PUT", box->secret, target, body);
+}
+
+static const struct catalog_environment *first_environment(struct api_box *box)
+{
+    size_t cursor = 0;
+
+    return (const struct catalog_environment *)catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
+}
+
+static enum data_oidc_state find(struct api_box *box, const char *name, struct data_oidc *out)
+{
+    return data_oidc_find(first_environment(box), span_str(name), out);
+}
+
+static void a_provider_shows_everything_but_its_secret(void **state)
+{
+    struct api_box *box = *state;
+    struct data_oidc provider;
+
+    const struct api_answer *made = put(box, "corp", WHOLE);
+    assert_int_equal(made->status, 200);
+    assert_null(strstr(made->body, "s3cr3t-value"));
+    api_box_restart(box);
+
+    const struct api_answer *got = api_box_get(box, box->secret, AT "corp");
+    assert_int_equal(got->status, 200);
+    assert_null(strstr(got->body, "s3cr3t-value"));
+    assert_string_equal(api_answer_text(got, "id"), "corp");
+    assert_string_equal(api_answer_text(got, "issuer"), "https://id.example/realms/a");
+    assert_string_equal(api_answer_text(got, "clientId"), "box");
+    assert_string_equal(api_answer_text(got, "redirectUri"), "https://app.example/cb");
+    assert_string_equal(api_answer_text(got, "scopes.1"), "email");
+    assert_string_equal(api_answer_text(got, "hasClientSecret"), "true");
+    assert_string_equal(api_answer_text(got, "enabled"), "true");
+    assert_string_equal(api_answer_text(got, "usable"), "true");
+    assert_null(strstr(api_box_get(box, box->secret, "/v1/admin/environments")->body, "s3cr3t-value"));
+    assert_int_equal(find(box, "corp", &provider), DATA_OIDC_READY);
+    assert_true(span_equal(provider.client_secret, span_lit("s3cr3t-value")));
+    assert_true(span_starts_with(provider.ca, span_lit("-----BEGIN CERTIFICATE-----\nMIIB")));
+}
+
+static void what_is_not_named_stays_and_null_takes_back(void **state)
+{
+    struct api_box *box = *state;
+    struct data_oidc provider;
+    assert_int_equal(put(box, "corp", WHOLE)->status, 200);
+
+    assert_int_equal(put(box, "corp", "{\"redirectUri\":null,\"scopes\":null}")->status, 200);
+    assert_int_equal(find(box, "corp", &provider), DATA_OIDC_READY);
+    assert_int_equal(provider.redirect_uri.len, 0);
+    assert_int_equal(provider.client_secret.len, strlen("s3cr3t-value"));
+    assert_string_equal(api_answer_text(put(box, "corp", "{\"clientSecret\":null}"), "hasClientSecret"), "false");
+    const struct api_answer *off = put(box, "corp", "{\"enabled\":false}");
+    assert_string_equal(api_answer_text(off, "usable"), "false");
+    assert_int_equal(find(box, "corp", &provider), DATA_OIDC_NOT_CONFIGURED);
+    assert_string_equal(api_answer_text(put(box, "corp", "{\"enabled\":null,\"clientId\":null}"), "usable"), "false");
+    assert_refused(put(box, "corp", "{\"issuer\":null}"), 400, "common/invalid-parameters");
+}
+
+static void a_secret_is_never_sent_to_another_issuer(void **state)
+{
+    struct api_box *box = *state;
+    struct data_oidc provider;
+    assert_int_equal(put(box, "corp", WHOLE)->status, 200);
+
+    assert_string_equal(api_answer_text(put(box, "corp", "{" ISSUER ",\"clientId\":\"b2\"}"), "hasClientSecret"),
+                        "true"); /* the same issuer */
+    assert_string_equal(api_answer_text(put(box, "corp", "{\"issuer\":\"https://evil.example\"}"), "hasClientSecret"),
+                        "false");
+    assert_string_equal(api_answer_text(put(box, "corp", "{" ISSUER ",\"clientSecret\":\"new\"}"), "hasClientSecret"),
+                        "true");
+    assert_int_equal(find(box, "corp", &provider), DATA_OIDC_READY);
+    assert_true(span_equal(provider.client_secret, span_lit("new")));
+}
+
+static void what_no_provider_may_be_is_refused_and_changes_nothing(void **state)
+{
+    static const struct {
+        const char *name, *body;
+    } cases[] = {
+        {"c", "{" ISSUER "}"},
+        {"Corp", "{" ISSUER "}"},
+        {"1corp", "{" ISSUER "}"},
+        {"co_rp", "{" ISSUER "}"},
+        {"credentials", "{" ISSUER "}"},
+        {"abcdefghijklmnopqrstuvwxyz1234567", "{" ISSUER "}"},
+        {"corp", "{\"clientId\":\"box\"}"},
+        {"corp", "{\"issuer\":\"http://id.example\"}"},
+        {"corp", "{\"issuer\":\"https://id.example/?x\"}"},
+        {"corp", "{" ISSUER ",\"clientId\":\"\"}"},
+        {"corp", "{" ISSUER ",\"clientId\":7}"},
+        {"corp", "{" ISSUER ",\"clientSecret\":\"a\\nb\"}"},
+        {"corp", "{" ISSUER ",\"clientSecret\":{\"$ne\":1}}"},
+        {"corp", "{" ISSUER ",\"redirectUri\":\"javascript:alert(1)\"}"},
+        {"corp", "{" ISSUER ",\"redirectUri\":\"https://app.example/#x\"}"},
+        {"corp", "{" ISSUER ",\"scopes\":\"openid\"}"},
+        {"corp", "{" ISSUER ",\"scopes\":[\"a b\"]}"},
+        {"corp", "{" ISSUER ",\"enabled\":1}"},
+        {"corp", "{" ISSUER ",\"ca\":\"MIIB\"}"},
+        {"corp", "{" ISSUER ",\"clientSecert\":\"x\"}"},
+        {"corp", "[]"},
+        {"google", "{" ISSUER "}"},
+    };
+    struct api_box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const struct api_answer *got = put(box, cases[i].name, cases[i].body);
+        if (got->status != 400) {
+            print_message("%s %s: %s\n", cases[i].name, cases[i].body, got->body);
+        }
+        assert_refused(got, 400, "common/invalid-parameters");
+    }
+    assert_refused(api_box_get(box, box->secret, AT "corp"), 404, "common/not-found");
+    assert_refused(put(box, "corp", "{" ISSUER ",\"environment\":\"prod\"}"), 403, "auth/forbidden");
+}
+
+static void google_keeps_settings_that_nobody_signs_in_by(void **state)
+{
+    struct api_box *box = *state;
+    struct data_oidc provider;
+
+    const struct api_answer *made = put(box, "google", "{\"clientId\":\"a\",\"clientSecret\":\"b\",\"enabled\":true}");
+    assert_int_equal(made->status, 200);
+    assert_string_equal(api_answer_text(made, "usable"), "false");
+    assert_int_equal(find(box, "google", &provider), DATA_OIDC_NOT_CONFIGURED);
+    assert_int_equal(find(box, "github", &provider), DATA_OIDC_NOT_CONFIGURED);
+    assert_int_equal(find(box, "corp", &provider), DATA_OIDC_UNKNOWN);
+    assert_refused(api_box_get(box, NULL, "/v1/auth/google/callback?code=1"), 400, "auth/oauth-not-configured");
+}
+
+static void an_environment_has_eight_providers_and_forgets_what_is_deleted(void **state)
+{
+    struct api_box *box = *state;
+    struct data_oidc provider;
+    char name[32];
+    size_t at = 0;
+    size_t walked = 0;
+    for (unsigned int i = 0; i < DATA_OIDC_PROVIDERS_MAX; i++) {
+        (void)snprintf(name, sizeof name, "corp%u", i);
+        assert_int_equal(put(box, name, i == 3 ? "{" ISSUER "}" : WHOLE)->status, 200);
+    }
+
+    assert_refused(put(box, "more", WHOLE), 409, "common/conflict");
+    while (data_oidc_next(first_environment(box), &at, &provider)) {
+        walked++;
+    }
+    assert_int_equal(walked, DATA_OIDC_PROVIDERS_MAX - 1); /* one has no client */
+    assert_int_equal(api_box_send(box, "DELETE", box->secret, AT "corp2", NULL)->status, 200);
+    assert_refused(api_box_get(box, box->secret, AT "corp2"), 404, "common/not-found");
+    assert_refused(api_box_send(box, "DELETE", box->secret, AT "corp2", NULL), 404, "common/not-found");
+    assert_int_equal(find(box, "corp2", &provider), DATA_OIDC_UNKNOWN);
+    assert_int_equal(find(box, "corp4", &provider), DATA_OIDC_READY);
+    assert_int_equal(put(box, "more", WHOLE)->status, 200);
+    assert_refused(api_box_send(box, "DELETE", box->secret, AT "email", NULL), 404, "common/not-found");
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, api_box_set_up, api_box_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_provider_shows_everything_but_its_secret),
+        T(what_is_not_named_stays_and_null_takes_back),
+        T(a_secret_is_never_sent_to_another_issuer),
+        T(what_no_provider_may_be_is_refused_and_changes_nothing),
+        T(google_keeps_settings_that_nobody_signs_in_by),
+        T(an_environment_has_eight_providers_and_forgets_what_is_deleted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
