@@ -55,6 +55,10 @@ enum err process_reap(struct process *process, unsigned int timeout_ms, enum pro
 /* The name of this process for ps and top; at most 15 bytes, a literal. Where it cannot be set, it stays "exe". */
 void process_set_name(const char *name);
 
+/* The calling thread, and no other, gives way to all others of the machine by so many steps of nice, at most as far as
+ * there are steps; for its whole life. ERR_REFUSED. Spec: setpriority(2), "C library/kernel differences". */
+enum err process_thread_give_way(unsigned int steps) MUST_USE;
+
 /* Forces a child to end, by SIGKILL. A child that has ended is no error. */
 void process_kill(const struct process *process);
 

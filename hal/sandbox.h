@@ -8,8 +8,9 @@
  * the profile's list ends the process (CONFIG_HAL_SANDBOX_KILL) or fails with EPERM.
  *
  * Profiles:
- *   worker  epoll, accept4, read and write on what it has, threads, memory without PROT_EXEC, files below one directory
- *   keeper  the same without accept4; descriptors it has, files below one directory
+ *   worker  epoll, accept4, read and write on what it has, threads and their priority, memory without PROT_EXEC, files
+ *           below one directory
+ *   keeper  the same without accept4 and priorities; descriptors it has, files below one directory
  *   Neither has socket, connect, bind, execve, fork, ptrace, kill, mount, ioctl, or files elsewhere. */
 #ifndef HAL_SANDBOX_H
 #define HAL_SANDBOX_H

@@ -103,12 +103,25 @@ void sign_keep_hash(const struct sign *sign, struct data_password *out)
     memcpy(out->hash, sign->hash.hash, sizeof out->hash);
 }
 
+static enum err refuse_overloaded(struct api_request *request)
+{
+    const enum err denied = refuse(&request->refusal, REFUSAL_COMMON_UNAVAILABLE, "Too many sign-ins at a time");
+
+    request->refusal.retry_after_s = POOL_RETRY_S;
+    return denied;
+}
+
 static void on_hashed(struct auth_hash_job *job)
 {
     void *place = (char *)job - offsetof(struct sign, hash);
     struct sign *sign = place;
+    enum err err = job->err;
 
-    const enum err err = job->err == ERR_OK ? sign->hashed(sign) : job->err;
+    if (err == ERR_OK) {
+        err = sign->hashed(sign);
+    } else if (err == ERR_TIMEOUT) {
+        err = refuse_overloaded(sign->request);
+    }
     mem_wipe(job->hash, sizeof job->hash);
     request_begun(sign->request, err);
 }
@@ -127,9 +140,7 @@ static enum err hash(struct sign *sign)
     if (err == ERR_LIMIT) {
         fault_clear();
         mem_wipe(job->input, sizeof job->input);
-        const enum err denied = refuse(&request->refusal, REFUSAL_COMMON_UNAVAILABLE, "Too many sign-ins at a time");
-        request->refusal.retry_after_s = POOL_RETRY_S;
-        return denied;
+        return refuse_overloaded(request);
     }
     return err;
 }

@@ -11,6 +11,7 @@
 #include "hal/base/num.h"
 #include "hal/base/queue.h"
 #include "hal/base/span.h"
+#include "hal/process.h"
 
 #define THREADS_MAX 16
 #define WAIT_MS     60000u /* then it looks whether there is still a queue */
@@ -21,6 +22,7 @@ _Static_assert(CONFIG_AUTH_HASH_THREADS <= THREADS_MAX, "threads of the pool");
 /* The memory of all hashes is dealt out in shares, one for each thread. A hash that was stored when hashes cost more may
  * need several of them: it collects them while it has the turn, which keeps two such from waiting for each other. */
 struct auth_hash_pool {
+    const struct hal_clock *clock;
     struct queue *queue;
     struct queue *shares; /* an item for each share that no thread has */
     struct queue *turn;   /* one item, unless a thread has it */
@@ -37,11 +39,15 @@ static void run_done(struct loop_post *post)
     job->done(job);
 }
 
-static void work_on(struct auth_hash_job *job)
+static void work_on(struct auth_hash_pool *pool, struct auth_hash_job *job)
 {
-    job->err = pwhash(job->cost, span_array(job->input), span_array(job->salt), job->hash);
-    if (job->err != ERR_OK) {
-        log_fault(LOG_WARN, "password_not_hashed");
+    if (mono_ms_between(job->since, hal_clock_mono(pool->clock)) >= CONFIG_AUTH_HASH_WAIT_MS) {
+        job->err = ERR_TIMEOUT;
+    } else {
+        job->err = pwhash(job->cost, span_array(job->input), span_array(job->salt), job->hash);
+        if (job->err != ERR_OK) {
+            log_fault(LOG_WARN, "password_not_hashed");
+        }
     }
     mem_wipe(job->input, sizeof job->input);
     job->post.run = run_done;
@@ -72,7 +78,7 @@ static void work_within_memory(struct auth_hash_pool *pool, struct auth_hash_job
         take(pool->shares);
     }
     give(pool->turn, pool);
-    work_on(job);
+    work_on(pool, job);
     for (size_t i = 0; i < shares; i++) {
         give(pool->shares, pool);
     }
@@ -82,6 +88,9 @@ static void *run(void *argument)
 {
     struct auth_hash_pool *const pool = argument;
 
+    if (process_thread_give_way(CONFIG_AUTH_HASH_NICE) != ERR_OK) {
+        log_fault(LOG_WARN, "hash_priority_kept");
+    }
     for (;;) {
         void *item = NULL;
         const enum err err = queue_wait(pool->queue, WAIT_MS, &item);
@@ -122,7 +131,8 @@ size_t auth_hash_threads(void)
     return fitting == 0 ? 1 : num_min(fitting, CONFIG_AUTH_HASH_THREADS);
 }
 
-enum err auth_hash_pool_new(size_t threads, size_t queue, struct auth_hash_pool **out_pool)
+enum err auth_hash_pool_new(const struct hal_clock *clock, size_t threads, size_t queue,
+                            struct auth_hash_pool **out_pool)
 {
     SCOPED(pool_free_scoped) struct auth_hash_pool *pool = NULL;
     void *memory = NULL;
@@ -130,6 +140,7 @@ enum err auth_hash_pool_new(size_t threads, size_t queue, struct auth_hash_pool 
     ENSURE(threads >= 1 && threads <= THREADS_MAX, ERR_RANGE, "threads of the pool");
     TRY(mem_alloc(sizeof *pool, &memory));
     pool = memory;
+    pool->clock = clock;
     pool->share_count = threads;
     pool->share_kib = (size_t)CONFIG_AUTH_HASH_MEMORY_MIB * KIB_PER_MIB / threads;
     TRY(queue_new(queue, &pool->queue));
@@ -163,5 +174,6 @@ void auth_hash_pool_free(struct auth_hash_pool *pool)
 
 enum err auth_hash_submit(struct auth_hash_pool *pool, struct auth_hash_job *job)
 {
+    job->since = hal_clock_mono(pool->clock);
     return queue_push(pool->queue, job);
 }

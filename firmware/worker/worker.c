@@ -294,7 +294,7 @@ static enum err open_rows_if_legal(struct worker *worker)
     }
     worker->plan.data = worker->data;
     if (worker->data != NULL) {
-        TRY(auth_hash_pool_new(auth_hash_threads(), CONFIG_AUTH_HASH_QUEUE, &worker->plan.hashes));
+        TRY(auth_hash_pool_new(worker->plan.clock, auth_hash_threads(), CONFIG_AUTH_HASH_QUEUE, &worker->plan.hashes));
     }
     return ERR_OK;
 }

@@ -14,17 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "hal/base/fault.h"
+#include "hal/base/num.h"
 #include "hal/linux/sys_int.h"
 
 #define FD_ABOVE     (PROCESS_FD_FIRST + PROCESS_FDS_MAX)
 #define THIS_PROGRAM "/proc/self/exe" /* no folder above it need be open to the user */
 #define CHILD_ERROR  127              /* exit status of a child that could not become the program, as in a shell */
+#define NICE_MAX     19u
 
 /* The unused tail of an environment array is NULL. Sanitizer options are read by the start-up code of sanitizer builds
  * only; a release build takes nothing from outside. */
@@ -158,6 +161,21 @@ enum err process_reap(struct process *process, unsigned int timeout_ms, enum pro
 void process_set_name(const char *name)
 {
     (void)prctl(PR_SET_NAME, name); /* nothing depends on it */
+}
+
+enum err process_thread_give_way(unsigned int steps)
+{
+    const int wanted = (int)num_min(steps, NICE_MAX);
+    errno = 0;
+    const int now = getpriority(PRIO_PROCESS, 0);
+
+    if (now == -1 && errno != 0) {
+        FAIL(ERR_REFUSED, "getpriority", errno);
+    }
+    if (setpriority(PRIO_PROCESS, 0, now + wanted) != 0) { /* beyond the last step the kernel takes the last */
+        FAIL(ERR_REFUSED, "setpriority", errno);
+    }
+    return ERR_OK;
 }
 
 bool process_is_kill(int signal)

@@ -25,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -234,6 +235,22 @@ static enum err allow_own_signals(scmp_filter_ctx filter)
     return ERR_OK;
 }
 
+/* A thread may give way to others. Both calls could name other processes of the same user instead. */
+static enum err allow_own_priority(scmp_filter_ctx filter)
+{
+    static const int calls[] = {SCMP_SYS(getpriority), SCMP_SYS(setpriority)};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
+        const int error =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 2, SCMP_CMP64(0, SCMP_CMP_EQ, PRIO_PROCESS, 0),
+                             SCMP_CMP64(1, SCMP_CMP_EQ, 0, 0));
+        if (error != 0) {
+            FAIL(from_seccomp(error), "seccomp_rule_add", calls[i]);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile, bool files_confined)
 {
     TRY(allow_all(filter, common_calls, ARRAY_LENGTH(common_calls)));
@@ -244,6 +261,7 @@ static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile
     }
     if (profile == SANDBOX_WORKER) {
         TRY(allow_all(filter, worker_calls, ARRAY_LENGTH(worker_calls)));
+        TRY(allow_own_priority(filter));
     }
     if (SANDBOX_SANITIZER == 1) {
         TRY(allow_all(filter, sanitizer_calls, ARRAY_LENGTH(sanitizer_calls)));

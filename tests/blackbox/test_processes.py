@@ -72,6 +72,15 @@ def test_sigterm_ends_worker_keeper_tpm_and_supervisor_in_order(make_box):
     assert all(is_gone(pid) for pid in pids)
 
 
+def test_password_hashes_give_way_to_everything_else(box):
+    tasks = pathlib.Path(f"/proc/{box.pid('worker')}/task").iterdir()
+    steps = [int((task / "stat").read_text().rsplit(")", 1)[1].split()[16]) for task in tasks]
+
+    usual = min(steps)
+    lower = [step - usual for step in steps if step != usual]
+    assert lower == [min(12, 19 - usual)] * 2, steps  # CONFIG_AUTH_HASH_NICE of each of CONFIG_AUTH_HASH_THREADS
+
+
 def test_a_write_that_is_under_way_at_sigterm_is_answered_and_others_are_closed_or_refused(make_box):
     box = make_box()
     box.make_table("notes", {"text": {"type": "string"}})

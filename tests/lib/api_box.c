@@ -290,8 +290,8 @@ struct api_box *api_box_new(void)
                                    .token_keys = token_keys,
                                    .token_drop = token_drop,
                                    .token_next = token_next};
-    must(auth_hash_pool_new(1, 8, &box->hashes), "hashes");
     sim_clock_init(&box->clock);
+    must(auth_hash_pool_new(&box->clock.base, 1, API_BOX_HASH_QUEUE, &box->hashes), "hashes");
     must(loop_new(&box->clock.base, 256, &box->loop), "loop");
     must(limits_new(4096, seed, &box->limits), "limits");
     must(open_data(box), "data_open");

@@ -20,6 +20,7 @@
 #define API_BOX_HEADERS_MAX 32
 
 #define API_BOX_ENVIRONMENTS_MAX 16
+#define API_BOX_HASH_QUEUE       8
 
 /* The token key of an environment, as the keeper would hold it. */
 struct api_box_environment {

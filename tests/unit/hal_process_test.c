@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "hal/base/fault.h"
@@ -249,6 +250,27 @@ static void button_and_tamper_line_are_signals_on_the_host(void **state)
     assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 }
 
+static void *give_way_to_the_last_step(void *worked)
+{
+    *(bool *)worked = process_thread_give_way(1000) == ERR_OK && getpriority(PRIO_PROCESS, 0) == 19 &&
+                      process_thread_give_way(1) == ERR_OK && getpriority(PRIO_PROCESS, 0) == 19;
+    return NULL;
+}
+
+static void a_thread_gives_way_as_far_as_there_are_steps_and_alone(void **state)
+{
+    const int before = getpriority(PRIO_PROCESS, 0);
+    bool worked = false;
+    pthread_t thread;
+    (void)state;
+
+    assert_int_equal(pthread_create(&thread, NULL, give_way_to_the_last_step, &worked), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+
+    assert_true(worked);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +282,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(messages_at_the_limit_pass_and_longer_ones_are_refused),
         cmocka_unit_test(descriptors_of_a_refused_message_are_closed),
         cmocka_unit_test(an_empty_channel_says_again_or_timeout),
+        cmocka_unit_test(a_thread_gives_way_as_far_as_there_are_steps_and_alone),
         cmocka_unit_test(signals_come_as_events),
         cmocka_unit_test(button_and_tamper_line_are_signals_on_the_host),
     };

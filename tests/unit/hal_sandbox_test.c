@@ -33,6 +33,7 @@
 #include "hal/base/log.h"
 #include "hal/datadir.h"
 #include "hal/poller.h"
+#include "hal/process.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
 #include "hal/tpm.h"
@@ -248,6 +249,16 @@ static int do_dump(const struct inside *inside)
     return refused_or_not(prctl(PR_SET_DUMPABLE, 1));
 }
 
+static int do_slow_the_parent(const struct inside *inside)
+{
+    return refused_or_not(setpriority(PRIO_PROCESS, (id_t)getppid(), 19));
+}
+
+static int do_slow_the_group(const struct inside *inside)
+{
+    return refused_or_not(setpriority(PRIO_PGRP, 0, 19));
+}
+
 #define FORBIDDEN(name, does)                                                                                          \
     static void the_sandbox_forbids_##name(void **state)                                                               \
     {                                                                                                                  \
@@ -275,6 +286,8 @@ FORBIDDEN(signals_to_others, do_kill_another)
 FORBIDDEN(new_directories, do_make_directory)
 FORBIDDEN(symbolic_links, do_symlink)
 FORBIDDEN(becoming_dumpable, do_dump)
+FORBIDDEN(the_priority_of_another, do_slow_the_parent)
+FORBIDDEN(the_priority_of_its_group, do_slow_the_group)
 
 static int do_files(const struct inside *inside)
 {
@@ -337,6 +350,13 @@ static int do_poll(const struct inside *inside)
     return works ? CHILD_OK : CHILD_FAILED;
 }
 
+static int do_give_way(const struct inside *inside)
+{
+    const int before = getpriority(PRIO_PROCESS, 0);
+
+    return process_thread_give_way(1) == ERR_OK && getpriority(PRIO_PROCESS, 0) >= before ? CHILD_OK : CHILD_FAILED;
+}
+
 static int do_accept(const struct inside *inside)
 {
     struct socket_address peer;
@@ -361,12 +381,16 @@ static void the_sandbox_allows_threads_memory_and_waiting(void **state)
     assert_allowed(SANDBOX_KEEPER, do_poll);
 }
 
-static void the_worker_may_accept_and_the_keeper_may_not(void **state)
+static void the_worker_may_accept_and_give_way_and_the_keeper_may_not(void **state)
 {
-    assert_allowed(SANDBOX_WORKER, do_accept);
-    const int status = run(SANDBOX_KEEPER, do_accept);
+    action *const actions[] = {do_accept, do_give_way};
 
-    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
+        assert_allowed(SANDBOX_WORKER, actions[i]);
+        const int status = run(SANDBOX_KEEPER, actions[i]);
+
+        assert_false(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK);
+    }
 }
 
 static int do_abort(const struct inside *inside)
@@ -555,9 +579,11 @@ int main(void)
         cmocka_unit_test(the_sandbox_forbids_new_directories),
         cmocka_unit_test(the_sandbox_forbids_symbolic_links),
         cmocka_unit_test(the_sandbox_forbids_becoming_dumpable),
+        cmocka_unit_test(the_sandbox_forbids_the_priority_of_another),
+        cmocka_unit_test(the_sandbox_forbids_the_priority_of_its_group),
         cmocka_unit_test(the_sandbox_allows_files_in_its_directory),
         cmocka_unit_test(the_sandbox_allows_threads_memory_and_waiting),
-        cmocka_unit_test(the_worker_may_accept_and_the_keeper_may_not),
+        cmocka_unit_test(the_worker_may_accept_and_give_way_and_the_keeper_may_not),
         cmocka_unit_test(a_sandboxed_process_can_still_abort),
         cmocka_unit_test(the_keeper_unseals_inside_the_sandbox),
         cmocka_unit_test(beginning_takes_core_dumps_and_tracing_away),
