@@ -5,6 +5,7 @@
  * Segments arrive decoded once, and are compared byte by byte: no case folding, no second decoding. */
 #include "firmware/api/request_int.h"
 
+#include "firmware/data/invitations.h"
 #include "firmware/data/oidc.h"
 #include "firmware/data/operators.h"
 #include "firmware/data/providers.h"
@@ -54,6 +55,12 @@ static const struct route routes[] = {
     {HTTP_POST, "/v1/auth/accounts", handle_account_link, NULL, ROUTE_USER, RUNNING},
     {HTTP_POST, "/v1/auth/accounts/check", handle_account_check, NULL, ROUTE_OPEN, RUNNING},
     {HTTP_DELETE, "/v1/auth/accounts/:provider", handle_manage, data_account_unlink, ROUTE_USER, RUNNING},
+    {HTTP_GET, "/v1/auth/invitations", handle_invitations, NULL, ROUTE_USER, RUNNING},
+    {HTTP_POST, "/v1/auth/invitations", handle_invite, data_invitation_create, ROUTE_USER, RUNNING},
+    {HTTP_POST, "/v1/auth/invitations/accept", handle_invitation_accept, data_invitation_accept, ROUTE_OPEN, RUNNING},
+    {HTTP_POST, "/v1/auth/invitations/reject", handle_invitation_reject, data_invitation_reject, ROUTE_OPEN, RUNNING},
+    {HTTP_GET, "/v1/auth/invitations/:id", handle_invitation, NULL, ROUTE_USER, RUNNING},
+    {HTTP_DELETE, "/v1/auth/invitations/:id", handle_manage, data_invitation_revoke, ROUTE_USER, RUNNING},
     {HTTP_GET, "/v1/auth/:provider/callback", handle_provider_callback, NULL, ROUTE_KEYLESS, RUNNING},
     {HTTP_POST, "/v1/auth/:provider/callback", handle_provider_callback, NULL, ROUTE_OPEN, RUNNING},
     {HTTP_GET, "/v1/users", handle_users, NULL, ROUTE_PEOPLE, RUNNING},

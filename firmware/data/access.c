@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "firmware/data/invitations_int.h"
 #include "firmware/data/list.h"
 #include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
@@ -385,6 +386,23 @@ enum err data_list_outbox(const struct data_admin *admin, struct wall_time now, 
     input.snap = list->snap;
     input.outbox = place->people.outbox;
     TRY(outbox_list_new(&input, &list->mails));
+    *out_list = TAKE(list);
+    return ERR_OK;
+}
+
+enum err data_list_invitations(const struct data_invitations_request *asked, struct data_list **out_list)
+{
+    const struct data_request *request = asked->request;
+    SCOPED(list_free_scoped) struct data_list *list = NULL;
+    struct invitation_list_input input = {.asked = asked};
+    struct catalog_people where;
+
+    TRY(new_list(request->reader, request->catalog, request->refusal, &list));
+    TRY(request_snapshot(request, &list->snap));
+    TRY(people_of(request->catalog, asked->principal->key->environment_id, &where));
+    input.snap = list->snap;
+    input.table = where.invitations;
+    TRY(invitation_list_new(&input, &list->query));
     *out_list = TAKE(list);
     return ERR_OK;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "firmware/data/codes_int.h"
+#include "firmware/data/invitations_int.h"
 #include "firmware/data/operators.h"
 #include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
@@ -241,7 +242,7 @@ static enum err unless_untouched(struct data_txn *txn, enum err (*make_room)(str
     return err;
 }
 
-/* Mails and codes that are over, some of each environment. */
+/* Mails, codes and invitations that are over, some of each environment. */
 static enum err sweep_mails(struct data *data, struct store_txn *store)
 {
     struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
@@ -255,6 +256,7 @@ static enum err sweep_mails(struct data *data, struct store_txn *store)
         }
         TRY(unless_untouched(&txn, outbox_make_room));
         TRY(unless_untouched(&txn, codes_make_room));
+        TRY(unless_untouched(&txn, invitations_make_room));
     }
 }
 

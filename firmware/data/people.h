@@ -144,6 +144,8 @@ struct data_mail {
     struct span code, link;
 };
 
+struct data_invitation;
+
 /* What an operation on users needs besides the body; everything is borrowed until the call is done. */
 struct data_sign {
     struct span user_id;    /* signing up: a new id; signing in: whose password was right; refreshing: of the token */
@@ -163,6 +165,7 @@ struct data_sign {
     struct span mfa_code;  /* of whoever has a second factor: an app's code or a backup code; or empty */
     struct data_mail mail; /* signing up, and whatever else sends a code */
     bool redirects;        /* confirming an address: the answer leads elsewhere */
+    const struct data_invitation *invitation; /* inviting: invitations.h */
 };
 
 data_operation data_sign_up;

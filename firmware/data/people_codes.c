@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "firmware/data/invitations_int.h"
 #include "firmware/data/mails_int.h"
 #include "firmware/data/mfa_int.h"
 #include "hal/base/fault.h"
@@ -164,7 +165,8 @@ static enum err find_owner(struct data_txn *txn, struct data_call *call, const s
                                                                          : refuse(&call->refusal, absent, NULL);
 }
 
-static enum err store_verified(struct data_txn *txn, struct person *person)
+/* Whoever has an address gets what was waiting for it. */
+static enum err store_verified(struct data_txn *txn, struct data_call *call, struct person *person)
 {
     struct span encoded = SPAN_NONE;
 
@@ -172,6 +174,7 @@ static enum err store_verified(struct data_txn *txn, struct person *person)
         person->verified = true;
         person->verified_at = txn->now;
     }
+    TRY(invitations_claim(txn, call->arena, person));
     TRY(person_encode(txn->data, person, data_txn_later(txn, person->row.updated_at), &encoded));
     TRY(store_replace(txn->store, people_where(txn)->users, person->row.id, encoded, NULL));
     people_note_change(txn);
@@ -192,7 +195,7 @@ static enum err confirm(struct data_txn *txn, struct data_call *call)
         person.verified = false; /* from now on it is another */
         note("email_changed", person.id);
     }
-    TRY(store_verified(txn, &person));
+    TRY(store_verified(txn, call, &person));
     return store_delete(txn->store, people_where(txn)->codes, code.row.id);
 }
 
@@ -274,9 +277,10 @@ enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
         return ERR_OK; /* the try is written, and the answer refuses; the link still holds */
     }
     if (is_new) {
+        TRY(invitations_claim(txn, call->arena, &person));
         TRY(people_insert(txn, &person));
     } else if (!person.verified) {
-        TRY(store_verified(txn, &person));
+        TRY(store_verified(txn, call, &person));
     }
     TRY(people_answer_pair(call, &person, &is_new));
     TRY(store_delete(txn->store, people_where(txn)->codes, code.row.id));

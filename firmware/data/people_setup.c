@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "firmware/data/doc.h"
+#include "firmware/data/invitations_int.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -25,10 +26,11 @@ static const struct people_table tables[] = {
     TABLE(codes, UNIQUE_COLUMN, 0),
     TABLE(mfa, 0, 0),
     TABLE(outbox, UNIQUE_COLUMN, 0),
-    TABLE(invitations, UNIQUE_COLUMN, 0),
+    TABLE(invitations, UNIQUE_COLUMN, INVITATION_DIGEST),
 };
 _Static_assert(sizeof(struct catalog_people) == ARRAY_LENGTH(tables) * sizeof(struct table_id), "each is listed");
-_Static_assert((int)USER_EMAIL == UNIQUE_COLUMN && (int)SESSION_ID == UNIQUE_COLUMN && (int)ACCOUNT_ID == UNIQUE_COLUMN,
+_Static_assert((int)USER_EMAIL == UNIQUE_COLUMN && (int)SESSION_ID == UNIQUE_COLUMN &&
+                   (int)ACCOUNT_ID == UNIQUE_COLUMN && (int)INVITATION_ID == UNIQUE_COLUMN,
                "what they are looked up by");
 
 const struct people_table *people_tables(size_t *out_count)

@@ -5,6 +5,7 @@
 
 #include "firmware/data/codes_int.h"
 #include "firmware/data/doc.h"
+#include "firmware/data/invitations_int.h"
 #include "firmware/data/people_fields.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
@@ -305,6 +306,7 @@ enum err people_forget_person(struct data_txn *txn, struct span id, const struct
     TRY(forget_rows(txn, people_where(txn)->codes, id));
     TRY(forget_rows(txn, people_where(txn)->mfa, id));
     TRY(forget_rows(txn, people_where(txn)->outbox, span_array(mails)));
+    TRY(invitations_forget(txn, id, span_array(mails)));
     return people_end_sessions(txn, id, 0);
 }
 

@@ -184,6 +184,18 @@ class Places:
     def key(self):
         return self.app.make_key()["id"]
 
+    def sent(self):
+        """The id of an invitation that {user} sent, with the secret key."""
+        made = self.one.sk.post("/v1/auth/invitations", {"resourceType": "project", "resourceId": self.project(),
+                                                         "resourceRole": "member", "email": self.email()})
+        if made.status != 201:
+            raise Unexpected(made)
+        return made.json["id"]
+
+    def sentto(self):
+        self.sent()
+        return self.project()
+
     def mail(self):
         return mails_to(self.app, self.one.email)[0]["id"]
 
