@@ -123,8 +123,11 @@ enum msg_type {
     MSG_TOKEN_KEYS, /* of an environment; the first is made if there is none */
     MSG_TOKEN_DROP, /* the environment is gone */
     MSG_TOKEN_NEXT, /* which environments have keys: the first after the one named */
+    MSG_TOKEN_ROTATE, /* one version more, which signs after MSG_TOKEN_USE: it is to be published first */
+    MSG_TOKEN_USE,    /* the newest version was published */
+    MSG_TOKEN_RETIRE, /* a version that signs no more is destroyed */
     MSG_KEY,  /* answers new and open; rewrap without the plain key */
-    MSG_TOKEN_PUBLIC, /* answers token-keys, token-next */
+    MSG_TOKEN_PUBLIC, /* answers token-keys, token-next, token-rotate */
     MSG_DONE, /* answers the rotation; and any of them with an error */
     /* keeper to the worker's main thread */
     MSG_CERT,
@@ -285,7 +288,11 @@ struct msg {
             uint32_t version;
             uint8_t mac[MSG_DIGEST_BYTES];
         } peppered;
-        struct msg_uuid token_environment; /* MSG_TOKEN_KEYS, _DROP; _NEXT: empty for the first */
+        struct msg_uuid token_environment; /* MSG_TOKEN_KEYS, _DROP, _ROTATE, _USE; _NEXT: empty for the first */
+        struct {
+            struct msg_uuid environment;
+            uint8_t point[MSG_POINT_BYTES]; /* the public key of the version */
+        } token_retire;
         struct {
             struct msg_uuid environment; /* empty: no more */
             struct msg_points points;    /* public keys, the newest first */

@@ -50,6 +50,13 @@ struct data_keys {
     /* The keys that sign an environment's tokens; its first one is made if there is none. ERR_LIMIT: as many
      * environments have keys as may. */
     enum err (*token_keys)(void *context, struct span environment_id, struct data_token_keys *out_keys);
+    /* One key more, in front of the others; it signs nothing before token_use, and is made only once until then.
+     * ERR_LIMIT: as many are held as may be. */
+    enum err (*token_rotate)(void *context, struct span environment_id, struct data_token_keys *out_keys);
+    /* The newest key is where everybody finds it: it signs from here on. */
+    enum err (*token_use)(void *context, struct span environment_id);
+    /* Destroys a key that signs no more. ERR_OK also when it is not there; ERR_STATE: it signs. */
+    enum err (*token_retire)(void *context, struct span environment_id, const uint8_t point[DATA_TOKEN_KEY_BYTES]);
     /* Destroys them. ERR_OK also when there are none. */
     enum err (*token_drop)(void *context, struct span environment_id);
     /* The next environment that has keys, after `after` (empty: the first). ERR_NOT_FOUND: no more. */

@@ -280,8 +280,17 @@ static enum err token_keys(struct keeper *keeper, const struct msg *request, str
     if (request->type == MSG_TOKEN_DROP) {
         return tokens_drop(keeper->tokens, keeper->vault, request);
     }
+    if (request->type == MSG_TOKEN_RETIRE) {
+        return tokens_retire(keeper->tokens, keeper->vault, request);
+    }
+    if (request->type == MSG_TOKEN_USE) {
+        tokens_use(keeper->tokens, request);
+        return ERR_OK;
+    }
     if (request->type == MSG_TOKEN_NEXT) {
         TRY(tokens_next(keeper->vault, request, out_answer));
+    } else if (request->type == MSG_TOKEN_ROTATE) {
+        TRY(tokens_rotate(keeper->tokens, keeper->vault, request, out_answer));
     } else {
         TRY(tokens_keys(keeper->tokens, keeper->vault, request, out_answer));
     }
@@ -291,7 +300,7 @@ static enum err token_keys(struct keeper *keeper, const struct msg *request, str
 
 static bool is_about_tokens(const struct msg *request)
 {
-    return request->type == MSG_TOKEN_KEYS || request->type == MSG_TOKEN_DROP || request->type == MSG_TOKEN_NEXT;
+    return request->type >= MSG_TOKEN_KEYS && request->type <= MSG_TOKEN_RETIRE;
 }
 
 static void call(struct keeper *keeper, struct link *link, const struct msg *request)

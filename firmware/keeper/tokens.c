@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A private key made ready to sign costs as much as a signature or two, so the few that are used most are kept ready.
- * Which version signs is asked of the vault each time: a rotation or a drop counts for the next token. */
+ * Which version signs is asked of the vault each time: a rotation or a drop counts for the next token.
+ *
+ * Rotation: tokens_rotate makes a version and notes that it waits -> the worker writes its public half where everybody
+ * finds it -> tokens_use. Until then the version before signs. The note is in memory: the worker of a new keeper process is
+ * a new one too, and publishes every key that is there before it asks for a token. */
 #include "firmware/keeper/tokens.h"
 
 #include <string.h>
@@ -12,12 +16,14 @@
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 
-#define READY_MAX 8 /* each takes a page of locked memory */
+#define READY_MAX   8 /* each takes a page of locked memory */
+#define WAITING_MAX 8 /* one is used at once, unless its publication failed */
 #define MS_PER_S  1000
 
 _Static_assert(MSG_TOKEN_MAX == AUTH_TOKEN_MAX, "a token fits its message");
 _Static_assert(MSG_ACCESS_S_MAX == AUTH_TOKEN_ACCESS_S && MSG_REFRESH_S_MAX == AUTH_TOKEN_REFRESH_S, "lives of tokens");
 _Static_assert(MSG_POINT_BYTES == SIGN_PUBLIC_BYTES, "a public key fits its message");
+_Static_assert(MSG_TOKEN_KEYS_MAX == VAULT_TOKEN_VERSIONS_MAX, "all public keys fit their message");
 _Static_assert(MSG_UUID_BYTES == 36, "a UUID as text");
 
 struct ready {
@@ -28,6 +34,13 @@ struct ready {
     struct auth_token_key key;
 };
 
+/* A version that is not published yet. */
+struct waiting {
+    uint8_t environment[MSG_UUID_BYTES];
+    uint32_t version; /* 0: free */
+    uint32_t signs;   /* the version that does meanwhile */
+};
+
 struct tokens {
     const struct hal_clock *clock;
     struct random *random;
@@ -35,6 +48,7 @@ struct tokens {
     struct bucket peppers;
     uint64_t uses;
     struct ready ready[READY_MAX];
+    struct waiting waiting[WAITING_MAX];
 };
 
 enum err tokens_new(const struct hal_clock *clock, struct tokens **out_tokens)
@@ -92,29 +106,54 @@ static struct ready *least_used(struct tokens *tokens)
     return least;
 }
 
-/* The key of an environment, ready to sign. The vault is asked first: it knows whether the id is one. */
-static enum err get_ready(struct tokens *tokens, struct vault *vault, struct span environment, struct ready **out_ready)
+/* The note of an environment, or NULL; of an empty id a place for a new one. */
+static struct waiting *waiting_of(struct tokens *tokens, struct span environment)
+{
+    for (size_t i = 0; i < WAITING_MAX; i++) {
+        struct waiting *const each = &tokens->waiting[i];
+        if (environment.len == 0 ? each->version == 0
+                                 : each->version != 0 && span_equal(span_array(each->environment), environment)) {
+            return each;
+        }
+    }
+    return NULL;
+}
+
+/* The version that signs. The vault is asked first: it knows whether the id is one. */
+static enum err signing_version(struct tokens *tokens, const struct vault *vault, struct span environment,
+                                uint32_t *out_version)
 {
     struct keyring_versions versions = {0};
-    const struct secret *key = NULL;
-    uint8_t public_key[SIGN_PUBLIC_BYTES];
 
     TRY(vault_token_versions(vault, environment, &versions));
+    const struct waiting *const waiting = waiting_of(tokens, environment);
+    *out_version = waiting != NULL ? waiting->signs : versions.newest;
+    return ERR_OK;
+}
+
+/* The key of an environment, ready to sign. */
+static enum err get_ready(struct tokens *tokens, struct vault *vault, struct span environment, struct ready **out_ready)
+{
+    const struct secret *key = NULL;
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+    uint32_t version = 0;
+
+    TRY(signing_version(tokens, vault, environment, &version));
     tokens->uses++;
     for (size_t i = 0; i < READY_MAX; i++) {
         struct ready *const ready = &tokens->ready[i];
-        if (is_for(ready, environment) && ready->version == versions.newest) {
+        if (is_for(ready, environment) && ready->version == version) {
             ready->used_at = tokens->uses;
             *out_ready = ready;
             return ERR_OK;
         }
     }
-    TRY(vault_token_key(vault, environment, versions.newest, &key));
+    TRY(vault_token_key(vault, environment, version, &key));
     struct ready *const ready = least_used(tokens);
     forget(ready);
     TRY(signer_new(key, tokens->random, &ready->signer));
     memcpy(ready->environment, environment.data, sizeof ready->environment);
-    ready->version = versions.newest;
+    ready->version = version;
     ready->used_at = tokens->uses;
     signer_public(ready->signer, public_key);
     auth_token_key_init(public_key, &ready->key);
@@ -174,15 +213,13 @@ enum err tokens_pepper(struct tokens *tokens, struct vault *vault, const struct 
     return ERR_OK;
 }
 
-enum err tokens_keys(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
+/* The public keys, the newest first. */
+static enum err list_keys(struct vault *vault, struct span environment, struct msg *out_answer)
 {
-    const struct span environment = MSG_VIEW(&request->as.token_environment);
     struct msg_points *const points = &out_answer->as.token_public.points;
     struct keyring_versions versions = {0};
     const struct secret *key = NULL;
 
-    (void)tokens; /* keys that are ready stay so */
-    TRY(vault_token_make(vault, environment));
     TRY(vault_token_versions(vault, environment, &versions));
     points->len = 0;
     for (uint32_t version = versions.newest; version >= versions.oldest && version > 0; version--) {
@@ -200,16 +237,119 @@ enum err tokens_keys(struct tokens *tokens, struct vault *vault, const struct ms
     return ERR_OK;
 }
 
-enum err tokens_drop(struct tokens *tokens, struct vault *vault, const struct msg *request)
+enum err tokens_keys(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
 {
     const struct span environment = MSG_VIEW(&request->as.token_environment);
 
-    TRY(vault_token_drop(vault, environment));
+    (void)tokens; /* keys that are ready stay so */
+    TRY(vault_token_make(vault, environment));
+    TRY(list_keys(vault, environment, out_answer));
+    return ERR_OK;
+}
+
+/* No key of the environment stays ready, and none waits. */
+static void forget_environment(struct tokens *tokens, struct span environment)
+{
+    struct waiting *const waiting = waiting_of(tokens, environment);
+
+    if (waiting != NULL) {
+        waiting->version = 0;
+    }
     for (size_t i = 0; i < READY_MAX; i++) {
         if (is_for(&tokens->ready[i], environment)) {
             forget(&tokens->ready[i]);
         }
     }
+}
+
+enum err tokens_drop(struct tokens *tokens, struct vault *vault, const struct msg *request)
+{
+    const struct span environment = MSG_VIEW(&request->as.token_environment);
+
+    TRY(vault_token_drop(vault, environment));
+    forget_environment(tokens, environment);
+    return ERR_OK;
+}
+
+/* A version that could not be written is there all the same, and must not sign either. */
+static enum err make_waiting(struct tokens *tokens, struct vault *vault, struct span environment)
+{
+    struct waiting *const waiting = waiting_of(tokens, SPAN_NONE);
+    struct keyring_versions before = {0};
+    struct keyring_versions after = {0};
+
+    ENSURE(waiting != NULL, ERR_LIMIT, "too many token keys wait to be published");
+    TRY(vault_token_versions(vault, environment, &before));
+    const enum err err = vault_token_rotate(vault, environment);
+    TRY(vault_token_versions(vault, environment, &after));
+    if (after.newest != before.newest) {
+        memcpy(waiting->environment, environment.data, sizeof waiting->environment);
+        waiting->version = after.newest;
+        waiting->signs = before.newest;
+    }
+    return err;
+}
+
+enum err tokens_rotate(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
+{
+    const struct span environment = MSG_VIEW(&request->as.token_environment);
+    uint32_t version = 0;
+
+    TRY(signing_version(tokens, vault, environment, &version));
+    if (waiting_of(tokens, environment) == NULL) {
+        TRY(make_waiting(tokens, vault, environment));
+    }
+    TRY(list_keys(vault, environment, out_answer));
+    return ERR_OK;
+}
+
+void tokens_use(struct tokens *tokens, const struct msg *request)
+{
+    const struct span environment = MSG_VIEW(&request->as.token_environment);
+
+    if (environment.len == MSG_UUID_BYTES) {
+        forget_environment(tokens, environment);
+    }
+}
+
+/* The version with that public key. ERR_NOT_FOUND. */
+static enum err version_of(struct vault *vault, struct span environment, struct span point, uint32_t *out_version)
+{
+    struct keyring_versions versions = {0};
+    uint8_t public_key[SIGN_PUBLIC_BYTES];
+    const struct secret *key = NULL;
+
+    TRY(vault_token_versions(vault, environment, &versions));
+    for (uint32_t version = versions.oldest; version <= versions.newest; version++) {
+        const enum err err = vault_token_key(vault, environment, version, &key);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            continue;
+        }
+        TRY(err);
+        TRY(sign_public(key, public_key));
+        if (span_equal(span_array(public_key), point)) {
+            *out_version = version;
+            return ERR_OK;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+enum err tokens_retire(struct tokens *tokens, struct vault *vault, const struct msg *request)
+{
+    const struct span environment = MSG_VIEW(&request->as.token_retire.environment);
+    uint32_t signs = 0;
+    uint32_t version = 0;
+
+    TRY(signing_version(tokens, vault, environment, &signs));
+    const enum err err = version_of(vault, environment, span_array(request->as.token_retire.point), &version);
+    if (err == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    TRY(err);
+    ENSURE(version != signs, ERR_STATE, "this token key signs");
+    TRY(vault_token_retire(vault, environment, version));
     return ERR_OK;
 }
 

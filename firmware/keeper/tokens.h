@@ -33,6 +33,19 @@ enum err tokens_keys(struct tokens *tokens, struct vault *vault, const struct ms
 /* MSG_TOKEN_DROP. Errors of vault_token_drop(). */
 enum err tokens_drop(struct tokens *tokens, struct vault *vault, const struct msg *request) MUST_USE;
 
+/* MSG_TOKEN_ROTATE -> MSG_TOKEN_PUBLIC: the keys with a new one in front, which signs nothing before tokens_use. Where one
+ * waits for that already, no other is made. ERR_NOT_FOUND: the environment has no key; ERR_LIMIT: too many wait, or see
+ * vault_token_rotate(). */
+enum err tokens_rotate(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)
+    MUST_USE;
+
+/* MSG_TOKEN_USE: the newest key signs from here on. */
+void tokens_use(struct tokens *tokens, const struct msg *request);
+
+/* MSG_TOKEN_RETIRE. ERR_OK also if there is no such key. ERR_STATE: it signs; ERR_NOT_FOUND: the environment has no key;
+ * errors of vault_token_retire(). */
+enum err tokens_retire(struct tokens *tokens, struct vault *vault, const struct msg *request) MUST_USE;
+
 /* MSG_TOKEN_NEXT -> MSG_TOKEN_PUBLIC without keys. */
 enum err tokens_next(struct vault *vault, const struct msg *request, struct msg *out_answer) MUST_USE;
 

@@ -115,6 +115,13 @@ enum err vault_token_versions(const struct vault *vault, struct span environment
 /* A key, borrowed until the next change. version KEYRING_NEWEST: the one that signs. ERR_NOT_FOUND, ERR_FULL, ERR_IO. */
 enum err vault_token_key(struct vault *vault, struct span environment, uint32_t version,
                          const struct secret **out_key) MUST_USE;
+/* Makes one version more, on disk when the call returns. ERR_NOT_FOUND: it has none; ERR_LIMIT: VAULT_TOKEN_VERSIONS_MAX
+ * are held, or so many keys in all that new environments could have none. ERR_FULL, ERR_IO: the version is there, and on disk
+ * before the first use of it. */
+#define VAULT_TOKEN_VERSIONS_MAX 4
+enum err vault_token_rotate(struct vault *vault, struct span environment) MUST_USE;
+/* Destroys one version; ERR_OK also if it is not there. ERR_STATE: it is the newest. ERR_FULL, ERR_IO. */
+enum err vault_token_retire(struct vault *vault, struct span environment, uint32_t version) MUST_USE;
 /* Destroys all its keys; ERR_OK also if it has none. ERR_FULL, ERR_IO. */
 enum err vault_token_drop(struct vault *vault, struct span environment) MUST_USE;
 /* The environment with a key that comes next after `after` (empty: the first), in the order of ids; the view lives until

@@ -11,6 +11,8 @@
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 
+#define ROOM_FOR_OTHERS 32 /* keys of environments to come, which rotations leave alone */
+
 struct token_name {
     char text[KEYRING_NAME_MAX];
     size_t len;
@@ -60,6 +62,55 @@ enum err vault_token_key(struct vault *vault, struct span environment, uint32_t 
     TRY(name_of(vault, environment, &name));
     TRY(vault_save(vault));
     TRY(keyring_get(vault->ring, span_of(name.text, name.len), version, out_key));
+    return ERR_OK;
+}
+
+static enum err count_versions(const struct vault *vault, const struct token_name *name, size_t *out_count)
+{
+    const struct span text = span_of(name->text, name->len);
+    struct keyring_versions versions = {0};
+    const struct secret *key = NULL;
+
+    TRY(keyring_versions(vault->ring, text, &versions));
+    *out_count = 0;
+    for (uint32_t version = versions.oldest; version <= versions.newest; version++) {
+        const enum err err = keyring_get(vault->ring, text, version, &key);
+        ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "a token key could not be looked at");
+        *out_count += err == ERR_OK ? 1 : 0;
+    }
+    fault_clear();
+    return ERR_OK;
+}
+
+enum err vault_token_rotate(struct vault *vault, struct span environment)
+{
+    struct token_name name;
+    uint32_t version = 0;
+    size_t count = 0;
+
+    TRY(name_of(vault, environment, &name));
+    TRY(count_versions(vault, &name, &count));
+    ENSURE(count < VAULT_TOKEN_VERSIONS_MAX, ERR_LIMIT, "as many versions of a token key as may be");
+    ENSURE(keyring_count(vault->ring) + ROOM_FOR_OTHERS < KEYRING_KEYS_MAX, ERR_LIMIT, "too many keys to rotate one");
+    TRY(keyring_rotate(vault->ring, span_of(name.text, name.len), &version));
+    vault->unsaved = true;
+    TRY(vault_save(vault));
+    return ERR_OK;
+}
+
+enum err vault_token_retire(struct vault *vault, struct span environment, uint32_t version)
+{
+    struct keyring_versions versions = {0};
+    struct token_name name;
+
+    TRY(name_of(vault, environment, &name));
+    TRY(keyring_versions(vault->ring, span_of(name.text, name.len), &versions));
+    ENSURE(version != versions.newest, ERR_STATE, "the newest token key stays");
+    const enum err err = keyring_destroy(vault->ring, span_of(name.text, name.len), version);
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "a token key could not be destroyed");
+    fault_clear();
+    vault->unsaved = vault->unsaved || err == ERR_OK;
+    TRY(vault_save(vault));
     return ERR_OK;
 }
 

@@ -145,16 +145,46 @@ static enum err set_environment(struct table_keys *keys, enum msg_type type, str
     return ERR_OK;
 }
 
-static enum err token_keys(void *context, struct span environment_id, struct data_token_keys *out_keys)
+/* Asks something about an environment that is answered with its public keys. */
+static enum err ask_for_points(struct table_keys *keys, enum msg_type type, struct span environment_id,
+                               struct data_token_keys *out_keys)
 {
-    struct table_keys *const keys = context;
-
-    TRY(set_environment(keys, MSG_TOKEN_KEYS, environment_id));
+    TRY(set_environment(keys, type, environment_id));
     TRY(ask_for(keys, MSG_TOKEN_PUBLIC));
     const struct span points = MSG_VIEW(&keys->answer.as.token_public.points);
     ENSURE(points.len % DATA_TOKEN_KEY_BYTES == 0 && points.len != 0, ERR_BUG, "public keys of another length");
     out_keys->count = points.len / DATA_TOKEN_KEY_BYTES;
     memcpy(out_keys->points, points.data, points.len);
+    return ERR_OK;
+}
+
+static enum err token_keys(void *context, struct span environment_id, struct data_token_keys *out_keys)
+{
+    return ask_for_points(context, MSG_TOKEN_KEYS, environment_id, out_keys);
+}
+
+static enum err token_rotate(void *context, struct span environment_id, struct data_token_keys *out_keys)
+{
+    return ask_for_points(context, MSG_TOKEN_ROTATE, environment_id, out_keys);
+}
+
+static enum err token_use(void *context, struct span environment_id)
+{
+    struct table_keys *const keys = context;
+
+    TRY(set_environment(keys, MSG_TOKEN_USE, environment_id));
+    TRY(ask_for(keys, MSG_DONE));
+    return ERR_OK;
+}
+
+static enum err token_retire(void *context, struct span environment_id, const uint8_t point[DATA_TOKEN_KEY_BYTES])
+{
+    struct table_keys *const keys = context;
+
+    keys->question = MSG_NEW(MSG_TOKEN_RETIRE);
+    TRY(MSG_SET(&keys->question.as.token_retire.environment, environment_id));
+    memcpy(keys->question.as.token_retire.point, point, DATA_TOKEN_KEY_BYTES);
+    TRY(ask_for(keys, MSG_DONE));
     return ERR_OK;
 }
 
@@ -200,6 +230,9 @@ enum err table_keys_new(struct msg_channel *take_channel, struct table_keys **ou
         .token_keys = token_keys,
         .token_drop = token_drop,
         .token_next = token_next,
+        .token_rotate = token_rotate,
+        .token_use = token_use,
+        .token_retire = token_retire,
     };
     *out_keys = keys;
     return ERR_OK;

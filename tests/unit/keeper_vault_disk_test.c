@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "firmware/keeper/tokens.h"
+#include "tests/lib/token_ask.h"
 #include "tests/lib/vault_box.h"
 
 /* From the k-th rename on nothing reaches the disk: the power is gone. 0: it stays. */
@@ -133,12 +135,45 @@ static void a_disk_that_cannot_say_what_is_there_is_not_provisioned_over(void **
 
 #define DISK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* It is the newest there is, and nobody knows of it. */
+static void a_token_key_that_could_not_be_written_signs_nothing(void **state)
+{
+    struct box *box = *state;
+    const struct msg about = token_ask_about(MSG_TOKEN_ROTATE, TOKEN_ENVIRONMENT);
+    const struct msg request = token_ask_sign("dev");
+    struct msg first = MSG_NEW(MSG_TOKEN_PUBLIC);
+    struct msg rotated = MSG_NEW(MSG_TOKEN_PUBLIC);
+    struct msg before = MSG_NEW(MSG_TOKEN_SIGNED);
+    struct msg after = MSG_NEW(MSG_TOKEN_SIGNED);
+    struct tokens *tokens = NULL;
+    const size_t header = 60; /* bytes of a token that only its key decides */
+    (void)provision(box);
+    assert_int_equal(tokens_new(&box->clock.base, &tokens), ERR_OK);
+    assert_int_equal(tokens_keys(tokens, box->vault, &about, &first), ERR_OK);
+    assert_int_equal(tokens_sign(tokens, box->vault, &request, &before), ERR_OK);
+
+    renames_left = 0;
+    renames_stop = true;
+    assert_int_equal(tokens_rotate(tokens, box->vault, &about, &rotated), ERR_IO);
+    renames_stop = false;
+
+    assert_int_equal(tokens_sign(tokens, box->vault, &request, &after), ERR_OK);
+    assert_memory_equal(after.as.token_signed.access.data, before.as.token_signed.access.data, header);
+    assert_int_equal(tokens_rotate(tokens, box->vault, &about, &rotated), ERR_OK);
+    assert_int_equal(rotated.as.token_public.points.len, 2 * MSG_POINT_BYTES);
+    tokens_use(tokens, &about);
+    assert_int_equal(tokens_sign(tokens, box->vault, &request, &after), ERR_OK);
+    assert_memory_not_equal(after.as.token_signed.access.data, before.as.token_signed.access.data, header);
+    tokens_free(tokens);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         DISK_TEST(a_power_cut_at_any_write_of_the_first_start_is_survived),
         DISK_TEST(a_power_cut_at_any_write_of_unlocking_is_survived),
         DISK_TEST(a_disk_that_cannot_say_what_is_there_is_not_provisioned_over),
+        DISK_TEST(a_token_key_that_could_not_be_written_signs_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
