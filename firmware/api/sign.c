@@ -160,13 +160,14 @@ static enum err verify_refresh(struct api_request *request, struct span token, s
 {
     const struct auth_directory directory = catalog_directory(request->catalog);
     const struct auth_key *key = request->auth.key;
-    struct auth_place place = {SPAN_NONE, SPAN_NONE, SPAN_NONE};
+    struct auth_place place = {.key_ends_ms = 0};
     struct auth_token_parts parts;
 
     TRY(auth_token_split(token, &parts));
     const struct auth_token_key *signer = directory.find_token_key(directory.context, key, parts.header, &place);
-    ENSURE(signer != NULL && span_equal(place.environment_id, key->environment_id), ERR_AUTH,
-           "not of this environment");
+    ENSURE(signer != NULL && request->now.ms < place.key_ends_ms &&
+               span_equal(place.environment_id, key->environment_id),
+           ERR_AUTH, "not of this environment");
     TRY(auth_token_verify(&parts, signer));
     TRY(auth_token_read(&parts, bytes, out_claims));
     ENSURE(out_claims->type == AUTH_TOKEN_REFRESH && span_equal(out_claims->project, key->project_id) &&

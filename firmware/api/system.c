@@ -57,7 +57,8 @@ void handle_jwks(struct api_request *request)
     struct json_out out;
 
     json_out_init(&out, http_body(request->exchange));
-    const enum err err = data_write_token_keys(request->catalog, request->exchange->arena, request->exchange->query, &out);
+    const enum err err = data_write_token_keys(request->catalog, request->exchange->arena, request->exchange->query,
+                                               request->now, &out);
     request_finish(request, err == ERR_MALFORMED ? refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
                                                           "The query string is not well-formed")
                                                  : err);

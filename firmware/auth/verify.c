@@ -148,12 +148,12 @@ static enum err verify_token(const struct auth_token_parts *parts, const struct 
 
 /* What a token says, from memory or by its signature. ERR_AUTH, ERR_MALFORMED: it is not valid. */
 static enum err trust_token(const struct auth_directory *directory, const struct auth_key *key, struct span token,
-                            const struct auth_token_parts *parts, struct token_use *out_use)
+                            const struct auth_token_parts *parts, struct wall_time now, struct token_use *out_use)
 {
-    struct auth_place place = {SPAN_NONE, SPAN_NONE, SPAN_NONE};
+    struct auth_place place = {.key_ends_ms = 0};
 
     const struct auth_token_key *signer = directory->find_token_key(directory->context, key, parts->header, &place);
-    ENSURE(signer != NULL, ERR_AUTH, "a token of no key of ours");
+    ENSURE(signer != NULL && now.ms < place.key_ends_ms, ERR_AUTH, "a token of no key of ours");
     sha256(token, out_use->digest);
     out_use->environment_id = place.environment_id;
     out_use->remembered = token_cache_find(directory->cache, out_use->digest);
@@ -285,7 +285,7 @@ static enum err check_token(const struct auth_request *request, const struct aut
         fault_clear();
         return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN_FORMAT, "Authorization must be: Bearer <access token>");
     }
-    const enum err err = trust_token(directory, out->key, token, &parts, &use);
+    const enum err err = trust_token(directory, out->key, token, &parts, now, &use);
     if (err == ERR_AUTH || err == ERR_MALFORMED) {
         fault_clear();
         return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN, "The access token is not valid");

@@ -79,6 +79,7 @@ struct auth_place {
     struct span project_id;
     struct span environment_id;
     struct span environment; /* name */
+    int64_t key_ends_ms;     /* from then on the key counts for nothing */
 };
 
 struct auth_token_cache;

@@ -82,6 +82,7 @@ data_operation data_project_update;
 data_operation data_project_set_cors;
 data_operation data_environment_create;
 data_operation data_environment_delete;
+data_operation data_keys_rotate; /* of an operator */
 data_operation data_table_create;
 data_operation data_table_update;
 data_operation data_table_set_policy;

@@ -430,11 +430,14 @@ static const struct auth_token_key *key_with_header(const struct catalog_environ
     return NULL;
 }
 
-static struct auth_place place_of(const struct catalog_environment *environment)
+static struct auth_place place_of(const struct catalog_environment *environment, const struct auth_token_key *key)
 {
+    const size_t at = (size_t)(key - environment->token_keys);
+
     return (struct auth_place){.project_id = environment->record.parent,
                                .environment_id = environment->record.id,
-                               .environment = environment->record.name};
+                               .environment = environment->record.name,
+                               .key_ends_ms = environment->token_key_ends_ms[at]};
 }
 
 static const struct auth_token_key *find_token_key(const void *context, const struct auth_key *key, struct span header,
@@ -451,7 +454,7 @@ static const struct auth_token_key *find_token_key(const void *context, const st
         }
         found = key_with_header(environment, header);
     }
-    *out_place = place_of(environment);
+    *out_place = place_of(environment, found);
     return found;
 }
 

@@ -75,11 +75,14 @@ struct catalog_people {
     struct table_id codes, mfa, outbox, invitations;
 };
 
+#define CATALOG_KEY_SIGNS INT64_MAX
+
 struct catalog_environment {
     struct catalog_record record; /* parent: project */
     struct catalog_people people;
     struct auth_overrides auth;
     struct auth_token_key token_keys[DATA_TOKEN_KEYS_MAX]; /* the newest first */
+    int64_t token_key_ends_ms[DATA_TOKEN_KEYS_MAX];        /* from then on it verifies nothing; of the first: never */
     size_t token_key_count;
 };
 

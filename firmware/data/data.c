@@ -13,6 +13,7 @@
 #include "firmware/data/operators.h"
 #include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
+#include "firmware/data/token_keys_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -228,14 +229,14 @@ static enum err flush_uses(struct data *data, struct store_txn *store)
     }
 }
 
-/* One mail that cannot be read must not keep everybody's writes from being committed. */
-static enum err unless_untouched(struct data_txn *txn, enum err (*make_room)(struct data_txn *txn))
+/* One mail that cannot be read, or a keeper that is away, must not keep everybody's writes from being committed. */
+static enum err unless_untouched(struct data_txn *txn, enum err (*make_room)(struct data_txn *txn), const char *event)
 {
     const uint64_t changes = store_txn_changes(txn->store);
     const enum err err = make_room(txn);
 
     if (err != ERR_OK && store_txn_changes(txn->store) == changes) {
-        log_fault(LOG_WARN, "mails_not_swept");
+        log_fault(LOG_WARN, event);
         fault_clear();
         return ERR_OK;
     }
@@ -254,10 +255,17 @@ static enum err sweep_mails(struct data *data, struct store_txn *store)
         if (txn.environment == NULL) {
             return ERR_OK;
         }
-        TRY(unless_untouched(&txn, outbox_make_room));
-        TRY(unless_untouched(&txn, codes_make_room));
-        TRY(unless_untouched(&txn, invitations_make_room));
+        TRY(unless_untouched(&txn, outbox_make_room, "mails_not_swept"));
+        TRY(unless_untouched(&txn, codes_make_room, "mails_not_swept"));
+        TRY(unless_untouched(&txn, invitations_make_room, "invitations_not_swept"));
     }
+}
+
+static enum err sweep_keys(struct data *data, struct store_txn *store)
+{
+    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
+
+    return unless_untouched(&txn, token_keys_sweep, "token_keys_not_swept");
 }
 
 static enum err each_minute(struct data *data, struct store_txn *store)
@@ -269,6 +277,7 @@ static enum err each_minute(struct data *data, struct store_txn *store)
     }
     TRY(flush_uses(data, store));
     TRY(sweep_mails(data, store));
+    TRY(sweep_keys(data, store));
     data->next_minute = mono_add_ms(now, USE_FLUSH_MS);
     return ERR_OK;
 }
@@ -297,6 +306,7 @@ static void after_commit(void *context)
         data->current = TAKE(data->working);
         snapshot_publish(data->cell, catalog_snapshot(catalog_ref(data->current)));
         people_drop_keys(data, before, data->current);
+        token_keys_use(data, before, data->current);
     }
     data->keys_made = false;
 }

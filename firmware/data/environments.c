@@ -95,7 +95,6 @@ void environment_begin_again(struct data_txn *txn, struct span without, struct j
 enum err environment_make(struct data_txn *txn, const struct environment_new *environment,
                           const struct catalog_record **out_record)
 {
-    const struct catalog_people none = {.users = {0}};
     char id[AUTH_UUID_BYTES];
     struct json_out out;
 
@@ -109,7 +108,7 @@ enum err environment_make(struct data_txn *txn, const struct environment_new *en
     json_out_member_text(&out, span_lit("projectId"), environment->parent);
     json_out_member_text(&out, span_lit("environment"), environment->name);
     json_out_member_text(&out, span_lit("environmentType"), environment->type);
-    TRY(people_make(txn, span_array(id), &none, &out));
+    TRY(people_make(txn, span_array(id), NULL, &out));
     json_out_object_end(&out);
     return record_insert(txn, CATALOG_ENVIRONMENT, &out, out_record);
 }

@@ -59,9 +59,9 @@ struct auth_directory data_directory(struct data_reader *reader, const struct ca
                                      struct auth_token_cache *cache, struct data_people *out_people);
 
 /* The public keys of tokens as a JSON Web Key Set (RFC 7517): of the environments that `projectId` and `environment` of
- * the query name, of all without them. ERR_MALFORMED: the query. */
+ * the query name, of all without them; without those that have ended. ERR_MALFORMED: the query. */
 enum err data_write_token_keys(const struct catalog *catalog, struct arena *arena, struct span query,
-                               struct json_out *out) MUST_USE;
+                               struct wall_time now, struct json_out *out) MUST_USE;
 
 /* --- reading, on a reactor; `environment_id` is that of the API key --- */
 

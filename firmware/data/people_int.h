@@ -249,8 +249,8 @@ const struct people_table *people_tables(size_t *out_count);
 struct table_id *people_table_id(struct catalog_people *where, const struct people_table *table);
 
 /* Members `stores` and `tokenKeys` of an environment's document, into an open object; what is missing of the tables is
- * made in this transaction, the token keys by the keeper. */
-enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_people *have,
+ * made in this transaction, the token keys by the keeper. have: as it is; NULL: a new one. */
+enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_environment *have,
                      struct json_out *out) MUST_USE;
 
 /* Drops the tables. The token keys go after the commit: people_drop_keys. */

@@ -423,9 +423,12 @@ static void write_coordinate(struct json_out *out, struct span name, const uint8
     json_out_member_text(out, name, span_array(text));
 }
 
-static void write_token_keys(struct json_out *out, const struct catalog_environment *environment)
+static void write_token_keys(struct json_out *out, const struct catalog_environment *environment, struct wall_time now)
 {
     for (size_t i = 0; i < environment->token_key_count; i++) {
+        if (now.ms >= environment->token_key_ends_ms[i]) {
+            continue;
+        }
         const struct auth_token_key *key = &environment->token_keys[i];
         json_out_object(out);
         json_out_member_text(out, span_lit("kty"), span_lit("EC"));
@@ -446,7 +449,7 @@ static bool is_wanted(struct span wanted, struct span text)
 }
 
 enum err data_write_token_keys(const struct catalog *catalog, struct arena *arena, struct span query,
-                               struct json_out *out)
+                               struct wall_time now, struct json_out *out)
 {
     struct http_query walk = http_query_of(query);
     struct span project = SPAN_NONE;
@@ -472,7 +475,7 @@ enum err data_write_token_keys(const struct catalog *catalog, struct arena *aren
         /* Operators are nobody to an app, so the key that signs for them is not an app's to trust. */
         if (record != NULL && catalog_project(catalog, record->parent) != NULL &&
             is_wanted(project, record->parent) && is_wanted(environment, record->name)) {
-            write_token_keys(out, (const struct catalog_environment *)record);
+            write_token_keys(out, (const struct catalog_environment *)record, now);
         }
     }
     json_out_array_end(out);

@@ -7,6 +7,7 @@
 #include "firmware/data/doc.h"
 #include "firmware/data/invitations_int.h"
 #include "firmware/data/people_int.h"
+#include "firmware/data/token_keys_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -91,25 +92,15 @@ static enum err make_tables(struct data_txn *txn, struct catalog_people *made, s
     return ERR_OK;
 }
 
-static void write_keys(struct json_out *out, const struct data_token_keys *keys)
-{
-    char hex[HEX_BYTES(DATA_TOKEN_KEY_BYTES)];
-
-    json_out_name(out, span_lit("tokenKeys"));
-    json_out_array(out);
-    for (size_t i = 0; i < keys->count; i++) {
-        hex_encode(span_array(keys->points[i]), hex);
-        json_out_text(out, span_array(hex));
-    }
-    json_out_array_end(out);
-}
-
-enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_people *have,
+enum err people_make(struct data_txn *txn, struct span environment_id, const struct catalog_environment *have,
                      struct json_out *out)
 {
-    struct catalog_people made = *have;
+    struct catalog_people made = {.users = {0}};
     struct data_token_keys keys = {.count = 0};
 
+    if (have != NULL) {
+        made = have->people;
+    }
     json_out_name(out, span_lit("stores"));
     json_out_object(out);
     TRY(make_tables(txn, &made, out));
@@ -117,7 +108,7 @@ enum err people_make(struct data_txn *txn, struct span environment_id, const str
     /* After the tables: what fails from here on gives the transaction up, and with it the keys. */
     txn->data->keys_made = true;
     TRY(txn->data->keys.token_keys(txn->data->keys.context, environment_id, &keys));
-    write_keys(out, &keys);
+    token_keys_write(out, &keys, have, txn->now);
     return ERR_OK;
 }
 
@@ -225,19 +216,6 @@ enum err people_verify(const struct catalog *catalog, struct store_snap *snap)
     }
 }
 
-static bool has_all(const struct catalog_environment *environment, const struct data_token_keys *keys)
-{
-    if (!has_tables(environment->people) || environment->token_key_count != keys->count) {
-        return false;
-    }
-    for (size_t i = 0; i < keys->count; i++) {
-        if (!span_equal(span_array(environment->token_keys[i].public_key), span_array(keys->points[i]))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The document of an environment with what it has to have. */
 static enum err rewrite(struct data_txn *txn, const struct catalog_environment *environment)
 {
@@ -254,7 +232,7 @@ static enum err rewrite(struct data_txn *txn, const struct catalog_environment *
             json_out_value(&out, &member->value);
         }
     }
-    TRY(people_make(txn, environment->record.id, &environment->people, &out));
+    TRY(people_make(txn, environment->record.id, environment, &out));
     json_out_object_end(&out);
     return record_replace(txn, &environment->record, &out, &stored);
 }
@@ -264,12 +242,13 @@ static enum err prepare_one(struct data_txn *txn, const struct catalog_environme
     struct data_token_keys keys = {.count = 0};
     struct catalog_people where = environment->people;
 
+    TRY(token_keys_retire(txn, environment));
     TRY(txn->data->keys.token_keys(txn->data->keys.context, environment->record.id, &keys));
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
         const struct table_id id = *people_table_id(&where, &tables[i]);
         TRY(id.value == 0 ? ERR_OK : make_unique(txn, id, &tables[i], changed));
     }
-    if (has_all(environment, &keys)) {
+    if (has_tables(environment->people) && token_keys_are(environment, &keys)) {
         return ERR_OK;
     }
     *changed = true;
@@ -319,5 +298,6 @@ enum err people_prepare(struct data *data, struct random *random)
             data->current = TAKE(data->working);
         }
     }
+    token_keys_use(data, NULL, data->current); /* nothing was signed yet, and all is published before something is */
     return ERR_OK;
 }

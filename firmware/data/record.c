@@ -2,7 +2,7 @@
 /* Records of the catalogue from their stored documents.
  *
  * A document is one JSON object; its members are those of the API object, and in addition
- *   environment  stores (numbers of the stored tables of its users), tokenKeys (public points, hex, the newest first),
+ *   environment  stores (numbers of the stored tables of its users), tokenKeys (token_keys.c),
  *                  emailProvider (what it says itself of signing in: firmware/auth/settings.h)
  *   key    hash (hex), environmentId, revokedAt, deleted, scopes as the list, value only for pk_ keys that may be shown
  *   table  environmentId, store (number of the stored table), schemaIds (hex), policy (hex of rls_policy_encode), and
@@ -17,6 +17,7 @@
 #include "firmware/data/people_int.h"
 #include "firmware/data/policy_filters.h"
 #include "firmware/data/schema_json.h"
+#include "firmware/data/token_keys_int.h"
 #include "firmware/rls/scope.h"
 #include "hal/base/fault.h"
 #include "net/json.h"
@@ -136,24 +137,6 @@ static enum err read_people(const struct json_value *stores, struct catalog_peop
     return ERR_OK;
 }
 
-static enum err read_token_keys(struct catalog_environment *environment)
-{
-    const struct json_value *keys = json_find(environment->record.doc, span_lit("tokenKeys"));
-    uint8_t point[SIGN_PUBLIC_BYTES];
-
-    if (keys == NULL || keys->type != JSON_ARRAY) {
-        return ERR_OK;
-    }
-    ENSURE(keys->as.array.count <= DATA_TOKEN_KEYS_MAX, ERR_DAMAGED, "too many token keys");
-    for (size_t i = 0; i < keys->as.array.count; i++) {
-        const struct json_value *key = &keys->as.array.items[i];
-        ENSURE(key->type == JSON_STRING && hex_decode(key->as.text, point, sizeof point) == ERR_OK, ERR_DAMAGED,
-               "a token key that is none");
-        auth_token_key_init(point, &environment->token_keys[environment->token_key_count++]);
-    }
-    return ERR_OK;
-}
-
 static enum err read_environment(struct catalog_record *record)
 {
     struct catalog_environment *environment = (struct catalog_environment *)record;
@@ -162,7 +145,7 @@ static enum err read_environment(struct catalog_record *record)
     record->name = doc_text(record->doc, span_lit("environment"));
     TRY(auth_overrides_read(json_find(record->doc, span_lit("emailProvider")), &environment->auth));
     TRY(read_people(json_find(record->doc, span_lit("stores")), &environment->people));
-    return read_token_keys(environment);
+    return token_keys_read(record->doc, environment);
 }
 
 static enum err read_key(struct catalog_record *record)

@@ -15,6 +15,7 @@
 #include "net/json.h"
 #include "net/limits.h"
 #include "net/loop.h"
+#include "tests/lib/api_keeper.h"
 
 #define ARENA_MAX ((size_t)8 << 20)
 #define BODY_MAX  ((size_t)8 << 20)
@@ -32,123 +33,7 @@ static void must(enum err err, const char *what)
     }
 }
 
-/* --- keys: the memory keeper, as firmware/data asks it --- */
-
-static struct api_box *box_of(void *keeper)
-{
-    return (struct api_box *)(void *)((char *)keeper - offsetof(struct api_box, keeper));
-}
-
-static enum err new_key(void *context, uint32_t table, struct secret **out_key, struct data_wrapped *out_wrapped)
-{
-    struct memory_keeper *keeper = context;
-    struct store_wrapped wrapped = {.len = 0};
-
-    TRY(keeper->table.new_key(keeper, (struct table_id){table}, out_key, &wrapped));
-    out_wrapped->len = wrapped.len;
-    memcpy(out_wrapped->bytes, wrapped.bytes, wrapped.len <= DATA_WRAPPED_MAX ? wrapped.len : DATA_WRAPPED_MAX);
-    return ERR_OK;
-}
-
-static enum err open_key(void *context, uint32_t table, struct span wrapped, struct secret **out_key)
-{
-    struct memory_keeper *keeper = context;
-
-    return keeper->table.open_key(keeper, (struct table_id){table}, wrapped, out_key);
-}
-
-static enum err rotate_begin(void *context)
-{
-    struct memory_keeper *keeper = context;
-
-    return keeper->table.rotate_begin(keeper);
-}
-
-static enum err rewrap(void *context, uint32_t table, struct span wrapped, struct data_wrapped *out_wrapped)
-{
-    struct memory_keeper *keeper = context;
-    struct store_wrapped again = {.len = 0};
-
-    TRY(keeper->table.rewrap(keeper, (struct table_id){table}, wrapped, &again));
-    out_wrapped->len = again.len;
-    memcpy(out_wrapped->bytes, again.bytes, again.len <= DATA_WRAPPED_MAX ? again.len : DATA_WRAPPED_MAX);
-    return ERR_OK;
-}
-
-static enum err rotate_end(void *context)
-{
-    struct memory_keeper *keeper = context;
-
-    return keeper->table.rotate_end(keeper);
-}
-
-static enum err rotate_pending(void *context, bool *out_pending)
-{
-    struct memory_keeper *keeper = context;
-
-    return keeper->table.rotate_pending(keeper, out_pending);
-}
-
 /* --- tokens and peppers: what the keeper does, with its own code for tokens and a pepper of the test's --- */
-
-static struct api_box_environment *environment_of(struct api_box *box, struct span id)
-{
-    size_t at = 0;
-
-    while (at < box->environment_count && !span_equal(span_array(box->environments[at].id), id)) {
-        at++;
-    }
-    return at < box->environment_count ? &box->environments[at] : NULL;
-}
-
-static enum err token_keys(void *context, struct span environment_id, struct data_token_keys *out_keys)
-{
-    struct api_box *box = box_of(context);
-    struct api_box_environment *environment = environment_of(box, environment_id);
-    SCOPED_SECRET struct secret *key = NULL;
-
-    if (environment == NULL) {
-        ENSURE(box->environment_count < API_BOX_ENVIRONMENTS_MAX, ERR_LIMIT, "environments of a test");
-        environment = &box->environments[box->environment_count++];
-        memcpy(environment->id, environment_id.data, sizeof environment->id);
-        TRY(sign_key_new(box->random, &key));
-        TRY(signer_new(key, box->random, &environment->signer));
-    }
-    out_keys->count = 1;
-    signer_public(environment->signer, out_keys->points[0]);
-    return ERR_OK;
-}
-
-static enum err token_drop(void *context, struct span environment_id)
-{
-    struct api_box *box = box_of(context);
-    struct api_box_environment *environment = environment_of(box, environment_id);
-
-    if (environment != NULL) {
-        signer_free(environment->signer);
-        *environment = box->environments[--box->environment_count];
-    }
-    return ERR_OK;
-}
-
-static enum err token_next(void *context, struct span after, char out_environment_id[DATA_TOKEN_ID_BYTES])
-{
-    struct api_box *box = box_of(context);
-    const struct api_box_environment *best = NULL;
-
-    for (size_t i = 0; i < box->environment_count; i++) {
-        const struct api_box_environment *each = &box->environments[i];
-        if (span_compare(span_array(each->id), after) > 0 &&
-            (best == NULL || span_compare(span_array(each->id), span_array(best->id)) < 0)) {
-            best = each;
-        }
-    }
-    if (best == NULL) {
-        return ERR_NOT_FOUND;
-    }
-    memcpy(out_environment_id, best->id, sizeof best->id);
-    return ERR_OK;
-}
 
 struct api_box_reply {
     struct loop_post post;
@@ -182,15 +67,15 @@ static enum err reply_later(struct api_box *box, struct api_token_job *tokens, s
 void api_box_token(struct api_box *box, struct span environment_id, const struct auth_claims *claims,
                    char out_token[AUTH_TOKEN_MAX + 1])
 {
-    struct api_box_environment *environment = environment_of(box, environment_id);
+    struct api_box_environment *environment = api_keeper_environment(box, environment_id);
     uint8_t point[SIGN_PUBLIC_BYTES];
     struct auth_token_key key;
     struct buf *text = NULL;
 
-    signer_public(environment->signer, point);
+    signer_public(environment->signers[environment->signs], point);
     auth_token_key_init(point, &key);
     must(buf_new(AUTH_TOKEN_MAX, &text), "buf");
-    must(auth_token_issue(&key, environment->signer, claims, text), "token");
+    must(auth_token_issue(&key, environment->signers[environment->signs], claims, text), "token");
     memcpy(out_token, buf_all(text).data, buf_len(text));
     out_token[buf_len(text)] = 0;
     buf_free(text);
@@ -280,16 +165,7 @@ struct api_box *api_box_new(void)
     must(crypto_slab_new(&box->slab), "slab");
     must(random_new(SPAN_NONE, &box->random), "random");
     memory_keeper_init(&box->keeper, box->slab, box->random, 1);
-    box->keys = (struct data_keys){.context = &box->keeper,
-                                   .new_key = new_key,
-                                   .open_key = open_key,
-                                   .rotate_begin = rotate_begin,
-                                   .rewrap = rewrap,
-                                   .rotate_end = rotate_end,
-                                   .rotate_pending = rotate_pending,
-                                   .token_keys = token_keys,
-                                   .token_drop = token_drop,
-                                   .token_next = token_next};
+    box->keys = api_keeper_keys(box);
     sim_clock_init(&box->clock);
     must(auth_hash_pool_new(&box->clock.base, 1, API_BOX_HASH_QUEUE, &box->hashes), "hashes");
     must(loop_new(&box->clock.base, 256, &box->loop), "loop");
@@ -333,7 +209,7 @@ void api_box_free(struct api_box *box)
     auth_hash_pool_free(box->hashes);
     loop_free(box->loop);
     while (box->environment_count > 0) {
-        signer_free(box->environments[--box->environment_count].signer);
+        api_keeper_forget(&box->environments[--box->environment_count]);
     }
     random_free(box->random);
     secret_slab_free(box->slab);

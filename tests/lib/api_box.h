@@ -22,10 +22,11 @@
 #define API_BOX_ENVIRONMENTS_MAX 16
 #define API_BOX_HASH_QUEUE       8
 
-/* The token key of an environment, as the keeper would hold it. */
+/* The token keys of an environment, as the keeper would hold them: the oldest first, and which of them signs. */
 struct api_box_environment {
     char id[DATA_TOKEN_ID_BYTES];
-    struct signer *signer;
+    struct signer *signers[DATA_TOKEN_KEYS_MAX];
+    size_t count, signs;
 };
 
 struct api_box {

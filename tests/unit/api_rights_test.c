@@ -48,6 +48,7 @@ static const struct line lines[] = {
     {"POST", A "operators", OWNER, 400, "{}"},
     {"PATCH", A "operators/:id", OWNER, 404, "{}"},
     {"DELETE", A "operators/:id", OWNER, 404, NULL},
+    {"POST", A "system/keys/rotate", OWNER, 400, "{}"},
     {"GET", A "projects", SETTINGS, 200, NULL},
     {"POST", A "projects", APPLIANCE, 400, "{}"},
     {"GET", A "projects/:id", SETTINGS, 200, NULL},
