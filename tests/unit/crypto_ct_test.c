@@ -26,8 +26,8 @@ static bool equal_hidden(struct span a, struct span b)
 
 static void ct_equal_sees_every_bit_and_no_branch_does(void **state)
 {
-    uint8_t a[33];
-    uint8_t b[33];
+    uint8_t a[64 + 2 * 16 + 9]; /* pieces of every width that it compares at once */
+    uint8_t b[sizeof a];
     memset(a, 's', sizeof(a));
 
     for (size_t bit = 0; bit < 8 * sizeof(a); bit++) {
@@ -41,6 +41,23 @@ static void ct_equal_sees_every_bit_and_no_branch_does(void **state)
         assert_false(equal_hidden(span_array(a), span_array(b)));
         VALGRIND_MAKE_MEM_DEFINED(a, sizeof(a));
         VALGRIND_MAKE_MEM_DEFINED(b, sizeof(b));
+    }
+}
+
+static void ct_equal_sees_the_last_byte_of_every_length_and_none_behind_it(void **state)
+{
+    uint8_t a[200] = {0};
+    uint8_t b[200] = {0};
+
+    for (size_t len = 1; len < sizeof a; len++) {
+        b[len] = 1;
+        assert_true(ct_equal(span_of(a, len), span_of(b, len)));
+        b[len - 1] = 1;
+        assert_false(ct_equal(span_of(a, len), span_of(b, len)));
+        memset(b, 0, sizeof b);
+        b[0] = 0x80;
+        assert_false(ct_equal(span_of(a, len), span_of(b, len)));
+        b[0] = 0;
     }
 }
 
@@ -77,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ct_equal_sees_every_bit_and_no_branch_does),
+        cmocka_unit_test(ct_equal_sees_the_last_byte_of_every_length_and_none_behind_it),
         cmocka_unit_test(ct_equal_is_false_for_other_lengths_and_true_for_nothing),
         cmocka_unit_test(ct_is_zero_sees_every_bit),
         cmocka_unit_test(ct_mask_equal_is_right_for_every_pair),
