@@ -2,7 +2,6 @@
 /* Writing and reading are each one run down the form in token.h. */
 #include "firmware/auth/token.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "firmware/auth/key.h"
@@ -192,6 +191,26 @@ enum err auth_token_split(struct span token, struct auth_token_parts *out_parts)
         .signed_text = span_of(token.data, parts[0].len + 1 + parts[1].len),
     };
     return ERR_OK;
+}
+
+bool auth_token_cut(struct span token, struct auth_token_parts *out_parts)
+{
+    const size_t fixed = AUTH_TOKEN_HEADER_BYTES + 1 + 1 + AUTH_TOKEN_SIGNED_BYTES;
+
+    if (token.len <= fixed || token.len > AUTH_TOKEN_MAX) {
+        return false;
+    }
+    const size_t signed_bytes = token.len - 1 - AUTH_TOKEN_SIGNED_BYTES;
+    if (token.data[AUTH_TOKEN_HEADER_BYTES] != '.' || token.data[signed_bytes] != '.') {
+        return false;
+    }
+    *out_parts = (struct auth_token_parts){
+        .header = span_of(token.data, AUTH_TOKEN_HEADER_BYTES),
+        .payload = span_of(token.data + AUTH_TOKEN_HEADER_BYTES + 1, token.len - fixed),
+        .signature = span_of(token.data + signed_bytes + 1, AUTH_TOKEN_SIGNED_BYTES),
+        .signed_text = span_of(token.data, signed_bytes),
+    };
+    return true;
 }
 
 enum err auth_token_verify(const struct auth_token_parts *parts, const struct auth_token_key *key)

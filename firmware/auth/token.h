@@ -12,6 +12,7 @@
 #ifndef FIRMWARE_AUTH_TOKEN_H
 #define FIRMWARE_AUTH_TOKEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@
 #define AUTH_TOKEN_ID_BYTES     16 /* random bytes of a jti */
 #define AUTH_TOKEN_HEADER_JSON  (sizeof("{\"alg\":\"ES256\",\"kid\":\"\",\"typ\":\"JWT\"}") - 1 + AUTH_TOKEN_KID_BYTES)
 #define AUTH_TOKEN_HEADER_BYTES BASE64URL_CHARS(AUTH_TOKEN_HEADER_JSON)
+#define AUTH_TOKEN_SIGNED_BYTES BASE64URL_CHARS(SIGN_RAW_BYTES) /* the signature as it stands in a token */
 #define AUTH_TOKEN_ISSUER       "rowlock"
 #define AUTH_TOKEN_ACCESS_S     3600            /* the longest life of an access token; contract 5.4 */
 #define AUTH_TOKEN_REFRESH_S    (7 * 24 * 3600) /* and of a refresh token */
@@ -71,6 +73,11 @@ struct auth_token_parts {
 };
 /* ERR_MALFORMED, also for more than AUTH_TOKEN_MAX bytes. */
 enum err auth_token_split(struct span token, struct auth_token_parts *out_parts) MUST_USE;
+
+/* The same parts for a token of ours, whose header and signature are always as long as they are, by looking at its two dots and
+ * at no other byte. So it proves nothing, and what it finds is good for one question: are these the bytes of a token
+ * that was split and verified before (token_cache.h)? false: no token of ours has this form. */
+bool auth_token_cut(struct span token, struct auth_token_parts *out_parts);
 
 /* The signature, with the key whose header it is. ERR_AUTH: wrong, of another length, zero, or with the upper s;
  * ERR_NO_MEMORY. Costs some 50 us. */

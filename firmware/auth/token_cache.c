@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Sets of four, chosen by the first bytes of the digest: nobody can choose tokens that meet, because nobody can choose
- * what our signatures look like. */
+/* Sets of four, chosen by the first bytes of the signature's digest: nobody can choose tokens that meet, because nobody can
+ * choose what our signatures look like. */
 #include "firmware/auth/token_cache.h"
 
 #include <string.h>
@@ -40,14 +40,18 @@ static struct token_remembered *set_of(struct auth_token_cache *cache, const uin
     return &cache->entries[(size_t)(get_u64be(digest) % cache->sets) * WAYS];
 }
 
-struct token_remembered *token_cache_find(struct auth_token_cache *cache, const uint8_t digest[SHA256_BYTES])
+struct token_remembered *token_cache_find(struct auth_token_cache *cache, const struct auth_token_parts *token)
 {
+    uint8_t digest[SHA256_BYTES];
+
     if (cache == NULL) {
         return NULL;
     }
+    sha256(token->signature, digest);
     struct token_remembered *set = set_of(cache, digest);
     for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].used_at != 0 && ct_equal(span_array(set[i].digest), span_of(digest, SHA256_BYTES))) {
+        if (set[i].used_at != 0 && ct_equal(span_array(set[i].signature), span_array(digest)) &&
+            ct_equal(span_of(set[i].text, set[i].text_bytes), token->signed_text)) {
             set[i].used_at = ++cache->clock;
             return &set[i];
         }
@@ -83,16 +87,12 @@ bool token_cache_account(const struct token_remembered *entry, uint64_t generati
     return true;
 }
 
-/* The entry of that digest, else a free one, else the one used least. */
-static struct token_remembered *place_for(struct auth_token_cache *cache, const uint8_t digest[SHA256_BYTES])
+/* A free place of a set, else the one used least. */
+static struct token_remembered *place_in(struct token_remembered *set)
 {
-    struct token_remembered *set = set_of(cache, digest);
     struct token_remembered *least = &set[0];
 
-    for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].used_at != 0 && ct_equal(span_array(set[i].digest), span_of(digest, SHA256_BYTES))) {
-            return &set[i];
-        }
+    for (size_t i = 1; i < WAYS; i++) {
         if (set[i].used_at < least->used_at) {
             least = &set[i];
         }
@@ -100,30 +100,34 @@ static struct token_remembered *place_for(struct auth_token_cache *cache, const 
     return least;
 }
 
-void token_cache_put(struct auth_token_cache *cache, const uint8_t digest[SHA256_BYTES],
-                     const struct auth_bearer *bearer, uint64_t generation, const struct auth_account *account)
+struct token_remembered *token_cache_put(struct auth_token_cache *cache, const struct auth_token_parts *token,
+                                         const struct auth_bearer *bearer)
+{
+    uint8_t digest[SHA256_BYTES];
+
+    if (cache == NULL || token->signed_text.len > TOKEN_CACHE_TEXT_MAX) {
+        return NULL;
+    }
+    sha256(token->signature, digest);
+    struct token_remembered *entry = place_in(set_of(cache, digest));
+    memcpy(entry->signature, digest, sizeof digest);
+    memcpy(entry->text, token->signed_text.data, token->signed_text.len);
+    entry->text_bytes = token->signed_text.len;
+    entry->used_at = ++cache->clock;
+    entry->bearer = *bearer;
+    entry->generation = 0;
+    return entry;
+}
+
+/* false: there is no room for all of them. */
+static bool copy_roles(struct token_remembered *entry, const struct auth_account *account)
 {
     size_t total = 0;
 
-    if (cache == NULL) {
-        return;
-    }
-    struct token_remembered *entry = place_for(cache, digest);
-    memcpy(entry->digest, digest, SHA256_BYTES);
-    entry->used_at = ++cache->clock;
-    entry->bearer = *bearer;
-    entry->generation = generation;
-    entry->state = account->state;
-    entry->group = account->group;
-    entry->has_mfa = account->has_mfa;
-    entry->session_ends_ms = account->session_ends_ms;
-    entry->role_count = account->role_count;
     for (size_t i = 0; i < account->role_count; i++) {
         const struct span role = account->roles[i];
         if (role.len > AUTH_ROLE_MAX || total + role.len > sizeof entry->roles) {
-            entry->generation = 0;
-            entry->role_count = 0;
-            return;
+            return false;
         }
         entry->role_lens[i] = (uint8_t)role.len;
         if (role.len > 0) {
@@ -131,4 +135,18 @@ void token_cache_put(struct auth_token_cache *cache, const uint8_t digest[SHA256
         }
         total += role.len;
     }
+    entry->role_count = account->role_count;
+    return true;
+}
+
+void token_remember_account(struct token_remembered *entry, uint64_t generation, const struct auth_account *account)
+{
+    if (entry == NULL) {
+        return;
+    }
+    entry->generation = copy_roles(entry, account) ? generation : 0;
+    entry->state = account->state;
+    entry->group = account->group;
+    entry->has_mfa = account->has_mfa;
+    entry->session_ends_ms = account->session_ends_ms;
 }

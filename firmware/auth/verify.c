@@ -17,9 +17,9 @@
 
 /* A token on its way through the steps. */
 struct token_use {
+    struct auth_token_parts parts;
     struct auth_bearer bearer;
     struct span environment_id;          /* whose key signed it */
-    uint8_t digest[SHA256_BYTES];        /* of the whole token */
     struct token_remembered *remembered; /* NULL: it is new */
 };
 
@@ -54,11 +54,10 @@ static enum err count_failure(const struct auth_request *request, struct limits 
     return ERR_DENIED;
 }
 
-enum err auth_check_key(const struct auth_directory *directory, const uint8_t hash[SHA256_BYTES], struct wall_time now,
-                        const struct auth_key **out_key, struct refusal *out_refusal)
+/* Steps 3 to 6 of a key that was looked up; NULL: it was not found. */
+static enum err check_key(const struct auth_directory *directory, const struct auth_key *key, struct wall_time now,
+                          struct refusal *out_refusal)
 {
-    const struct auth_key *key = directory->find_key(directory->context, hash);
-
     if (key == NULL) {
         return refuse(out_refusal, REFUSAL_AUTH_INVALID_TOKEN, "The API key is not known");
     }
@@ -74,6 +73,15 @@ enum err auth_check_key(const struct auth_directory *directory, const uint8_t ha
     if (!directory->has_environment(directory->context, key)) {
         return refuse(out_refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
     }
+    return ERR_OK;
+}
+
+enum err auth_check_key(const struct auth_directory *directory, const uint8_t hash[SHA256_BYTES], struct wall_time now,
+                        const struct auth_key **out_key, struct refusal *out_refusal)
+{
+    const struct auth_key *key = directory->find_key(directory->context, hash);
+
+    TRY(check_key(directory, key, now, out_refusal));
     *out_key = key;
     return ERR_OK;
 }
@@ -95,7 +103,7 @@ static enum err find_key(const struct auth_request *request, const struct auth_d
     }
     auth_key_hash(request->key.value, hash);
     out->key = directory->find_key(directory->context, hash);
-    return auth_check_key(directory, hash, now, &out->principal.key, refusal);
+    return check_key(directory, out->key, now, refusal);
 }
 
 /* Step 7. Sent twice, the header contradicts itself and therefore the key's binding. */
@@ -116,15 +124,19 @@ static enum err check_binding(const struct auth_request *request, const struct a
 
 /* --- step 8: contract 1.2 Authorization, and 2.3 --- */
 
-/* "Bearer" in any case and exactly one space before a token of the right shape. */
-static enum err read_bearer(struct span value, struct span *out_token, struct auth_token_parts *out_parts)
+/* "Bearer" in any case and exactly one space before a token: one that is remembered, or else one of the right shape. */
+static enum err read_bearer(const struct auth_directory *directory, struct span value, struct span *out_token,
+                            struct token_use *out_use)
 {
     const struct span scheme = span_lit("Bearer ");
 
     ENSURE(value.len > scheme.len && span_equal_nocase(span_of(value.data, scheme.len), scheme), ERR_MALFORMED,
            "no bearer");
     *out_token = span_of(value.data + scheme.len, value.len - scheme.len);
-    return auth_token_split(*out_token, out_parts);
+    if (auth_token_cut(*out_token, &out_use->parts)) {
+        out_use->remembered = token_cache_find(directory->cache, &out_use->parts);
+    }
+    return out_use->remembered != NULL ? ERR_OK : auth_token_split(*out_token, &out_use->parts);
 }
 
 /* Verifies a token that is not remembered. */
@@ -146,23 +158,23 @@ static enum err verify_token(const struct auth_token_parts *parts, const struct 
     return ERR_OK;
 }
 
-/* What a token says, from memory or by its signature. ERR_AUTH, ERR_MALFORMED: it is not valid. */
+/* What a token says, from memory or by its signature; the key that signed it must be held now in both cases. ERR_AUTH,
+ * ERR_MALFORMED: it is not valid. */
 static enum err trust_token(const struct auth_directory *directory, const struct auth_key *key, struct span token,
-                            const struct auth_token_parts *parts, struct wall_time now, struct token_use *out_use)
+                            struct wall_time now, struct token_use *use)
 {
     struct auth_place place = {.key_ends_ms = 0};
 
-    const struct auth_token_key *signer = directory->find_token_key(directory->context, key, parts->header, &place);
+    const struct auth_token_key *signer =
+        directory->find_token_key(directory->context, key, use->parts.header, &place);
     ENSURE(signer != NULL && now.ms < place.key_ends_ms, ERR_AUTH, "a token of no key of ours");
-    sha256(token, out_use->digest);
-    out_use->environment_id = place.environment_id;
-    out_use->remembered = token_cache_find(directory->cache, out_use->digest);
-    if (out_use->remembered != NULL) {
-        out_use->bearer = out_use->remembered->bearer;
+    use->environment_id = place.environment_id;
+    if (use->remembered != NULL) {
+        use->bearer = use->remembered->bearer;
         return ERR_OK;
     }
-    TRY(verify_token(parts, signer, &place, &out_use->bearer));
-    memcpy(out_use->bearer.digest, out_use->digest, sizeof out_use->bearer.digest);
+    TRY(verify_token(&use->parts, signer, &place, &use->bearer));
+    sha256(token, use->bearer.digest);
     return ERR_OK;
 }
 
@@ -248,7 +260,10 @@ static enum err find_account(const struct auth_directory *directory, const struc
         return ERR_OK;
     }
     TRY(people->find_account(people->context, asker->key, asker->bearer, asker->arena, out_account));
-    token_cache_put(directory->cache, use->digest, asker->bearer, generation, out_account);
+    if (use->remembered == NULL) {
+        use->remembered = token_cache_put(directory->cache, &use->parts, asker->bearer);
+    }
+    token_remember_account(use->remembered, generation, out_account);
     return ERR_OK;
 }
 
@@ -274,18 +289,18 @@ static enum err check_bearer(const struct auth_directory *directory, const struc
 static enum err check_token(const struct auth_request *request, const struct auth_directory *directory,
                             struct wall_time now, struct auth_outcome *out, struct refusal *refusal)
 {
-    struct auth_token_parts parts;
     struct token_use use = {.remembered = NULL};
     struct span token = SPAN_NONE;
 
     if (request->authorization.count == 0) {
         return ERR_OK;
     }
-    if (request->authorization.count > 1 || read_bearer(request->authorization.value, &token, &parts) != ERR_OK) {
+    if (request->authorization.count > 1 ||
+        read_bearer(directory, request->authorization.value, &token, &use) != ERR_OK) {
         fault_clear();
         return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN_FORMAT, "Authorization must be: Bearer <access token>");
     }
-    const enum err err = trust_token(directory, out->key, token, &parts, now, &use);
+    const enum err err = trust_token(directory, out->key, token, now, &use);
     if (err == ERR_AUTH || err == ERR_MALFORMED) {
         fault_clear();
         return refuse(refusal, REFUSAL_AUTH_INVALID_TOKEN, "The access token is not valid");

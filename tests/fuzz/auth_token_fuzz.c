@@ -10,11 +10,18 @@
 static void split(struct span text)
 {
     struct auth_token_parts parts;
+    struct auth_token_parts cut;
     struct auth_token_bytes bytes;
     struct auth_claims claims;
 
+    if (auth_token_cut(text, &cut)) {
+        FUZZ_CHECK(cut.header.len + cut.payload.len + cut.signature.len + 2 == text.len && cut.payload.len > 0);
+    }
     if (auth_token_split(text, &parts) != ERR_OK) {
         return;
+    }
+    if (parts.header.len == AUTH_TOKEN_HEADER_BYTES && parts.signature.len == AUTH_TOKEN_SIGNED_BYTES) {
+        FUZZ_CHECK(auth_token_cut(text, &cut) && span_equal(cut.payload, parts.payload));
     }
     FUZZ_CHECK(parts.header.len + parts.payload.len + parts.signature.len + 2 == text.len);
     FUZZ_CHECK(parts.header.len > 0 && parts.payload.len > 0);

@@ -199,6 +199,26 @@ static void vectors_123_and_124_an_expired_token_never_becomes_a_guest(void **st
                    "auth/token-expired");
 }
 
+static void attack_09_a_token_that_is_remembered_ends_with_its_time_whichever_way_the_clock_goes(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    const struct wall_time start = hal_clock_wall(&box->clock.base);
+    const struct wall_time end = {start.ms + AUTH_TOKEN_ACCESS_S * INT64_C(1000)};
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+
+    sim_clock_set_wall(&box->clock, end);
+    assert_refused(api_user_me(box, &user), 401, "auth/token-expired");
+    sim_clock_set_wall(&box->clock, (struct wall_time){end.ms - 1});
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/signout", NULL)->status, 200);
+    sim_clock_set_wall(&box->clock, start);
+
+    assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
+}
+
 static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(void **state)
 {
     struct api_box *box = *state;
@@ -480,6 +500,7 @@ int main(void)
         T(attack_11_guesses_made_at_once_are_five_too),
         T(a_password_survives_a_restart),
         T(vectors_123_and_124_an_expired_token_never_becomes_a_guest),
+        T(attack_09_a_token_that_is_remembered_ends_with_its_time_whichever_way_the_clock_goes),
         T(vector_125_a_token_of_another_environment_is_refused_by_its_binding),
         T(vector_126_a_token_without_a_key_is_nothing),
         T(vector_131_promotion_and_demotion_count_for_the_next_request),

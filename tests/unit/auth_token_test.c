@@ -200,6 +200,29 @@ static void attack_09_a_token_cut_at_any_length_is_none(void **state)
     }
 }
 
+static void auth_token_cut_finds_the_parts_of_our_tokens_and_of_no_shorter_text(void **state)
+{
+    struct fixture *f = *state;
+    const struct span token = issue(f);
+    struct auth_token_parts cut;
+    struct auth_token_parts split;
+    uint8_t text[AUTH_TOKEN_MAX + 1];
+
+    assert_true(auth_token_cut(token, &cut));
+    assert_int_equal(auth_token_split(token, &split), ERR_OK);
+    assert_true(span_equal(cut.header, split.header) && span_equal(cut.payload, split.payload));
+    assert_true(span_equal(cut.signature, split.signature) && span_equal(cut.signed_text, split.signed_text));
+    for (size_t len = 0; len < token.len; len++) {
+        assert_false(auth_token_cut(span_of(token.data, len), &cut));
+    }
+    memset(text, '.', sizeof text); /* dots wherever they are looked for */
+    assert_false(auth_token_cut(span_of(text, AUTH_TOKEN_HEADER_BYTES + 2 + AUTH_TOKEN_SIGNED_BYTES), &cut));
+    assert_true(auth_token_cut(span_of(text, AUTH_TOKEN_HEADER_BYTES + 3 + AUTH_TOKEN_SIGNED_BYTES), &cut));
+    assert_int_equal(cut.payload.len, 1);
+    assert_true(auth_token_cut(span_of(text, AUTH_TOKEN_MAX), &cut));
+    assert_false(auth_token_cut(span_of(text, AUTH_TOKEN_MAX + 1), &cut));
+}
+
 static void attack_09_a_header_that_is_not_ours_byte_for_byte_is_none(void **state)
 {
     static const char *const headers[] = {
@@ -399,6 +422,7 @@ int main(void)
         T(auth_token_issue_refuses_claims_that_could_break_out_of_their_quotes),
         T(attack_09_each_flipped_bit_is_noticed),
         T(attack_09_a_token_cut_at_any_length_is_none),
+        T(auth_token_cut_finds_the_parts_of_our_tokens_and_of_no_shorter_text),
         T(attack_09_a_header_that_is_not_ours_byte_for_byte_is_none),
         T(attack_09_hmac_with_the_public_key_is_no_signature),
         T(attack_09_zero_upper_and_foreign_signatures_are_refused),
