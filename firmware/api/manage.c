@@ -3,6 +3,7 @@
 #include "firmware/api/request_int.h"
 
 #include "firmware/api/error.h"
+#include "firmware/data/email_settings.h"
 #include "firmware/data/explain.h"
 #include "firmware/data/oidc.h"
 #include "firmware/data/operators.h"
@@ -189,6 +190,11 @@ void handle_email_provider(struct api_request *request)
 void handle_oidc_provider(struct api_request *request)
 {
     request_finish(request, get(request, data_get_oidc));
+}
+
+void handle_email_settings(struct api_request *request)
+{
+    request_finish(request, list(request, data_get_email_settings));
 }
 
 void handle_templates(struct api_request *request)

@@ -252,6 +252,7 @@ void handle_outbox(struct api_request *request);
 void handle_mail(struct api_request *request);
 void handle_email_provider(struct api_request *request);
 void handle_oidc_provider(struct api_request *request);
+void handle_email_settings(struct api_request *request);
 void handle_templates(struct api_request *request);
 void handle_template(struct api_request *request);
 void handle_template_preview(struct api_request *request);

@@ -5,6 +5,7 @@
  * Segments arrive decoded once, and are compared byte by byte: no case folding, no second decoding. */
 #include "firmware/api/request_int.h"
 
+#include "firmware/data/email_settings.h"
 #include "firmware/data/invitations.h"
 #include "firmware/data/oidc.h"
 #include "firmware/data/operators.h"
@@ -141,6 +142,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/auth-providers/:provider", handle_oidc_provider, NULL, ROUTE_SETTINGS, RUNNING},
     {HTTP_PUT, "/v1/admin/auth-providers/:provider", handle_manage, data_oidc_set, ROUTE_SETTINGS, RUNNING},
     {HTTP_DELETE, "/v1/admin/auth-providers/:provider", handle_manage, data_oidc_delete, ROUTE_SETTINGS, RUNNING},
+    {HTTP_GET, "/v1/admin/email-settings", handle_email_settings, NULL, ROUTE_SETTINGS, RUNNING},
+    {HTTP_PUT, "/v1/admin/email-settings", handle_manage, data_email_settings_set, ROUTE_SETTINGS, RUNNING},
     {HTTP_GET, "/v1/admin/email-templates", handle_templates, NULL, ROUTE_SETTINGS, RUNNING},
     {HTTP_GET, "/v1/admin/email-templates/:category", handle_template, NULL, ROUTE_SETTINGS, RUNNING},
     {HTTP_PUT, "/v1/admin/email-templates/:category", handle_manage, data_template_set, ROUTE_SETTINGS, RUNNING},

@@ -16,6 +16,7 @@
 #include "firmware/auth/settings.h"
 #include "firmware/auth/verify.h"
 #include "firmware/data/keys.h"
+#include "firmware/data/mail_settings.h"
 #include "firmware/rls/rls.h"
 #include "firmware/schema/schema.h"
 #include "hal/base/attr.h"
@@ -81,6 +82,7 @@ struct catalog_environment {
     struct catalog_record record; /* parent: project */
     struct catalog_people people;
     struct auth_overrides auth;
+    struct mail_settings mail; /* email_settings.h */
     struct auth_token_key token_keys[DATA_TOKEN_KEYS_MAX]; /* the newest first */
     int64_t token_key_ends_ms[DATA_TOKEN_KEYS_MAX];        /* from then on it verifies nothing; of the first: never */
     size_t token_key_count;

@@ -4,6 +4,7 @@
 
 #include "firmware/auth/https_url.h"
 #include "firmware/data/data_int.h"
+#include "firmware/data/destinations.h"
 #include "firmware/data/doc.h"
 #include "firmware/data/people.h"
 #include "firmware/mail/link.h"
@@ -383,6 +384,7 @@ enum err data_oidc_set(struct data_txn *txn, struct data_call *call)
         return refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "An environment has at most 8 providers");
     }
     TRY(store(txn, &change, &stored));
+    TRY(destinations_check(data_txn_catalog(txn), &call->refusal));
     note("auth_provider_changed", txn, call->table);
     return write_provider(call->out, stored, call->table);
 }

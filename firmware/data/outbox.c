@@ -138,12 +138,13 @@ enum err outbox_make_room(struct data_txn *txn)
 static enum err render(struct data_txn *txn, const struct outbox_order *order, struct outbox_mail *mail)
 {
     const struct mail_template template = data_template(txn->environment, order->category);
+    const struct mail_brand brand = data_brand(txn->environment, order->category);
     struct buf *text = txn->data->text;
 
     buf_reset(text);
     TRY(mail_render_subject(template.subject, &order->values, text));
     const size_t subject_len = buf_len(text);
-    TRY(mail_render_body(template.body, &order->values, text));
+    TRY(mail_render_branded(template.body, &order->values, &brand, text));
     const struct span all = buf_all(text);
     mail->subject = span_of(all.data, subject_len);
     mail->body = span_of(all.data + subject_len, all.len - subject_len);

@@ -3,7 +3,8 @@
  *
  * A document is one JSON object; its members are those of the API object, and in addition
  *   environment  stores (numbers of the stored tables of its users), tokenKeys (token_keys.c),
- *                  emailProvider (what it says itself of signing in: firmware/auth/settings.h)
+ *                  emailProvider (what it says itself of signing in: firmware/auth/settings.h), emailSettings (who its mails
+ *                  are from and what takes them, the relay's password included: firmware/data/email_settings.h)
  *   key    hash (hex), environmentId, revokedAt, deleted, scopes as the list, value only for pk_ keys that may be shown
  *   table  environmentId, store (number of the stored table), schemaIds (hex), policy (hex of rls_policy_encode), and
  *          for each index id (number) and column (made by a field's `unique`)
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "firmware/data/doc.h"
+#include "firmware/data/email_settings.h"
 #include "firmware/data/filter.h"
 #include "firmware/data/people_int.h"
 #include "firmware/data/policy_filters.h"
@@ -144,6 +146,7 @@ static enum err read_environment(struct catalog_record *record)
     record->parent = doc_text(record->doc, span_lit("projectId"));
     record->name = doc_text(record->doc, span_lit("environment"));
     TRY(auth_overrides_read(json_find(record->doc, span_lit("emailProvider")), &environment->auth));
+    TRY(email_settings_read(json_find(record->doc, span_lit("emailSettings")), record->arena, &environment->mail));
     TRY(read_people(json_find(record->doc, span_lit("stores")), &environment->people));
     return token_keys_read(record->doc, environment);
 }

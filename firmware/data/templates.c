@@ -10,12 +10,31 @@ static const struct json_value *stored_of(const struct catalog_environment *envi
     return json_find(json_find(environment->record.doc, span_lit("mailTemplates")), mail_category_name(category));
 }
 
-struct mail_template data_template(const struct catalog_environment *environment, enum mail_category category)
+/* One that was stored and can still be sent. */
+static bool has_own(const struct catalog_environment *environment, enum mail_category category,
+                    struct mail_template *out_own)
 {
     const struct json_value *stored = stored_of(environment, category);
-    const struct mail_template template = {doc_text(stored, span_lit("subject")), doc_text(stored, span_lit("body"))};
 
-    return stored != NULL && mail_template_problem(&template) == NULL ? template : mail_template_default(category);
+    *out_own = (struct mail_template){doc_text(stored, span_lit("subject")), doc_text(stored, span_lit("body"))};
+    return stored != NULL && mail_template_problem(out_own) == NULL;
+}
+
+struct mail_template data_template(const struct catalog_environment *environment, enum mail_category category)
+{
+    struct mail_template own;
+
+    return has_own(environment, category, &own) ? own : mail_template_default(category);
+}
+
+struct mail_brand data_brand(const struct catalog_environment *environment, enum mail_category category)
+{
+    const struct mail_settings *settings = &environment->mail;
+    struct mail_template own;
+
+    return settings->override_defaults && !has_own(environment, category, &own)
+               ? (struct mail_brand){settings->sender_name, settings->logo_url, settings->brand_color}
+               : (struct mail_brand){SPAN_NONE, SPAN_NONE, SPAN_NONE};
 }
 
 /* --- reading --- */
@@ -130,6 +149,7 @@ enum err data_preview_template(const struct data_admin *admin, struct span categ
          [MAIL_LINK] = span_lit("https://app.example.com/magic-link?token=sample"),
          [MAIL_INVITER_NAME] = span_lit("Grace Hopper"),
          [MAIL_RESOURCE_NAME] = span_lit("Example project")}};
+    const struct mail_brand plain = {SPAN_NONE, SPAN_NONE, SPAN_NONE};
     const struct catalog_environment *place = NULL;
     enum mail_category found = MAIL_CATEGORIES;
     SCOPED_BUF struct buf *subject = NULL;
@@ -143,7 +163,8 @@ enum err data_preview_template(const struct data_admin *admin, struct span categ
     TRY(buf_new(MAIL_TEXT_MAX, &subject));
     TRY(buf_new(MAIL_TEXT_MAX, &text));
     TRY(mail_render_subject(template.subject, &sample, subject));
-    TRY(mail_render_body(template.body, &sample, text));
+    const struct mail_brand brand = doc_has(body, span_lit("body")) ? plain : data_brand(place, found);
+    TRY(mail_render_branded(template.body, &sample, &brand, text));
     json_out_init(&out, admin->out);
     json_out_object(&out);
     json_out_member_text(&out, span_lit("subject"), buf_all(subject));

@@ -16,6 +16,9 @@
 /* What a mail of the environment is made from; views into the catalogue. */
 struct mail_template data_template(const struct catalog_environment *environment, enum mail_category category);
 
+/* What a mail of that template wears: that of email_settings.h if they say so and the template is built in. */
+struct mail_brand data_brand(const struct catalog_environment *environment, enum mail_category category);
+
 /* All of them, and one by the name of its category. ERR_DENIED auth/template-not-found. */
 enum err data_list_templates(const struct data_admin *admin) MUST_USE;
 enum err data_get_template(const struct data_admin *admin, struct span category) MUST_USE;

@@ -240,3 +240,39 @@ enum err mail_render_body(struct span body, const struct mail_values *values, st
 {
     return render(body, values, put_html, out);
 }
+
+/* --- a built-in text in the colours of the sender --- */
+
+/* A part of the frame, if there is a value to stand in it: text, the value escaped, text. */
+static enum err put_framed(struct buf *out, struct span before, struct span value, struct span after)
+{
+    if (value.len == 0) {
+        return ERR_OK;
+    }
+    TRY(buf_put(out, before));
+    TRY(put_html(out, value));
+    return buf_put(out, after);
+}
+
+static enum err put_logo(struct buf *out, const struct mail_brand *brand)
+{
+    if (brand->logo_url.len == 0) {
+        return ERR_OK;
+    }
+    TRY(put_framed(out, span_lit("<p><img src=\""), brand->logo_url, span_lit("\" height=\"48\" alt=\"")));
+    TRY(put_html(out, brand->name));
+    return buf_put(out, span_lit("\"></p>\n"));
+}
+
+enum err mail_render_branded(struct span body, const struct mail_values *values, const struct mail_brand *brand,
+                             struct buf *out)
+{
+    const struct span end = span_lit("</div>\n");
+
+    TRY(put_framed(out, span_lit("<div style=\"border-top:4px solid "), brand->color,
+                   span_lit(";padding-top:16px\">\n")));
+    TRY(put_logo(out, brand));
+    TRY(mail_render_body(body, values, out));
+    TRY(put_framed(out, span_lit("<p>"), brand->name, span_lit("</p>\n")));
+    return brand->color.len != 0 ? buf_put(out, end) : ERR_OK;
+}

@@ -51,6 +51,13 @@ struct mail_template {
     struct span subject, body; /* UTF-8 */
 };
 
+/* How a mail looks that is made from a built-in template. An empty part is left out. */
+struct mail_brand {
+    struct span name;     /* of the sender, below the text */
+    struct span logo_url; /* above it */
+    struct span color;    /* #rgb or #rrggbb */
+};
+
 #define MAIL_SUBJECT_MAX 200              /* bytes of a template's subject */
 #define MAIL_BODY_MAX    ((size_t)16384)  /* bytes of a template's body */
 #define MAIL_PLACES_MAX  16               /* variables of one text */
@@ -68,5 +75,9 @@ const char *mail_template_problem(const struct mail_template *template);
  * ERR_RANGE: it is not; ERR_NO_MEMORY. */
 enum err mail_render_subject(struct span subject, const struct mail_values *values, struct buf *out) MUST_USE;
 enum err mail_render_body(struct span body, const struct mail_values *values, struct buf *out) MUST_USE;
+
+/* The same with a frame around it, unless the brand is empty; enough are MAIL_TEXT_MAX bytes for a built-in template. */
+enum err mail_render_branded(struct span body, const struct mail_values *values, const struct mail_brand *brand,
+                             struct buf *out) MUST_USE;
 
 #endif

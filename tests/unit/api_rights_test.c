@@ -84,6 +84,8 @@ static const struct line lines[] = {
     {"GET", A "auth-providers/:provider", SETTINGS, 404, NULL},
     {"PUT", A "auth-providers/:provider", SETTINGS, 400, "{}"},
     {"DELETE", A "auth-providers/:provider", SETTINGS, 404, NULL},
+    {"GET", A "email-settings", SETTINGS, 200, NULL},
+    {"PUT", A "email-settings", SETTINGS, 200, "{}"},
     {"GET", A "email-templates", SETTINGS, 200, NULL},
     {"GET", A "email-templates/:category", SETTINGS, 200, NULL},
     {"PUT", A "email-templates/:category", SETTINGS, 400, "{}"},
