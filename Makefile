@@ -401,7 +401,7 @@ STREAM_JOBS = $(shell expr $(JOBS) + 1)
 
 # About an hour on two cores. Stops at the first step that fails.
 check-all: check
-	$(call step,kill -9 in $(KILL_BOXES) boxes and power cuts at $(CUTS) places,export ROWLOCK_KILL_BOXES=$(KILL_BOXES) ROWLOCK_CUTS=$(CUTS) ROWLOCK_MOMENTS=10; \
+	$(call step,kill -9 in $(KILL_BOXES) boxes and power cuts at $(CUTS) places,export ROWLOCK_KILL_BOXES=$(KILL_BOXES) ROWLOCK_CUTS=$(CUTS); \
 		$(STEP) BLACKBOX_LIMIT=10800 blackbox K='durability or board_host')
 	$(call step,the evaluator and its reference,$(STEP) oracle)
 	$(call step,non-interference: $(STREAM_REQUESTS) requests$(comma) ROWLOCK_SEED=$(SEED),export ROWLOCK_SEED=$(SEED) \

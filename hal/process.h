@@ -66,10 +66,8 @@ void process_kill(const struct process *process);
  * starts. ERR_IO. */
 enum err process_signals_open(int *out_fd) MUST_USE;
 
-enum process_signal { PROCESS_SIGNAL_STOP, PROCESS_SIGNAL_RELOAD };
-
-/* The next signal, without waiting. SIGTERM and SIGINT are STOP, SIGHUP is RELOAD. ERR_AGAIN, ERR_IO. */
-enum err process_signal_next(int signals_fd, enum process_signal *out_signal) MUST_USE;
+/* Takes the next signal, without waiting. All three mean the same: end. ERR_AGAIN: none; ERR_IO. */
+enum err process_signal_next(int signals_fd) MUST_USE;
 
 /* Both ends of a channel, close-on-exec. Ends are blocking until channel_set_nonblocking. ERR_LIMIT. */
 enum err channel_pair(int out_ends[2]) MUST_USE;

@@ -278,21 +278,15 @@ static void look_at_names(struct supervisor *supervisor)
 
 static enum err on_signal(struct supervisor *supervisor)
 {
-    enum process_signal signal = PROCESS_SIGNAL_STOP;
+    const enum err err = process_signal_next(supervisor->signals);
 
-    const enum err err = process_signal_next(supervisor->signals, &signal);
     if (err == ERR_AGAIN) {
         return ERR_OK;
     }
     TRY(err);
-    if (signal == PROCESS_SIGNAL_STOP && supervisor->ending) {
-        return ERR_OK; /* who stops us may say so more than once */
-    }
-    if (signal == PROCESS_SIGNAL_STOP) {
+    if (!supervisor->ending) { /* who stops us may say so more than once */
         LOG(LOG_INFO, "stopping", LOG_LITERAL("by", "signal"));
         begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 0);
-    } else {
-        look_at_names(supervisor);
     }
     return ERR_OK;
 }

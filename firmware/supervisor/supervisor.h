@@ -6,7 +6,7 @@
 
 #include "firmware/supervisor/options.h"
 
-/* Serves until SIGTERM or SIGINT; SIGHUP looks for new names and addresses of the machine. Exit status: 0 ended in order, 1 otherwise. */
+/* Serves until SIGTERM, SIGINT or SIGHUP. Exit status: 0 ended in order, 1 otherwise. */
 int supervisor_serve(const struct options *options);
 
 /* Opens the database of a box that is not running, and has the worker verify all of it; what is damaged is named on

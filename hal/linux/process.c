@@ -206,7 +206,7 @@ enum err process_signals_open(int *out_fd)
     return ERR_OK;
 }
 
-enum err process_signal_next(int signals_fd, enum process_signal *out_signal)
+enum err process_signal_next(int signals_fd)
 {
     struct signalfd_siginfo info = {0};
     const ssize_t got = read(signals_fd, &info, sizeof(info));
@@ -215,6 +215,5 @@ enum err process_signal_next(int signals_fd, enum process_signal *out_signal)
         return ERR_AGAIN;
     }
     ENSURE(got == (ssize_t)sizeof(info), ERR_IO, "reading signals");
-    *out_signal = info.ssi_signo == SIGHUP ? PROCESS_SIGNAL_RELOAD : PROCESS_SIGNAL_STOP;
     return ERR_OK;
 }

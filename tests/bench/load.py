@@ -67,10 +67,14 @@ def busy_us(pid):
 
 
 def memory_mib(pid, kind):
-    """Of a process tree: Rss, all pages of each process; or Pss, where a page that several share counts once."""
+    """Of the appliance's processes, the software TPM aside: Rss, all pages of each; or Pss, where a page that several share
+    counts once."""
     kib = 0
     for member in process_tree(pid):
         try:
+            with open(f"/proc/{member}/comm") as name:
+                if not name.read().startswith("rowlock"):
+                    continue
             with open(f"/proc/{member}/smaps_rollup") as rollup:
                 kib += int(re.search(rf"^{kind}:\s+(\d+)", rollup.read(), re.M).group(1))
         except FileNotFoundError:

@@ -55,6 +55,18 @@ def wait_until(condition, what, seconds=WAIT_S):
         time.sleep(0.02)
 
 
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_there(pid):
+    """Does the process run? A zombie does not."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Connection(http.client.HTTPSConnection):
     """To a port of this machine whatever name is asked for: /etc/hosts of a small container may not know localhost."""
 
@@ -77,6 +89,7 @@ class Box:
         self.preload = None  # a library for all its processes; for a program without sanitizers only
         self.keeps_access = True  # the log's lines of requests
         self.process = None
+        self.swtpm = None  # its process id
         self.report = None
         self.lines = []  # of the log, as dicts
         self.raw = []    # of standard error, as text
@@ -115,6 +128,7 @@ class Box:
         self.printer.start()
         if expect_report:
             wait_until(lambda: self.output or self.process.poll() is not None, "the report")
+            self.swtpm = self.pid("swtpm")
             assert self.output, f"no report, exit {self.process.poll()}\n{self.log_text()}"
             self._take_report(self.output[0])
             if "recoveryKey" in self.report:  # from here on a kill finds a box that knows that its keys were shown
@@ -157,6 +171,7 @@ class Box:
         self.process.stdout.close()
         self.process.stderr.close()
         self.process = None
+        wait_until(lambda: not is_there(self.swtpm), "the end of the TPM")
         return status
 
     def restart(self, **how):
@@ -165,18 +180,19 @@ class Box:
 
     def pid(self, name):
         """Of the newest "keeper" or "worker", or of "supervisor" or "swtpm"."""
-        if name in ("supervisor", "swtpm"):
-            return self._pid_below_run(name)
+        if name == "supervisor":
+            return self.process.pid
+        if name == "swtpm":
+            return self._swtpm_pid()
         return [line["pid"] for line in self.lines if line.get("event") == "child_started" and line["child"] == name][-1]
 
-    def _pid_below_run(self, name):
-        wanted = "swtpm" if name == "swtpm" else os.path.basename(self.program)
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in children:
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if any(os.path.basename(word).decode() == wanted for word in words[:5]):
-                return int(pid)
-        raise AssertionError(f"{name} does not run")
+    def _swtpm_pid(self):
+        """A child of the one that run leaves behind to wait for the end of the box."""
+        for child in children(self.process.pid):
+            for pid in children(child):
+                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "swtpm\n":
+                    return pid
+        raise AssertionError("swtpm does not run")
 
     def kill(self, name):
         """SIGKILL to one of the processes; what started after it can be waited for with wait_for_new."""

@@ -14,7 +14,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import SERVICE_USER, wait_until
+from conftest import SERVICE_USER, is_there, wait_until
 from writers import TABLE, History, Writers, prepare
 
 BUILD = pathlib.Path(os.environ.get("ROWLOCK_BUILD", "build/host")) / "asan"
@@ -163,20 +163,13 @@ def kill_under_load(box, victim, where):
     os.kill(supervisor, signal.SIGSTOP)  # it would start a new worker
     old = box.kill(victim)
     if victim == "worker":
-        wait_until(lambda: is_dead(old), "the worker's end")
+        wait_until(lambda: not is_there(old), "the worker's end")
         copy_stopped(box, where)
         os.kill(supervisor, signal.SIGCONT)
         return time.monotonic_ns
     now = copy_stopped(box, where, worker)
     os.kill(supervisor, signal.SIGCONT)
     return lambda: now
-
-
-def is_dead(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
-    except FileNotFoundError:
-        return True
 
 
 def list_all(box):

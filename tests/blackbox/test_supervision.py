@@ -10,8 +10,8 @@ import signal
 
 import pytest
 
-from conftest import wait_until
-from test_durability import BUILD, is_dead, look_at
+from conftest import is_there, wait_until
+from test_durability import BUILD, look_at
 
 WATCHED = str(BUILD / "rowlock-watched")
 
@@ -93,7 +93,7 @@ def test_a_worker_that_does_not_get_ready_is_killed_which_counts_as_a_crash(make
     with open(box.data / "db" / "lock.mdb", "r+b") as lock:
         os.kill(supervisor, signal.SIGSTOP)
         old = box.kill("worker")
-        wait_until(lambda: is_dead(old), "the worker's end")
+        wait_until(lambda: not is_there(old), "the worker's end")
         fcntl.lockf(lock, fcntl.LOCK_EX)  # the next one waits for it while it opens the database
         os.kill(supervisor, signal.SIGCONT)
         late = box.wait_for_event("child_condemned")
@@ -185,7 +185,7 @@ def test_a_machine_that_was_copied_seals_nothing_more_under_its_old_epochs(make_
     generation.write_bytes(b"\x11" * 16)
     fed = len(watchdog_calls(box))
     wait_until(lambda: len(watchdog_calls(box)) >= fed + 4, "four seconds of the supervisor")
-    assert box.events("child_started")[started:] == [] and is_dead(worker)
+    assert box.events("child_started")[started:] == [] and not is_there(worker)
     os.kill(keeper, signal.SIGCONT)
     box.wait_for_new("keeper", keeper)
     box.wait_for_new("worker", worker)
