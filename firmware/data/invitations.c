@@ -175,8 +175,8 @@ enum err invitation_holds(struct data_txn *txn, const struct invitation *invitat
         return ERR_OK;
     }
     TRY(err);
-    const bool is_admin = person_group(inviter.role) == RLS_ADMIN &&
-                          (inviter.mfa || !people_settings(txn).require_mfa_for_admins);
+    const bool is_admin =
+        person_group(inviter.role) == RLS_ADMIN && (inviter.mfa || !people_settings(txn).require_mfa_for_admins);
     *out_holds = is_admin || key_holds(txn, invitation->key);
     return ERR_OK;
 }

@@ -121,11 +121,8 @@ enum err invitation_list_new(const struct invitation_list_input *input, struct l
     wanted->sender = sender_of(input->asked->principal);
     wanted->now = input->asked->now;
     TRY(read_query(request, wanted));
-    const struct list_input list = {.plan = &wanted->plan,
-                                    .rows = &wanted->rows,
-                                    .snap = input->snap,
-                                    .table = input->table,
-                                    .out = request->out};
+    const struct list_input list = {
+        .plan = &wanted->plan, .rows = &wanted->rows, .snap = input->snap, .table = input->table, .out = request->out};
     return list_query_new(&list, out_query);
 }
 

@@ -45,9 +45,10 @@ static const struct api_answer *invite(struct api_box *box, const char *key, con
 {
     char body[512];
 
-    (void)snprintf(body, sizeof body,
-                   "{\"resourceType\":\"project\",\"resourceId\":\"%.36s\",\"resourceRole\":\"member\",\"email\":\"%s\"}",
-                   box->first.project_id, email);
+    (void)snprintf(
+        body, sizeof body,
+        "{\"resourceType\":\"project\",\"resourceId\":\"%.36s\",\"resourceRole\":\"member\",\"email\":\"%s\"}",
+        box->first.project_id, email);
     return api_user_ask(box, key, admin, "POST", INVITATIONS, body);
 }
 
@@ -172,9 +173,9 @@ static void attack_11_an_address_gets_no_more_invitations_than_other_mails(void 
 
     assert_int_equal(invite(box, box->publishable, &admin, BOB)->status, 201);
     assert_refused(invite(box, box->publishable, &admin, BOB), 429, "auth/too-many-code-requests");
-    assert_refused(api_box_send(box, "POST", box->publishable, "/v1/auth/password/reset/request",
-                                "{\"email\":\"" BOB "\"}"),
-                   429, "auth/too-many-code-requests");
+    assert_refused(
+        api_box_send(box, "POST", box->publishable, "/v1/auth/password/reset/request", "{\"email\":\"" BOB "\"}"), 429,
+        "auth/too-many-code-requests");
 
     assert_int_equal(api_mail_count(box, BOB, NULL), 1);
 }
