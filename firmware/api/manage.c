@@ -87,10 +87,14 @@ void handle_simulate(struct api_request *request)
     request_run(request, (struct api_work){start_simulation, step_simulation});
 }
 
-/* Organizations, operators, and making or deleting projects: for operators, never for a key. */
-void handle_operator(struct api_request *request)
+void handle_organizations(struct api_request *request)
 {
-    request_finish(request, refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "This needs an operator"));
+    request_finish(request, list(request, data_list_organizations));
+}
+
+void handle_organization(struct api_request *request)
+{
+    request_finish(request, get(request, data_get_organization));
 }
 
 void handle_operators(struct api_request *request)

@@ -229,7 +229,8 @@ void handle_user_create(struct api_request *request);
 void handle_user_part(struct api_request *request);
 void handle_user_part_change(struct api_request *request);
 
-void handle_operator(struct api_request *request);
+void handle_organizations(struct api_request *request);
+void handle_organization(struct api_request *request);
 void handle_operators(struct api_request *request);
 void handle_operator_create(struct api_request *request);
 void handle_operator_setup(struct api_request *request);

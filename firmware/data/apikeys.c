@@ -4,7 +4,7 @@
  *
  * A deleted key stays as a tombstone with its digest, so that it is answered as revoked. Keys of an environment that was
  * deleted stay likewise, and are answered as such. Neither counts toward what a project may have: of both together a
- * project keeps the CONFIG_DATA_DELETED_KEYS_MAX that ended last. One that had to make room is unknown afterwards: still
+ * project keeps the CONFIG_DATA_DELETED_KEYS_MAX that ended last, and so do all projects that are gone together. One that had to make room is unknown afterwards: still
  * 401, and its value cannot come back, since values are random. */
 #include "firmware/data/access.h"
 #include "firmware/data/data_int.h"
@@ -115,6 +115,13 @@ struct key_numbers {
     const struct catalog_record *ended_first; /* of those; NULL if there are none */
 };
 
+/* Of a project, or of all that are gone. */
+static bool is_of(const struct catalog *catalog, const struct catalog_key *key, struct span project_id)
+{
+    return project_id.len != 0 ? span_equal(key->key.project_id, project_id)
+                               : catalog_project(catalog, key->key.project_id) == NULL;
+}
+
 static struct key_numbers count_keys(const struct catalog *catalog, struct span project_id)
 {
     struct key_numbers numbers = {.ended_first = NULL};
@@ -126,7 +133,7 @@ static struct key_numbers count_keys(const struct catalog *catalog, struct span 
         if (record == NULL) {
             return numbers;
         }
-        const bool ours = span_equal(key->key.project_id, project_id);
+        const bool ours = is_of(catalog, key, project_id);
         if (!has_ended(catalog, key)) {
             numbers.live++;
             numbers.of_project += ours;
@@ -147,10 +154,10 @@ static enum err check_room(struct data_txn *txn)
     return ERR_OK;
 }
 
-enum err apikeys_forget_ended(struct data_txn *txn)
+enum err apikeys_forget_ended(struct data_txn *txn, struct span project_id)
 {
     for (;;) { /* ends: each round forgets one */
-        const struct key_numbers numbers = count_keys(data_txn_catalog(txn), txn->project->record.id);
+        const struct key_numbers numbers = count_keys(data_txn_catalog(txn), project_id);
         if (numbers.ended <= CONFIG_DATA_DELETED_KEYS_MAX) {
             return ERR_OK;
         }
@@ -354,6 +361,42 @@ static enum err store_end(struct data_txn *txn, const struct catalog_key *key, b
     return record_replace(txn, &key->record, &out, out_record);
 }
 
+static enum err strip(struct data_txn *txn, const struct catalog_key *key)
+{
+    const struct json_value *doc = key->record.doc;
+    const struct catalog_record *stored = NULL;
+    struct json_out out;
+
+    record_begin(txn->data, &out);
+    json_out_object(&out);
+    for (size_t i = 0; i < doc->as.object.count; i++) {
+        const struct json_member *member = &doc->as.object.members[i];
+        if (tombstone_keeps(member->name) || span_equal(member->name, span_lit("deleted"))) {
+            json_out_name(&out, member->name);
+            json_out_value(&out, &member->value);
+        }
+    }
+    json_out_object_end(&out);
+    return record_replace(txn, &key->record, &out, &stored);
+}
+
+enum err apikeys_strip(struct data_txn *txn, struct span project_id)
+{
+    SCOPED_CATALOG struct catalog *walked = catalog_ref(data_txn_catalog(txn)); /* the first change makes another */
+    size_t cursor = 0;
+
+    for (;;) {
+        const struct catalog_record *record = catalog_next(walked, CATALOG_KEY, &cursor);
+        if (record == NULL) {
+            return ERR_OK;
+        }
+        const struct catalog_key *key = (const struct catalog_key *)record;
+        if (span_equal(key->key.project_id, project_id)) {
+            TRY(strip(txn, key));
+        }
+    }
+}
+
 enum err data_key_revoke(struct data_txn *txn, struct data_call *call)
 {
     const struct catalog_record *record = NULL;
@@ -378,6 +421,6 @@ enum err data_key_delete(struct data_txn *txn, struct data_call *call)
     TRY(find_key(txn, call, &key));
     TRY(data_txn_confirm(call, key->record.name));
     TRY(store_end(txn, key, true, &record));
-    TRY(apikeys_forget_ended(txn));
+    TRY(apikeys_forget_ended(txn, txn->project->record.id));
     return data_txn_answer_success(call);
 }

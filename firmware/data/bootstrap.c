@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The first start: one organization, one project, its environment `dev`, and two keys, in one transaction of the writer.
- * Whether there is a project already is asked inside the transaction. Keys that no person has seen are replaced. */
+ * Whether it was is asked inside the transaction. Keys that no person has seen are replaced. */
 #include "firmware/data/data.h"
 
 #include <stdatomic.h>
@@ -74,7 +74,7 @@ static bool is_untouched(const struct catalog *catalog)
     size_t cursor = 0;
 
     if (catalog_count(catalog, CATALOG_PROJECT) != 1 || catalog_count(catalog, CATALOG_ENVIRONMENT) != 1 ||
-        catalog_count(catalog, CATALOG_TABLE) != 0) {
+        catalog_count(catalog, CATALOG_TABLE) != 0 || operators_place(catalog) != NULL) {
         return false;
     }
     while ((record = catalog_next(catalog, CATALOG_KEY, &cursor)) != NULL) {
@@ -113,7 +113,8 @@ static enum err apply(struct store_txn *store, void *context)
 
     data_bootstrap_wipe(&bootstrap->result);
     bootstrap->result.has_operator = operators_place(data_txn_catalog(&txn)) != NULL;
-    const bool empty = catalog_count(data_txn_catalog(&txn), CATALOG_PROJECT) == 0;
+    /* Not the projects are asked: operators may have deleted the last one. */
+    const bool empty = catalog_count(data_txn_catalog(&txn), CATALOG_ORGANIZATION) == 0;
     if (!empty && (bootstrap->shown == DATA_BOOTSTRAP_SHOWN || !is_untouched(data_txn_catalog(&txn)))) {
         return ERR_OK;
     }

@@ -86,7 +86,7 @@ enum err data_check(const struct data_config *config,
 /* What the first start makes, to be shown once. Wiped by data_bootstrap_wipe. */
 struct data_bootstrap {
     bool has_operator; /* false: the first is to be made by the setup code */
-    bool made; /* false: there is a project already, and the rest is empty */
+    bool made; /* false: this was no first start, and the rest is empty */
     char project_id[DATA_UUID_BYTES];
     char environment[DATA_ENVIRONMENT_MAX];
     size_t environment_len;

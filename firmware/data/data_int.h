@@ -288,6 +288,9 @@ struct environment_new {
 enum err environment_make(struct data_txn *txn, const struct environment_new *environment,
                           const struct catalog_record **out_record) MUST_USE;
 
+/* Forgets an environment: tables, users, their keys, the record. The id does not lie in it. */
+enum err environment_forget(struct data_txn *txn, struct span id) MUST_USE;
+
 /* Starts the document of the transaction's environment again, without the member of that name, for another in its place:
  * its object is left open. For record_replace. */
 void environment_begin_again(struct data_txn *txn, struct span without, struct json_out *out);
@@ -296,8 +299,13 @@ void environment_begin_again(struct data_txn *txn, struct span without, struct j
 enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name, char out_value[AUTH_KEY_BYTES])
     MUST_USE;
 
-/* Forgets the keys of the transaction's project that ended first, until as many are left as are remembered. */
-enum err apikeys_forget_ended(struct data_txn *txn) MUST_USE;
+/* Forgets the keys of a project (empty: of all projects that are gone) that ended first, until as many are left as are
+ * remembered. */
+enum err apikeys_forget_ended(struct data_txn *txn, struct span project_id) MUST_USE;
+
+/* Leaves of the keys of a project no more than what answers whoever still sends them. Before anything else of the
+ * catalogue is changed by the operation. */
+enum err apikeys_strip(struct data_txn *txn, struct span project_id) MUST_USE;
 
 /* The members of a table, without the braces: some answers add to them. */
 enum err table_write_members(struct json_out *out, struct store_snap *snap, const struct catalog_table *table,

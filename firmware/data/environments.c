@@ -164,6 +164,21 @@ static const struct catalog_table *any_table(const struct catalog *catalog, stru
     }
 }
 
+enum err environment_forget(struct data_txn *txn, struct span id)
+{
+    const struct catalog_people people = catalog_environment(data_txn_catalog(txn), id)->people;
+
+    for (;;) { /* ends: each round forgets a table */
+        const struct catalog_table *table = any_table(data_txn_catalog(txn), id);
+        if (table == NULL) {
+            break;
+        }
+        TRY(table_forget(txn, table));
+    }
+    TRY(people_forget(txn, &people));
+    return record_delete(txn, catalog_find(data_txn_catalog(txn), CATALOG_ENVIRONMENT, id));
+}
+
 enum err data_environment_delete(struct data_txn *txn, struct data_call *call)
 {
     TRY(data_txn_admin(txn, call));
@@ -175,16 +190,7 @@ enum err data_environment_delete(struct data_txn *txn, struct data_call *call)
         return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key deletes its own environment only");
     }
     TRY(data_txn_confirm(call, environment->record.name));
-    const struct catalog_people people = environment->people;
-    for (;;) { /* ends: each round forgets a table */
-        const struct catalog_table *table = any_table(data_txn_catalog(txn), call->table);
-        if (table == NULL) {
-            break;
-        }
-        TRY(table_forget(txn, table));
-    }
-    TRY(people_forget(txn, &people));
-    TRY(record_delete(txn, catalog_find(data_txn_catalog(txn), CATALOG_ENVIRONMENT, call->table)));
-    TRY(apikeys_forget_ended(txn)); /* its keys have ended with it */
+    TRY(environment_forget(txn, call->table));
+    TRY(apikeys_forget_ended(txn, txn->project->record.id)); /* its keys have ended with it */
     return data_txn_answer_success(call);
 }

@@ -62,6 +62,11 @@ enum err data_invitation_check_resource(const struct catalog_project *project, c
                : refuse(refusal, REFUSAL_AUTH_FORBIDDEN, "Only to the API key's own project or organization");
 }
 
+static struct span first_of(struct span text, struct span otherwise)
+{
+    return text.len != 0 ? text : otherwise;
+}
+
 /* What its record is called. */
 static struct span name_of_resource(const struct data_txn *txn, const struct data_invitation *invitation)
 {
@@ -69,7 +74,10 @@ static struct span name_of_resource(const struct data_txn *txn, const struct dat
         span_equal(invitation->type, span_lit(PROJECT)) ? CATALOG_PROJECT : CATALOG_ORGANIZATION;
     const struct catalog_record *record = catalog_find(data_txn_catalog(txn), kind, invitation->resource_id);
 
-    return record == NULL ? SPAN_NONE : doc_text(record->doc, span_lit("name"));
+    if (record == NULL) {
+        return SPAN_NONE;
+    }
+    return first_of(doc_text(record->doc, span_lit("displayName")), doc_text(record->doc, span_lit("name")));
 }
 
 /* Of one address and resource there is one that can be accepted. */
@@ -120,11 +128,6 @@ static enum err insert(struct data_txn *txn, const struct invitation *invitation
     TRY(invitation_encode(txn, invitation, &encoded));
     return store_insert(txn->store, people_where(txn)->invitations, store_txn_row_id(txn->store, txn->now), encoded,
                         NULL);
-}
-
-static struct span first_of(struct span text, struct span otherwise)
-{
-    return text.len != 0 ? text : otherwise;
 }
 
 static enum err send(struct data_txn *txn, const struct data_sign *sign, const struct invitation *invitation,
@@ -211,8 +214,8 @@ static enum err find_open(struct data_txn *txn, struct data_call *call, struct i
     char digest[HEX_BYTES(SHA256_BYTES)];
 
     hex_encode(span_array(call->sign->presented), digest);
-    const enum err err = invitation_find(people_snap(txn), people_where(txn)->invitations, INVITATION_DIGEST,
-                                         span_array(digest), out);
+    const enum err err =
+        invitation_find(people_snap(txn), people_where(txn)->invitations, INVITATION_DIGEST, span_array(digest), out);
     if (err == ERR_NOT_FOUND) {
         return refuse(&call->refusal, REFUSAL_AUTH_INVALID_TOKEN, NULL);
     }
@@ -286,8 +289,8 @@ enum err data_invitation_revoke(struct data_txn *txn, struct data_call *call)
 
     TRY(people_need_user(txn, call));
     if (auth_uuid_is_well_formed(call->table)) {
-        err = invitation_find(people_snap(txn), people_where(txn)->invitations, INVITATION_ID, call->table,
-                              &invitation);
+        err =
+            invitation_find(people_snap(txn), people_where(txn)->invitations, INVITATION_ID, call->table, &invitation);
     }
     if (err == ERR_NOT_FOUND) {
         return refuse(&call->refusal, REFUSAL_AUTH_INVITATION_NOT_FOUND, NULL);

@@ -50,6 +50,14 @@ data_operation data_operator_create;
 data_operation data_operator_update;
 data_operation data_operator_delete;
 
+/* Name and description of an organization; there is one. */
+data_operation data_organization_update;
+enum err data_list_organizations(const struct data_admin *admin) MUST_USE;
+enum err data_get_organization(const struct data_admin *admin, struct span id) MUST_USE;
+
+/* A project with everything in it, in one transaction. ERR_DENIED: confirmName is not its name. */
+data_operation data_project_delete;
+
 /* A project of the one organization, with an environment `dev`. ERR_DENIED common/conflict: the slug is taken. */
 data_operation data_project_create;
 

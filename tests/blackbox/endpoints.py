@@ -175,6 +175,13 @@ class Places:
     def project(self):
         return self.app.box.project
 
+    def newproject(self):
+        made = Client(self.app.box).post("/v1/admin/projects", {"slug": self.name(), "name": "Made"},
+                                         headers={"Authorization": f"Bearer {self.operator}"})
+        if made.status != 201:
+            raise Unexpected(made)
+        return made.json["id"]
+
     def organization(self):
         return self.app.sk.get(self.app.project).json["organizationId"]
 

@@ -19,7 +19,7 @@
 #define DENIED 403
 
 /* Who may: what they are answered is `status`; the others 403 auth/forbidden, and whoever has no credential 401. */
-enum may { OWNER, APPLIANCE, SETTINGS, TABLES, NOBODY, ANYBODY, KEYLESS };
+enum may { OWNER, APPLIANCE, SETTINGS, TABLES, ANYBODY, KEYLESS };
 
 static const char *const roles[] = {"owner", "admin", "member", "auditor", "backup", "metrics"};
 
@@ -41,9 +41,9 @@ static const struct line lines[] = {
     {"GET", A "auth/me", ANYBODY, 200, NULL},
     {"GET", A "auth/sessions", ANYBODY, 200, NULL},
     {"DELETE", A "auth/sessions/:id", ANYBODY, 404, NULL},
-    {"GET", A "organizations", NOBODY, 0, NULL},
-    {"GET", A "organizations/:id", NOBODY, 0, NULL},
-    {"PATCH", A "organizations/:id", NOBODY, 0, "{}"},
+    {"GET", A "organizations", APPLIANCE, 200, NULL},
+    {"GET", A "organizations/:id", APPLIANCE, 404, NULL},
+    {"PATCH", A "organizations/:id", APPLIANCE, 404, "{}"},
     {"GET", A "operators", OWNER, 200, NULL},
     {"POST", A "operators", OWNER, 400, "{}"},
     {"PATCH", A "operators/:id", OWNER, 404, "{}"},
@@ -53,7 +53,7 @@ static const struct line lines[] = {
     {"POST", A "projects", APPLIANCE, 400, "{}"},
     {"GET", A "projects/:id", SETTINGS, 200, NULL},
     {"PATCH", A "projects/:id", SETTINGS, 200, "{\"description\":\"d\"}"},
-    {"DELETE", A "projects/:id", NOBODY, 0, "{}"},
+    {"DELETE", A "projects/:id", APPLIANCE, 400, "{}"},
     {"GET", A "projects/:id/cors", SETTINGS, 200, NULL},
     {"PUT", A "projects/:id/cors", SETTINGS, 200, "{\"origins\":[]}"},
     {"GET", A "environments", SETTINGS, 200, NULL},
@@ -110,7 +110,6 @@ static bool may(enum may who, const char *role)
         return admin || strcmp(role, "member") == 0;
     case ANYBODY:
         return true;
-    case NOBODY:
     case KEYLESS:
         return false;
     }
@@ -250,7 +249,7 @@ static void a_secret_key_is_refused_what_is_an_operators(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
         target_of(&world, lines[i].pattern, target, sizeof target);
-        if (lines[i].may == OWNER || lines[i].may == APPLIANCE || lines[i].may == NOBODY) {
+        if (lines[i].may == OWNER || lines[i].may == APPLIANCE) {
             assert_refused(api_box_send(world.box, lines[i].method, world.box->secret, target, lines[i].body), 403,
                            "auth/forbidden");
         }
