@@ -2,29 +2,17 @@
 #include "firmware/auth/https_url.h"
 
 #include "hal/base/fault.h"
+#include "net/outbound.h"
 
-#define HOST_MAX 253 /* RFC 1035 */
-
-static bool is_host_byte(uint8_t byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' || byte == '.';
-}
-
-/* Labels with dots between, none of them empty, and the last one no number: that would be an address. */
+/* In the one form in which two of them are compared byte by byte. */
 static bool is_host(struct span host)
 {
-    uint8_t before = '.';
-    bool number = true; /* the label so far */
-
     for (size_t i = 0; i < host.len; i++) {
-        const uint8_t byte = host.data[i];
-        if (!is_host_byte(byte) || (byte == '.' && before == '.')) {
+        if (host.data[i] >= 'A' && host.data[i] <= 'Z') {
             return false;
         }
-        number = byte == '.' || (number && byte >= '0' && byte <= '9');
-        before = byte;
     }
-    return host.len != 0 && host.len <= HOST_MAX && before != '.' && !number;
+    return outbound_host_fits(host);
 }
 
 /* Visible characters but those that end a path or that a careless reader takes for a separator. */
