@@ -11,17 +11,21 @@
  *   worker  epoll, accept4, read and write on what it has, threads and their priority, memory without PROT_EXEC, files
  *           below one directory
  *   keeper  the same without accept4 and priorities; descriptors it has, files below one directory
- *   Neither has socket, connect, bind, execve, fork, ptrace, kill, mount, ioctl, or files elsewhere. */
+ *   Neither has socket, connect, bind, execve, fork, ptrace, kill, mount, ioctl, or files elsewhere.
+ *   courier as keeper, but no directory: TCP connections to the given ports and to 53, UDP, and reading what resolving a name
+ *           reads in /etc. No bind, listen, accept, and no sockets of other families. Where the kernel's Landlock knows
+ *           no network (ABI 4) every port can be reached. */
 #ifndef HAL_SANDBOX_H
 #define HAL_SANDBOX_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 
-enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER };
+enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER, SANDBOX_COURIER };
 
 #define SANDBOX_FILES_MAX 1048576
 
@@ -55,6 +59,8 @@ struct sandbox_spec {
     enum sandbox_profile profile;
     int directory_fd;      /* the one directory whose files it may use; -1: none */
     bool require_landlock; /* board policy: refuse to run where the kernel has no Landlock */
+    const uint16_t *ports; /* of the courier: where it may connect to */
+    size_t port_count;
 };
 
 /* Enters the sandbox: Landlock for files (and TCP, where the kernel knows it), then the system-call list. Where

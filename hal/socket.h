@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Listening and accepted TCP sockets of the kernel. All are non-blocking and close-on-exec; nothing here connects out.
- * A descriptor belongs to whoever holds it. */
+/* TCP sockets of the kernel: listening, accepted, and, for the courier alone, connected out. All are non-blocking and
+ * close-on-exec. A descriptor belongs to whoever holds it. */
 #ifndef HAL_SOCKET_H
 #define HAL_SOCKET_H
 
@@ -52,6 +52,18 @@ void socket_refuse(int listener);
 /* The next connection, with TCP_NODELAY on. ERR_AGAIN (none waits), ERR_CLOSED (nothing listens there any more),
  * ERR_LIMIT (no descriptor left: stop accepting for a while), ERR_IO. */
 enum err socket_accept(int listener, int *out_fd, struct socket_address *out_peer) MUST_USE;
+
+/* Begins a connection, with TCP_NODELAY on. It is there, or has failed, when socket_wait says that the socket can be
+ * written to; socket_connected tells which. ERR_CLOSED (nobody listens, or no way
+ * there), ERR_REFUSED (not permitted), ERR_LIMIT, ERR_IO. */
+enum err socket_connect(const struct socket_address *address, int *out_fd) MUST_USE;
+enum err socket_connected(int fd) MUST_USE;
+
+enum socket_wait { SOCKET_WAIT_READ, SOCKET_WAIT_WRITE };
+
+/* Waits until something can be read (or the other side is gone), or written. For processes that may wait, with one
+ * socket at a time. ERR_TIMEOUT, ERR_IO. */
+enum err socket_wait(int fd, enum socket_wait what, unsigned int timeout_ms) MUST_USE;
 
 /* Reads what is there, 1 to max bytes. ERR_AGAIN, ERR_CLOSED (end, reset). */
 enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len) MUST_USE;

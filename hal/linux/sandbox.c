@@ -174,7 +174,7 @@ enum err sandbox_enter(const struct sandbox_spec *spec)
     TRY(count_threads(&threads));
     ENSURE(SANDBOX_SANITIZER == 1 || threads == 1, ERR_STATE, "another thread would stay outside the sandbox");
     ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
-    const enum err err = sandbox_confine_files(spec->directory_fd);
+    const enum err err = sandbox_confine_files(spec);
     if (err == ERR_OK) {
         files_confined = true;
     } else {

@@ -22,9 +22,10 @@
 #define SANDBOX_SANITIZER 0
 #endif
 
-/* No file outside this directory (-1: none at all), no TCP bind or connect, no signal and no abstract socket out of the
- * process, as far as the kernel's Landlock goes. ERR_UNSUPPORTED where it has none, ERR_REFUSED. */
-enum err sandbox_confine_files(int directory_fd) MUST_USE;
+/* No file outside the directory (-1: none at all), no TCP bind or connect, no signal and no abstract socket out of the
+ * process, but for what the profile has, as far as the kernel's Landlock goes. ERR_UNSUPPORTED where it has none,
+ * ERR_REFUSED. */
+enum err sandbox_confine_files(const struct sandbox_spec *spec) MUST_USE;
 
 /* The system-call list. Files may be opened only when files_confined. ERR_REFUSED, ERR_NO_MEMORY. */
 enum err sandbox_filter_calls(enum sandbox_profile profile, bool files_confined) MUST_USE;

@@ -42,6 +42,18 @@
 #define ACCESS_ABI_1      ((UINT64_C(1) << 13) - 1)
 #define ACCESS_REFER      (UINT64_C(1) << 13) /* ABI 2 */
 
+#define ACCESS_CONNECT    (UINT64_C(2)) /* of ACCESS_NET */
+#define RULE_NET_PORT     2             /* ABI 4 */
+#define PORT_DNS          53            /* over TCP, when an answer is long */
+
+/* What getaddrinfo looks at: who may answer, names of this machine, servers. */
+static const char *const resolver_files[] = {"/etc/nsswitch.conf", "/etc/hosts", "/etc/resolv.conf"};
+
+struct port_attr {
+    uint64_t allowed;
+    uint64_t port;
+};
+
 struct ruleset_attr {
     uint64_t files;
     uint64_t net;
@@ -76,7 +88,55 @@ static enum err add_directory(int ruleset, uint64_t known, int directory_fd)
     return ERR_OK;
 }
 
-enum err sandbox_confine_files(int directory_fd)
+/* Reading one file; one that is not there cannot be read either. */
+static enum err add_file(int ruleset, const char *path)
+{
+    const int fd = open(path, O_PATH | O_CLOEXEC);
+
+    if (fd < 0) {
+        return ERR_OK;
+    }
+    const struct landlock_path_beneath_attr beneath = {.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE, .parent_fd = fd};
+    const long added = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
+    const int error = errno;
+    sys_close(fd);
+    if (added != 0) {
+        FAIL(ERR_REFUSED, "landlock_add_rule", error);
+    }
+    return ERR_OK;
+}
+
+static enum err add_port(int ruleset, uint16_t port)
+{
+    const struct port_attr attr = {.allowed = ACCESS_CONNECT, .port = port};
+
+    if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &attr, 0) != 0) {
+        FAIL(ERR_REFUSED, "landlock_add_rule", errno);
+    }
+    return ERR_OK;
+}
+
+static enum err add_ways_out(int ruleset, const struct sandbox_spec *spec, bool knows_ports)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(resolver_files); i++) {
+        TRY(add_file(ruleset, resolver_files[i]));
+    }
+    for (size_t i = 0; knows_ports && i < spec->port_count; i++) {
+        TRY(add_port(ruleset, spec->ports[i]));
+    }
+    return knows_ports ? add_port(ruleset, PORT_DNS) : ERR_OK;
+}
+
+static enum err add_rules(int ruleset, const struct ruleset_attr *attr, const struct sandbox_spec *spec)
+{
+    TRY(add_directory(ruleset, attr->files, spec->directory_fd));
+    if (spec->profile == SANDBOX_COURIER) {
+        TRY(add_ways_out(ruleset, spec, attr->net != 0));
+    }
+    return ERR_OK;
+}
+
+enum err sandbox_confine_files(const struct sandbox_spec *spec)
 {
     size_t bytes = 0;
     const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -87,7 +147,7 @@ enum err sandbox_confine_files(int directory_fd)
     if (ruleset < 0) {
         FAIL(ERR_REFUSED, "landlock_create_ruleset", errno);
     }
-    const enum err err = add_directory(ruleset, attr.files, directory_fd);
+    const enum err err = add_rules(ruleset, &attr, spec);
     const long restricted = err == ERR_OK ? syscall(SYS_landlock_restrict_self, ruleset, 0) : 0;
     const int error = errno;
     sys_close(ruleset);
@@ -99,7 +159,7 @@ enum err sandbox_confine_files(int directory_fd)
 }
 
 /* clang-format off: several a line, in groups */
-/* Both profiles, whatever the arguments. */
+/* All profiles, whatever the arguments. */
 static const int common_calls[] = {
     /* what it holds */
     SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(write), SCMP_SYS(writev),
@@ -130,6 +190,15 @@ static const int file_calls[] = {
 };
 
 static const int worker_calls[] = {SCMP_SYS(accept4)};
+
+/* connect: Landlock says where to. The resolver sends its two questions in one call. */
+static const int courier_calls[] = {SCMP_SYS(connect)};
+
+/* The courier's of file_calls: looking, never changing. */
+static const int courier_file_calls[] = {
+    SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2), SCMP_SYS(access), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+};
 
 /* What the run-time library of a sanitizer build asks for besides. Its leak check at exit would need ptrace and clone,
  * which are refused there too: run such a program with detect_leaks=0. */
@@ -211,8 +280,13 @@ static enum err allow_by_argument(scmp_filter_ctx filter)
             FAIL(from_seccomp(error), "seccomp_rule_add", rule->call);
         }
     }
-    for (size_t i = 0; i < ARRAY_LENGTH(option_rules); i++) {
-        const struct option_rule *rule = &option_rules[i];
+    return ERR_OK;
+}
+
+static enum err allow_options(scmp_filter_ctx filter, const struct option_rule *rules, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct option_rule *rule = &rules[i];
         const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, rule->call, 2,
                                            SCMP_CMP64(1, SCMP_CMP_EQ, (uint64_t)rule->level, 0),
                                            SCMP_CMP64(2, SCMP_CMP_EQ, (uint64_t)rule->name, 0));
@@ -251,17 +325,90 @@ static enum err allow_own_priority(scmp_filter_ctx filter)
     return ERR_OK;
 }
 
+static enum err add_socket(scmp_filter_ctx filter, int family, int type)
+{
+    const uint64_t no_flags = UINT32_MAX & ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                                       SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)family, 0),
+                                       SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, no_flags, (uint64_t)type));
+
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(socket));
+    }
+    return ERR_OK;
+}
+
+/* What getaddrinfo tries and does without: a daemon that caches names, and the list of this machine's addresses. */
+static enum err refuse_family(scmp_filter_ctx filter, int family)
+{
+    const int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                       SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)family, 0));
+
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(socket));
+    }
+    return ERR_OK;
+}
+
+static enum err allow_ways_out(scmp_filter_ctx filter)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    static const struct option_rule options[] = {{SCMP_SYS(setsockopt), IPPROTO_IP, IP_RECVERR},
+                                                 {SCMP_SYS(setsockopt), IPPROTO_IPV6, IPV6_RECVERR}};
+
+    TRY(allow_all(filter, courier_calls, ARRAY_LENGTH(courier_calls)));
+    for (size_t i = 0; i < ARRAY_LENGTH(families) * ARRAY_LENGTH(types); i++) {
+        TRY(add_socket(filter, families[i / ARRAY_LENGTH(types)], types[i % ARRAY_LENGTH(types)]));
+    }
+    TRY(refuse_family(filter, AF_UNIX));
+    TRY(refuse_family(filter, AF_NETLINK));
+    TRY(allow_options(filter, options, ARRAY_LENGTH(options)));
+    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmmsg), 1,
+                                       SCMP_CMP64(3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(sendmmsg));
+    }
+    return ERR_OK;
+}
+
+static enum err allow_files(scmp_filter_ctx filter, enum sandbox_profile profile)
+{
+    if (profile == SANDBOX_COURIER) {
+        return allow_all(filter, courier_file_calls, ARRAY_LENGTH(courier_file_calls));
+    }
+    return allow_all(filter, file_calls, ARRAY_LENGTH(file_calls));
+}
+
+/* Without Landlock: a name is not found, which must not end the process. */
+static enum err refuse_files(scmp_filter_ctx filter)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(courier_file_calls); i++) {
+        const int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), courier_file_calls[i], 0);
+        if (error != 0 && error != -EDOM) {
+            FAIL(from_seccomp(error), "seccomp_rule_add", courier_file_calls[i]);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile, bool files_confined)
 {
     TRY(allow_all(filter, common_calls, ARRAY_LENGTH(common_calls)));
     TRY(allow_by_argument(filter));
+    TRY(allow_options(filter, option_rules, ARRAY_LENGTH(option_rules)));
     TRY(allow_own_signals(filter));
     if (files_confined) {
-        TRY(allow_all(filter, file_calls, ARRAY_LENGTH(file_calls)));
+        TRY(allow_files(filter, profile));
+    } else if (profile == SANDBOX_COURIER) {
+        TRY(refuse_files(filter));
     }
     if (profile == SANDBOX_WORKER) {
         TRY(allow_all(filter, worker_calls, ARRAY_LENGTH(worker_calls)));
         TRY(allow_own_priority(filter));
+    }
+    if (profile == SANDBOX_COURIER) {
+        TRY(allow_ways_out(filter));
     }
     if (SANDBOX_SANITIZER == 1) {
         TRY(allow_all(filter, sanitizer_calls, ARRAY_LENGTH(sanitizer_calls)));

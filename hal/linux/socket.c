@@ -8,6 +8,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -210,6 +211,50 @@ enum err socket_accept(int listener, int *out_fd, struct socket_address *out_pee
     *out_fd = fd;
     fd = -1;
     return ERR_OK;
+}
+
+enum err socket_connect(const struct socket_address *address, int *out_fd)
+{
+    union any_sockaddr any;
+    const socklen_t any_len = to_sockaddr(address, &any);
+
+    SCOPED_FD int fd = socket(any.plain.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "socket");
+    }
+    TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));
+    if (connect(fd, &any.plain, any_len) != 0 && errno != EINPROGRESS) {
+        FAIL_ERRNO(errno, "connect");
+    }
+    *out_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+enum err socket_connected(int fd)
+{
+    int error = 0;
+    socklen_t bytes = sizeof(error);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) != 0) {
+        FAIL_ERRNO(errno, "getsockopt");
+    }
+    if (error != 0) {
+        FAIL_ERRNO(error, "connect");
+    }
+    return ERR_OK;
+}
+
+enum err socket_wait(int fd, enum socket_wait what, unsigned int timeout_ms)
+{
+    struct pollfd waiting = {.fd = fd, .events = what == SOCKET_WAIT_READ ? POLLIN : POLLOUT};
+    const int ready = poll(&waiting, 1, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
+
+    ENSURE(ready != 0, ERR_TIMEOUT, "the other side takes too long");
+    if (ready < 0 && errno != EINTR) {
+        FAIL_ERRNO(errno, "poll");
+    }
+    return ERR_OK; /* after a signal as if ready: the caller then finds nothing, and waits again */
 }
 
 /* No fault trail in the three calls below: their errors are the daily bread of a reactor. */

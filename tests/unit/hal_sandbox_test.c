@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +36,7 @@
 #include "hal/datadir.h"
 #include "hal/poller.h"
 #include "hal/process.h"
+#include "hal/resolve.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
 #include "hal/tpm.h"
@@ -78,7 +81,11 @@ static int run(enum sandbox_profile profile, action *does)
     inside.port = bound.port;
     const pid_t pid = fork();
     if (pid == 0) {
-        const struct sandbox_spec spec = {.profile = profile, .directory_fd = inside.dir_fd, .require_landlock = true};
+        const struct sandbox_spec spec = {.profile = profile,
+                                          .directory_fd = profile == SANDBOX_COURIER ? -1 : inside.dir_fd,
+                                          .require_landlock = true,
+                                          .ports = &inside.port,
+                                          .port_count = 1};
         if (sandbox_begin(&limits) != ERR_OK || sandbox_enter(&spec) != ERR_OK) {
             log_fault(LOG_ERROR, "setup");
             _exit(CHILD_SETUP);
@@ -100,16 +107,28 @@ static void assert_allowed(enum sandbox_profile profile, action *does)
     assert_int_equal(WEXITSTATUS(status), CHILD_OK);
 }
 
+static void assert_forbidden_for(enum sandbox_profile profile, action *does)
+{
+    const int status = run(profile, does);
+    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+    const bool refused = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSED;
+
+    assert_true(killed || refused);
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK);
+}
+
 static void assert_forbidden(action *does)
 {
-    for (unsigned int profile = SANDBOX_WORKER; profile <= SANDBOX_KEEPER; profile++) {
-        const int status = run((enum sandbox_profile)profile, does);
-        const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
-        const bool refused = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSED;
+    assert_forbidden_for(SANDBOX_WORKER, does);
+    assert_forbidden_for(SANDBOX_KEEPER, does);
+    assert_forbidden_for(SANDBOX_COURIER, does);
+}
 
-        assert_true(killed || refused);
-        assert_false(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK);
-    }
+/* What only the courier may. */
+static void assert_forbidden_to_others(action *does)
+{
+    assert_forbidden_for(SANDBOX_WORKER, does);
+    assert_forbidden_for(SANDBOX_KEEPER, does);
 }
 
 static int do_exec(const struct inside *inside)
@@ -271,8 +290,6 @@ FORBIDDEN(open_outside_the_directory, do_open_outside)
 FORBIDDEN(open_above_the_directory, do_open_above)
 FORBIDDEN(create_outside_the_directory, do_create_outside)
 FORBIDDEN(the_file_of_its_own_memory, do_read_own_memory_file)
-FORBIDDEN(a_new_socket, do_socket)
-FORBIDDEN(connect_out, do_connect)
 FORBIDDEN(connect_out_by_fast_open, do_connect_by_fast_open)
 FORBIDDEN(connect_out_by_a_fast_open_message, do_connect_by_fast_open_message)
 FORBIDDEN(signals_to_others_by_a_descriptor, do_signal_by_descriptor)
@@ -288,6 +305,140 @@ FORBIDDEN(symbolic_links, do_symlink)
 FORBIDDEN(becoming_dumpable, do_dump)
 FORBIDDEN(the_priority_of_another, do_slow_the_parent)
 FORBIDDEN(the_priority_of_its_group, do_slow_the_group)
+
+static void only_the_courier_makes_sockets_and_connects_out(void **state)
+{
+    assert_forbidden_to_others(do_socket);
+    assert_forbidden_to_others(do_connect);
+}
+
+/* --- the courier's --- */
+
+static int do_connect_to_a_listed_port(const struct inside *inside)
+{
+    const struct socket_address address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}, .port = inside->port};
+    int fd = -1;
+    const bool works = socket_connect(&address, &fd) == ERR_OK && socket_wait(fd, SOCKET_WAIT_WRITE, 10000) == ERR_OK &&
+                       socket_connected(fd) == ERR_OK;
+
+    return works ? CHILD_OK : CHILD_FAILED;
+}
+
+static int do_connect_to_another_port(const struct inside *inside)
+{
+    const union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } address = {.in = {.sin_family = AF_INET, /* whether anybody listens there or not */
+                        .sin_port = htons((uint16_t)(inside->port ^ 1)),
+                        .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+
+    return refused_or_not(connect(socket(AF_INET, SOCK_STREAM, 0), &address.any, sizeof(address.in)));
+}
+
+static int do_resolve(const struct inside *inside)
+{
+    struct socket_address addresses[4];
+    size_t count = 0;
+
+    const enum err err = resolve_name(span_lit("localhost"), 7, 4, addresses, &count);
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "inside");
+    }
+    return err == ERR_OK && count != 0 && addresses[0].port == 7 ? CHILD_OK : CHILD_FAILED;
+}
+
+static int do_local_socket(const struct inside *inside)
+{
+    const int result = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    return result < 0 && errno == EAFNOSUPPORT ? CHILD_REFUSED : refused_or_not(result);
+}
+
+static int do_netlink_socket(const struct inside *inside)
+{
+    const int result = socket(AF_NETLINK, SOCK_RAW, 0);
+
+    return result < 0 && errno == EAFNOSUPPORT ? CHILD_REFUSED : refused_or_not(result);
+}
+
+static int do_packet_socket(const struct inside *inside)
+{
+    return refused_or_not(socket(AF_PACKET, SOCK_DGRAM, 0));
+}
+
+static int do_raw_socket(const struct inside *inside)
+{
+    return refused_or_not(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+}
+
+static int do_bind(const struct inside *inside)
+{
+    const union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } address = {.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+
+    return refused_or_not(bind(socket(AF_INET, SOCK_STREAM, 0), &address.any, sizeof(address.in)));
+}
+
+static int do_listen(const struct inside *inside)
+{
+    return refused_or_not(listen(socket(AF_INET, SOCK_STREAM, 0), 1));
+}
+
+static int do_accept_one(const struct inside *inside)
+{
+    return refused_or_not(accept4(inside->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
+static int do_read_the_directory(const struct inside *inside)
+{
+    return refused_or_not(openat(inside->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int do_create_in_the_directory(const struct inside *inside)
+{
+    return refused_or_not(openat(inside->dir_fd, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static int do_write_names(const struct inside *inside)
+{
+    return refused_or_not(open("/etc/hosts", O_WRONLY | O_CLOEXEC));
+}
+
+static int do_remove(const struct inside *inside)
+{
+    return refused_or_not(unlinkat(inside->dir_fd, "x", 0));
+}
+
+static void the_courier_connects_to_its_ports_and_to_no_other(void **state)
+{
+    assert_allowed(SANDBOX_COURIER, do_connect_to_a_listed_port);
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 4) {
+        skip(); /* a kernel whose Landlock knows no ports */
+    }
+    assert_forbidden_for(SANDBOX_COURIER, do_connect_to_another_port);
+}
+
+static void the_courier_takes_no_connections_and_has_no_other_sockets(void **state)
+{
+    assert_forbidden_for(SANDBOX_COURIER, do_bind);
+    assert_forbidden_for(SANDBOX_COURIER, do_listen);
+    assert_forbidden_for(SANDBOX_COURIER, do_accept_one);
+    assert_forbidden_for(SANDBOX_COURIER, do_local_socket);
+    assert_forbidden_for(SANDBOX_COURIER, do_netlink_socket);
+    assert_forbidden_for(SANDBOX_COURIER, do_packet_socket);
+    assert_forbidden_for(SANDBOX_COURIER, do_raw_socket);
+}
+
+static void the_courier_has_no_directory_and_writes_no_file(void **state)
+{
+    assert_forbidden_for(SANDBOX_COURIER, do_read_the_directory);
+    assert_forbidden_for(SANDBOX_COURIER, do_create_in_the_directory);
+    assert_forbidden_for(SANDBOX_COURIER, do_write_names);
+    assert_forbidden_for(SANDBOX_COURIER, do_remove);
+}
 
 static int do_files(const struct inside *inside)
 {
@@ -382,6 +533,15 @@ static void the_sandbox_allows_threads_memory_and_waiting(void **state)
 }
 
 static void the_worker_may_accept_and_give_way_and_the_keeper_may_not(void **state)
+static void the_courier_resolves_names(void **state)
+{
+    assert_allowed(SANDBOX_COURIER, do_resolve);
+    assert_allowed(SANDBOX_COURIER, do_threads);
+    assert_allowed(SANDBOX_COURIER, do_memory);
+    assert_allowed(SANDBOX_COURIER, do_poll);
+}
+
+static void the_worker_may_accept_and_the_keeper_may_not(void **state)
 {
     action *const actions[] = {do_accept, do_give_way};
 
@@ -564,8 +724,11 @@ int main(void)
         cmocka_unit_test(the_sandbox_forbids_open_above_the_directory),
         cmocka_unit_test(the_sandbox_forbids_create_outside_the_directory),
         cmocka_unit_test(the_sandbox_forbids_the_file_of_its_own_memory),
-        cmocka_unit_test(the_sandbox_forbids_a_new_socket),
-        cmocka_unit_test(the_sandbox_forbids_connect_out),
+        cmocka_unit_test(only_the_courier_makes_sockets_and_connects_out),
+        cmocka_unit_test(the_courier_connects_to_its_ports_and_to_no_other),
+        cmocka_unit_test(the_courier_resolves_names),
+        cmocka_unit_test(the_courier_takes_no_connections_and_has_no_other_sockets),
+        cmocka_unit_test(the_courier_has_no_directory_and_writes_no_file),
         cmocka_unit_test(the_sandbox_forbids_connect_out_by_fast_open),
         cmocka_unit_test(the_sandbox_forbids_connect_out_by_a_fast_open_message),
         cmocka_unit_test(the_sandbox_forbids_signals_to_others_by_a_descriptor),

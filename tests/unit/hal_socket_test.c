@@ -282,6 +282,46 @@ static void socket_local_addresses_gives_what_others_can_reach(void **state)
     assert_int_equal(count, 0);
 }
 
+static void a_connection_is_there_when_the_socket_can_be_written_to(void **state)
+{
+    struct socket_address bound = {.port = 0};
+    struct socket_address peer = {.port = 0};
+    uint8_t byte = 0;
+    size_t count = 0;
+    SCOPED_FD int listener = -1;
+    SCOPED_FD int client = -1;
+    SCOPED_FD int server = -1;
+    assert_int_equal(socket_listen(&loopback, &listener, &bound), ERR_OK);
+
+    assert_int_equal(socket_connect(&bound, &client), ERR_OK);
+    assert_int_equal(socket_wait(client, SOCKET_WAIT_WRITE, WAIT_MS), ERR_OK);
+    assert_int_equal(socket_connected(client), ERR_OK);
+
+    assert_int_equal(socket_wait(listener, SOCKET_WAIT_READ, WAIT_MS), ERR_OK);
+    assert_int_equal(socket_accept(listener, &server, &peer), ERR_OK);
+    assert_int_equal(socket_wait(client, SOCKET_WAIT_READ, 1), ERR_TIMEOUT);
+    fault_clear();
+    assert_int_equal(socket_send(server, span_lit("x"), &count), ERR_OK);
+    assert_int_equal(socket_wait(client, SOCKET_WAIT_READ, WAIT_MS), ERR_OK);
+    assert_int_equal(socket_receive(client, &byte, 1, &count), ERR_OK);
+}
+
+static void a_connection_to_where_nobody_listens_ends(void **state)
+{
+    struct socket_address bound = {.port = 0};
+    SCOPED_FD int listener = -1;
+    SCOPED_FD int client = -1;
+    assert_int_equal(socket_listen(&loopback, &listener, &bound), ERR_OK);
+    socket_refuse(listener); /* the port stays ours, so nobody else listens there either */
+
+    enum err err = socket_connect(&bound, &client);
+    err = err == ERR_OK ? socket_wait(client, SOCKET_WAIT_WRITE, WAIT_MS) : err;
+    err = err == ERR_OK ? socket_connected(client) : err;
+
+    assert_int_equal(err, ERR_CLOSED);
+    fault_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +335,8 @@ int main(void)
         cmocka_unit_test(listeners_share_a_port_only_when_all_ask_for_it),
         cmocka_unit_test(an_ipv4_client_of_an_ipv6_listener_is_seen_as_ipv4),
         cmocka_unit_test(the_poller_reports_what_was_asked_and_forgets_what_was_removed),
+        cmocka_unit_test(a_connection_is_there_when_the_socket_can_be_written_to),
+        cmocka_unit_test(a_connection_to_where_nobody_listens_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
