@@ -28,14 +28,14 @@ static bool label_fits(struct span label)
     return true;
 }
 
-static bool is_number(struct span label)
+static bool has_letter(struct span label)
 {
     for (size_t i = 0; i < label.len; i++) {
-        if (!is_digit(label.data[i])) {
-            return false;
+        if (!is_digit(label.data[i]) && label.data[i] != '-') {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 bool outbound_host_fits(struct span host)
@@ -53,7 +53,7 @@ bool outbound_host_fits(struct span host)
             return false;
         }
         if (len == rest.len) {
-            return !is_number(label);
+            return has_letter(label) && (label.len < host.len || span_equal_nocase(host, span_lit("localhost")));
         }
         rest = span_of(rest.data + len + 1, rest.len - len - 1);
     }

@@ -53,8 +53,9 @@ struct outbound_destination {
     struct span ca;   /* PEM, at most OUTBOUND_CA_MAX bytes; empty: the system's */
 };
 
-/* May this be the host of a destination: labels of letters, digits and '-' with dots between, 1 to OUTBOUND_HOST_MAX
- * bytes, the last label not all digits (an IPv4 address is no name)? For settings, which refuse what does not fit. */
+/* May this be the host of a destination: two or more labels of letters, digits and '-' with dots between, a letter in the
+ * last (an IPv4 address is no name), at most OUTBOUND_HOST_MAX bytes; or localhost? For settings, which refuse what does
+ * not fit. */
 bool outbound_host_fits(struct span host);
 
 /* Is all of it in its limits? */

@@ -532,7 +532,6 @@ static void the_sandbox_allows_threads_memory_and_waiting(void **state)
     assert_allowed(SANDBOX_KEEPER, do_poll);
 }
 
-static void the_worker_may_accept_and_give_way_and_the_keeper_may_not(void **state)
 static void the_courier_resolves_names(void **state)
 {
     assert_allowed(SANDBOX_COURIER, do_resolve);
@@ -541,7 +540,7 @@ static void the_courier_resolves_names(void **state)
     assert_allowed(SANDBOX_COURIER, do_poll);
 }
 
-static void the_worker_may_accept_and_the_keeper_may_not(void **state)
+static void the_worker_may_accept_and_give_way_and_the_keeper_may_not(void **state)
 {
     action *const actions[] = {do_accept, do_give_way};
 
