@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +26,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,100 +34,12 @@
 #include "hal/datadir.h"
 #include "hal/poller.h"
 #include "hal/process.h"
-#include "hal/resolve.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
 #include "hal/tpm.h"
+#include "tests/lib/sandboxed.h"
 #include "tests/lib/swtpm.h"
 #include "tests/lib/temp.h"
-
-#define CHILD_OK      0
-#define CHILD_FAILED  1
-#define CHILD_REFUSED 2 /* the call failed with EPERM or EACCES */
-#define CHILD_SETUP   3
-
-struct inside {
-    int dir_fd;
-    int listener;
-    uint16_t port;
-};
-
-/* Runs in the child; answers one of CHILD_*. */
-typedef int action(const struct inside *inside);
-
-static const struct sandbox_limits limits = {.open_files = 256, .locked_bytes = 1 << 20, .file_bytes = 1 << 24};
-
-static int refused_or_not(int result)
-{
-    if (result >= 0) {
-        return CHILD_FAILED;
-    }
-    return errno == EPERM || errno == EACCES ? CHILD_REFUSED : CHILD_FAILED;
-}
-
-/* The wait status of a child that entered the profile and did it. */
-static int run(enum sandbox_profile profile, action *does)
-{
-    const struct temp_dir temp = temp_dir_make();
-    const struct socket_listen listen_on = {.address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}}, .backlog = 4};
-    struct socket_address bound = {.port = 0};
-    struct inside inside = {.dir_fd = open(temp.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .listener = -1};
-    int status = 0;
-
-    assert_true(inside.dir_fd >= 0);
-    assert_int_equal(socket_listen(&listen_on, &inside.listener, &bound), ERR_OK);
-    inside.port = bound.port;
-    const pid_t pid = fork();
-    if (pid == 0) {
-        const struct sandbox_spec spec = {.profile = profile,
-                                          .directory_fd = profile == SANDBOX_COURIER ? -1 : inside.dir_fd,
-                                          .require_landlock = true,
-                                          .ports = &inside.port,
-                                          .port_count = 1};
-        if (sandbox_begin(&limits) != ERR_OK || sandbox_enter(&spec) != ERR_OK) {
-            log_fault(LOG_ERROR, "setup");
-            _exit(CHILD_SETUP);
-        }
-        _exit(does(&inside));
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    (void)close(inside.dir_fd);
-    socket_close(inside.listener);
-    temp_dir_remove(&temp);
-    return status;
-}
-
-static void assert_allowed(enum sandbox_profile profile, action *does)
-{
-    const int status = run(profile, does);
-
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), CHILD_OK);
-}
-
-static void assert_forbidden_for(enum sandbox_profile profile, action *does)
-{
-    const int status = run(profile, does);
-    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
-    const bool refused = WIFEXITED(status) && WEXITSTATUS(status) == CHILD_REFUSED;
-
-    assert_true(killed || refused);
-    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK);
-}
-
-static void assert_forbidden(action *does)
-{
-    assert_forbidden_for(SANDBOX_WORKER, does);
-    assert_forbidden_for(SANDBOX_KEEPER, does);
-    assert_forbidden_for(SANDBOX_COURIER, does);
-}
-
-/* What only the courier may. */
-static void assert_forbidden_to_others(action *does)
-{
-    assert_forbidden_for(SANDBOX_WORKER, does);
-    assert_forbidden_for(SANDBOX_KEEPER, does);
-}
 
 static int do_exec(const struct inside *inside)
 {
@@ -161,21 +71,6 @@ static int do_create_outside(const struct inside *inside)
 static int do_read_own_memory_file(const struct inside *inside)
 {
     return refused_or_not(open("/proc/self/mem", O_RDWR | O_CLOEXEC));
-}
-
-static int do_socket(const struct inside *inside)
-{
-    return refused_or_not(socket(AF_INET, SOCK_STREAM, 0));
-}
-
-static int do_connect(const struct inside *inside)
-{
-    const union {
-        struct sockaddr_in in;
-        struct sockaddr any;
-    } address = {.in = {.sin_family = AF_INET, .sin_port = htons(inside->port), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
-
-    return refused_or_not(connect(inside->listener, &address.any, sizeof(address.in)));
 }
 
 /* A listener that is shut down can be connected; MSG_FASTOPEN does it without connect. */
@@ -306,140 +201,6 @@ FORBIDDEN(becoming_dumpable, do_dump)
 FORBIDDEN(the_priority_of_another, do_slow_the_parent)
 FORBIDDEN(the_priority_of_its_group, do_slow_the_group)
 
-static void only_the_courier_makes_sockets_and_connects_out(void **state)
-{
-    assert_forbidden_to_others(do_socket);
-    assert_forbidden_to_others(do_connect);
-}
-
-/* --- the courier's --- */
-
-static int do_connect_to_a_listed_port(const struct inside *inside)
-{
-    const struct socket_address address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}, .port = inside->port};
-    int fd = -1;
-    const bool works = socket_connect(&address, &fd) == ERR_OK && socket_wait(fd, SOCKET_WAIT_WRITE, 10000) == ERR_OK &&
-                       socket_connected(fd) == ERR_OK;
-
-    return works ? CHILD_OK : CHILD_FAILED;
-}
-
-static int do_connect_to_another_port(const struct inside *inside)
-{
-    const union {
-        struct sockaddr_in in;
-        struct sockaddr any;
-    } address = {.in = {.sin_family = AF_INET, /* whether anybody listens there or not */
-                        .sin_port = htons((uint16_t)(inside->port ^ 1)),
-                        .sin_addr = {htonl(INADDR_LOOPBACK)}}};
-
-    return refused_or_not(connect(socket(AF_INET, SOCK_STREAM, 0), &address.any, sizeof(address.in)));
-}
-
-static int do_resolve(const struct inside *inside)
-{
-    struct socket_address addresses[4];
-    size_t count = 0;
-
-    const enum err err = resolve_name(span_lit("localhost"), 7, 4, addresses, &count);
-    if (err != ERR_OK) {
-        log_fault(LOG_ERROR, "inside");
-    }
-    return err == ERR_OK && count != 0 && addresses[0].port == 7 ? CHILD_OK : CHILD_FAILED;
-}
-
-static int do_local_socket(const struct inside *inside)
-{
-    const int result = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    return result < 0 && errno == EAFNOSUPPORT ? CHILD_REFUSED : refused_or_not(result);
-}
-
-static int do_netlink_socket(const struct inside *inside)
-{
-    const int result = socket(AF_NETLINK, SOCK_RAW, 0);
-
-    return result < 0 && errno == EAFNOSUPPORT ? CHILD_REFUSED : refused_or_not(result);
-}
-
-static int do_packet_socket(const struct inside *inside)
-{
-    return refused_or_not(socket(AF_PACKET, SOCK_DGRAM, 0));
-}
-
-static int do_raw_socket(const struct inside *inside)
-{
-    return refused_or_not(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
-}
-
-static int do_bind(const struct inside *inside)
-{
-    const union {
-        struct sockaddr_in in;
-        struct sockaddr any;
-    } address = {.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}};
-
-    return refused_or_not(bind(socket(AF_INET, SOCK_STREAM, 0), &address.any, sizeof(address.in)));
-}
-
-static int do_listen(const struct inside *inside)
-{
-    return refused_or_not(listen(socket(AF_INET, SOCK_STREAM, 0), 1));
-}
-
-static int do_accept_one(const struct inside *inside)
-{
-    return refused_or_not(accept4(inside->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
-}
-
-static int do_read_the_directory(const struct inside *inside)
-{
-    return refused_or_not(openat(inside->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-static int do_create_in_the_directory(const struct inside *inside)
-{
-    return refused_or_not(openat(inside->dir_fd, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-}
-
-static int do_write_names(const struct inside *inside)
-{
-    return refused_or_not(open("/etc/hosts", O_WRONLY | O_CLOEXEC));
-}
-
-static int do_remove(const struct inside *inside)
-{
-    return refused_or_not(unlinkat(inside->dir_fd, "x", 0));
-}
-
-static void the_courier_connects_to_its_ports_and_to_no_other(void **state)
-{
-    assert_allowed(SANDBOX_COURIER, do_connect_to_a_listed_port);
-    if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 4) {
-        skip(); /* a kernel whose Landlock knows no ports */
-    }
-    assert_forbidden_for(SANDBOX_COURIER, do_connect_to_another_port);
-}
-
-static void the_courier_takes_no_connections_and_has_no_other_sockets(void **state)
-{
-    assert_forbidden_for(SANDBOX_COURIER, do_bind);
-    assert_forbidden_for(SANDBOX_COURIER, do_listen);
-    assert_forbidden_for(SANDBOX_COURIER, do_accept_one);
-    assert_forbidden_for(SANDBOX_COURIER, do_local_socket);
-    assert_forbidden_for(SANDBOX_COURIER, do_netlink_socket);
-    assert_forbidden_for(SANDBOX_COURIER, do_packet_socket);
-    assert_forbidden_for(SANDBOX_COURIER, do_raw_socket);
-}
-
-static void the_courier_has_no_directory_and_writes_no_file(void **state)
-{
-    assert_forbidden_for(SANDBOX_COURIER, do_read_the_directory);
-    assert_forbidden_for(SANDBOX_COURIER, do_create_in_the_directory);
-    assert_forbidden_for(SANDBOX_COURIER, do_write_names);
-    assert_forbidden_for(SANDBOX_COURIER, do_remove);
-}
-
 static int do_files(const struct inside *inside)
 {
     struct datadir *dir = NULL;
@@ -532,21 +293,13 @@ static void the_sandbox_allows_threads_memory_and_waiting(void **state)
     assert_allowed(SANDBOX_KEEPER, do_poll);
 }
 
-static void the_courier_resolves_names(void **state)
-{
-    assert_allowed(SANDBOX_COURIER, do_resolve);
-    assert_allowed(SANDBOX_COURIER, do_threads);
-    assert_allowed(SANDBOX_COURIER, do_memory);
-    assert_allowed(SANDBOX_COURIER, do_poll);
-}
-
 static void the_worker_may_accept_and_give_way_and_the_keeper_may_not(void **state)
 {
     action *const actions[] = {do_accept, do_give_way};
 
     for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
         assert_allowed(SANDBOX_WORKER, actions[i]);
-        const int status = run(SANDBOX_KEEPER, actions[i]);
+        const int status = sandboxed_run(SANDBOX_KEEPER, actions[i]);
 
         assert_false(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_OK);
     }
@@ -559,7 +312,7 @@ static int do_abort(const struct inside *inside)
 
 static void a_sandboxed_process_can_still_abort(void **state)
 {
-    const int status = run(SANDBOX_WORKER, do_abort);
+    const int status = sandboxed_run(SANDBOX_WORKER, do_abort);
 
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGABRT);
@@ -584,7 +337,7 @@ static void the_keeper_unseals_inside_the_sandbox(void **state)
         struct hal_tpm *tpm = NULL;
         struct hal_tpm_name srk;
         struct hal_tpm_sealed sealed;
-        const bool works = sandbox_begin(&limits) == ERR_OK && hal_tpm_open(swtpm_tcti(swtpm), &tpm) == ERR_OK &&
+        const bool works = sandbox_begin(&sandboxed_limits) == ERR_OK && hal_tpm_open(swtpm_tcti(swtpm), &tpm) == ERR_OK &&
                            sandbox_enter(&spec) == ERR_OK && hal_tpm_srk_make(tpm, SPAN_NONE, &srk) == ERR_OK &&
                            hal_tpm_seal(tpm, &srk, &policy, span_array(secret), &sealed) == ERR_OK &&
                            hal_tpm_unseal(tpm, &srk, &policy, &sealed, out, sizeof(out)) == ERR_OK &&
@@ -609,7 +362,7 @@ static void beginning_takes_core_dumps_and_tracing_away(void **state)
     const pid_t pid = fork();
     if (pid == 0) {
         struct rlimit core = {1, 1};
-        const bool works = sandbox_begin(&limits) == ERR_OK && getrlimit(RLIMIT_CORE, &core) == 0 &&
+        const bool works = sandbox_begin(&sandboxed_limits) == ERR_OK && getrlimit(RLIMIT_CORE, &core) == 0 &&
                            core.rlim_max == 0 && prctl(PR_GET_DUMPABLE) == 0 &&
                            prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
         _exit(works ? CHILD_OK : CHILD_FAILED);
@@ -626,7 +379,7 @@ static void what_is_opened_next_is_never_standard_error(void **state)
     if (pid == 0) {
         (void)close(0);
         (void)close(2);
-        const bool works = sandbox_begin(&limits) == ERR_OK && fcntl(0, F_GETFD) == 0 && fcntl(2, F_GETFD) == 0 &&
+        const bool works = sandbox_begin(&sandboxed_limits) == ERR_OK && fcntl(0, F_GETFD) == 0 && fcntl(2, F_GETFD) == 0 &&
                            open("/dev/null", O_RDONLY | O_CLOEXEC) > 2;
         _exit(works ? CHILD_OK : CHILD_FAILED);
     }
@@ -723,11 +476,6 @@ int main(void)
         cmocka_unit_test(the_sandbox_forbids_open_above_the_directory),
         cmocka_unit_test(the_sandbox_forbids_create_outside_the_directory),
         cmocka_unit_test(the_sandbox_forbids_the_file_of_its_own_memory),
-        cmocka_unit_test(only_the_courier_makes_sockets_and_connects_out),
-        cmocka_unit_test(the_courier_connects_to_its_ports_and_to_no_other),
-        cmocka_unit_test(the_courier_resolves_names),
-        cmocka_unit_test(the_courier_takes_no_connections_and_has_no_other_sockets),
-        cmocka_unit_test(the_courier_has_no_directory_and_writes_no_file),
         cmocka_unit_test(the_sandbox_forbids_connect_out_by_fast_open),
         cmocka_unit_test(the_sandbox_forbids_connect_out_by_a_fast_open_message),
         cmocka_unit_test(the_sandbox_forbids_signals_to_others_by_a_descriptor),
