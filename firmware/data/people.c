@@ -374,6 +374,32 @@ enum err people_find_email(struct store_snap *snap, const struct catalog_people 
     return err == ERR_OK ? person_read(&row, out_person) : quiet(err);
 }
 
+/* Whoever's address comes next. Behind the last address there is none: then the last row, which is reached without another
+ * search of an index. */
+enum err people_find_email_or_other(struct store_snap *snap, const struct catalog_people *where, struct span email,
+                                    struct person *out_person, bool *out_is_it)
+{
+    const struct row_value value = {.type = ROW_STRING, .bytes = email};
+    struct store_scan scan = {.table = where->users, .lower = {&value, true}};
+    struct row_id last;
+    struct row row;
+
+    TRY(index_over(snap, where->users, USER_EMAIL, &scan.index));
+    TRY(store_scan_begin(snap, &scan));
+    enum err err = people_next(snap, &row);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        memset(last.bytes, UINT8_MAX, sizeof last.bytes);
+        err = store_get_near(snap, where->users, last, &row);
+    }
+    if (err != ERR_OK) {
+        return quiet(err);
+    }
+    TRY(person_read(&row, out_person));
+    *out_is_it = span_equal(out_person->email, email);
+    return ERR_OK;
+}
+
 enum err people_find_session(struct store_snap *snap, const struct catalog_people *where, struct span id,
                              struct session *out_session)
 {

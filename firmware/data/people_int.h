@@ -135,6 +135,13 @@ enum err people_find_user(struct store_snap *snap, const struct catalog_people *
                           struct person *out_person) MUST_USE;
 enum err people_find_email(struct store_snap *snap, const struct catalog_people *where, struct span email,
                            struct person *out_person) MUST_USE;
+
+/* The same, or another user in their place where there is none: out_is_it tells. For what must cost the same for an
+ * address that is somebody's and for one that is not: an index is sought and a row opened in either case, and whatever
+ * is asked of the user afterwards can be asked of the other one. ERR_NOT_FOUND: there is no user at all. */
+enum err people_find_email_or_other(struct store_snap *snap, const struct catalog_people *where, struct span email,
+                                    struct person *out_person, bool *out_is_it) MUST_USE;
+
 enum err people_find_session(struct store_snap *snap, const struct catalog_people *where, struct span id,
                              struct session *out_session) MUST_USE;
 /* The row of a user's password. */

@@ -172,35 +172,54 @@ enum err data_email_taken(const struct data_people *people, struct span environm
     return ERR_OK;
 }
 
-typedef enum err find_person(struct store_snap *snap, const struct catalog_people *where, struct span text,
-                             struct person *out_person);
-
-static enum err find_login(const struct look *look, find_person *find, struct span text, struct data_login *out)
+static enum err read_login(const struct look *look, const struct person *person, struct data_login *out)
 {
-    struct person person;
     struct row row;
 
-    enum err err = find(look->snap, &look->where, text, &person);
-    if (err != ERR_OK) {
-        return err;
-    }
-    ENSURE(person.email.len <= sizeof out->email, ERR_DAMAGED, "an address that is too long");
-    memcpy(out->user, person.id.data, sizeof out->user);
-    memcpy(out->email, person.email.data, person.email.len);
-    out->email_len = person.email.len;
-    err = people_find_password(look->snap, &look->where, span_array(out->user), &row, &out->password);
+    ENSURE(person->email.len <= sizeof out->email, ERR_DAMAGED, "an address that is too long");
+    memcpy(out->user, person->id.data, sizeof out->user);
+    memcpy(out->email, person->email.data, person->email.len);
+    out->email_len = person->email.len;
+    const enum err err = people_find_password(look->snap, &look->where, span_array(out->user), &row, &out->password);
     out->found = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* Nobody's address costs what somebody's does: another login is read, and forgotten. */
+static enum err find_login(const struct look *look, struct span email, struct data_login *out)
+{
+    struct data_login login = {.found = false};
+    struct person person;
+    bool is_it = false;
+
+    enum err err = people_find_email_or_other(look->snap, &look->where, email, &person, &is_it);
+    if (err == ERR_OK) {
+        err = read_login(look, &person, &login);
+    }
+    if (err == ERR_OK && is_it) {
+        *out = login;
+    }
+    mem_wipe(&login, sizeof login);
     return err;
 }
 
-static enum err login_by(const struct data_people *people, struct span environment_id, find_person *find,
+static enum err find_login_of(const struct look *look, struct span user, struct data_login *out)
+{
+    struct person person;
+
+    const enum err err = people_find_user(look->snap, &look->where, user, &person);
+    return err == ERR_OK ? read_login(look, &person, out) : err;
+}
+
+static enum err login_by(const struct data_people *people, struct span environment_id,
+                         enum err (*find)(const struct look *look, struct span text, struct data_login *out),
                          struct span text, struct data_login *out_login)
 {
     SCOPED_LOOK struct look look = {.own = NULL};
 
     *out_login = (struct data_login){.found = false};
     TRY(look_begin(people, environment_id, &look));
-    const enum err err = find_login(&look, find, text, out_login);
+    const enum err err = find(&look, text, out_login);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
         return ERR_OK;
@@ -211,13 +230,13 @@ static enum err login_by(const struct data_people *people, struct span environme
 enum err data_find_login(const struct data_people *people, struct span environment_id, struct span email,
                          struct data_login *out_login)
 {
-    return login_by(people, environment_id, people_find_email, email, out_login);
+    return login_by(people, environment_id, find_login, email, out_login);
 }
 
 enum err data_find_login_of(const struct data_people *people, struct span environment_id, struct span user,
                             struct data_login *out_login)
 {
-    return login_by(people, environment_id, people_find_user, user, out_login);
+    return login_by(people, environment_id, find_login_of, user, out_login);
 }
 
 /* The user of a code: its owner; or whoever has the address that a link for signing in went to. */
@@ -473,8 +492,8 @@ enum err data_write_token_keys(const struct catalog *catalog, struct arena *aren
     for (size_t i = catalog_count(catalog, CATALOG_ENVIRONMENT); i > 0; i--) {
         const struct catalog_record *record = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor);
         /* Operators are nobody to an app, so the key that signs for them is not an app's to trust. */
-        if (record != NULL && catalog_project(catalog, record->parent) != NULL &&
-            is_wanted(project, record->parent) && is_wanted(environment, record->name)) {
+        if (record != NULL && catalog_project(catalog, record->parent) != NULL && is_wanted(project, record->parent) &&
+            is_wanted(environment, record->name)) {
             write_token_keys(out, (const struct catalog_environment *)record, now);
         }
     }
