@@ -19,6 +19,7 @@
 #include "hal/base/span.h"
 #include "hal/clock.h"
 #include "hal/life.h"
+#include "hal/onward.h"
 #include "net/http.h"
 #include "net/limits.h"
 #include "net/loop.h"
@@ -83,6 +84,7 @@ struct api_options {
     struct loop *loop;
     struct limits *limits; /* one for all reactors */
     const struct hal_clock *clock;
+    const struct hal_onward *calendar; /* of that clock: to be told of the keeper's; NULL: it is another clock */
     size_t reactor;    /* 0 .. reactors - 1: this reactor's slot in snapshot cells */
     struct data *data; /* NULL unless operational */
     enum board_state state;

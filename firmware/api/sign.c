@@ -173,6 +173,7 @@ static enum err verify_refresh(struct api_request *request, struct span token, s
     ENSURE(out_claims->type == AUTH_TOKEN_REFRESH && span_equal(out_claims->project, key->project_id) &&
                span_equal(out_claims->environment, key->environment),
            ERR_AUTH, "not a refresh token of this environment");
+    ENSURE(out_claims->issued_s <= request->now.ms / MS_PER_S + AUTH_TOKEN_EARLY_S, ERR_AUTH, "signed in the future");
     return ERR_OK;
 }
 

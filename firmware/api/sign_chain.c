@@ -12,6 +12,7 @@
 
 #define USER_AGENT_MAX 256
 #define POOL_RETRY_S   2
+#define MS_PER_S       1000
 
 enum err sign_new(struct api_request *request, struct sign **out_sign)
 {
@@ -55,6 +56,9 @@ static void on_tokens(struct api_token_job *job, enum err err)
     if (err != ERR_OK) {
         request_finish(sign->request, err);
         return;
+    }
+    if (sign->request->api->options.calendar != NULL) {
+        hal_onward_saw(sign->request->api->options.calendar, (struct wall_time){sign->tokens.issued_s * MS_PER_S});
     }
     sign->data.issued_s = sign->tokens.issued_s;
     sign->data.access_s = sign->tokens.access_s;

@@ -152,6 +152,7 @@ static enum err verify_token(const struct auth_token_parts *parts, const struct 
     ENSURE(span_equal(claims.project, place->project_id) && span_equal(claims.environment, place->environment),
            ERR_AUTH, "signed for another place than the key's");
     out_bearer->present = true;
+    out_bearer->issued_s = claims.issued_s;
     out_bearer->expires_s = claims.expires_s;
     memcpy(out_bearer->user, claims.user.data, sizeof out_bearer->user);
     memcpy(out_bearer->session, claims.session.data, sizeof out_bearer->session);
@@ -171,10 +172,11 @@ static enum err trust_token(const struct auth_directory *directory, const struct
     use->environment_id = place.environment_id;
     if (use->remembered != NULL) {
         use->bearer = use->remembered->bearer;
-        return ERR_OK;
+    } else {
+        TRY(verify_token(&use->parts, signer, &place, &use->bearer));
+        sha256(token, use->bearer.digest);
     }
-    TRY(verify_token(&use->parts, signer, &place, &use->bearer));
-    sha256(token, use->bearer.digest);
+    ENSURE(use->bearer.issued_s <= now.ms / MS_PER_S + AUTH_TOKEN_EARLY_S, ERR_AUTH, "a token of a time to come");
     return ERR_OK;
 }
 

@@ -38,6 +38,9 @@
 #define AUTH_FAILURES_DEFAULT 300u                      /* a minute */
 #define AUTH_WINDOW_S         60u
 
+/* By how much the clock may be behind a token, because a correction may have set it back a little. */
+#define AUTH_TOKEN_EARLY_S 60
+
 #define AUTH_ROLES_MAX 20 /* custom roles of one user */
 #define AUTH_ROLE_MAX  32 /* bytes of a custom role: contract 3.1 */
 
@@ -46,6 +49,7 @@ struct auth_bearer {
     bool present;
     char user[AUTH_UUID_BYTES];
     char session[AUTH_UUID_BYTES];
+    int64_t issued_s;
     int64_t expires_s;
     uint8_t digest[SHA256_BYTES]; /* of the token */
 };

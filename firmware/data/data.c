@@ -244,7 +244,7 @@ static enum err unless_untouched(struct data_txn *txn, enum err (*make_room)(str
 }
 
 /* Mails, codes and invitations that are over, some of each environment. */
-static enum err sweep_mails(struct data *data, struct store_txn *store)
+static enum err sweep(struct data *data, struct store_txn *store)
 {
     struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
     SCOPED_CATALOG struct catalog *walked = catalog_ref(data_txn_catalog(&txn));
@@ -258,14 +258,8 @@ static enum err sweep_mails(struct data *data, struct store_txn *store)
         TRY(unless_untouched(&txn, outbox_make_room, "mails_not_swept"));
         TRY(unless_untouched(&txn, codes_make_room, "mails_not_swept"));
         TRY(unless_untouched(&txn, invitations_make_room, "invitations_not_swept"));
+        TRY(unless_untouched(&txn, token_keys_sweep, "token_keys_not_swept"));
     }
-}
-
-static enum err sweep_keys(struct data *data, struct store_txn *store)
-{
-    struct data_txn txn = {.data = data, .store = store, .now = hal_clock_wall(data->clock)};
-
-    return unless_untouched(&txn, token_keys_sweep, "token_keys_not_swept");
 }
 
 static enum err each_minute(struct data *data, struct store_txn *store)
@@ -276,8 +270,7 @@ static enum err each_minute(struct data *data, struct store_txn *store)
         return ERR_OK;
     }
     TRY(flush_uses(data, store));
-    TRY(sweep_mails(data, store));
-    TRY(sweep_keys(data, store));
+    TRY(sweep(data, store));
     data->next_minute = mono_add_ms(now, USE_FLUSH_MS);
     return ERR_OK;
 }

@@ -128,7 +128,7 @@ static enum err store_keys(struct data_txn *txn, const struct data_token_keys *k
     return ERR_OK;
 }
 
-static enum err sweep_one(struct data_txn *txn)
+enum err token_keys_sweep(struct data_txn *txn)
 {
     const struct catalog_environment *environment = txn->environment;
     struct data_token_keys keys = {.count = 0};
@@ -147,20 +147,6 @@ static enum err sweep_one(struct data_txn *txn)
         }
     }
     return store_keys(txn, &keys);
-}
-
-enum err token_keys_sweep(struct data_txn *txn)
-{
-    SCOPED_CATALOG struct catalog *walked = catalog_ref(data_txn_catalog(txn));
-    size_t cursor = 0;
-
-    for (;;) {
-        txn->environment = (const struct catalog_environment *)catalog_next(walked, CATALOG_ENVIRONMENT, &cursor);
-        if (txn->environment == NULL) {
-            return ERR_OK;
-        }
-        TRY(sweep_one(txn));
-    }
 }
 
 /* --- rotation --- */

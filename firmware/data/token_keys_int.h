@@ -19,7 +19,7 @@ bool token_keys_are(const struct catalog_environment *environment, const struct 
 /* Has the keeper destroy the keys that have ended; the document still names them. */
 enum err token_keys_retire(struct data_txn *txn, const struct catalog_environment *environment) MUST_USE;
 
-/* Once in a while, in a transaction: the same for every environment, and their documents. */
+/* Once in a while, in a transaction: the same for its environment, and then the document. */
 enum err token_keys_sweep(struct data_txn *txn) MUST_USE;
 
 /* After a commit: environments whose newest key is another than before sign with it from here on. before may be NULL: all

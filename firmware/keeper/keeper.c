@@ -140,12 +140,24 @@ static void renew(struct keeper *keeper)
     }
 }
 
+/* Once. Nothing is refused because of it, but what is written is dated ahead until the box is started again. */
+static void tell_of_clock(struct keeper *keeper)
+{
+    const int64_t lag_ms = hal_onward_lag_ms(&keeper->calendar);
+
+    if (lag_ms > 0 && !keeper->told_of_clock) {
+        LOG(LOG_WARN, "clock_went_back", LOG_NUMBER("seconds", (uint64_t)lag_ms / 1000));
+        keeper->told_of_clock = true;
+    }
+}
+
 static void tick(struct keeper *keeper)
 {
     const struct tpm_job probe = {.kind = TPM_JOB_PROBE};
     const struct mono_time now = hal_clock_mono(keeper->clock);
 
     renew(keeper);
+    tell_of_clock(keeper);
     keeper_tickets_keep(keeper);
     if (!tpm_thread_is_busy(keeper->tpm_thread) && tpm_thread_do(keeper->tpm_thread, &probe) != ERR_OK) {
         log_fault(LOG_ERROR, "tpm_probe_failed");
@@ -325,7 +337,7 @@ static enum err find_state(struct keeper *keeper, const struct msg *start)
     }
     TRY(identity_new(keeper->clock, &keeper->identity));
     TRY(identity_load(keeper->identity, keeper->vault));
-    TRY(tokens_new(keeper->clock, &keeper->tokens));
+    TRY(tokens_new(&keeper->calendar.base, &keeper->tokens));
     TRY(tpm_thread_start(keeper->tpm, keeper->vault, &keeper->tpm_thread));
     return ERR_OK;
 }
@@ -342,6 +354,7 @@ static enum err start(struct keeper *keeper)
     sandbox_wipe_freed_memory();
     TRY(crypto_start());
     keeper->clock = hal_clock_system();
+    hal_onward_init(&keeper->calendar, keeper->clock);
     TRY(mem_alloc(sizeof(struct x509_names), (void **)&keeper->names));
     TRY(poller_new(&keeper->poller));
     TRY(msg_channel_new(KEEPER_FD_CONTROL, MSG_TO_KEEPER, MSG_LOWER, &keeper->control));

@@ -12,6 +12,7 @@
 #include "firmware/msg.h"
 #include "hal/base/attr.h"
 #include "hal/clock.h"
+#include "hal/onward.h"
 #include "hal/poller.h"
 #include "hal/vmgenid.h"
 
@@ -28,6 +29,8 @@ struct keeper {
     enum msg_state state;
     enum life_reason reason; /* as told */
     const struct hal_clock *clock;
+    struct hal_onward calendar; /* by which tokens are dated */
+    bool told_of_clock;         /* that it went back */
     struct msg_channel *control;
     struct poller *poller;
     struct x509_names *names;

@@ -71,7 +71,8 @@ static enum err make_server(struct reactor *reactor)
     const struct api_options api = {
         .loop = reactor->loop,
         .limits = reactor->plan->limits,
-        .clock = reactor->plan->clock,
+        .clock = &reactor->plan->calendar.base,
+        .calendar = &reactor->plan->calendar,
         .reactor = reactor->parts.index,
         .data = reactor->plan->data,
         .state = reactor->plan->state,
@@ -243,7 +244,7 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     reactor->alive = (struct reactor_event){.kind = REACTOR_ALIVE, .reactor = reactor};
     reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};
     reactor->ended = (struct reactor_event){.kind = REACTOR_ENDED, .reactor = reactor};
-    err = loop_new(plan->clock, POSTS_MAX, &reactor->loop);
+    err = loop_new(&plan->calendar.base, POSTS_MAX, &reactor->loop);
     if (err == ERR_OK && pthread_create(&reactor->thread, NULL, run, reactor) != 0) {
         err = ERR_LIMIT;
     }

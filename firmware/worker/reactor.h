@@ -14,13 +14,14 @@
 #include "hal/base/queue.h"
 #include "hal/base/snapshot.h"
 #include "hal/base/span.h"
+#include "hal/onward.h"
 #include "net/limits.h"
 
 struct reactor;
 
 /* The same for all reactors; borrowed for their life. */
 struct reactor_plan {
-    const struct hal_clock *clock;
+    struct hal_onward calendar; /* the clock */
     struct limits *limits;
     struct secret_slab *slab;
     struct snapshot_cell *ticket_keys;

@@ -225,7 +225,7 @@ static enum err make_data_config(struct worker *worker, struct data_config *out_
     out_config->keys = table_keys_view(worker->keys);
     out_config->slab = worker->slab;
     out_config->random = worker->random;
-    out_config->clock = worker->plan.clock;
+    out_config->clock = &worker->plan.calendar.base;
     out_config->readers = worker->reactor_count;
     out_config->must_exist = worker->shown == DATA_BOOTSTRAP_SHOWN; /* what was shown had been on disk */
     out_config->may_seal = may_seal;
@@ -258,7 +258,7 @@ static enum err bootstrap(struct worker *worker)
     msg_wipe(msg);
     TRY(err);
     return has_operator ? ERR_OK
-                        : setup_offer(worker->control, hal_clock_mono(worker->plan.clock), &worker->plan.setup);
+                        : setup_offer(worker->control, hal_clock_mono(&worker->plan.calendar.base), &worker->plan.setup);
 }
 
 static enum err open_rows(struct worker *worker)
@@ -294,7 +294,7 @@ static enum err open_rows_if_legal(struct worker *worker)
     }
     worker->plan.data = worker->data;
     if (worker->data != NULL) {
-        TRY(auth_hash_pool_new(worker->plan.clock, auth_hash_threads(), CONFIG_AUTH_HASH_QUEUE, &worker->plan.hashes));
+        TRY(auth_hash_pool_new(&worker->plan.calendar.base, auth_hash_threads(), CONFIG_AUTH_HASH_QUEUE, &worker->plan.hashes));
     }
     return ERR_OK;
 }
@@ -341,7 +341,7 @@ static enum err make_shared(struct worker *worker)
 
     random_fill(worker->random, names_seed, sizeof(names_seed));
     json_seed(get_u32be(names_seed));
-    worker->plan.clock = hal_clock_system();
+    hal_onward_init(&worker->plan.calendar, hal_clock_system());
     worker->plan.slab = worker->slab;
     random_fill(worker->random, seed, sizeof(seed));
     TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));

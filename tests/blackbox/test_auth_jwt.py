@@ -24,6 +24,7 @@ ENDED = (401, "auth/session-expired")
 DENIED = (403, "data/permission-denied")
 LONGEST = 800  # bytes of a token: firmware/auth/token.h
 GUEST_LIST = {"guest": {"list": True}, "user": {"list": True, "create": True}}
+CONNECTIONS = 6  # kept ones of one user, so that most probably every reactor remembers the token
 sources = (f"127.9.{number // 250}.{number % 250 + 1}" for number in itertools.count())
 
 
@@ -297,27 +298,51 @@ ENDS = {
 }
 
 
+@pytest.fixture
+def keep():
+    """keep(app, user) makes kept connections on which the user was just answered; answers() asks on all of them again."""
+    made = []
+
+    def make(app, user, path="/v1/auth/me"):
+        source = next(sources)
+        clients = [Client(app.box, app.box.pk, user, source) for _ in range(CONNECTIONS)]
+        made.extend(clients)
+
+        def answers():
+            return {error(client.get(path)) for client in clients}
+        assert answers() == answers() == {(200, None)}
+        return answers
+
+    yield make
+    for client in made:
+        client.close()
+
+
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-def test_a_token_is_worth_nothing_after(app, ask, end):
-    """Though it was just taken as valid, and is remembered as such."""
+def test_a_token_is_worth_nothing_after(app, ask, keep, end):
+    """Though it was just taken as valid, and is remembered as such, on this connection and by every reactor."""
     user = app.user(email=f"{app.name('end')}-{os.getpid()}@example.com")
     assert ask(f"Bearer {user.token}") == {(200, None)}
+    kept = keep(app, user)
 
     answer = end(app, user)
 
     assert answer.status == 200, answer
+    assert kept() == {ENDED}
     assert ask(f"Bearer {user.token}") == {ENDED}
     assert error(user.pk.get("/v1/auth/me")) == ENDED
     assert error(app.pk.post("/v1/auth/refresh", {"refreshToken": user.refresh})) == (401, "auth/invalid-refresh-token")
 
 
-def test_a_demotion_counts_for_the_next_request_of_a_token_and_ends_no_session(app, real, ask):
+def test_a_demotion_counts_for_the_next_request_of_a_token_and_ends_no_session(app, real, ask, keep):
     user = app.user(role="admin", roles=["moderator"])
     row = real.table.add({"a": 1})
+    kept = keep(app, user, f"{real.table.path}/{row['id']}")
     assert real.table.read(row["id"], client=user.pk).status == 200
 
     user.set_role("user", [])
 
+    assert kept() == {DENIED}
     assert error(real.table.read(row["id"], client=user.pk)) == DENIED
     assert error(user.pk.patch(f"/v1/users/{real.id}/role", {"role": "admin"})) == (403, "user/forbidden")
     assert user.pk.get("/v1/auth/me").json["roles"] == []

@@ -79,6 +79,24 @@ def test_attack_09_tokens_of_both_keys_hold_on_every_reactor_and_no_mixture_does
     assert published(app) == [kid(new), kid(old)]
 
 
+def test_attack_09_a_token_dies_with_its_environment_on_every_reactor(make_app):
+    app = make_app()
+    owner, place = Owner(app.box), {"projectId": app.box.project, "environment": "gone"}
+    made = owner.post("/v1/admin/environments", {**place, "environmentType": "custom"}, headers=owner.bearer).json
+    pk, sk = (owner.post("/v1/admin/api-keys", {**place, "name": kind, "type": kind}, headers=owner.bearer).json["value"]
+              for kind in ("publishable", "secret"))
+    pair = Client(app.box, pk).post("/v1/auth/email/signup", {"email": "a@example.com", "password": "abc123", "name": "A"}).json
+    bearer = {"Authorization": f"Bearer {pair['accessToken']}"}
+    kept = [Client(app.box, pk) for _ in range(REACTORS_SEEN)]
+    assert {error(client.get("/v1/auth/me", headers=bearer)) for client in kept * 2} == {(200, None)}
+    assert everywhere(app.box, pair["accessToken"]) == {(403, "data/project-access-denied")}
+
+    assert Client(app.box, sk).delete(f"/v1/admin/environments/{made['id']}", {"confirmName": "gone"}).status == 200
+
+    assert {error(client.get("/v1/auth/me", headers=bearer)) for client in kept} == {(404, "data/environment-not-found")}
+    assert everywhere(app.box, pair["accessToken"]) == {INVALID}
+
+
 def test_rotated_keys_outlive_restarts_a_killed_keeper_and_the_move_to_another_tpm(make_app, tmp_path):
     app = make_app()
     box, owner, user = app.box, Owner(app.box), app.user()

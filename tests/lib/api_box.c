@@ -107,7 +107,7 @@ static enum err sign_tokens(void *context, struct api_token_job *job)
 {
     struct api_box *box = context;
 
-    job->issued_s = hal_clock_wall(&box->clock.base).ms / 1000;
+    job->issued_s = (hal_clock_wall(&box->calendar.base).ms + box->keeper_ahead_ms) / 1000;
     issue(box, job, AUTH_TOKEN_ACCESS, job->access_s, job->access, &job->access_len);
     issue(box, job, AUTH_TOKEN_REFRESH, job->refresh_s, job->refresh, &job->refresh_len);
     return reply_later(box, job, NULL);
@@ -129,7 +129,7 @@ static enum err open_data(struct api_box *box)
                                        .keys = &box->keys,
                                        .slab = box->slab,
                                        .random = box->random,
-                                       .clock = &box->clock.base,
+                                       .clock = &box->calendar.base,
                                        .readers = 2};
 
     return data_open(&config, &box->data);
@@ -139,7 +139,8 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
 {
     const struct api_options options = {.loop = box->loop,
                                         .limits = box->limits,
-                                        .clock = &box->clock.base,
+                                        .clock = &box->calendar.base,
+                                        .calendar = &box->calendar,
                                         .reactor = 0,
                                         .data = state == BOARD_OPERATIONAL ? box->data : NULL,
                                         .state = state,
@@ -167,6 +168,7 @@ struct api_box *api_box_new(void)
     memory_keeper_init(&box->keeper, box->slab, box->random, 1);
     box->keys = api_keeper_keys(box);
     sim_clock_init(&box->clock);
+    hal_onward_init(&box->calendar, &box->clock.base);
     must(auth_hash_pool_new(&box->clock.base, 1, API_BOX_HASH_QUEUE, &box->hashes), "hashes");
     must(loop_new(&box->clock.base, 256, &box->loop), "loop");
     must(limits_new(4096, seed, &box->limits), "limits");

@@ -12,6 +12,7 @@
 #include "firmware/api/api.h"
 #include "firmware/data/data.h"
 #include "hal/base/mem.h"
+#include "hal/onward.h"
 #include "hal/sim/sim_clock.h"
 #include "tests/lib/store_box.h"
 #include "tests/lib/temp.h"
@@ -36,6 +37,8 @@ struct api_box {
     struct memory_keeper keeper;
     struct data_keys keys;
     struct sim_clock clock;
+    struct hal_onward calendar; /* over it, as in the worker */
+    int64_t keeper_ahead_ms;    /* by which the keeper's calendar is ahead of that */
     struct loop *loop;
     struct limits *limits;
     struct auth_hash_pool *hashes;

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "firmware/auth/verify.h"
 #include "tests/lib/api_user.h"
 
 static const struct api_answer *refresh(struct api_box *box, const char *token)
@@ -211,12 +212,53 @@ static void attack_09_a_token_that_is_remembered_ends_with_its_time_whichever_wa
 
     sim_clock_set_wall(&box->clock, end);
     assert_refused(api_user_me(box, &user), 401, "auth/token-expired");
-    sim_clock_set_wall(&box->clock, (struct wall_time){end.ms - 1});
+    sim_clock_set_wall(&box->clock, start); /* and it stays over */
+    assert_refused(api_user_me(box, &user), 401, "auth/token-expired");
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", "/v1/data/posts", "{}"), 401, "auth/token-expired");
+    api_user_take(refresh(box, user.refresh), &user);
     assert_int_equal(api_user_me(box, &user)->status, 200);
-    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/signout", NULL)->status, 200);
-    sim_clock_set_wall(&box->clock, start);
+}
 
-    assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
+/* The clock was ahead by a day, tokens were given out, it is set right, and the box is started anew. */
+static void attack_09_a_token_of_a_time_to_come_is_none_before_its_time(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    const struct wall_time right = hal_clock_wall(&box->clock.base);
+    sim_clock_set_wall(&box->clock, (struct wall_time){right.ms + 86400000});
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+
+    sim_clock_set_wall(&box->clock, (struct wall_time){right.ms + 86400000 - AUTH_TOKEN_EARLY_S * 1000});
+    hal_onward_init(&box->calendar, &box->clock.base);
+    assert_int_equal(api_user_me(box, &user)->status, 200); /* a correction */
+    sim_clock_set_wall(&box->clock, (struct wall_time){right.ms + 86400000 - AUTH_TOKEN_EARLY_S * 1000 - 1});
+    hal_onward_init(&box->calendar, &box->clock.base);
+
+    assert_refused(api_user_me(box, &user), 401, "auth/invalid-token");
+    assert_refused(refresh(box, user.refresh), 401, "auth/invalid-refresh-token");
+    sim_clock_set_wall(&box->clock, right);
+    api_box_restart(box);
+    assert_refused(api_user_me(box, &user), 401, "auth/invalid-token");
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+}
+
+/* A worker that was started after the clock was set right, and a keeper from before: its tokens are good all the same. */
+static void tokens_of_a_keeper_whose_calendar_is_ahead_are_good(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    const struct wall_time ahead = {hal_clock_wall(&box->clock.base).ms + 86400000};
+    const struct wall_time right = hal_clock_wall(&box->clock.base);
+    box->keeper_ahead_ms = 86400000;
+
+    api_user_sign_up(box, &user);
+
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_in_range(hal_clock_wall(&box->calendar.base).ms, ahead.ms - 1000, ahead.ms);
+    assert_int_equal(hal_clock_wall(&box->clock.base).ms, right.ms);
 }
 
 static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(void **state)
@@ -501,6 +543,8 @@ int main(void)
         T(a_password_survives_a_restart),
         T(vectors_123_and_124_an_expired_token_never_becomes_a_guest),
         T(attack_09_a_token_that_is_remembered_ends_with_its_time_whichever_way_the_clock_goes),
+        T(attack_09_a_token_of_a_time_to_come_is_none_before_its_time),
+        T(tokens_of_a_keeper_whose_calendar_is_ahead_are_good),
         T(vector_125_a_token_of_another_environment_is_refused_by_its_binding),
         T(vector_126_a_token_without_a_key_is_nothing),
         T(vector_131_promotion_and_demotion_count_for_the_next_request),
