@@ -3,6 +3,7 @@
  * Spec: contract 6, 10.1; `POST /v1/admin/auth/setup {setupCode,email,password,name}` is ours. */
 #include "firmware/api/sign_int.h"
 
+#include "firmware/api/error.h"
 #include "firmware/data/operators.h"
 #include "hal/base/fault.h"
 
@@ -74,17 +75,65 @@ static enum err start_setup(struct api_request *request)
 
 /* --- others --- */
 
+/* Here wrong fields are those of management, not of whoever signs in: contract 6. */
+static enum err as_management(struct api_request *request, enum err err)
+{
+    if (err == ERR_DENIED && error_entry(request->refusal.code)->status == 400) {
+        request->refusal.code = REFUSAL_COMMON_INVALID_PARAMETERS;
+    }
+    return err;
+}
+
 static enum err start_create(struct api_request *request)
 {
     struct sign *sign = NULL;
 
-    TRY(read_operator(request, &sign));
+    TRY(as_management(request, read_operator(request, &sign)));
     return make_operator(sign);
 }
 
 void handle_operator_create(struct api_request *request)
 {
     request_begun(request, start_create(request));
+}
+
+static enum err hashed_other(struct sign *sign)
+{
+    sign_keep_hash(sign, &sign->data.stronger);
+    sign->data.has_stronger = true;
+    return request_submit(sign->request, &sign->data);
+}
+
+/* Address and password, if they are to change. */
+static enum err read_change(struct api_request *request, struct sign **out_sign)
+{
+    struct sign *sign = NULL;
+
+    TRY(sign_new(request, &sign));
+    TRY(request_object(request));
+    if (doc_has(request->body, span_lit("email"))) {
+        TRY(sign_read_email(sign));
+    }
+    if (doc_has(request->body, span_lit("password"))) {
+        TRY(sign_read_text(request, span_lit("password"), &sign->password));
+        TRY(sign_check_password(request, sign->password));
+    }
+    *out_sign = sign;
+    return ERR_OK;
+}
+
+static enum err start_update(struct api_request *request)
+{
+    struct sign *sign = NULL;
+
+    TRY(as_management(request, read_change(request, &sign)));
+    return sign->password.len != 0 ? sign_hash_new(sign, sign->password, hashed_other)
+                                   : request_submit(request, &sign->data);
+}
+
+void handle_operator_update(struct api_request *request)
+{
+    request_begun(request, start_update(request));
 }
 
 void handle_operator_setup(struct api_request *request)

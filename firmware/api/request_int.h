@@ -233,6 +233,7 @@ void handle_organizations(struct api_request *request);
 void handle_organization(struct api_request *request);
 void handle_operators(struct api_request *request);
 void handle_operator_create(struct api_request *request);
+void handle_operator_update(struct api_request *request);
 void handle_operator_setup(struct api_request *request);
 void handle_manage(struct api_request *request);
 void handle_projects(struct api_request *request);

@@ -103,7 +103,7 @@ static const struct route routes[] = {
     {HTTP_PATCH, "/v1/admin/organizations/:id", handle_manage, data_organization_update, ROUTE_APPLIANCE, RUNNING},
     {HTTP_GET, "/v1/admin/operators", handle_operators, NULL, ROUTE_OWNERS, RUNNING},
     {HTTP_POST, "/v1/admin/operators", handle_operator_create, data_operator_create, ROUTE_OWNERS, RUNNING},
-    {HTTP_PATCH, "/v1/admin/operators/:id", handle_manage, data_operator_update, ROUTE_OWNERS, RUNNING},
+    {HTTP_PATCH, "/v1/admin/operators/:id", handle_operator_update, data_operator_update, ROUTE_OWNERS, RUNNING},
     {HTTP_DELETE, "/v1/admin/operators/:id", handle_manage, data_operator_delete, ROUTE_OWNERS, RUNNING},
     {HTTP_POST, "/v1/admin/system/keys/rotate", handle_manage, data_keys_rotate, ROUTE_OWNERS, RUNNING},
     {HTTP_GET, "/v1/admin/projects", handle_projects, NULL, ROUTE_PROJECTS, RUNNING},

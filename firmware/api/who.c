@@ -104,6 +104,20 @@ static const struct operator_duty *duty_of(const struct route *route)
     return NULL;
 }
 
+/* Contract 6: a publishable key with an access token manages nothing, whoever's the token is; an operator sends none. */
+static enum err refuse_publishable(struct api_request *request, enum err err)
+{
+    const struct auth_header *key = &request->headers.auth.key;
+    const bool managed = duty_of(request->route) != NULL && err == ERR_DENIED &&
+                         request->refusal.code == REFUSAL_DATA_PROJECT_ACCESS_DENIED;
+    const bool own = request->route->who == ROUTE_OPERATOR && err == ERR_OK;
+
+    if (!(managed || own) || !request->auth.bearer.present || !span_starts_with(key->value, span_lit("pk_"))) {
+        return err;
+    }
+    return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "A publishable key manages nothing");
+}
+
 /* An operator who was identified gets what stands for a secret key of the place that the request names. */
 static enum err admit_operator(struct api_request *request)
 {
@@ -144,7 +158,7 @@ static enum err verify_operator(struct api_request *request, const struct auth_d
     TRY(err);
     TRY(auth_verify_operator(asked, directory, request->api->options.limits, request->now, &request->auth,
                              &request->refusal));
-    return admit_operator(request);
+    return refuse_publishable(request, admit_operator(request));
 }
 
 /* Routes of operators alone; and of /v1/admin the requests with an access token and without a key. */
@@ -180,7 +194,7 @@ enum err request_verify(struct api_request *request)
     if (request->auth.key != NULL) {
         request->project = catalog_project(request->catalog, request->auth.key->project_id);
     }
-    TRY(err);
+    TRY(refuse_publishable(request, err));
     return check_who(request);
 }
 

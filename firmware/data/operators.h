@@ -44,8 +44,9 @@ enum err operators_admit(const struct operators_ask *ask, const struct auth_key 
  * there is one already. Whoever submits it has checked the setup code. */
 data_operation data_operator_setup;
 
-/* Operators, for owners: one with the password and the address of `sign` and the role of the body; name and role; and
- * gone. ERR_DENIED common/conflict: of the last owner. */
+/* Operators, for owners: one with the password and the address of `sign` and the role of the body; a change of name and
+ * role, of the address if `sign` has one, and of another's password if it has_stronger, which ends their sessions; and
+ * gone. ERR_DENIED common/conflict: the last owner, or an address that is taken. */
 data_operation data_operator_create;
 data_operation data_operator_update;
 data_operation data_operator_delete;

@@ -52,6 +52,15 @@ static enum err refuse_last(struct data_call *call, uint64_t owners)
     return owners > 1 ? ERR_OK : refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "The last owner has to stay");
 }
 
+static enum err refuse_taken(struct data_txn *txn, struct data_call *call)
+{
+    const enum err err = people_refuse_taken(txn, call->sign->email, &call->refusal);
+
+    return err == ERR_DENIED
+               ? refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "An operator of this email already exists")
+               : err;
+}
+
 static enum err read_role(const struct json_value *body, bool needed, struct span *out_role, struct refusal *refusal)
 {
     const struct text_rule rule = {span_lit("role"), 1, AUTH_ROLE_MAX, needed};
@@ -82,7 +91,7 @@ enum err data_operator_create(struct data_txn *txn, struct data_call *call)
 
     TRY(read_role(call->body, true, &person.role, &call->refusal));
     person.roles[person.role_count++] = person.role;
-    TRY(people_refuse_taken(txn, sign->email, &call->refusal));
+    TRY(refuse_taken(txn, call));
     TRY(store_count(people_snap(txn), users, &count));
     if (count >= OPERATORS_MAX) {
         return refuse(&call->refusal, REFUSAL_COMMON_CONFLICT, "There are as many operators as there may be");
@@ -93,37 +102,56 @@ enum err data_operator_create(struct data_txn *txn, struct data_call *call)
     return people_insert_password(txn, sign->user_id, &sign->password);
 }
 
-enum err data_operator_update(struct data_txn *txn, struct data_call *call)
+/* What the body says, into the person; the address and the password are those of data_sign. */
+static enum err read_change(struct data_txn *txn, struct data_call *call, struct person *person)
 {
-    static const char *const names[] = {"name", "role"};
+    static const char *const names[] = {"name", "role", "email", "password"};
     const struct member_rule known = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
                                       "cannot be changed"};
     const struct text_rule name_rule = {span_lit("name"), 1, DATA_PERSON_NAME, false};
-    const struct table_id users = enter(txn);
-    const struct json_value *body = NULL;
-    struct span encoded = SPAN_NONE;
+    const struct data_sign *sign = call->sign;
     struct span role = SPAN_NONE;
-    struct person person;
     uint64_t owners = 0;
 
-    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
-    TRY(admin_members(body, &known, &call->refusal));
-    TRY(count_owners(txn, &owners)); /* before the person, whose views end with the scan */
-    TRY(find(txn, call, &person));
-    TRY(admin_text(body, &name_rule, &person.name, &call->refusal));
-    TRY(read_role(body, false, &role, &call->refusal));
-    if (role.len != 0 && is_owner(&person) && !operator_may(role, OPERATOR_ANYTHING)) {
+    TRY(admin_members(call->body, &known, &call->refusal));
+    TRY(admin_text(call->body, &name_rule, &person->name, &call->refusal));
+    TRY(read_role(call->body, false, &role, &call->refusal));
+    TRY(count_owners(txn, &owners));
+    if (role.len != 0 && is_owner(person) && !operator_may(role, OPERATOR_ANYTHING)) {
         TRY(refuse_last(call, owners));
     }
-    person.role = role.len != 0 ? role : person.role;
-    person.roles[0] = person.role;
+    if (sign->has_stronger && span_equal(person->id, txn->principal.user)) {
+        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "One's own password is changed by the current one");
+    }
+    if (sign->email.len != 0 && !span_equal(sign->email, person->email)) {
+        TRY(refuse_taken(txn, call));
+        person->email = sign->email;
+        person->verified = false;
+    }
+    person->role = role.len != 0 ? role : person->role;
+    person->roles[0] = person->role;
+    return ERR_OK;
+}
+
+enum err data_operator_update(struct data_txn *txn, struct data_call *call)
+{
+    const struct table_id users = enter(txn);
+    struct span encoded = SPAN_NONE;
+    struct person person;
+
+    TRY(find(txn, call, &person));
+    TRY(people_keep_person(call, &person));
+    TRY(read_change(txn, call, &person));
     person.row.updated_at = data_txn_later(txn, person.row.updated_at);
-    const struct row_id where = person.row.id;
     TRY(answer(call, &person));
     TRY(person_encode(txn->data, &person, person.row.updated_at, &encoded));
-    TRY(store_replace(txn->store, users, where, encoded, NULL));
+    TRY(store_replace(txn->store, users, person.row.id, encoded, NULL));
     people_note_change(txn);
-    return ERR_OK;
+    if (!call->sign->has_stronger) {
+        return ERR_OK;
+    }
+    TRY(people_put_password(txn, person.id, &call->sign->stronger));
+    return people_end_sessions(txn, person.id, 0);
 }
 
 enum err data_operator_delete(struct data_txn *txn, struct data_call *call)

@@ -290,20 +290,6 @@ enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
 
 /* --- a new password --- */
 
-/* Instead of the one there is, if there is one. */
-static enum err put_password(struct data_txn *txn, struct span user, const struct data_password *password)
-{
-    struct data_password old;
-    struct row row;
-
-    const enum err err = people_find_password(people_snap(txn), people_where(txn), user, &row, &old);
-    if (err == ERR_NOT_FOUND) {
-        return people_insert_password(txn, user, password);
-    }
-    TRY(err);
-    return people_replace_password(txn, &row, user, password);
-}
-
 enum err data_reset_confirm(struct data_txn *txn, struct data_call *call)
 {
     const enum refusal_code absent = REFUSAL_AUTH_VERIFICATION_TOKEN_NOT_FOUND;
@@ -314,7 +300,7 @@ enum err data_reset_confirm(struct data_txn *txn, struct data_call *call)
     TRY(find_owner(txn, call, &code, absent, &person));
     TRY(people_answer(call, span_lit("The password was changed, please sign in")));
     TRY(store_delete(txn->store, people_where(txn)->codes, code.row.id));
-    TRY(put_password(txn, person.id, &call->sign->stronger));
+    TRY(people_put_password(txn, person.id, &call->sign->stronger));
     note("password_reset", person.id);
     return people_end_sessions(txn, person.id, 0);
 }

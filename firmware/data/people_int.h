@@ -219,6 +219,9 @@ enum err people_insert_password(struct data_txn *txn, struct span user, const st
 enum err people_replace_password(struct data_txn *txn, const struct row *row, struct span user,
                                  const struct data_password *password) MUST_USE;
 
+/* Instead of the one there is, if there is one. */
+enum err people_put_password(struct data_txn *txn, struct span user, const struct data_password *password) MUST_USE;
+
 /* Is the password of data_sign, which was compared with, still the user's? ERR_DENIED with `wrong`. */
 enum err people_check_password(struct data_txn *txn, struct data_call *call, struct span user, enum refusal_code wrong,
                                struct row *out_account) MUST_USE;

@@ -224,6 +224,19 @@ enum err people_replace_password(struct data_txn *txn, const struct row *row, st
     return replace_password(txn, row, user, password, data_txn_later(txn, row->updated_at));
 }
 
+enum err people_put_password(struct data_txn *txn, struct span user, const struct data_password *password)
+{
+    struct data_password old;
+    struct row row;
+
+    const enum err err = people_find_password(people_snap(txn), people_where(txn), user, &row, &old);
+    if (err == ERR_NOT_FOUND) {
+        return people_insert_password(txn, user, password);
+    }
+    TRY(err);
+    return people_replace_password(txn, &row, user, password);
+}
+
 /* --- signing up --- */
 
 enum err people_refuse_taken(struct data_txn *txn, struct span email, struct refusal *refusal)

@@ -5,9 +5,11 @@ answer; what an endpoint does is the business of the other files."""
 from collections import Counter
 
 import pytest
+from app import Client, error
 from endpoints import ABSENT, ALWAYS, PLACE, WHO, Places, fits, problem, read_table, routes_of_the_program
 
 ENDPOINTS, SHAPES = read_table()
+RESERVED = {"data", "auth", "users", "files", "admin", "mcp", "storage", "health", "system", "batch", "openapi.json", "healthz"}
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,52 @@ def test_an_endpoint_answers_each_requester_as_the_table_says(places, endpoint):
     problems = {who: problem(places.ask(endpoint, who), endpoint.expected[who], SHAPES) for who in asked}
 
     assert {who: what for who, what in problems.items() if what is not None} == {}
+
+
+def outcome_with_an_operators_token(endpoint):
+    """Of the publishable key with it: contract 6 for /v1/admin, 2.3 elsewhere, where the token is of another place."""
+    if endpoint.expected["forged"] == endpoint.expected["pk"]:
+        return endpoint.expected["pk"]  # no token is looked at
+    return "403 auth/forbidden" if endpoint.pattern.startswith("/v1/admin/") else "403 data/project-access-denied"
+
+
+def test_attack_09_an_operators_token_and_a_publishable_key_are_nobody(places):
+    client = Client(places.app.box, places.app.box.pk, source="127.0.8.20")
+    headers = {"Authorization": f"Bearer {places.operator}"}
+
+    problems = {}
+    for endpoint in ENDPOINTS:
+        body = None if endpoint.body is None else places.fill(endpoint.body).encode()
+        answer = client.request(endpoint.method, places.fill(endpoint.target), body, headers=headers)
+        problems[endpoint.name] = problem(answer, outcome_with_an_operators_token(endpoint), SHAPES)
+
+    client.close()
+    assert {name: what for name, what in problems.items() if what is not None} == {}
+
+
+def methods_of(target):
+    """What the table has for it; the short form of data routes leaves reserved names alone."""
+    return {endpoint.method for endpoint in ENDPOINTS if fits(endpoint.pattern, target) and
+            not ("~" in endpoint.pattern and target.split("/")[2].split("?")[0] in RESERVED)}
+
+
+def test_each_path_refuses_the_methods_that_it_has_not_and_names_the_others(places):
+    client, problems = Client(places.app.box), {}
+
+    for target in sorted({PLACE.sub(ABSENT, endpoint.target) for endpoint in ENDPOINTS}):
+        allowed = methods_of(target)
+        preflight = client.request("OPTIONS", target)
+        if preflight.status != 204 or preflight.body:
+            problems[f"OPTIONS {target}"] = preflight
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+            answer = client.request(method, target)
+            right = answer.status == 405 and set(answer.headers["allow"].split(", ")) == allowed | {"OPTIONS"} and \
+                (answer.body == b"" if method == "HEAD" else error(answer)[1] == "common/method-not-allowed")
+            if not right:
+                problems[f"{method} {target}"] = answer
+
+    client.close()
+    assert problems == {}
 
 
 def test_a_locked_box_answers_each_endpoint_as_the_table_says(make_box):

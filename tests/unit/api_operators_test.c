@@ -334,7 +334,7 @@ static void an_owner_makes_changes_and_removes_operators(void **state)
     assert_int_equal(made->status, 201);
     (void)snprintf(target, sizeof target, OPERATORS "/%s", api_answer_text(made, "id"));
     assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("M@example.com", "member")), 409,
-                   "auth/email-already-exists");
+                   "common/conflict");
     api_operator_sign_in(box, "m@example.com", &member);
     assert_refused(api_operator_ask(box, &member, "GET", "/v1/admin/projects", NULL), 403, "auth/forbidden");
     assert_refused(api_operator_ask(box, &member, "PATCH", target, "{\"role\":\"owner\"}"), 403, "auth/forbidden");
@@ -373,10 +373,66 @@ static void the_last_owner_stays(void **state)
     assert_string_equal(api_answer_text(me(box, &owner), "role"), "owner");
 }
 
+static void an_owner_gives_another_operator_an_address_and_a_password(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user owner;
+    struct api_user member;
+    char target[128];
+    api_operator_make_owner(box);
+    sign_in_owner(box, &owner);
+    const struct api_answer *made =
+        api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "member"));
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", api_answer_text(made, "id"));
+    api_operator_sign_in(box, "m@example.com", &member);
+
+    assert_refused(api_operator_ask(box, &owner, "PATCH", target, "{\"email\":\"" EMAIL "\"}"), 409, "common/conflict");
+    assert_string_equal(
+        api_answer_text(api_operator_ask(box, &owner, "PATCH", target, "{\"email\":\"N@Example.com\"}"), "email"),
+        "n@example.com");
+    assert_int_equal(me(box, &member)->status, 200);
+    assert_refused(sign_in(box, CREDENTIALS("m@example.com", PASSWORD)), 401, "auth/invalid-credentials");
+    assert_int_equal(
+        api_operator_ask(box, &owner, "PATCH", target, "{\"password\":\"Another-horse-battery-8\"}")->status, 200);
+
+    assert_refused(me(box, &member), 401, "auth/session-expired");
+    assert_refused(sign_in(box, CREDENTIALS("n@example.com", PASSWORD)), 401, "auth/invalid-credentials");
+    assert_int_equal(sign_in(box, CREDENTIALS("n@example.com", "Another-horse-battery-8"))->status, 200);
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", owner.id);
+    assert_refused(api_operator_ask(box, &owner, "PATCH", target, "{\"password\":\"Another-horse-battery-8\"}"), 403,
+                   "auth/forbidden");
+    assert_int_equal(me(box, &owner)->status, 200);
+}
+
+/* Contract 6: such a key manages nothing, whoever's token comes with it. Elsewhere the token is of another place. */
+static void a_publishable_key_manages_nothing_with_an_operators_token(void **state)
+{
+    static const char *const admin[] = {"/v1/admin/tables", "/v1/admin/projects", "/v1/admin/operators",
+                                        "/v1/admin/organizations", "/v1/admin/outbox", ADMIN "/me", ADMIN "/sessions"};
+    static const char *const others[] = {"/v1/auth/me", "/v1/users", "/v1/data/notes", "/v1/auth/invitations"};
+    struct api_box *box = *state;
+    struct api_user owner;
+    api_operator_make_owner(box);
+    sign_in_owner(box, &owner);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(admin); i++) {
+        assert_refused(api_user_ask(box, box->publishable, &owner, "GET", admin[i], NULL), 403, "auth/forbidden");
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        assert_refused(api_user_ask(box, box->publishable, &owner, "GET", others[i], NULL), 403,
+                       "data/project-access-denied");
+    }
+    assert_refused(api_user_ask(box, box->secret, &owner, "GET", "/v1/admin/tables", NULL), 403,
+                   "data/project-access-denied");
+    assert_refused(api_user_ask(box, box->publishable, &owner, "POST", ADMIN "/signout", NULL), 403, "auth/forbidden");
+    assert_int_equal(me(box, &owner)->status, 200);
+}
+
 static void attack_07_fields_of_an_operator_are_checked(void **state)
 {
-    static const char *const changes[] = {"{\"role\":\"root\"}",    "{\"roles\":[\"owner\"]}", "{\"email\":\"a@b.cc\"}",
-                                          "{\"role\":{\"$ne\":1}}", "{\"id\":\"x\"}",          "[]"};
+    static const char *const changes[] = {"{\"role\":\"root\"}",    "{\"roles\":[\"owner\"]}", "{\"email\":\"nobody\"}",
+                                          "{\"role\":{\"$ne\":1}}", "{\"id\":\"x\"}",          "[]",
+                                          "{\"email\":7}",          "{\"password\":\"short\"}", "{\"password\":[]}"};
     struct api_box *box = *state;
     struct api_user owner;
     char target[128];
@@ -439,6 +495,8 @@ int main(void)
         T(the_place_of_the_operators_shows_nowhere),
         T(an_owner_makes_changes_and_removes_operators),
         T(the_last_owner_stays),
+        T(an_owner_gives_another_operator_an_address_and_a_password),
+        T(a_publishable_key_manages_nothing_with_an_operators_token),
         T(attack_07_fields_of_an_operator_are_checked),
         T(attack_19_a_session_of_an_operator_put_back_is_found_at_start),
     };

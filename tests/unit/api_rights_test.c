@@ -258,7 +258,7 @@ static void a_secret_key_is_refused_what_is_an_operators(void **state)
                            "auth/forbidden");
             assert_refused(api_user_ask(world.box, world.box->publishable, &world.operators[0], lines[i].method, target,
                                         lines[i].body),
-                           403, "data/project-access-denied");
+                           403, "auth/forbidden");
         }
     }
 }
