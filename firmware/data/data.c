@@ -302,12 +302,17 @@ static void after_commit(void *context)
         token_keys_use(data, before, data->current);
     }
     data->keys_made = false;
+    if (data->mail_notes != 0 && data->on_mails != NULL) {
+        data->on_mails(data->callbacks_context, data->mail_notes);
+    }
+    data->mail_notes = 0;
 }
 
 static void after_abort(void *context)
 {
     struct data *data = context;
 
+    data->mail_notes = 0;
     data->people_changed = false;
     catalog_unref(TAKE(data->working));
     people_drop_unnamed_keys(data);
@@ -319,7 +324,7 @@ static void closed(void *context)
 
     LOG(LOG_ERROR, "rows_closed", LOG_LITERAL("reason", "the disk failed in the last write of a commit"));
     if (data->on_closed != NULL) {
-        data->on_closed(data->on_closed_context);
+        data->on_closed(data->callbacks_context);
     }
 }
 
@@ -510,7 +515,8 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     data->clock = config->clock;
     data->random = config->random;
     data->on_closed = config->on_closed;
-    data->on_closed_context = config->context;
+    data->on_mails = config->on_mails;
+    data->callbacks_context = config->context;
     TRY(buf_new(ROW_BYTES_MAX, &data->row));
     TRY(buf_new(DATA_DOC_MAX, &data->text));
     TRY(arena_new(0, WRITER_ARENA_MAX, &data->writer_arena));

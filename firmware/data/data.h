@@ -39,6 +39,9 @@ struct data_config {
     /* Called from data_open and then the writer thread; each may be NULL. */
     enum err (*may_seal)(void *context); /* see storage/store.h */
     void (*on_closed)(void *context);    /* once: nothing more can be read or written until data is opened anew */
+    void (*on_mails)(void *context, unsigned int notes); /* after a commit that concerns the queue of mails: a union of */
+#define DATA_MAILS_QUEUED  1u /* mails were written that wait for a relay */
+#define DATA_MAILS_RELAYED 2u /* a relay was set, or is another */
     void *context;
 };
 

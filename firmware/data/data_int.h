@@ -42,10 +42,12 @@ struct data {
     struct catalog *working; /* what the transaction under way makes of it, or NULL */
     struct catalog *base;    /* what `working` was before the operation under way; not a reference */
     bool people_changed; /* by the transaction under way: users or sessions */
+    unsigned int mail_notes; /* by the transaction under way: DATA_MAILS_ bits */
     bool keys_made;      /* by the keeper, for the transaction under way: token keys of a new environment */
     atomic_ullong generation; /* of users and sessions, for all threads; see struct auth_people */
     void (*on_closed)(void *context);
-    void *on_closed_context;
+    void (*on_mails)(void *context, unsigned int notes);
+    void *callbacks_context; /* of the two */
     struct mono_time next_minute;
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;

@@ -7,6 +7,7 @@
 #include "firmware/data/data_int.h"
 #include "firmware/data/destinations.h"
 #include "firmware/data/doc.h"
+#include "firmware/data/outbox_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -282,6 +283,16 @@ static void note(const struct catalog_environment *environment)
     log_event(LOG_INFO, "email_settings_changed", fields, ARRAY_LENGTH(fields));
 }
 
+/* Whoever puts a relay right does not want to wait for the next attempt. */
+static enum err hurry(struct data_txn *txn, const struct catalog_environment *environment)
+{
+    if (environment->mail.relay.to.host.len == 0) {
+        return ERR_OK;
+    }
+    txn->data->mail_notes |= DATA_MAILS_RELAYED;
+    return outbox_hurry(txn);
+}
+
 enum err data_email_settings_set(struct data_txn *txn, struct data_call *call)
 {
     struct mail_settings settings;
@@ -300,6 +311,7 @@ enum err data_email_settings_set(struct data_txn *txn, struct data_call *call)
     json_out_object_end(&out);
     TRY(record_replace(txn, &txn->environment->record, &out, &record));
     TRY(destinations_check(data_txn_catalog(txn), &call->refusal));
+    TRY(hurry(txn, (const struct catalog_environment *)record));
     note((const struct catalog_environment *)record);
     return write_answer(call->out, (const struct catalog_environment *)record);
 }

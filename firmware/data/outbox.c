@@ -10,7 +10,8 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 
-#define LOOKED_AT 8 /* oldest mails, for each new one: an outbox that is full of old ones empties itself */
+#define HURRIED_MAX 64 /* of one environment: the others follow in their own time */
+#define LOOKED_AT   8  /* oldest mails, for each new one: an outbox that is full of old ones empties itself */
 
 _Static_assert(2 * MAIL_TEXT_MAX <= DATA_DOC_MAX, "subject and body fit data->text");
 
@@ -48,7 +49,9 @@ static enum err take_column(const struct row_member *member, struct outbox_mail 
         mail->attempts = value->integer;
         return ERR_OK;
     case OUTBOX_NEXT_AT:
-        mail->next_at = value->date;
+        return ERR_OK;
+    case OUTBOX_DUE_AT:
+        mail->due_at = value->date;
         return ERR_OK;
     case OUTBOX_COLUMN_END:
         break;
@@ -71,18 +74,24 @@ enum err outbox_read(const struct row *row, struct outbox_mail *out_mail)
     return ERR_OK;
 }
 
+static bool is_queued(const struct outbox_mail *mail)
+{
+    return span_equal(mail->status, OUTBOX_QUEUED);
+}
+
 static struct row_key key_of(enum outbox_column column)
 {
     return (struct row_key){.column = (uint16_t)column, .name = SPAN_NONE};
 }
 
-static enum err encode(struct data_txn *txn, const struct outbox_mail *mail, struct span *out_encoded)
+static enum err encode(struct data_txn *txn, const struct outbox_mail *mail, struct wall_time updated,
+                       struct span *out_encoded)
 {
     struct row_builder builder;
     char owner[CODE_OWNER_BYTES];
 
     code_owner_of_email(mail->to, owner);
-    TRY(row_build_begin(&builder, txn->data->row, txn->now, txn->now, span_array(owner)));
+    TRY(row_build_begin(&builder, txn->data->row, mail->row.created_at, updated, span_array(owner)));
     TRY(row_build_string(&builder, key_of(OUTBOX_ID), mail->id));
     TRY(row_build_string(&builder, key_of(OUTBOX_TO), mail->to));
     TRY(row_build_string(&builder, key_of(OUTBOX_CATEGORY), mail->category));
@@ -92,7 +101,7 @@ static enum err encode(struct data_txn *txn, const struct outbox_mail *mail, str
     TRY(row_build_string(&builder, key_of(OUTBOX_CODE), mail->code));
     TRY(row_build_string(&builder, key_of(OUTBOX_STATUS), mail->status));
     TRY(row_build_int(&builder, key_of(OUTBOX_ATTEMPTS), mail->attempts));
-    TRY(row_build_date(&builder, key_of(OUTBOX_NEXT_AT), mail->next_at));
+    TRY(is_queued(mail) ? row_build_date(&builder, key_of(OUTBOX_DUE_AT), mail->due_at) : ERR_OK);
     return row_build_end(&builder, out_encoded);
 }
 
@@ -153,23 +162,57 @@ static enum err render(struct data_txn *txn, const struct outbox_order *order, s
 
 enum err outbox_put(struct data_txn *txn, const struct outbox_order *order, struct row_id *out_row)
 {
+    const bool has_relay = txn->environment->mail.relay.to.host.len != 0;
     const struct row_id row = store_txn_row_id(txn->store, txn->now);
-    struct outbox_mail mail = {.to = order->to,
+    struct outbox_mail mail = {.row = {.created_at = txn->now},
+                               .to = order->to,
                                .category = mail_category_name(order->category),
                                .link = order->link,
                                .code = order->code,
-                               .status = span_lit("local"),
-                               .next_at = txn->now};
+                               .status = has_relay ? OUTBOX_QUEUED : OUTBOX_LOCAL,
+                               .due_at = txn->now};
     struct span encoded = SPAN_NONE;
     char id[AUTH_UUID_BYTES];
 
     auth_uuid_make(txn->data->random, id);
     mail.id = span_array(id);
     TRY(render(txn, order, &mail));
-    TRY(encode(txn, &mail, &encoded));
+    TRY(encode(txn, &mail, txn->now, &encoded));
     buf_wipe(txn->data->text);
     TRY(store_insert(txn->store, people_where(txn)->outbox, row, encoded, NULL));
+    txn->data->mail_notes |= has_relay ? DATA_MAILS_QUEUED : 0;
     *out_row = row;
+    return ERR_OK;
+}
+
+enum err outbox_replace(struct data_txn *txn, const struct outbox_mail *mail)
+{
+    struct span encoded = SPAN_NONE;
+
+    TRY(encode(txn, mail, data_txn_later(txn, mail->row.updated_at), &encoded));
+    return store_replace(txn->store, people_where(txn)->outbox, mail->row.id, encoded, NULL);
+}
+
+enum err outbox_hurry(struct data_txn *txn)
+{
+    struct row_id waiting[HURRIED_MAX];
+    struct outbox_mail mail;
+    struct row row;
+    size_t count = 0;
+    enum err err = ERR_OK;
+
+    TRY(people_scan_sorted(people_snap(txn), people_where(txn)->outbox, OUTBOX_DUE_AT));
+    while (count < HURRIED_MAX && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+        waiting[count++] = row.id;
+    }
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the queue of mails");
+    fault_clear();
+    for (size_t i = 0; i < count; i++) {
+        TRY(store_get(people_snap(txn), people_where(txn)->outbox, waiting[i], &row));
+        TRY(outbox_read(&row, &mail));
+        mail.due_at = txn->now;
+        TRY(outbox_replace(txn, &mail));
+    }
     return ERR_OK;
 }
 

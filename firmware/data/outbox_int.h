@@ -7,6 +7,10 @@
 #include "firmware/mail/template.h"
 
 #define OUTBOX_KEPT_MS INT64_C(604800000) /* 7 days: contract 5.11 */
+#define OUTBOX_QUEUED  span_lit("queued") /* statuses */
+#define OUTBOX_LOCAL   span_lit("local")
+#define OUTBOX_SENT    span_lit("sent")
+#define OUTBOX_FAILED  span_lit("failed")
 
 /* Columns. A number is never given to another thing. */
 enum outbox_column {
@@ -19,7 +23,8 @@ enum outbox_column {
     OUTBOX_CODE,
     OUTBOX_STATUS,
     OUTBOX_ATTEMPTS,
-    OUTBOX_NEXT_AT,
+    OUTBOX_NEXT_AT, /* of mails that were written before there was a queue; it says nothing */
+    OUTBOX_DUE_AT,  /* of queued ones alone, whose order this is */
     OUTBOX_COLUMN_END
 };
 
@@ -29,7 +34,7 @@ struct outbox_mail {
     struct span id, to, category, subject, body, link, code;
     struct span status; /* local: it goes nowhere else. queued, sent, failed: by the relay */
     int64_t attempts;
-    struct wall_time next_at; /* of a queued one */
+    struct wall_time due_at; /* of a queued one: when it is tried next */
 };
 enum err outbox_read(const struct row *row, struct outbox_mail *out_mail) MUST_USE;
 
@@ -47,6 +52,12 @@ enum err outbox_make_room(struct data_txn *txn) MUST_USE;
 
 /* Renders and stores a mail. data->text is used up. */
 enum err outbox_put(struct data_txn *txn, const struct outbox_order *order, struct row_id *out_row) MUST_USE;
+
+/* Stores a mail that was found in this transaction again. Its views end. */
+enum err outbox_replace(struct data_txn *txn, const struct outbox_mail *mail) MUST_USE;
+
+/* Some of the mails that wait in the queue of the transaction's environment are due now: the relay is another. */
+enum err outbox_hurry(struct data_txn *txn) MUST_USE;
 
 void outbox_write(struct json_out *out, const struct outbox_mail *mail);
 

@@ -328,6 +328,14 @@ enum err people_scan_newest(struct store_snap *snap, struct table_id table, cons
     return store_scan_begin(snap, &scan);
 }
 
+enum err people_scan_sorted(struct store_snap *snap, struct table_id table, uint16_t column)
+{
+    struct store_scan scan = {.table = table};
+
+    TRY(index_over(snap, table, column, &scan.index));
+    return store_scan_begin(snap, &scan);
+}
+
 enum err people_next(struct store_snap *snap, struct row *out_row)
 {
     struct store_budget budget = {.steps = UINT32_MAX};

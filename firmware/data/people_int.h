@@ -127,6 +127,9 @@ enum err people_scan(struct store_snap *snap, struct table_id table, uint16_t co
 enum err people_scan_newest(struct store_snap *snap, struct table_id table, const struct row_value *owner) MUST_USE;
 enum err people_next(struct store_snap *snap, struct row *out_row) MUST_USE;
 
+/* All rows that have the sorted column, the lowest first: a scan of the snapshot. */
+enum err people_scan_sorted(struct store_snap *snap, struct table_id table, uint16_t column) MUST_USE;
+
 /* The first row whose index over a column (0: createdBy) holds the text. */
 enum err people_find(struct store_snap *snap, struct table_id table, uint16_t column, struct span text,
                      struct row *out_row) MUST_USE;
@@ -254,6 +257,7 @@ struct people_table {
     struct span name;                   /* in `stores` of the environment's document */
     size_t offset;                      /* of its number in struct catalog_people */
     uint16_t unique[PEOPLE_UNIQUE_MAX]; /* columns that have a unique index; 0: none */
+    uint16_t sorted;                    /* one that has an index in its order, of the rows that have it; 0: none */
 };
 const struct people_table *people_tables(size_t *out_count);
 struct table_id *people_table_id(struct catalog_people *where, const struct people_table *table);

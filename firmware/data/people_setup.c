@@ -6,6 +6,7 @@
 
 #include "firmware/data/doc.h"
 #include "firmware/data/invitations_int.h"
+#include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
 #include "firmware/data/token_keys_int.h"
 #include "hal/base/fault.h"
@@ -13,21 +14,19 @@
 
 #define UNIQUE_COLUMN 1 /* of most tables: what a row is looked up by */
 
-#define TABLE(member, first, second)                                                                                   \
+#define TABLE(member, first, second, in_order)                                                                         \
     {                                                                                                                  \
-        {(const uint8_t *)#member, sizeof(#member) - 1}, offsetof(struct catalog_people, member),                      \
-        {                                                                                                              \
-            first, second                                                                                              \
-        }                                                                                                              \
+        {(const uint8_t *)#member, sizeof(#member) - 1}, offsetof(struct catalog_people, member), {first, second},     \
+            in_order                                                                                                   \
     }
 static const struct people_table tables[] = {
-    TABLE(users, UNIQUE_COLUMN, USER_SLUG),
-    TABLE(sessions, UNIQUE_COLUMN, 0),
-    TABLE(accounts, UNIQUE_COLUMN, 0),
-    TABLE(codes, UNIQUE_COLUMN, 0),
-    TABLE(mfa, 0, 0),
-    TABLE(outbox, UNIQUE_COLUMN, 0),
-    TABLE(invitations, UNIQUE_COLUMN, INVITATION_DIGEST),
+    TABLE(users, UNIQUE_COLUMN, USER_SLUG, 0),
+    TABLE(sessions, UNIQUE_COLUMN, 0, 0),
+    TABLE(accounts, UNIQUE_COLUMN, 0, 0),
+    TABLE(codes, UNIQUE_COLUMN, 0, 0),
+    TABLE(mfa, 0, 0, 0),
+    TABLE(outbox, UNIQUE_COLUMN, 0, OUTBOX_DUE_AT),
+    TABLE(invitations, UNIQUE_COLUMN, INVITATION_DIGEST, 0),
 };
 _Static_assert(sizeof(struct catalog_people) == ARRAY_LENGTH(tables) * sizeof(struct table_id), "each is listed");
 _Static_assert((int)USER_EMAIL == UNIQUE_COLUMN && (int)SESSION_ID == UNIQUE_COLUMN &&
@@ -58,22 +57,31 @@ static enum err has_index(struct data_txn *txn, struct table_id table, uint16_t 
     return ERR_OK;
 }
 
-/* The unique indexes of a table that it does not have yet: all of a new one's, of an older one's those that came later. */
-static enum err make_unique(struct data_txn *txn, struct table_id id, const struct people_table *table, bool *made)
+static enum err make_index(struct data_txn *txn, struct table_id id, const struct index_def *def, bool *made)
 {
-    struct index_def def = {.field_count = 1, .unique = true, .sparse = true};
     struct index_id index = {0};
     bool has = false;
 
-    for (size_t i = 0; i < PEOPLE_UNIQUE_MAX && table->unique[i] != 0; i++) {
-        def.fields[0].field.column = table->unique[i];
-        TRY(has_index(txn, id, table->unique[i], &has));
-        if (!has) {
-            TRY(store_index_create(txn->store, id, &def, &index));
-            *made = true;
-        }
+    TRY(has_index(txn, id, def->fields[0].field.column, &has));
+    if (!has) {
+        TRY(store_index_create(txn->store, id, def, &index));
+        *made = true;
     }
     return ERR_OK;
+}
+
+/* The indexes of a table that it does not have yet: all of a new one's, of an older one's those that came later. */
+static enum err make_indexes(struct data_txn *txn, struct table_id id, const struct people_table *table, bool *made)
+{
+    struct index_def unique = {.field_count = 1, .unique = true, .sparse = true};
+    struct index_def sorted = {.field_count = 1, .sparse = true};
+
+    for (size_t i = 0; i < PEOPLE_UNIQUE_MAX && table->unique[i] != 0; i++) {
+        unique.fields[0].field.column = table->unique[i];
+        TRY(make_index(txn, id, &unique, made));
+    }
+    sorted.fields[0].field.column = table->sorted;
+    return table->sorted != 0 ? make_index(txn, id, &sorted, made) : ERR_OK;
 }
 
 /* Makes what is missing and names each in the document. */
@@ -85,7 +93,7 @@ static enum err make_tables(struct data_txn *txn, struct catalog_people *made, s
         struct table_id *id = people_table_id(made, &tables[i]);
         if (id->value == 0) {
             TRY(store_table_new(txn->store, id));
-            TRY(make_unique(txn, *id, &tables[i], &indexed));
+            TRY(make_indexes(txn, *id, &tables[i], &indexed));
         }
         json_out_member_int(out, tables[i].name, (int64_t)id->value);
     }
@@ -246,7 +254,7 @@ static enum err prepare_one(struct data_txn *txn, const struct catalog_environme
     TRY(txn->data->keys.token_keys(txn->data->keys.context, environment->record.id, &keys));
     for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
         const struct table_id id = *people_table_id(&where, &tables[i]);
-        TRY(id.value == 0 ? ERR_OK : make_unique(txn, id, &tables[i], changed));
+        TRY(id.value == 0 ? ERR_OK : make_indexes(txn, id, &tables[i], changed));
     }
     if (has_tables(environment->people) && token_keys_are(environment, &keys)) {
         return ERR_OK;

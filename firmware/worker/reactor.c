@@ -3,11 +3,13 @@
 #include "firmware/worker/reactor.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "firmware/version.h"
 #include "firmware/worker/keeper_link.h"
+#include "firmware/worker/mailer.h"
 #include "firmware/worker/worker.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -43,8 +45,11 @@ struct reactor {
     struct api *api;
     struct http_server *https;
     struct http_server *http; /* NULL: no plain port */
-    size_t draining;          /* servers that have not drained yet */
+    struct mailer *mailer;    /* of index 0, where something can be sent; else NULL */
+    atomic_uint mail_notes;   /* for it, on their way */
+    size_t draining;          /* of the three: those that have not drained yet */
     struct own_post drain;
+    struct own_post mails;
     struct own_post ask;
     struct reactor_event ready;
     struct reactor_event alive;
@@ -83,6 +88,7 @@ static enum err make_server(struct reactor *reactor)
         .keeper = keeper_link_keeper(reactor->link),
         .hashes = reactor->plan->hashes,
         .setup = &reactor->plan->setup,
+        .outbound = reactor->plan->outbound,
     };
 
     TRY(tls_server_new(&tls, &reactor->tls));
@@ -127,6 +133,17 @@ static enum err make_redirect(struct reactor *reactor)
     return ERR_OK;
 }
 
+/* One reactor does it for all: the queue is one. */
+static enum err make_mailer(struct reactor *reactor)
+{
+    const struct reactor_plan *const plan = reactor->plan;
+
+    if (reactor->parts.index == 0 && plan->data != NULL && plan->outbound.submit != NULL) {
+        TRY(mailer_new(reactor->loop, plan->data, plan->outbound, &reactor->mailer));
+    }
+    return ERR_OK;
+}
+
 static enum err set_up(struct reactor *reactor)
 {
     TRY(stack_kernel_new(reactor->loop, &reactor->stack));
@@ -137,6 +154,7 @@ static enum err set_up(struct reactor *reactor)
     if (reactor->parts.http_fd >= 0) {
         TRY(make_redirect(reactor));
     }
+    TRY(make_mailer(reactor));
     return ERR_OK;
 }
 
@@ -150,6 +168,7 @@ static void drop_parts(struct reactor_parts *parts)
 /* In the reverse order of set_up, whatever of it was reached. */
 static void tear_down(struct reactor *reactor)
 {
+    mailer_free(reactor->mailer);
     http_server_free(reactor->http);
     http_server_free(reactor->https);
     api_free(reactor->api);
@@ -193,7 +212,10 @@ static void on_drain(struct loop_post *post)
 {
     struct reactor *const reactor = ((struct own_post *)post)->reactor;
 
-    reactor->draining = reactor->http != NULL ? 2 : 1;
+    reactor->draining = (size_t)1 + (reactor->http != NULL) + (reactor->mailer != NULL);
+    if (reactor->mailer != NULL) {
+        mailer_drain(reactor->mailer, on_drained, reactor);
+    }
     http_server_drain(reactor->https, WORKER_GRACE_MS, on_drained, reactor);
     if (reactor->http != NULL) {
         http_server_drain(reactor->http, WORKER_GRACE_MS, on_drained, reactor);
@@ -205,6 +227,16 @@ static void on_ask(struct loop_post *post)
     struct reactor *const reactor = ((struct own_post *)post)->reactor;
 
     INVARIANT(queue_push(reactor->plan->events, &reactor->alive) == ERR_OK); /* the main thread asks once at a time */
+}
+
+static void on_mails(struct loop_post *post)
+{
+    struct reactor *const reactor = ((struct own_post *)post)->reactor;
+    const unsigned int notes = atomic_exchange(&reactor->mail_notes, 0);
+
+    if (reactor->mailer != NULL) {
+        mailer_note(reactor->mailer, notes);
+    }
 }
 
 static void on_cert(struct loop_post *post)
@@ -241,6 +273,7 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     reactor->plan = plan;
     reactor->drain = (struct own_post){.post = {.run = on_drain}, .reactor = reactor};
     reactor->ask = (struct own_post){.post = {.run = on_ask}, .reactor = reactor};
+    reactor->mails = (struct own_post){.post = {.run = on_mails}, .reactor = reactor};
     reactor->alive = (struct reactor_event){.kind = REACTOR_ALIVE, .reactor = reactor};
     reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};
     reactor->ended = (struct reactor_event){.kind = REACTOR_ENDED, .reactor = reactor};
@@ -281,6 +314,14 @@ enum err reactor_ask(struct reactor *reactor)
 {
     TRY(loop_post(reactor->loop, &reactor->ask.post));
     return ERR_OK;
+}
+
+void reactor_mails(struct reactor *reactor, unsigned int notes)
+{
+    if (atomic_fetch_or(&reactor->mail_notes, notes) == 0 && loop_post(reactor->loop, &reactor->mails.post) != ERR_OK) {
+        fault_clear(); /* it is ending; the next start looks at the queue */
+        atomic_store(&reactor->mail_notes, 0);
+    }
 }
 
 void reactor_drain(struct reactor *reactor)

@@ -28,6 +28,7 @@ struct reactor_plan {
     struct data *data;             /* NULL unless operational */
     struct auth_hash_pool *hashes; /* the same */
     struct setup_code setup;
+    struct outbound outbound; /* submit is NULL unless operational */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     enum board_state state;
     enum life_reason reason;
@@ -43,8 +44,9 @@ struct reactor_parts {
     struct msg_channel *channel;
 };
 
-enum reactor_event_kind { REACTOR_READY, REACTOR_ALIVE, REACTOR_ENDED, REACTOR_ROWS_CLOSED };
-#define REACTOR_EVENTS 3 /* one of each kind may wait, and of the last, which is the writer's, one in all */
+enum reactor_event_kind { REACTOR_READY, REACTOR_ALIVE, REACTOR_ENDED, REACTOR_ROWS_CLOSED, REACTOR_MAILS };
+#define REACTOR_EVENTS        3 /* one of each of the first three kinds may wait */
+#define REACTOR_WRITER_EVENTS 2 /* and of the other two, which are the writer's, one in all */
 
 struct reactor_event {
     enum reactor_event_kind kind;
@@ -62,6 +64,9 @@ enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chai
 /* From the main thread: REACTOR_ALIVE follows when the loop has come round to it. Not again before that. ERR_LIMIT,
  * ERR_CLOSED. */
 enum err reactor_ask(struct reactor *reactor) MUST_USE;
+
+/* From the main thread, to the reactor of index 0, which sends mails: what data_config.on_mails told. */
+void reactor_mails(struct reactor *reactor, unsigned int notes);
 
 /* From the main thread, once: accept no more, answer what is under way, end. */
 void reactor_drain(struct reactor *reactor);

@@ -7,7 +7,7 @@
  * A database that does not open makes the state failed; the worker goes on and says so. */
 #include "firmware/worker/worker.h"
 
-#include <stdio.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +17,7 @@
 #include "crypto/x509.h"
 #include "firmware/data/data.h"
 #include "firmware/msg.h"
+#include "firmware/worker/check.h"
 #include "firmware/worker/reactor.h"
 #include "firmware/worker/setup.h"
 #include "firmware/worker/table_keys.h"
@@ -54,6 +55,8 @@ struct worker {
     struct hal_vmgenid *vmgenid; /* NULL: the platform has none */
     uint8_t generation[HAL_VMGENID_BYTES]; /* in which this process was started; the writer thread's, once it runs */
     struct reactor_event rows_closed;
+    struct reactor_event mails;
+    atomic_uint mail_notes; /* from the writer thread, on their way to the first reactor */
     struct data *data;
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;
@@ -129,6 +132,17 @@ static void on_rows_closed(void *context)
 
     worker->rows_closed.kind = REACTOR_ROWS_CLOSED;
     INVARIANT(queue_push(worker->plan.events, &worker->rows_closed) == ERR_OK);
+}
+
+/* On the writer thread. */
+static void on_mails(void *context, unsigned int notes)
+{
+    struct worker *const worker = context;
+
+    if (atomic_fetch_or(&worker->mail_notes, notes) == 0) {
+        worker->mails.kind = REACTOR_MAILS;
+        INVARIANT(queue_push(worker->plan.events, &worker->mails) == ERR_OK);
+    }
 }
 
 static enum err receive_start(struct worker *worker)
@@ -230,6 +244,7 @@ static enum err make_data_config(struct worker *worker, struct data_config *out_
     out_config->must_exist = worker->shown == DATA_BOOTSTRAP_SHOWN; /* what was shown had been on disk */
     out_config->may_seal = may_seal;
     out_config->on_closed = on_rows_closed;
+    out_config->on_mails = on_mails;
     out_config->context = worker;
     return ERR_OK;
 }
@@ -299,37 +314,15 @@ static enum err open_rows_if_legal(struct worker *worker)
     return ERR_OK;
 }
 
-/* One line for each finding on standard output, for the person who called `rowlock fsck`. */
-static void on_damage(void *context, const struct data_damage *damage)
-{
-    char row[24] = {0};
-
-    (void)context;
-    memcpy(row, damage->row.data != NULL ? (const char *)damage->row.data : "", damage->row.len < 24 ? damage->row.len : 24);
-    (void)dprintf(STDOUT_FILENO, "damaged: %s table %u index %u row %.24s\n", damage->kind, damage->table, damage->index,
-                  damage->row.len == 24 ? row : "-"); /* nobody reads it: the count is told all the same */
-}
-
 static enum err check_rows(struct worker *worker)
 {
     char path[DATADIR_PATH_BYTES];
     struct data_config config = {.path = path};
-    struct data_check_report report = {0};
 
     datadir_path(worker->dir, path);
     TRY(make_data_config(worker, &config));
-    const enum err err = data_check(&config, on_damage, NULL, &report);
-    if (err != ERR_OK) {
-        log_fault(LOG_ERROR, "check_failed");
-    } else {
-        (void)dprintf(STDOUT_FILENO, "checked: %llu tables, %llu rows, %llu index entries, %llu damaged\n",
-                      (unsigned long long)report.tables, (unsigned long long)report.rows,
-                      (unsigned long long)report.entries, (unsigned long long)report.damaged); /* as above */
-    }
-    worker->out = MSG_NEW(MSG_WORKER_CHECKED);
-    worker->out.as.worker_checked.err = (uint32_t)err;
-    worker->out.as.worker_checked.findings = report.damaged > UINT32_MAX ? UINT32_MAX : (uint32_t)report.damaged;
-    return msg_send(worker->control, &worker->out);
+    TRY(check_tell(&config, worker->control));
+    return ERR_OK;
 }
 
 /* --- reactors --- */
@@ -346,7 +339,8 @@ static enum err make_shared(struct worker *worker)
     random_fill(worker->random, seed, sizeof(seed));
     TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));
     TRY(snapshot_cell_new(MSG_REACTORS_MAX, NULL, &worker->plan.ticket_keys));
-    TRY(queue_new((size_t)REACTOR_EVENTS * MSG_REACTORS_MAX + 1, &worker->plan.events));
+    TRY(queue_new((size_t)REACTOR_EVENTS * MSG_REACTORS_MAX + REACTOR_WRITER_EVENTS,
+                  &worker->plan.events));
     return ERR_OK;
 }
 
@@ -406,6 +400,9 @@ static enum err on_reactor(struct worker *worker)
     case REACTOR_ENDED:
         worker->running--;
         ENSURE(event->err == ERR_OK && worker->state == MSG_STOPPING, ERR_CANCELLED, "a reactor ended by itself");
+        return ERR_OK;
+    case REACTOR_MAILS:
+        reactor_mails(worker->reactors[0], atomic_exchange(&worker->mail_notes, 0));
         return ERR_OK;
     case REACTOR_ROWS_CLOSED:
         FAIL(ERR_CLOSED, "the rows can only be opened anew", 0); /* by the next worker */

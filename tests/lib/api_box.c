@@ -122,6 +122,14 @@ static enum err pepper(void *context, struct api_pepper_job *job)
 
 /* --- the box --- */
 
+/* On the writer thread. */
+static void on_mails(void *context, unsigned int notes)
+{
+    struct api_box *box = context;
+
+    atomic_fetch_or(&box->mail_notes, notes);
+}
+
 static enum err open_data(struct api_box *box)
 {
     const struct data_config config = {.path = box->dir.path,
@@ -130,7 +138,9 @@ static enum err open_data(struct api_box *box)
                                        .slab = box->slab,
                                        .random = box->random,
                                        .clock = &box->calendar.base,
-                                       .readers = 2};
+                                       .readers = 2,
+                                       .on_mails = on_mails,
+                                       .context = box};
 
     return data_open(&config, &box->data);
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_LIB_API_BOX_H
 #define TESTS_LIB_API_BOX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -47,6 +48,7 @@ struct api_box {
     size_t environment_count;
     struct data *data;
     struct api *api;
+    atomic_uint mail_notes;      /* what data_config.on_mails told since the test took it */
     void (*before)(void);        /* called right before the handler is, if set */
     struct data_bootstrap first; /* project and keys of the first start */
     char publishable[DATA_KEY_BYTES + 1];
