@@ -74,4 +74,7 @@ enum err http_reply_write(const struct http_reply *reply, struct buf *out_text) 
 /* Is it a token of RFC 9110 section 5.6.2? */
 bool http_is_token(struct span text);
 
+/* May it stand in the value of a header: is no control character in it but the tab? RFC 9110 section 5.5. */
+bool http_is_value(struct span text);
+
 #endif

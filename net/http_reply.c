@@ -79,11 +79,7 @@ static uint8_t *put_bytes(uint8_t *at, struct span bytes)
 static enum err put_header(const struct http_header *header, struct buf *out_text)
 {
     ENSURE(http_is_token(header->name) && !frames(header->name), ERR_MALFORMED, "a header that frames");
-    for (size_t i = 0; i < header->value.len; i++) {
-        const uint8_t byte = header->value.data[i];
-
-        ENSURE(byte == '\t' || (byte >= 0x20 && byte != 0x7f), ERR_MALFORMED, "a header that ends early");
-    }
+    ENSURE(http_is_value(header->value), ERR_MALFORMED, "a header that ends early");
     size_t bytes = 0;
     uint8_t *at = NULL;
 

@@ -10,8 +10,9 @@
  * nothing that can change is taken from it unasked: whether the key that signed is still held by its environment, that this
  * is the API key's environment, the time of the token and that of its session are the caller's to check for each request
  * (verify.c), and the account is taken from here only while the generation of users and sessions is the one it was
- * found under. So a sign-out, a ban, another role or a deleted user (another generation), a key rotated out (past its end, or not found
- * by its header), a token's end or a step of the clock count for the next request as they would without a memory.
+ * found under. So a sign-out, a ban, another role or a deleted user (another generation), a key rotated out (past its
+ * end, or not found by its header), a token's end or a step of the clock count for the next request as they would without
+ * a memory.
  *
  * A token is known again by all its bytes, compared in constant time: its signed text, and the SHA-256 of its signature. The
  * signature itself is not kept, so this memory holds nothing that a thief could present, and hashing it alone costs two

@@ -223,6 +223,36 @@ static void http_head_end_waits_for_the_empty_line_at_every_cut(void **state)
     }
 }
 
+static void attack_12_http_is_value_sees_every_control_character_wherever_it_stands(void **state)
+{
+    uint8_t text[100];
+
+    for (size_t at = 0; at < sizeof text; at++) {
+        for (unsigned int byte = 0; byte <= UINT8_MAX; byte++) {
+            const bool control = (byte < ' ' && byte != '\t') || byte == 0x7f;
+            memset(text, 'a', sizeof text);
+            text[at] = (uint8_t)byte;
+            assert_int_equal(http_is_value(span_array(text)), !control);
+            assert_true(http_is_value(span_of(text, at)));
+        }
+    }
+    memset(text, '\t', sizeof text);
+    assert_true(http_is_value(span_array(text)));
+    assert_true(http_is_value(SPAN_NONE));
+}
+
+static void http_is_token_takes_the_characters_of_the_rfc_and_no_others(void **state)
+{
+    static const char characters[] =
+        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    for (unsigned int byte = 0; byte <= UINT8_MAX; byte++) {
+        const uint8_t text[3] = {'a', (uint8_t)byte, 'a'};
+        assert_int_equal(http_is_token(span_array(text)), byte != 0 && strchr(characters, (int)byte) != NULL);
+    }
+    assert_false(http_is_token(SPAN_NONE));
+}
+
 static void attack_13_http_heads_have_a_greatest_length_and_number_of_headers(void **state)
 {
     static char text[HTTP_HEAD_MAX + 16];
@@ -436,6 +466,8 @@ int main(void)
         cmocka_unit_test(attack_12_a_byte_is_judged_alike_at_every_place_of_a_long_value),
         cmocka_unit_test(attack_12_http_heads_read_the_same_byte_by_byte),
         cmocka_unit_test(http_head_end_waits_for_the_empty_line_at_every_cut),
+        cmocka_unit_test(attack_12_http_is_value_sees_every_control_character_wherever_it_stands),
+        cmocka_unit_test(http_is_token_takes_the_characters_of_the_rfc_and_no_others),
         cmocka_unit_test(attack_13_http_heads_have_a_greatest_length_and_number_of_headers),
         cmocka_unit_test(http_chunks_take_decodes_at_every_cut),
         cmocka_unit_test(http_chunks_take_leaves_what_comes_behind),
