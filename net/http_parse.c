@@ -40,14 +40,14 @@ static const uint8_t is_token_byte[UINT8_MAX + 1] = {
 #define WORD_BYTES sizeof(uint64_t)
 #define EACH_BYTE  UINT64_C(0x0101010101010101)
 
-/* Eight bytes at once, for long values such as tokens: is one of them below `low` (at most 0x80)? A byte that is not
- * below borrows only from one that is, so the answer for the whole is exact. */
-static bool word_has_below(const uint8_t *bytes, uint8_t low)
+/* Eight bytes at once: is one of them CR or below? A byte that is not borrows only from one that is, so the answer for the
+ * whole is exact. */
+static bool word_has_low(const uint8_t *bytes)
 {
     uint64_t word = 0;
 
     memcpy(&word, bytes, sizeof word);
-    return ((word - EACH_BYTE * low) & ~word & (EACH_BYTE * 0x80)) != 0;
+    return ((word - EACH_BYTE * ('\r' + 1)) & ~word & (EACH_BYTE * 0x80)) != 0;
 }
 
 bool http_is_token(struct span text)
@@ -102,17 +102,35 @@ bool http_is_value(struct span text)
     return true;
 }
 
+/* From here on, the first byte that may be CR, LF or NUL; end if there is none. */
+static size_t find_low(const uint8_t *bytes, size_t from, size_t end)
+{
+    size_t i = from;
+
+    while (end - i >= BLOCK_BYTES && !block_has_control(bytes + i)) {
+        i += BLOCK_BYTES;
+    }
+    while (end - i >= WORD_BYTES && !word_has_low(bytes + i)) {
+        i += WORD_BYTES;
+    }
+    while (i < end && bytes[i] > '\r') {
+        i++;
+    }
+    return i;
+}
+
 enum err http_head_end(struct span bytes, size_t *scanned, size_t *out_bytes)
 {
     const size_t end = num_min(bytes.len, HTTP_HEAD_MAX);
 
     for (size_t i = *scanned; i < end; i++) {
-        while (end - i > WORD_BYTES && (i == 0 || bytes.data[i - 1] != '\r') &&
-               !word_has_below(bytes.data + i, '\r' + 1)) { /* neither CR, LF nor NUL */
-            i += WORD_BYTES;
+        const bool after_cr = i > 0 && bytes.data[i - 1] == '\r';
+
+        i = after_cr ? i : find_low(bytes.data, i, end);
+        if (i == end) {
+            break;
         }
         const uint8_t byte = bytes.data[i];
-        const bool after_cr = i > 0 && bytes.data[i - 1] == '\r';
 
         ENSURE(byte != 0 && (byte == '\n') == after_cr, ERR_MALFORMED, "a CR, LF or NUL on its own");
         if (byte == '\n') {

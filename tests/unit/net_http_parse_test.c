@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "hal/base/fault.h"
+
 #define BODY_MAX 100000
 
 static const struct http_head_rules rules = {
@@ -220,6 +222,32 @@ static void http_head_end_waits_for_the_empty_line_at_every_cut(void **state)
             assert_int_equal(http_head_end(text, &scanned, &bytes), ERR_OK);
         }
         assert_int_equal(bytes, text.len - 3);
+    }
+}
+
+static void attack_12_http_head_end_sees_a_line_end_out_of_place_wherever_it_stands_and_wherever_the_head_is_cut(void **state)
+{
+    static const char good[] = "GET / HTTP/1.1\r\nHost: h\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\ta\r\n\r\n";
+    static const char bad[] = {'\r', '\n', '\0'};
+    const size_t len = sizeof good - 1;
+    char text[sizeof good];
+    size_t bytes = 0;
+
+    for (size_t at = 0; at < len; at++) {
+        for (size_t i = 0; good[at] != '\r' && good[at] != '\n' && i < sizeof bad; i++) {
+            memcpy(text, good, len);
+            text[at] = bad[i];
+            for (size_t cut = 0; cut <= len; cut++) {
+                size_t scanned = 0;
+                enum err err = http_head_end(span_of(text, cut), &scanned, &bytes);
+                assert_int_not_equal(err, ERR_OK);
+                assert_true(err == ERR_AGAIN || cut > at);
+                err = err == ERR_AGAIN ? http_head_end(span_of(text, len), &scanned, &bytes) : err;
+                assert_int_equal(err, ERR_MALFORMED);
+                fault_clear();
+            }
+        }
     }
 }
 
@@ -466,6 +494,8 @@ int main(void)
         cmocka_unit_test(attack_12_a_byte_is_judged_alike_at_every_place_of_a_long_value),
         cmocka_unit_test(attack_12_http_heads_read_the_same_byte_by_byte),
         cmocka_unit_test(http_head_end_waits_for_the_empty_line_at_every_cut),
+        cmocka_unit_test(
+            attack_12_http_head_end_sees_a_line_end_out_of_place_wherever_it_stands_and_wherever_the_head_is_cut),
         cmocka_unit_test(attack_12_http_is_value_sees_every_control_character_wherever_it_stands),
         cmocka_unit_test(http_is_token_takes_the_characters_of_the_rfc_and_no_others),
         cmocka_unit_test(attack_13_http_heads_have_a_greatest_length_and_number_of_headers),
