@@ -183,10 +183,9 @@ def test_attack_12_an_address_that_is_not_confirmed_gets_no_role_yet(app, admin)
     assert roles(app, user) == ["member"]
 
 
-def test_a_role_waits_for_whoever_signs_up_by_a_link(app, admin):
+def test_a_role_waits_for_whoever_signs_up_later(app, admin):
     made, mail = invite(app, admin)
     assert accept(app, mail["token"]).status == 200
-    assert app.pk.post("/v1/auth/email/signup", {"method": "magiclink", "email": made["email"]}).status == 429  # one mail in 30 s
     user = app.user(email=made["email"])
     assert roles(app, user) == []
     confirm(app, user)

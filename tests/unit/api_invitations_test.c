@@ -350,6 +350,67 @@ static void attack_12_a_key_that_may_not_change_users_invites_nobody(void **stat
     assert_int_equal(invite(box, box->publishable, &admin, BOB)->status, 201);
 }
 
+/* By a link that signs in, which confirms the address too. */
+static void open_link(struct api_box *box)
+{
+    char body[128];
+    char code[CODE_MAX];
+
+    assert_int_equal(
+        api_box_send(box, "POST", box->publishable, SIGN_IN, "{\"method\":\"magiclink\",\"email\":\"" BOB "\"}")
+            ->status,
+        200);
+    api_mail_token(box, BOB, "magic_link", code);
+    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
+    assert_int_equal(api_box_send(box, "POST", box->publishable, "/v1/auth/email/callback", body)->status, 200);
+}
+
+static void attack_12_a_role_that_was_taken_away_does_not_come_again(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user admin;
+    struct api_user bob;
+    char code[CODE_MAX];
+    char confirmation[CODE_MAX];
+    char body[256];
+    make_admin(box, &admin);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    api_mail_token(box, BOB, "signup_confirmation", confirmation);
+    invite_bob(box, box->publishable, &admin, code);
+    assert_int_equal(accept(box, code)->status, 200);
+    assert_false(is_member(box, &bob));
+    pass_time(box, 30);
+    open_link(box);
+    assert_true(is_member(box, &bob));
+    assert_int_equal(api_user_manage(box, "PATCH", &bob, "/role", "{\"role\":\"user\",\"roles\":[]}")->status, 200);
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"" BOB "\",\"token\":\"%s\"}", confirmation);
+    assert_int_equal(api_box_send(box, "POST", box->publishable, "/v1/auth/email/verify/confirm", body)->status, 200);
+
+    assert_false(is_member(box, &bob));
+}
+
+static void a_role_waits_for_whoever_a_link_signs_up(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user admin;
+    char code[CODE_MAX];
+    make_admin(box, &admin);
+    invite_bob(box, box->publishable, &admin, code);
+    assert_int_equal(accept(box, code)->status, 200);
+    pass_time(box, 30);
+    assert_int_equal(
+        api_box_send(box, "POST", box->publishable, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"" BOB "\"}")
+            ->status,
+        201);
+    pass_time(box, 30);
+
+    open_link(box);
+
+    const struct api_answer *found = api_box_get(box, box->secret, "/v1/users?search=bob&searchType=email");
+    assert_non_null(strstr(found->body, "\"roles\":[\"member\"]"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
 
 int main(void)
@@ -368,6 +429,8 @@ int main(void)
         T(attack_12_nor_to_an_account_that_comes_later),
         T(attack_12_an_invitation_by_a_secret_key_ends_with_the_key),
         T(attack_12_a_key_that_may_not_change_users_invites_nobody),
+        T(attack_12_a_role_that_was_taken_away_does_not_come_again),
+        T(a_role_waits_for_whoever_a_link_signs_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
