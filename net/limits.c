@@ -7,33 +7,26 @@
  *
  * A rate cell is reused for another key when its window is over, the oldest first. A hold cell is empty again when its
  * count reaches 0. Where the end of a window is compared, it is compared modulo 2^18 s (three days) with windows of one
- * day at most, so a cell that nobody touched for days may live a little longer and no more. */
+ * day at most, so a cell that nobody touched for days may live a little longer and no more.
+ *
+ * Rates that are kept (limits_kept.c) have a table of their own, in which each cell has cost somebody a password hash: what is
+ * counted for free, such as requests of strangers, cannot push them out. */
 #include "net/limits.h"
-
-#include <stdatomic.h>
-#include <stdbool.h>
 
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "hal/base/num.h"
+#include "net/limits_int.h"
 
-#define WAYS 16u /* 128 bytes, two cache lines: room for many keys of one hash */
+#define WAYS     LIMITS_WAYS
 #define KEYS_MAX ((size_t)1 << 24)
 #define TRIES_MAX 100000u /* a try fails only when another thread has succeeded */
 
 #define COUNT_MASK UINT64_C(0xffffff)
-#define END_BITS 18u
-#define END_MASK ((UINT64_C(1) << END_BITS) - 1)
-#define END_SHIFT 24u
-#define RATE_TAG_SHIFT 42u
+#define END_MASK       LIMITS_END_MASK
+#define END_SHIFT      LIMITS_END_SHIFT
+#define RATE_TAG_SHIFT LIMITS_TAG_SHIFT
 #define HOLD_TAG_SHIFT 24u
-
-struct limits {
-    uint64_t seed[2];
-    size_t sets; /* a power of two */
-    _Atomic uint64_t *rates;
-    _Atomic uint64_t *holds;
-};
 
 _Static_assert(LIMITS_COUNT_MAX == COUNT_MASK, "a count fits its place in a cell");
 _Static_assert(2 * LIMITS_WINDOW_S_MAX < END_MASK, "two ends of windows are told apart");
@@ -103,6 +96,7 @@ enum err limits_new(size_t keys, const uint8_t seed[LIMITS_SEED_BYTES], struct l
     void *memory = NULL;
     void *rates = NULL;
     void *holds = NULL;
+    void *kept = NULL;
     size_t sets = 1;
 
     ENSURE(keys > 0 && keys <= KEYS_MAX, ERR_RANGE, "size of the table of limits");
@@ -112,16 +106,19 @@ enum err limits_new(size_t keys, const uint8_t seed[LIMITS_SEED_BYTES], struct l
     TRY(mem_alloc(sizeof(struct limits), &memory));
     struct limits *const limits = memory;
 
-    limits->sets = sets;
-    limits->seed[0] = little_endian(seed, 8);
-    limits->seed[1] = little_endian(seed + 8, 8);
-    if (mem_alloc_array(sets * WAYS, sizeof(*limits->rates), &rates) != ERR_OK ||
-        mem_alloc_array(sets * WAYS, sizeof(*limits->holds), &holds) != ERR_OK) {
+    if (mem_alloc_array(sets * WAYS, sizeof(*limits->rates.cells), &rates) != ERR_OK ||
+        mem_alloc_array(sets * WAYS, sizeof(*limits->holds), &holds) != ERR_OK ||
+        mem_alloc_array(LIMITS_KEPT_CELLS, sizeof(*limits->kept.cells), &kept) != ERR_OK) {
         mem_free(rates);
+        mem_free(holds);
         mem_free(limits);
         FAIL(ERR_NO_MEMORY, "no memory for the table of limits", sets);
     }
-    limits->rates = rates;
+    limits->rates = (struct limits_rates){
+        .seed = {little_endian(seed, 8), little_endian(seed + 8, 8)}, .sets = sets, .cells = rates};
+    limits->kept = limits->rates;
+    limits->kept.sets = LIMITS_KEPT_SETS;
+    limits->kept.cells = kept;
     limits->holds = holds;
     *out_limits = limits;
     return ERR_OK;
@@ -132,9 +129,11 @@ void limits_free(struct limits *limits)
     if (limits == NULL) {
         return;
     }
-    mem_free(limits->rates);
+    mem_free(limits->rates.cells);
+    mem_free(limits->kept.cells);
     mem_free(limits->holds);
-    mem_wipe(limits->seed, sizeof(limits->seed));
+    mem_wipe(&limits->rates, sizeof(limits->rates));
+    mem_wipe(&limits->kept, sizeof(limits->kept));
     mem_free(limits);
 }
 
@@ -164,16 +163,30 @@ static uint64_t rate_cell(const struct rate_key *key, uint64_t end, uint64_t cou
     return key->tag << RATE_TAG_SHIFT | end << END_SHIFT | count;
 }
 
+static bool is_kept(const struct limits_rule *rule)
+{
+    return rule->kind >= LIMITS_KIND_KEPT;
+}
+
+/* Counted, so what was written of the block is no longer what there is. */
+static void note_change(struct limits *limits, const struct limits_rule *rule, const _Atomic uint64_t *cell)
+{
+    if (is_kept(rule)) {
+        atomic_store(&limits->changed[(size_t)(cell - limits->kept.cells) / LIMITS_BLOCK_CELLS], true);
+    }
+}
+
 static struct rate_key rate_key_of(struct limits *limits, const struct limits_rule *rule, struct span key,
                                    struct wall_time now)
 {
     const int64_t now_s = now.ms > 0 ? now.ms / 1000 : 0;
-    const uint64_t hash = sip_hash(limits->seed, (uint64_t)rule->kind << 32 | rule->window_s, key);
+    const struct limits_rates *rates = is_kept(rule) ? &limits->kept : &limits->rates;
+    const uint64_t hash = sip_hash(rates->seed, (uint64_t)rule->kind << 32 | rule->window_s, key);
     const uint64_t tag = hash >> RATE_TAG_SHIFT;
     const int64_t end_s = (now_s / rule->window_s + 1) * rule->window_s;
 
     return (struct rate_key){
-        .cells = limits->rates + (size_t)(hash & (limits->sets - 1)) * WAYS,
+        .cells = rates->cells + (size_t)(hash & (rates->sets - 1)) * WAYS,
         .tag = tag == 0 ? 1 : tag,
         .end = (uint64_t)end_s & END_MASK,
         .now = (uint64_t)now_s & END_MASK,
@@ -268,6 +281,7 @@ enum err limits_take(struct limits *limits, const struct limits_rule *rule, stru
             return ERR_LIMIT;
         }
         if (atomic_compare_exchange_strong(place.cell, &place.seen, rate_cell(&rate, end, count + 1))) {
+            note_change(limits, rule, place.cell);
             fill_state(&rate, rule, end, count + 1, out_state);
             return ERR_OK;
         }
@@ -298,11 +312,11 @@ struct hold_key {
 
 static struct hold_key hold_key_of(struct limits *limits, uint32_t kind, struct span key)
 {
-    const uint64_t hash = sip_hash(limits->seed, (uint64_t)kind << 32 | UINT32_MAX, key);
+    const uint64_t hash = sip_hash(limits->rates.seed, (uint64_t)kind << 32 | UINT32_MAX, key);
     const uint64_t tag = hash >> HOLD_TAG_SHIFT;
 
     return (struct hold_key){
-        .cells = limits->holds + (size_t)(hash & (limits->sets - 1)) * WAYS,
+        .cells = limits->holds + (size_t)(hash & (limits->rates.sets - 1)) * WAYS,
         .tag = tag == 0 ? 1 : tag,
     };
 }

@@ -6,14 +6,20 @@
  *
  * Keys are hashed with SipHash-2-4 under a random key, so nobody outside can choose keys that meet. Two keys share a
  * counter with a chance of about 2^-33 for rates and 2^-50 for holds in a table of ten thousand. When the places of one hash are all taken, a rate
- * forgets the smallest counter among them and a hold is refused. Any thread may call. */
+ * forgets the smallest counter among them and a hold is refused. Any thread may call.
+ *
+ * So whoever comes from a million addresses finds the memory as large as before, and locks nobody out: a key that has no
+ * counter has its whole limit. To make the table forget a counter of n, every cell of its set has to be brought to more
+ * than n first; which set that is nobody knows, so it means more than n units for each of most cells, within one window. */
 #ifndef NET_LIMITS_H
 #define NET_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "hal/base/attr.h"
+#include "hal/base/buf.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
 #include "hal/base/time.h"
@@ -55,9 +61,26 @@ enum err limits_look(struct limits *limits, const struct limits_rule *rule, stru
 enum err limits_hold(struct limits *limits, uint32_t kind, struct span key, uint32_t limit) MUST_USE;
 void limits_drop(struct limits *limits, uint32_t kind, struct span key);
 
+/* --- rates that outlive the process: those of kinds from LIMITS_KIND_KEPT on ---
+ *
+ * They have a table of their own, for 16,384 keys at once whatever else is counted (256 KiB), in LIMITS_KEPT_BLOCKS blocks.
+ * Who keeps it writes the blocks that changed now and then, and reads them back before anything is counted. */
+#define LIMITS_KEPT_BLOCKS 32u
+#define LIMITS_KEPT_BYTES  (26u + 1024u * 10u) /* of one block at most; of one with few counters few */
+
+/* Was anything counted in it since it was written? */
+bool limits_kept_changed(const struct limits *limits, uint32_t block);
+/* Appends it, without what is over; from here on it has not changed. Errors of the buffer. */
+enum err limits_kept_write(struct limits *limits, uint32_t block, struct wall_time now, struct buf *out) MUST_USE;
+/* What was written of it is lost: it has changed. */
+void limits_kept_unsaved(struct limits *limits, uint32_t block);
+/* A block that was written; one thread alone. ERR_MALFORMED: it is none; what is in front of the fault holds. */
+enum err limits_kept_read(struct limits *limits, struct span bytes, struct wall_time now) MUST_USE;
+
 /* Kinds used by net itself; others count from LIMITS_KIND_FIRST. */
 #define LIMITS_KIND_CONNECTIONS 1u         /* key: empty; connections in all */
 #define LIMITS_KIND_CONNECTIONS_ADDRESS 2u /* key: address */
 #define LIMITS_KIND_FIRST 16u
+#define LIMITS_KIND_KEPT  64u
 
 #endif

@@ -28,12 +28,13 @@
 #define AUTH_LIMIT_OWN_SCANS  (LIMITS_KIND_FIRST + 3u)  /* a hold; key: key hash and address */
 #define AUTH_LIMIT_SIGN_UPS   (LIMITS_KIND_FIRST + 4u)  /* key: address */
 #define AUTH_LIMIT_REFRESHES  (LIMITS_KIND_FIRST + 5u)  /* key: session */
-#define AUTH_LIMIT_SIGN_INS   (LIMITS_KIND_FIRST + 6u)  /* failed ones; key: environment, email, address */
-#define AUTH_LIMIT_ACCOUNT    (LIMITS_KIND_FIRST + 7u)  /* failed ones; key: environment, email */
 #define AUTH_LIMIT_MAILS      (LIMITS_KIND_FIRST + 8u)  /* an hour; key: environment, email */
 #define AUTH_LIMIT_MAILS_NEXT (LIMITS_KIND_FIRST + 9u)  /* one after the other; the same key */
 #define AUTH_LIMIT_CHECKS     (LIMITS_KIND_FIRST + 11u) /* of accounts; key: address */
 #define AUTH_LIMIT_SETUP      (LIMITS_KIND_FIRST + 12u) /* tries of the setup code, of everybody */
+/* Kept across starts; each unit costs a password hash. */
+#define AUTH_LIMIT_SIGN_INS   (LIMITS_KIND_KEPT + 0u)   /* failed ones; key: environment, email, address */
+#define AUTH_LIMIT_ACCOUNT    (LIMITS_KIND_KEPT + 1u)   /* failed ones; key: environment, email */
 #define AUTH_REQUESTS_DEFAULT 6000u                     /* a minute */
 #define AUTH_FAILURES_DEFAULT 300u                      /* a minute */
 #define AUTH_WINDOW_S         60u

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "firmware/data/codes_int.h"
+#include "firmware/data/kept.h"
 #include "firmware/data/invitations_int.h"
 #include "firmware/data/operators.h"
 #include "firmware/data/outbox_int.h"
@@ -526,6 +527,7 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     TRY(make_tables(data, config->random));
     TRY(load_catalog(data));
     TRY(people_prepare(data, config->random));
+    TRY(kept_open(data, config->limits));
     TRY(breached_open(config->path, &data->breached));
     atomic_store(&data->generation, 1);
     TRY(snapshot_cell_new(config->readers, catalog_snapshot(catalog_ref(data->current)), &data->cell));
@@ -544,7 +546,9 @@ void data_close(struct data *data)
     if (data == NULL) {
         return;
     }
+    kept_flush(data);
     writer_stop(data->writer);
+    kept_free(data->kept);
     snapshot_cell_free(data->cell);
     catalog_unref(data->working);
     catalog_unref(data->current);

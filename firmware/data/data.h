@@ -23,6 +23,7 @@
 #include "crypto/random.h"
 #include "crypto/secret_slab.h"
 #include "firmware/data/keys.h"
+#include "net/limits.h"
 
 struct data;
 struct data_reader;
@@ -35,6 +36,7 @@ struct data_config {
     struct random *random;         /* lent until data_close; belongs to the writer thread after data_open */
     const struct hal_clock *clock; /* outlives the data */
     size_t readers;                /* how many data_reader there will be: one for each reactor */
+    struct limits *limits;         /* outlives the data; what of them is kept is read and written here; NULL: nothing */
     bool must_exist;               /* there was a database: an empty one is damage, not a first start */
     /* Called from data_open and then the writer thread; each may be NULL. */
     enum err (*may_seal)(void *context); /* see storage/store.h */
@@ -52,6 +54,10 @@ enum err data_open(const struct data_config *config, struct data **out_data) MUS
 /* Carries out the writes that are queued, ends the writer and closes. When every reader is freed and no write is under
  * way. NULL is fine. */
 void data_close(struct data *data);
+
+/* Now and then, from one thread: has counters written that are to outlive the process, if there are any and it is time.
+ * Never blocks. */
+void data_keep(struct data *data);
 
 static inline void data_close_scoped(struct data **data)
 {

@@ -23,10 +23,13 @@
 /* System tables: those of the catalogue have the number of their kind. */
 #define DATA_TABLE_SCHEMA_VERSIONS 6u
 #define DATA_TABLE_INDEX_VERSIONS  7u
-#define DATA_SYSTEM_TABLES         7u
+#define DATA_TABLE_KEPT            8u
+#define DATA_SYSTEM_TABLES         8u
 
 #define DATA_COLUMN_DOC 1          /* the one column of a system table: a JSON text */
 #define DATA_DOC_MAX    (2u << 20) /* a schema of one body, in full form */
+
+struct data_kept;
 
 struct data {
     struct data_keys keys;
@@ -52,6 +55,7 @@ struct data {
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;
     struct regex_work *policy_work; /* of row filters, refilled for each row */
+    struct data_kept *kept;         /* counters that outlive the process; NULL: none do */
     struct linefile *breached;      /* passwords that are known to strangers; NULL: there is no list */
     struct buf *row;                /* an encoded row in the making */
     struct buf *text;               /* a document in the making */
@@ -123,6 +127,11 @@ enum err record_delete(struct data_txn *txn, const struct catalog_record *record
 /* A row of a system table that is not in the catalogue: versions of schemas and indexes. */
 enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner, const struct json_out *document)
     MUST_USE;
+
+/* The same for bytes of any kind; and in place of a row, whose view ends. */
+enum err record_text_insert(struct data_txn *txn, uint32_t table, struct span owner, struct span text) MUST_USE;
+enum err record_text_replace(struct data_txn *txn, uint32_t table, const struct row *row, struct span owner,
+                             struct span text) MUST_USE;
 
 /* The document of a row of a system table. ERR_DAMAGED. */
 enum err record_row_text(const struct row *row, struct span *out_text) MUST_USE;

@@ -35,15 +35,47 @@ enum err record_row_text(const struct row *row, struct span *out_text)
     return ERR_OK;
 }
 
-static enum err encode(struct data *data, struct wall_time created, struct wall_time updated, struct span owner,
-                       struct span *out_encoded)
+struct system_row {
+    struct wall_time created, updated;
+    struct span owner, text;
+};
+
+static enum err encode_row(struct data *data, const struct system_row *row, struct span *out_encoded)
 {
     const struct row_key key = {.column = DATA_COLUMN_DOC, .name = SPAN_NONE};
     struct row_builder builder;
 
-    TRY(row_build_begin(&builder, data->row, created, updated, owner));
-    TRY(row_build_string(&builder, key, buf_all(data->text)));
+    TRY(row_build_begin(&builder, data->row, row->created, row->updated, row->owner));
+    TRY(row_build_string(&builder, key, row->text));
     return row_build_end(&builder, out_encoded);
+}
+
+static enum err encode(struct data *data, struct wall_time created, struct wall_time updated, struct span owner,
+                       struct span *out_encoded)
+{
+    const struct system_row row = {created, updated, owner, buf_all(data->text)};
+
+    return encode_row(data, &row, out_encoded);
+}
+
+enum err record_text_insert(struct data_txn *txn, uint32_t table, struct span owner, struct span text)
+{
+    const struct system_row made = {txn->now, txn->now, owner, text};
+    struct span encoded = SPAN_NONE;
+
+    TRY(encode_row(txn->data, &made, &encoded));
+    return store_insert(txn->store, (struct table_id){table}, store_txn_row_id(txn->store, txn->now), encoded, NULL);
+}
+
+enum err record_text_replace(struct data_txn *txn, uint32_t table, const struct row *row, struct span owner,
+                             struct span text)
+{
+    const struct system_row made = {row->created_at, data_txn_later(txn, row->updated_at), owner, text};
+    const struct row_id where = row->id;
+    struct span encoded = SPAN_NONE;
+
+    TRY(encode_row(txn->data, &made, &encoded));
+    return store_replace(txn->store, (struct table_id){table}, where, encoded, NULL);
 }
 
 /* Puts a new record into the catalogue of the transaction. */
@@ -111,9 +143,6 @@ enum err record_delete(struct data_txn *txn, const struct catalog_record *record
 
 enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner, const struct json_out *document)
 {
-    struct span encoded = SPAN_NONE;
-
     TRY(json_out_finish(document));
-    TRY(encode(txn->data, txn->now, txn->now, owner, &encoded));
-    return store_insert(txn->store, (struct table_id){table}, store_txn_row_id(txn->store, txn->now), encoded, NULL);
+    return record_text_insert(txn, table, owner, buf_all(txn->data->text));
 }

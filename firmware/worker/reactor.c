@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "firmware/data/data.h"
 #include "firmware/version.h"
 #include "firmware/worker/keeper_link.h"
 #include "firmware/worker/mailer.h"
@@ -226,6 +227,9 @@ static void on_ask(struct loop_post *post)
 {
     struct reactor *const reactor = ((struct own_post *)post)->reactor;
 
+    if (reactor->parts.index == 0 && reactor->plan->data != NULL) {
+        data_keep(reactor->plan->data);
+    }
     INVARIANT(queue_push(reactor->plan->events, &reactor->alive) == ERR_OK); /* the main thread asks once at a time */
 }
 

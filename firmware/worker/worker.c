@@ -279,7 +279,7 @@ static enum err bootstrap(struct worker *worker)
 static enum err open_rows(struct worker *worker)
 {
     char path[DATADIR_PATH_BYTES];
-    struct data_config config = {.path = path};
+    struct data_config config = {.path = path, .limits = worker->plan.limits};
 
     datadir_path(worker->dir, path);
     TRY(make_data_config(worker, &config));

@@ -138,6 +138,7 @@ static enum err open_data(struct api_box *box)
                                        .slab = box->slab,
                                        .random = box->random,
                                        .clock = &box->calendar.base,
+                                       .limits = box->limits,
                                        .readers = 2,
                                        .on_mails = on_mails,
                                        .context = box};

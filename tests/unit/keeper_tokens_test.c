@@ -277,6 +277,17 @@ static void a_version_is_destroyed_unless_it_signs_or_is_to_sign(void **state)
     assert_true(signs(f, point_at(&rotated, 0)));
 }
 
+/* Of the vault, which knows of no other version: without it the environment would have no key. */
+static void the_only_version_is_not_destroyed(void **state)
+{
+    struct fixture *f = *state;
+    (void)keys_of(f, TOKEN_ENVIRONMENT);
+
+    assert_int_equal(vault_token_retire(f->box->vault, span_lit(TOKEN_ENVIRONMENT), 1), ERR_STATE);
+
+    assert_int_equal(keys_of(f, TOKEN_ENVIRONMENT).as.token_public.points.len, MSG_POINT_BYTES);
+}
+
 static void so_many_versions_of_a_key_are_held_and_no_more(void **state)
 {
     struct fixture *f = *state;
@@ -291,6 +302,7 @@ static void so_many_versions_of_a_key_are_held_and_no_more(void **state)
 
     assert_int_equal(rotate(f, &rotated), ERR_LIMIT);
 
+    assert_int_equal(keys_of(f, TOKEN_ENVIRONMENT).as.token_public.points.len, MSG_TOKEN_KEYS_MAX * MSG_POINT_BYTES);
     assert_int_equal(full.as.token_public.points.len, MSG_TOKEN_KEYS_MAX * MSG_POINT_BYTES);
     assert_true(signs(f, point_at(&full, 0)));
     assert_int_equal(retire(f, point_at(&full, MSG_TOKEN_KEYS_MAX - 1)), ERR_OK);
@@ -401,6 +413,7 @@ int main(void)
         T(a_version_that_waited_signs_after_a_start),
         T(all_versions_are_there_after_the_recovery_key_moved_the_box),
         T(a_version_is_destroyed_unless_it_signs_or_is_to_sign),
+        T(the_only_version_is_not_destroyed),
         T(so_many_versions_of_a_key_are_held_and_no_more),
         T(rotations_leave_room_for_new_environments),
         T(an_environment_without_a_proper_id_has_no_keys),
