@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one program. `serve` and `fsck` are for people; `keeper` and `worker` are started by the supervisor, with
+/* The one program. `serve` and `fsck` are for people; `keeper`, `worker` and `courier` are started by the supervisor, with
  * descriptors at fixed numbers, and are of no use otherwise. */
 #include <stdio.h>
 #include <string.h>
 
 #include "crypto/crypto.h"
+#include "firmware/courier/courier.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/supervisor/options.h"
 #include "firmware/supervisor/supervisor.h"
@@ -61,6 +62,13 @@ static int worker(int argc, char **argv)
     return argc == 0 ? worker_main() : usage(stderr);
 }
 
+static int courier(int argc, char **argv)
+{
+    (void)argv; /* takes none */
+    process_set_name("rowlock courier");
+    return argc == 0 ? courier_main() : usage(stderr);
+}
+
 /* Also what the build took of the libraries that it may choose, and what they chose on this processor. */
 static int version(int argc, char **argv)
 {
@@ -81,7 +89,8 @@ static int version(int argc, char **argv)
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv); /* the words after the name */
-} commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker}, {"version", version}};
+} commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker},
+              {"courier", courier}, {"version", version}};
 
 int main(int argc, char **argv)
 {

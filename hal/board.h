@@ -23,6 +23,8 @@ struct board_desc {
     unsigned int worker_gid;
     unsigned int keeper_uid;
     unsigned int keeper_gid;
+    unsigned int courier_uid;
+    unsigned int courier_gid;
 };
 
 enum board_state { BOARD_UNPROVISIONED, BOARD_LOCKED, BOARD_OPERATIONAL, BOARD_FAILED, BOARD_STATE_COUNT };

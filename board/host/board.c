@@ -19,4 +19,6 @@ const struct board_desc board_desc = {
     .worker_gid = SERVICE_USER,
     .keeper_uid = SERVICE_USER,
     .keeper_gid = SERVICE_USER,
+    .courier_uid = SERVICE_USER,
+    .courier_gid = SERVICE_USER,
 };

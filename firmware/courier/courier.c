@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Start: the list of destinations from the supervisor -> CA certificates -> give up rights -> two lanes -> say ready. From then
+ * on the main thread waits for the supervisor, the worker, and the lanes.
+ *
+ * The worker is the upper end, but is checked like anybody: a job that is not of the table, out of its bounds, for a
+ * destination that is not on the list, or sent while another of its kind is under way ends this process, and the
+ * supervisor starts another. What a job needs is sent with it; nothing of it stays when it is answered. */
+#include "firmware/courier/courier.h"
+
+#include <unistd.h>
+
+#include "crypto/crypto.h"
+#include "firmware/courier/lane.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+#include "hal/base/num.h"
+#include "hal/board.h"
+#include "hal/poller.h"
+#include "hal/sandbox.h"
+#include "hal/socket.h"
+#include "hal/trust.h"
+
+#define OPEN_FILES      64
+#define LOCKED_BYTES    ((size_t)1 << 20)
+#define EVENTS          8
+#define SEND_TIMEOUT_MS 5000 /* a worker that does not read for so long is gone, or as good as */
+
+struct courier {
+    enum msg_state state;
+    struct msg_channel *control;
+    struct msg_channel *jobs;
+    bool jobs_closed; /* the worker is gone */
+    const struct hal_clock *clock;
+    struct poller *poller;
+    struct courier_list list;
+    struct tls_roots *shared[OUTBOUND_KINDS]; /* the system's CAs, for each lane where it needs them */
+    struct lane *lanes[OUTBOUND_KINDS];
+    bool collecting[OUTBOUND_KINDS]; /* its job is not complete yet */
+    struct msg in;
+    struct msg out;
+};
+
+/* --- the list --- */
+
+static enum err take_destination(struct courier *courier)
+{
+    const uint32_t index = courier->in.as.destination.index;
+
+    ENSURE(index == courier->list.count && index < OUTBOUND_DESTINATIONS_MAX, ERR_MALFORMED, "a list out of order");
+    struct courier_destination *const destination = &courier->list.items[index];
+    destination->host = courier->in.as.destination.host;
+    destination->to = (struct outbound_destination){
+        .kind = (enum outbound_kind)courier->in.as.destination.kind,
+        .tls = (enum outbound_tls)courier->in.as.destination.tls,
+        .port = (uint16_t)courier->in.as.destination.port,
+        .host = MSG_VIEW(&destination->host),
+    };
+    ENSURE(outbound_destination_fits(&destination->to), ERR_MALFORMED, "a destination that does not fit");
+    TRY(buf_new(OUTBOUND_CA_MAX, &destination->ca));
+    courier->list.count++;
+    return ERR_OK;
+}
+
+static enum err take_ca(struct courier *courier)
+{
+    ENSURE(courier->list.count != 0, ERR_MALFORMED, "a CA of no destination");
+    struct courier_destination *const destination = &courier->list.items[courier->list.count - 1];
+
+    TRY(buf_put(destination->ca, MSG_VIEW(&courier->in.as.part)));
+    destination->to.ca = buf_all(destination->ca);
+    return ERR_OK;
+}
+
+static enum err receive_start(struct courier *courier)
+{
+    for (;;) {
+        TRY(msg_recv(courier->control, MSG_STARTING, &courier->in));
+        if (courier->in.type == MSG_COURIER_DESTINATION) {
+            TRY(take_destination(courier));
+        } else if (courier->in.type == MSG_COURIER_DESTINATION_CA) {
+            TRY(take_ca(courier));
+        } else {
+            break;
+        }
+    }
+    ENSURE(courier->in.type == MSG_COURIER_START, ERR_CANCELLED, "stopped before the start");
+    TRY(channel_set_timeout(courier->in.fd, SEND_TIMEOUT_MS));
+    TRY(msg_channel_new(courier->in.fd, MSG_JOBS, MSG_LOWER, &courier->jobs));
+    return ERR_OK;
+}
+
+/* --- whom to trust --- */
+
+static enum err shared_roots(struct courier *courier, enum outbound_kind kind, struct tls_roots **out_roots)
+{
+    SCOPED_BUF struct buf *pem = NULL;
+
+    if (courier->shared[kind] == NULL) {
+        TRY(buf_new(TRUST_PEM_MAX, &pem));
+        TRY(trust_read(pem));
+        TRY(tls_roots_new(TLS_ROOTS_SYSTEM, buf_all(pem), &courier->shared[kind]));
+    }
+    *out_roots = courier->shared[kind];
+    return ERR_OK;
+}
+
+/* Without roots a destination is not reached, and the others are. */
+static enum err read_roots(struct courier *courier)
+{
+    for (size_t i = 0; i < courier->list.count; i++) {
+        struct courier_destination *const destination = &courier->list.items[i];
+        const struct span ca = destination->to.ca;
+
+        destination->shared = ca.len == 0;
+        const enum err err = destination->shared
+                                 ? shared_roots(courier, destination->to.kind, &destination->roots)
+                                 : tls_roots_new(TLS_ROOTS_PINNED, ca, &destination->roots);
+        if (err == ERR_NO_MEMORY) {
+            TRY(err);
+        }
+        if (err != ERR_OK) {
+            log_fault(LOG_ERROR, "no_ca_to_trust");
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err give_up_rights(struct courier *courier)
+{
+    uint16_t ports[OUTBOUND_DESTINATIONS_MAX];
+
+    for (size_t i = 0; i < courier->list.count; i++) {
+        ports[i] = courier->list.items[i].to.port;
+    }
+    TRY(sandbox_drop_user(board_desc.courier_uid, board_desc.courier_gid));
+    const struct sandbox_spec spec = {
+        .profile = SANDBOX_COURIER,
+        .directory_fd = -1,
+        .require_landlock = board_desc.require_landlock,
+        .ports = ports,
+        .port_count = courier->list.count,
+    };
+    return sandbox_enter(&spec);
+}
+
+/* --- jobs --- */
+
+static enum err begin_job(struct courier *courier, enum outbound_kind kind, uint64_t number, uint32_t destination,
+                          uint32_t bytes)
+{
+    struct lane *const lane = courier->lanes[kind];
+
+    ENSURE(!lane_is_busy(lane) && !courier->collecting[kind], ERR_MALFORMED, "a job while there is one");
+    ENSURE(destination < courier->list.count && courier->list.items[destination].to.kind == kind, ERR_MALFORMED,
+           "a job for nobody on the list");
+    struct lane_job *const job = lane_job(lane);
+    job->number = number;
+    job->destination = destination;
+    job->bytes = bytes;
+    courier->collecting[kind] = true;
+    return ERR_OK;
+}
+
+static void start_if_complete(struct courier *courier, enum outbound_kind kind)
+{
+    const struct lane_job *const job = lane_job(courier->lanes[kind]);
+
+    if (buf_len(job->text) == job->bytes) {
+        courier->collecting[kind] = false;
+        lane_start(courier->lanes[kind]);
+    }
+}
+
+static enum err take_mail(struct courier *courier)
+{
+    const struct msg *const in = &courier->in;
+
+    TRY(begin_job(courier, OUTBOUND_SMTP, in->as.job_mail.job, in->as.job_mail.destination, in->as.job_mail.bytes));
+    struct lane_job *const job = lane_job(courier->lanes[OUTBOUND_SMTP]);
+    job->as.mail.from = in->as.job_mail.from;
+    job->as.mail.to = in->as.job_mail.to;
+    job->as.mail.user = in->as.job_mail.user;
+    job->as.mail.password = in->as.job_mail.password;
+    start_if_complete(courier, OUTBOUND_SMTP);
+    return ERR_OK;
+}
+
+static enum err take_fetch(struct courier *courier)
+{
+    const struct msg *const in = &courier->in;
+
+    TRY(begin_job(courier, OUTBOUND_HTTPS, in->as.job_fetch.job, in->as.job_fetch.destination, in->as.job_fetch.bytes));
+    struct lane_job *const job = lane_job(courier->lanes[OUTBOUND_HTTPS]);
+    job->as.fetch.method = in->as.job_fetch.method;
+    job->as.fetch.path = in->as.job_fetch.path;
+    job->as.fetch.authorization = in->as.job_fetch.authorization;
+    start_if_complete(courier, OUTBOUND_HTTPS);
+    return ERR_OK;
+}
+
+static enum err take_part(struct courier *courier)
+{
+    const struct span bytes = MSG_VIEW(&courier->in.as.job_part.bytes);
+
+    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
+        if (!courier->collecting[kind]) {
+            continue;
+        }
+        struct lane_job *const job = lane_job(courier->lanes[kind]);
+        if (job->number != courier->in.as.job_part.job) {
+            continue;
+        }
+        ENSURE(bytes.len <= job->bytes - buf_len(job->text), ERR_MALFORMED, "more of a job than was said");
+        TRY(buf_put(job->text, bytes));
+        start_if_complete(courier, (enum outbound_kind)kind);
+        return ERR_OK;
+    }
+    FAIL(ERR_MALFORMED, "a part of no job", bytes.len);
+}
+
+static enum err on_jobs(struct courier *courier)
+{
+    const enum err err = msg_recv(courier->jobs, courier->state, &courier->in);
+
+    if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
+        return ERR_OK;
+    }
+    if (err == ERR_CLOSED) {
+        courier->jobs_closed = true; /* the supervisor, which sees the same, says stop */
+        return poller_remove(courier->poller, msg_channel_fd(courier->jobs));
+    }
+    TRY(err);
+    enum err taken = ERR_OK;
+    if (courier->state == MSG_STOPPING) {
+        taken = ERR_OK; /* comes too late: whoever follows us does it */
+    } else if (courier->in.type == MSG_JOB_MAIL) {
+        taken = take_mail(courier);
+    } else if (courier->in.type == MSG_JOB_FETCH) {
+        taken = take_fetch(courier);
+    } else {
+        taken = take_part(courier);
+    }
+    msg_wipe(&courier->in);
+    TRY(taken);
+    return ERR_OK;
+}
+
+/* --- answers --- */
+
+static enum err send_answer(struct courier *courier, const struct lane_job *job)
+{
+    struct span rest = buf_all(job->body);
+
+    while (rest.len != 0) {
+        const size_t part = num_min(rest.len, MSG_PART_MAX);
+        courier->out = MSG_NEW(MSG_JOB_ANSWER);
+        courier->out.as.job_part.job = job->number;
+        TRY(MSG_SET(&courier->out.as.job_part.bytes, span_of(rest.data, part)));
+        TRY(msg_send(courier->jobs, &courier->out));
+        rest = span_of(rest.data + part, rest.len - part);
+    }
+    courier->out = MSG_NEW(MSG_JOB_DONE);
+    courier->out.as.job_done.job = job->number;
+    courier->out.as.job_done.result = (uint32_t)job->answer.result;
+    courier->out.as.job_done.stage = (uint32_t)job->answer.stage;
+    courier->out.as.job_done.status = job->answer.status;
+    return msg_send(courier->jobs, &courier->out);
+}
+
+static void on_lane(struct courier *courier, struct lane *lane)
+{
+    if (!lane_finished(lane)) {
+        return;
+    }
+    const struct lane_job *const job = lane_job(lane);
+    LOG(LOG_INFO, "job_done", LOG_LITERAL("kind", lane == courier->lanes[OUTBOUND_SMTP] ? "mail" : "fetch"),
+        LOG_LITERAL("stage", outbound_stage_name(job->answer.stage)), LOG_NUMBER("result", job->answer.result),
+        LOG_NUMBER("status", job->answer.status));
+    if (!courier->jobs_closed && send_answer(courier, job) != ERR_OK) {
+        log_fault(LOG_WARN, "answer_not_sent"); /* the worker has given the job up, or will */
+    }
+    msg_wipe(&courier->out);
+    lane_clear(lane);
+}
+
+/* --- the main thread --- */
+
+static enum err on_control(struct courier *courier)
+{
+    const struct msg answer = MSG_NEW(MSG_COURIER_ANSWER);
+    const enum err err = msg_recv(courier->control, courier->state, &courier->in);
+
+    if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
+        return ERR_OK;
+    }
+    TRY(err);
+    if (courier->in.type == MSG_COURIER_STOP) {
+        courier->state = MSG_STOPPING;
+    } else if (courier->in.type == MSG_COURIER_ASK) {
+        TRY(msg_send(courier->control, &answer));
+    }
+    return ERR_OK;
+}
+
+static enum err dispatch(struct courier *courier, const struct poller_event *event)
+{
+    if (event->context == courier->control) {
+        return on_control(courier);
+    }
+    if (event->context == courier->jobs) {
+        return courier->jobs_closed ? ERR_OK : on_jobs(courier);
+    }
+    on_lane(courier, event->context);
+    return ERR_OK;
+}
+
+static bool is_busy(const struct courier *courier)
+{
+    return lane_is_busy(courier->lanes[OUTBOUND_SMTP]) || lane_is_busy(courier->lanes[OUTBOUND_HTTPS]);
+}
+
+static enum err serve(struct courier *courier)
+{
+    const struct msg ready = MSG_NEW(MSG_COURIER_READY);
+    struct poller_event events[EVENTS];
+    size_t count = 0;
+
+    courier->state = MSG_OPERATIONAL;
+    TRY(msg_send(courier->control, &ready));
+    while (courier->state != MSG_STOPPING || is_busy(courier)) {
+        TRY(poller_wait(courier->poller, POLLER_FOREVER, events, EVENTS, &count));
+        for (size_t i = 0; i < count; i++) {
+            TRY(dispatch(courier, &events[i]));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err start_lanes(struct courier *courier)
+{
+    TRY(poller_new(&courier->poller));
+    TRY(poller_add(courier->poller, msg_channel_fd(courier->control), POLLER_READ, courier->control));
+    TRY(poller_add(courier->poller, msg_channel_fd(courier->jobs), POLLER_READ, courier->jobs));
+    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
+        TRY(lane_new((enum outbound_kind)kind, &courier->list, courier->clock, &courier->lanes[kind]));
+        TRY(poller_add(courier->poller, lane_fd(courier->lanes[kind]), POLLER_READ, courier->lanes[kind]));
+    }
+    return ERR_OK;
+}
+
+static enum err start(struct courier *courier)
+{
+    const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
+    int signals = -1;
+
+    TRY(sandbox_begin(&limits));
+    TRY(sandbox_refuse_root());
+    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
+    socket_close(signals);
+    TRY(crypto_start());
+    TRY(msg_channel_new(COURIER_FD_CONTROL, MSG_TO_COURIER, MSG_LOWER, &courier->control));
+    TRY(receive_start(courier));
+    TRY(read_roots(courier));
+    TRY(give_up_rights(courier));
+    return start_lanes(courier);
+}
+
+/* After serve: no lane is busy. */
+static void end(struct courier *courier)
+{
+    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
+        lane_free(courier->lanes[kind]);
+        tls_roots_free(courier->shared[kind]);
+    }
+    for (size_t i = 0; i < courier->list.count; i++) {
+        buf_free(courier->list.items[i].ca);
+        if (!courier->list.items[i].shared) {
+            tls_roots_free(courier->list.items[i].roots);
+        }
+    }
+    msg_channel_free(courier->jobs);
+    msg_channel_free(courier->control);
+    poller_free(courier->poller);
+    msg_wipe(&courier->in);
+    mem_free(courier);
+}
+
+int courier_main(void)
+{
+    void *memory = NULL;
+
+    log_open("courier", LOG_INFO);
+    if (mem_alloc(sizeof(struct courier), &memory) != ERR_OK) {
+        log_fault(LOG_ERROR, "courier_failed");
+        return 1;
+    }
+    struct courier *const courier = memory;
+    courier->clock = hal_clock_system();
+    enum err err = start(courier);
+    err = err == ERR_OK ? serve(courier) : err;
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "courier_failed");
+        _exit(1); /* a lane may still run: there is nothing to put in order */
+    }
+    end(courier);
+    return 0;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Two queues of one place each: the job goes there and comes back, and its memory changes hands with it. */
+#include "firmware/courier/lane.h"
+
+#include <pthread.h>
+
+#include "firmware/courier/connection.h"
+#include "firmware/courier/fetch.h"
+#include "firmware/courier/smtp.h"
+#include "hal/base/config.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/base/mem.h"
+#include "hal/base/queue.h"
+
+#define WAIT_MS 60000
+#define S_MS    1000u
+
+struct lane {
+    enum outbound_kind kind;
+    const struct courier_list *list;
+    const struct hal_clock *clock;
+    struct queue *jobs;
+    struct queue *results;
+    struct lane_job job;
+    bool busy; /* the caller's */
+    bool runs; /* the caller's */
+    pthread_t thread;
+};
+
+/* The job as smtp.c and fetch.c want it: views of the lane's memory. */
+static struct courier_job view_of(const struct lane *lane, const struct outbound_destination *to)
+{
+    const struct lane_job *const job = &lane->job;
+    struct courier_job view = {.to = *to};
+
+    if (lane->kind == OUTBOUND_SMTP) {
+        view.mail = (struct outbound_mail){
+            .from = MSG_VIEW(&job->as.mail.from),
+            .to = MSG_VIEW(&job->as.mail.to),
+            .user = MSG_VIEW(&job->as.mail.user),
+            .password = MSG_VIEW(&job->as.mail.password),
+            .text = buf_all(job->text),
+        };
+    } else {
+        view.fetch = (struct outbound_fetch){
+            .method = (enum outbound_method)job->as.fetch.method,
+            .path = MSG_VIEW(&job->as.fetch.path),
+            .authorization = MSG_VIEW(&job->as.fetch.authorization),
+            .body = buf_all(job->text),
+        };
+    }
+    return view;
+}
+
+static void carry_out(struct lane *lane)
+{
+    const struct courier_destination *const destination = &lane->list->items[lane->job.destination];
+    const struct courier_job view = view_of(lane, &destination->to);
+    const unsigned int seconds = lane->kind == OUTBOUND_SMTP ? CONFIG_COURIER_MAIL_S : CONFIG_COURIER_FETCH_S;
+    const struct connection_options options = {
+        .to = &destination->to,
+        .roots = destination->roots,
+        .clock = lane->clock,
+        .until = mono_add_ms(hal_clock_mono(lane->clock), (uint64_t)seconds * S_MS),
+    };
+    struct connection *connection = NULL;
+    struct courier_answer *const answer = &lane->job.answer;
+
+    *answer = (struct courier_answer){.result = OUTBOUND_TEMPORARY, .stage = OUTBOUND_AT_RESOLVE};
+    if (connection_open(&options, &connection, &answer->stage) != ERR_OK) {
+        log_fault(LOG_WARN, "destination_not_reached");
+        return;
+    }
+    if (lane->kind == OUTBOUND_SMTP) {
+        smtp_send(connection_stream(connection), &view, answer);
+    } else {
+        fetch_run(connection_stream(connection), &view, answer, lane->job.body);
+    }
+    connection_free(connection);
+    fault_clear();
+}
+
+static void *run(void *argument)
+{
+    struct lane *const lane = argument;
+    void *item = NULL;
+
+    for (;;) {
+        const enum err err = queue_wait(lane->jobs, WAIT_MS, &item);
+        if (err == ERR_CLOSED) {
+            return NULL;
+        }
+        if (err != ERR_OK) {
+            fault_clear();
+            continue; /* nothing to do yet */
+        }
+        carry_out(lane);
+        INVARIANT(queue_push(lane->results, item) == ERR_OK); /* one job, one place */
+    }
+}
+
+static void lane_free_scoped(struct lane **lane)
+{
+    lane_free(*lane);
+}
+
+enum err lane_new(enum outbound_kind kind, const struct courier_list *list, const struct hal_clock *clock,
+                  struct lane **out_lane)
+{
+    void *memory = NULL;
+    SCOPED(lane_free_scoped) struct lane *lane = NULL;
+
+    TRY(mem_alloc(sizeof(struct lane), &memory));
+    lane = memory;
+    lane->kind = kind;
+    lane->list = list;
+    lane->clock = clock;
+    TRY(buf_new(kind == OUTBOUND_SMTP ? OUTBOUND_MAIL_MAX : OUTBOUND_BODY_MAX, &lane->job.text));
+    TRY(buf_new(OUTBOUND_ANSWER_MAX, &lane->job.body));
+    TRY(queue_new(1, &lane->jobs));
+    TRY(queue_new(1, &lane->results));
+    ENSURE(pthread_create(&lane->thread, NULL, run, lane) == 0, ERR_LIMIT, "no thread for a lane");
+    lane->runs = true;
+    *out_lane = TAKE(lane);
+    return ERR_OK;
+}
+
+void lane_free(struct lane *lane)
+{
+    if (lane == NULL) {
+        return;
+    }
+    if (lane->runs) {
+        queue_close(lane->jobs);
+        INVARIANT(pthread_join(lane->thread, NULL) == 0);
+    }
+    queue_free(lane->jobs);
+    queue_free(lane->results);
+    buf_free(lane->job.text);
+    buf_free(lane->job.body);
+    mem_wipe(lane, sizeof(*lane));
+    mem_free(lane);
+}
+
+struct lane_job *lane_job(struct lane *lane)
+{
+    INVARIANT(!lane->busy);
+    return &lane->job;
+}
+
+void lane_start(struct lane *lane)
+{
+    INVARIANT(!lane->busy && queue_push(lane->jobs, &lane->job) == ERR_OK);
+    lane->busy = true;
+}
+
+bool lane_is_busy(const struct lane *lane)
+{
+    return lane->busy;
+}
+
+int lane_fd(const struct lane *lane)
+{
+    return queue_fd(lane->results);
+}
+
+bool lane_finished(struct lane *lane)
+{
+    void *item = NULL;
+
+    if (queue_pop(lane->results, &item) != ERR_OK) {
+        fault_clear();
+        return false;
+    }
+    lane->busy = false;
+    return true;
+}
+
+void lane_clear(struct lane *lane)
+{
+    struct lane_job *const job = lane_job(lane);
+    struct buf *const text = job->text;
+    struct buf *const body = job->body;
+
+    buf_wipe(text);
+    buf_wipe(body);
+    mem_wipe(job, sizeof(*job));
+    job->text = text;
+    job->body = body;
+}
