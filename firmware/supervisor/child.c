@@ -37,7 +37,8 @@ enum err child_start(struct child *child, struct poller *poller, int directory_f
         TRY(err);
     }
     const int fds[CHILD_FDS] = {ends[1], directory_fd};
-    const struct process_spec spec = {.arguments = {child->command}, .fds = fds, .fd_count = CHILD_FDS};
+    const struct process_spec spec = {
+        .arguments = {child->command}, .fds = fds, .fd_count = directory_fd >= 0 ? CHILD_FDS : 1};
     err = process_start(&spec, &child->process);
     socket_close(ends[1]);
     if (err != ERR_OK) {

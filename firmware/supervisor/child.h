@@ -39,7 +39,7 @@ struct child {
 void child_init(struct child *child, const char *command, enum msg_channel_kind kind,
                 const struct health_limits *limits);
 
-/* Starts the process with the control channel and one directory, and watches both its end and its channel. Events carry
+/* Starts the process with the control channel and one directory (-1: none), and watches both its end and its channel. Events carry
  * &child->process for the end and the child itself for messages. ERR_LIMIT, ERR_IO, ERR_NO_MEMORY. */
 enum err child_start(struct child *child, struct poller *poller, int directory_fd, struct mono_time now) MUST_USE;
 

@@ -31,6 +31,7 @@ struct health_limits {
 /* From Kconfig; limits.c. */
 extern const struct health_limits health_of_keeper;
 extern const struct health_limits health_of_worker;
+extern const struct health_limits health_of_courier;
 extern const struct health_limits health_of_check; /* a worker that checks a database */
 
 enum health_phase { HEALTH_ENDED, HEALTH_STARTING, HEALTH_READY };

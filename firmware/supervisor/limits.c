@@ -28,3 +28,10 @@ const struct health_limits health_of_worker = {
     .crashes = CONFIG_SUPERVISOR_CRASHES,
     .window_ms = CONFIG_SUPERVISOR_CRASH_WINDOW_S * S_MS,
 };
+
+const struct health_limits health_of_courier = {
+    .start_ms = CONFIG_SUPERVISOR_WORKER_START_S * S_MS,
+    .silence_ms = CONFIG_SUPERVISOR_SILENCE_S * S_MS,
+    .crashes = CONFIG_SUPERVISOR_CRASHES,
+    .window_ms = CONFIG_SUPERVISOR_CRASH_WINDOW_S * S_MS,
+};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One loop over the ends and messages of two children, signals, and a tick of a second.
+/* One loop over the ends and messages of the children, signals, and a tick of a second. The courier is in courier.c.
  *
  *   start      keeper; when it has told the state: worker; when that answers: the report
  *   unlocked   the keeper tells another state: the worker is asked to end, and one for the new state follows
@@ -84,9 +84,10 @@ static void advance(struct supervisor *supervisor)
 {
     const struct mono_time now = hal_clock_mono(supervisor->clock);
 
+    supervisor_advance_courier(supervisor, now);
     if (supervisor->ending) {
         child_stop(&supervisor->worker, MSG_WORKER_STOP, now, WORKER_KILL_MS);
-        if (!supervisor->worker.runs) {
+        if (!supervisor->worker.runs && !supervisor->courier.runs) {
             child_stop(&supervisor->keeper, MSG_KEEPER_STOP, now, KEEPER_KILL_MS);
         }
         return;
@@ -176,6 +177,8 @@ static enum err on_worker(struct supervisor *supervisor)
         TRY(supervisor_report(supervisor));
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
         child_answered(&supervisor->worker);
+    } else {
+        supervisor_on_destination(supervisor);
     }
     return ERR_OK;
 }
@@ -203,6 +206,8 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
     enum err handled = ERR_OK;
     if (child == &supervisor->keeper) {
         on_keeper(supervisor);
+    } else if (child == &supervisor->courier) {
+        supervisor_on_courier(supervisor);
     } else {
         handled = on_worker(supervisor);
     }
@@ -257,6 +262,8 @@ static void on_end(struct supervisor *supervisor, struct child *child)
     }
     if (child == &supervisor->keeper) {
         on_keeper_end(supervisor, how);
+    } else if (child == &supervisor->courier) {
+        return; /* it is started again, and nothing else follows */
     } else if (supervisor->mode == MSG_MODE_CHECK && !supervisor->ending) {
         (void)fputs("rowlock: what checks the database was stopped before the end, as a damaged file may do; "
                     "not all of it was looked at\n", stderr); /* the exit status says it, too */
@@ -335,11 +342,13 @@ static enum err tick(struct supervisor *supervisor)
 
     child_look_at(&supervisor->worker, MSG_WORKER_ASK, now);
     child_look_at(&supervisor->keeper, MSG_KEEPER_ASK, now);
+    child_look_at(&supervisor->courier, MSG_COURIER_ASK, now);
     if (!supervisor->worker.silent && !supervisor->keeper.silent) {
         TRY(hal_watchdog_feed(supervisor->watchdog));
     }
     child_kill_if_late(&supervisor->worker, now);
     child_kill_if_late(&supervisor->keeper, now);
+    child_kill_if_late(&supervisor->courier, now);
     look_at_generation(supervisor);
     if (now.ns >= supervisor->next_names.ns) {
         look_at_names(supervisor);
@@ -350,12 +359,15 @@ static enum err tick(struct supervisor *supervisor)
 
 static enum err dispatch(struct supervisor *supervisor, const struct poller_event *event)
 {
-    if (event->context == &supervisor->keeper || event->context == &supervisor->worker) {
+    if (event->context == &supervisor->keeper || event->context == &supervisor->worker ||
+        event->context == &supervisor->courier) {
         TRY(on_message(supervisor, event->context));
     } else if (event->context == &supervisor->keeper.process) {
         on_end(supervisor, &supervisor->keeper);
     } else if (event->context == &supervisor->worker.process) {
         on_end(supervisor, &supervisor->worker);
+    } else if (event->context == &supervisor->courier.process) {
+        on_end(supervisor, &supervisor->courier);
     } else if (event->context == &supervisor->signals) {
         TRY(on_signal(supervisor));
     } else {
@@ -375,6 +387,7 @@ static int wait_ms(const struct supervisor *supervisor)
     } else if (!supervisor->worker.runs && supervisor->known) {
         wait = num_min(wait, mono_ms_between(now, supervisor->worker.start_at));
     }
+    wait = num_min(wait, supervisor_courier_wait_ms(supervisor, now));
     return (int)wait + 1;
 }
 
@@ -383,7 +396,8 @@ static enum err run(struct supervisor *supervisor)
     struct poller_event events[EVENTS];
     size_t count = 0;
 
-    while (!supervisor->ending || supervisor->worker.runs || supervisor->keeper.runs) {
+    while (!supervisor->ending || supervisor->worker.runs || supervisor->courier.runs ||
+           supervisor->keeper.runs) {
         TRY(poller_wait(supervisor->poller, wait_ms(supervisor), events, EVENTS, &count));
         for (size_t i = 0; i < count; i++) {
             TRY(dispatch(supervisor, &events[i]));
@@ -507,12 +521,15 @@ static void end(struct supervisor *supervisor)
 {
     if (supervisor->poller != NULL) {
         child_done(&supervisor->worker, supervisor->poller);
+        child_done(&supervisor->courier, supervisor->poller);
         child_done(&supervisor->keeper, supervisor->poller);
     }
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
         socket_close(supervisor->https[i]);
     }
     socket_close(supervisor->http);
+    supervisor_list_clear(&supervisor->told);
+    supervisor_list_clear(&supervisor->list);
     socket_close(supervisor->keeper_dir);
     socket_close(supervisor->worker_dir);
     socket_close(supervisor->signals);
@@ -543,6 +560,7 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
                                       .worker_dir = -1, .signals = -1};
     memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
     child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER, &health_of_keeper);
+    child_init(&supervisor->courier, "courier", MSG_TO_COURIER, &health_of_courier);
     child_init(&supervisor->worker, "worker", MSG_TO_WORKER,
                mode == MSG_MODE_CHECK ? &health_of_check : &health_of_worker);
     enum err err = start(supervisor);
@@ -553,6 +571,7 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
     if (err != ERR_OK) {
         log_fault(LOG_ERROR, "supervisor_failed");
         process_kill(&supervisor->worker.process);
+        process_kill(&supervisor->courier.process);
         process_kill(&supervisor->keeper.process);
         status = mode == MSG_MODE_CHECK ? 2 : 1;
     }

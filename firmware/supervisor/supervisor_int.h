@@ -35,6 +35,23 @@ struct news {
     struct msg_setup setup;
 };
 
+/* What a courier may reach, as the worker told it. */
+struct destination {
+    uint32_t kind; /* enum outbound_kind */
+    uint32_t tls;  /* enum outbound_tls */
+    uint32_t port;
+    uint32_t ca_bytes;
+    struct msg_name host;
+    struct buf *ca; /* ca_bytes of it, when it is whole */
+};
+
+struct destination_list {
+    uint32_t number; /* the worker's */
+    uint32_t wanted; /* how many there are to come */
+    size_t count;
+    struct destination items[OUTBOUND_DESTINATIONS_MAX];
+};
+
 struct supervisor {
     const struct options *options;
     enum msg_worker_mode mode;
@@ -53,6 +70,11 @@ struct supervisor {
     uint8_t keeper_generation[HAL_VMGENID_BYTES]; /* at the start of this keeper, if there is one */
     struct child keeper;
     struct child worker;
+    struct child courier;
+    struct destination_list told;   /* by the worker, and not in use yet */
+    bool told_all;              /* it is complete */
+    struct destination_list list;   /* in use */
+    struct mono_time next_list; /* not before */
     enum board_state state;
     enum life_reason reason;
     bool first;    /* the recovery key has not been shown */
@@ -90,6 +112,20 @@ enum err supervisor_look_at_names(struct supervisor *supervisor) MUST_USE;
 
 /* Starts a worker for the present state and connects it with the keeper. */
 enum err supervisor_start_worker(struct supervisor *supervisor) MUST_USE;
+
+/* A part of a list of destinations: supervisor->in. */
+void supervisor_on_destination(struct supervisor *supervisor);
+
+/* A message of the courier: supervisor->in. */
+void supervisor_on_courier(struct supervisor *supervisor);
+
+/* Starts and ends what the list asks for; called after every event. */
+void supervisor_advance_courier(struct supervisor *supervisor, struct mono_time now);
+
+/* Until there is something to do for it; UINT64_MAX: nothing. */
+uint64_t supervisor_courier_wait_ms(const struct supervisor *supervisor, struct mono_time now);
+
+void supervisor_list_clear(struct destination_list *list);
 
 /* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
 enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;

@@ -5,3 +5,5 @@
 const struct health_limits health_of_keeper = {.start_ms = 60000, .silence_ms = 6000, .crashes = 3, .window_ms = 600000};
 const struct health_limits health_of_worker = {.start_ms = 12000, .silence_ms = 6000, .crashes = 3, .window_ms = 600000};
 const struct health_limits health_of_check = {.start_ms = 0, .silence_ms = 6000, .crashes = 3, .window_ms = 600000};
+
+const struct health_limits health_of_courier = {.start_ms = 12000, .silence_ms = 6000, .crashes = 3, .window_ms = 600000};
