@@ -74,6 +74,51 @@ bool outbound_destination_equal(const struct outbound_destination *a, const stru
            span_equal(a->ca, b->ca);
 }
 
+static bool is_printable(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_mailbox(struct span text)
+{
+    return text.len != 0 && text.len <= OUTBOUND_ADDRESS_MAX && is_printable(text) &&
+           span_find(text, ' ') == text.len && span_find(text, '<') == text.len && span_find(text, '>') == text.len;
+}
+
+static enum err check_mail(const struct outbound_mail *mail)
+{
+    ENSURE(is_mailbox(mail->from) && is_mailbox(mail->to), ERR_RANGE, "no mailbox");
+    ENSURE(mail->user.len <= OUTBOUND_USER_MAX && mail->password.len <= OUTBOUND_PASSWORD_MAX, ERR_RANGE,
+           "a user or a password that is too long");
+    ENSURE(mail->text.len <= OUTBOUND_MAIL_MAX, ERR_RANGE, "a mail that is too long");
+    return ERR_OK;
+}
+
+static enum err check_fetch(const struct outbound_fetch *fetch)
+{
+    ENSURE(fetch->path.len != 0 && fetch->path.len <= OUTBOUND_PATH_MAX && fetch->path.data[0] == '/' &&
+               is_printable(fetch->path) && span_find(fetch->path, ' ') == fetch->path.len,
+           ERR_RANGE, "no path");
+    ENSURE(fetch->authorization.len <= OUTBOUND_AUTHORIZATION_MAX && is_printable(fetch->authorization), ERR_RANGE,
+           "no authorization");
+    ENSURE(fetch->body.len <= OUTBOUND_BODY_MAX, ERR_RANGE, "a body that is too long");
+    ENSURE((fetch->method == OUTBOUND_GET && fetch->body.len == 0) || fetch->method == OUTBOUND_POST, ERR_RANGE,
+           "no method, or a GET with a body");
+    ENSURE(fetch->answer != NULL, ERR_RANGE, "no room for an answer");
+    return ERR_OK;
+}
+
+enum err outbound_job_check(const struct outbound_job *job)
+{
+    ENSURE(outbound_destination_fits(&job->to), ERR_RANGE, "no destination");
+    return job->to.kind == OUTBOUND_SMTP ? check_mail(&job->mail) : check_fetch(&job->fetch);
+}
+
 const char *outbound_stage_name(enum outbound_stage stage)
 {
     static const char *const names[] = {

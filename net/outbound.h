@@ -134,10 +134,12 @@ struct outbound_job {
     uint64_t number;
 };
 
+/* ERR_RANGE: something in the job is longer than it may be, or not of its form. */
+enum err outbound_job_check(const struct outbound_job *job) MUST_USE;
+
 /* Where jobs go: how the API reaches the link. */
 struct outbound {
-    /* Any thread; never blocks. ERR_RANGE: something in the job is longer than it may be, or not of its form;
-     * ERR_LIMIT: as many wait as may; ERR_CLOSED: the worker is stopping. done is then not called. */
+    /* Any thread; never blocks. Errors of outbound_job_check; ERR_LIMIT: as many wait as may; ERR_CLOSED: the worker is stopping. done is then not called. */
     enum err (*submit)(void *context, struct outbound_job *job);
     void *context;
 };

@@ -21,29 +21,29 @@
 struct outbound_link;
 
 /* clock and poller are borrowed. control is the channel to the supervisor, non-blocking, borrowed: the link only sends on
- * it. Of the poller's events outbound_link_owns says which are the link's. ERR_NO_MEMORY, ERR_IO. */
+ * it. The contexts of the poller's events that are the link's mean nothing to others. ERR_NO_MEMORY, ERR_IO. */
 enum err outbound_link_new(const struct hal_clock *clock, struct poller *poller, struct msg_channel *control,
                            struct outbound_link **out_link) MUST_USE;
 
-/* After the last submit: jobs that are left are answered OUTBOUND_TEMPORARY. NULL is fine. */
+/* When nobody waits for an answer any more: after the reactors. NULL is fine. */
 void outbound_link_free(struct outbound_link *link);
 
 /* For api_options and whoever else has something to send. Valid as long as the link. */
 struct outbound outbound_link_table(struct outbound_link *link);
 
-/* A courier for list `number` was started: take_fd, its channel, is taken, also on failure. What the courier before it had at hand
- * is answered OUTBOUND_TEMPORARY. ERR_NO_MEMORY, ERR_IO. */
+/* A courier for list `number` was started: take_fd, its channel, is taken, also on failure. What the courier before it had
+ * at hand is answered OUTBOUND_TEMPORARY. ERR_NO_MEMORY, ERR_IO, ERR_STATE (there is no link). */
 enum err outbound_link_courier(struct outbound_link *link, uint32_t number, int take_fd) MUST_USE;
 
-bool outbound_link_owns(const struct outbound_link *link, const void *poller_context);
-
-/* One of its events, or its time: takes what came, sends what can be sent, answers what is over. */
+/* In each turn of the main thread: takes what came, sends what can be sent, answers what is over. NULL is fine. */
 void outbound_link_run(struct outbound_link *link);
 
-/* How long the main thread may sleep before the next outbound_link_run; POLLER_FOREVER when nothing is under way. */
+/* How long the main thread may sleep before the next outbound_link_run; POLLER_FOREVER when nothing is under way, or link is
+ * NULL. */
 int outbound_link_wait_ms(const struct outbound_link *link);
 
-/* No jobs any more: all that wait or are under way are answered OUTBOUND_TEMPORARY now. */
+/* No jobs any more: those that wait are answered OUTBOUND_TEMPORARY now, those that the courier has in some seconds at the
+ * latest. NULL is fine. */
 void outbound_link_stop(struct outbound_link *link);
 
 #endif

@@ -24,11 +24,12 @@
 #include "net/tls.h"
 
 #define PLAIN_BYTES_MAX ((size_t)65536) /* of a request on the plain port and its answer: headers only */
-/* Posts that may wait at once: completions of all that the writer and the hash pool hold, of the requests of one turn, and
- * a few of ours.
+/* Posts that may wait at once: completions of all that the writer, the hash pool and the courier hold, of the requests of
+ * one turn, and a few of ours.
  * A completion that finds no room would stop the program. */
 #define POSTS_MAX                                                                                                      \
-    (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + CONFIG_AUTH_HASH_QUEUE + CONFIG_AUTH_HASH_THREADS + 1024)
+    (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + CONFIG_AUTH_HASH_QUEUE + CONFIG_AUTH_HASH_THREADS +        \
+     CONFIG_COURIER_JOBS + 1024)
 
 struct own_post {
     struct loop_post post; /* first: the loop hands this back */

@@ -18,9 +18,11 @@
 #include "firmware/data/data.h"
 #include "firmware/msg.h"
 #include "firmware/worker/check.h"
+#include "firmware/worker/outbound.h"
 #include "firmware/worker/reactor.h"
 #include "firmware/worker/setup.h"
 #include "firmware/worker/table_keys.h"
+#include "firmware/worker/tickets.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -49,6 +51,7 @@ struct worker {
     int notices_fd;
     struct msg_channel *notices;
     struct poller *poller;
+    struct outbound_link *outbound; /* NULL unless operational */
     struct table_keys *keys;
     struct secret_slab *slab;
     struct random *random;
@@ -198,29 +201,11 @@ static enum err take_cert(struct worker *worker)
     return ERR_OK;
 }
 
-static enum err take_tickets(struct worker *worker)
-{
-    struct tls_ticket_key current;
-    struct tls_ticket_key previous;
-    struct snapshot *keys = NULL;
-
-    memcpy(current.name, worker->in.as.tickets.current_name, sizeof(current.name));
-    memcpy(current.key, worker->in.as.tickets.current_key, sizeof(current.key));
-    memcpy(previous.name, worker->in.as.tickets.previous_name, sizeof(previous.name));
-    memcpy(previous.key, worker->in.as.tickets.previous_key, sizeof(previous.key));
-    const enum err err =
-        tls_ticket_keys_new(&current, worker->in.as.tickets.has_previous == 1 ? &previous : NULL, &keys);
-    mem_wipe(&current, sizeof(current));
-    mem_wipe(&previous, sizeof(previous));
-    TRY(err);
-    snapshot_publish(worker->plan.ticket_keys, keys);
-    return ERR_OK;
-}
-
 static enum err take_notice(struct worker *worker)
 {
     TRY(msg_recv(worker->notices, worker->state, &worker->in));
-    const enum err err = worker->in.type == MSG_CERT ? take_cert(worker) : take_tickets(worker);
+    const enum err err = worker->in.type == MSG_CERT ? take_cert(worker)
+                                                         : tickets_publish(&worker->in, worker->plan.ticket_keys);
     msg_wipe(&worker->in);
     TRY(err);
     return ERR_OK;
@@ -442,9 +427,14 @@ static enum err on_control(struct worker *worker)
     TRY(err);
     if (worker->in.type == MSG_WORKER_STOP && worker->state != MSG_STOPPING) {
         worker->state = MSG_STOPPING;
+        outbound_link_stop(worker->outbound);
         stop_reactors(worker);
     } else if (worker->in.type == MSG_WORKER_ASK) {
         TRY(on_ask(worker));
+    } else if (worker->in.type == MSG_WORKER_COURIER) {
+        const int fd = worker->in.fd;
+        worker->in.fd = -1;
+        TRY(outbound_link_courier(worker->outbound, worker->in.as.list, fd));
     }
     return ERR_OK;
 }
@@ -474,6 +464,10 @@ static enum err poll_all(struct worker *worker)
     TRY(poller_add(worker->poller, msg_channel_fd(worker->control), POLLER_READ, worker->control));
     TRY(poller_add(worker->poller, worker->notices_fd, POLLER_READ, worker->notices));
     TRY(poller_add(worker->poller, queue_fd(worker->plan.events), POLLER_READ, worker->plan.events));
+    if (worker->data != NULL) {
+        TRY(outbound_link_new(hal_clock_system(), worker->poller, worker->control, &worker->outbound));
+        worker->plan.outbound = outbound_link_table(worker->outbound);
+    }
     return ERR_OK;
 }
 
@@ -483,6 +477,8 @@ static enum err dispatch(struct worker *worker, const struct poller_event *event
         TRY(on_control(worker));
     } else if (event->context == worker->notices) {
         TRY(on_notice(worker));
+    } else if (event->context != worker->plan.events) {
+        return ERR_OK; /* the link's: it is looked after in each turn */
     } else {
         TRY(on_reactor(worker));
     }
@@ -495,10 +491,11 @@ static enum err serve(struct worker *worker)
     size_t count = 0;
 
     while (worker->state != MSG_STOPPING || worker->running != 0) {
-        TRY(poller_wait(worker->poller, POLLER_FOREVER, events, EVENTS, &count));
+        TRY(poller_wait(worker->poller, outbound_link_wait_ms(worker->outbound), events, EVENTS, &count));
         for (size_t i = 0; i < count; i++) {
             TRY(dispatch(worker, &events[i]));
         }
+        outbound_link_run(worker->outbound);
     }
     return ERR_OK;
 }
@@ -555,6 +552,7 @@ static void end(struct worker *worker)
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
         reactor_join(worker->reactors[i]);
     }
+    outbound_link_free(worker->outbound);
     auth_hash_pool_free(worker->plan.hashes);
     data_close(worker->data);
     table_keys_free(worker->keys);

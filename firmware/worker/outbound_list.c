@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/worker/outbound_list.h"
+
+#include "hal/base/fault.h"
+#include "hal/base/num.h"
+
+size_t outbound_list_find(const struct outbound_list *list, const struct outbound_destination *to)
+{
+    size_t at = 0;
+
+    while (at < list->count && !outbound_destination_equal(&list->items[at].to, to)) {
+        at++;
+    }
+    return at;
+}
+
+static enum err fill(struct outbound_entry *entry, const struct outbound_destination *to)
+{
+    struct buf *ca = NULL;
+
+    TRY(buf_new(OUTBOUND_CA_MAX, &ca));
+    enum err err = buf_put(ca, to->ca);
+    err = err == ERR_OK ? MSG_SET(&entry->host, to->host) : err;
+    if (err != ERR_OK) {
+        buf_free(ca);
+        TRY(err);
+    }
+    buf_free(entry->ca);
+    entry->ca = ca;
+    entry->to = *to;
+    entry->to.host = MSG_VIEW(&entry->host);
+    entry->to.ca = buf_all(ca);
+    return ERR_OK;
+}
+
+static size_t longest_unused(const struct outbound_list *list)
+{
+    size_t at = 0;
+
+    for (size_t i = 1; i < list->count; i++) {
+        at = list->items[i].used.ns < list->items[at].used.ns ? i : at;
+    }
+    return at;
+}
+
+enum err outbound_list_want(struct outbound_list *list, const struct outbound_destination *to, struct mono_time now)
+{
+    size_t at = outbound_list_find(list, to);
+
+    if (at < list->count) {
+        list->items[at].used = now;
+        return ERR_OK;
+    }
+    if (at == OUTBOUND_DESTINATIONS_MAX) {
+        at = longest_unused(list);
+        ENSURE(list->items[at].used.ns < now.ns, ERR_LIMIT, "more destinations at once than there may be");
+    }
+    TRY(fill(&list->items[at], to));
+    list->items[at].used = now;
+    list->count = num_max(list->count, at + 1);
+    list->changed = true;
+    return ERR_OK;
+}
+
+static enum err tell_ca(struct msg_channel *control, struct span ca, struct msg *scratch)
+{
+    struct span rest = ca;
+
+    while (rest.len != 0) {
+        const size_t part = num_min(rest.len, MSG_PART_MAX);
+        *scratch = MSG_NEW(MSG_WORKER_DESTINATION_CA);
+        TRY(MSG_SET(&scratch->as.part, span_of(rest.data, part)));
+        TRY(msg_send(control, scratch));
+        rest = span_of(rest.data + part, rest.len - part);
+    }
+    return ERR_OK;
+}
+
+static enum err tell_one(const struct outbound_list *list, size_t index, uint32_t number, struct msg_channel *control,
+                         struct msg *scratch)
+{
+    const struct outbound_entry *const entry = &list->items[index];
+
+    *scratch = MSG_NEW(MSG_WORKER_DESTINATION);
+    scratch->as.destination.list = number;
+    scratch->as.destination.index = (uint32_t)index;
+    scratch->as.destination.count = (uint32_t)list->count;
+    if (list->count != 0) {
+        scratch->as.destination.kind = (uint32_t)entry->to.kind;
+        scratch->as.destination.tls = (uint32_t)entry->to.tls;
+        scratch->as.destination.port = entry->to.port;
+        scratch->as.destination.ca_bytes = (uint32_t)entry->to.ca.len;
+        scratch->as.destination.host = entry->host;
+    }
+    TRY(msg_send(control, scratch));
+    return list->count != 0 ? tell_ca(control, entry->to.ca, scratch) : ERR_OK;
+}
+
+enum err outbound_list_tell(struct outbound_list *list, struct msg_channel *control, struct msg *scratch)
+{
+    const uint32_t number = list->number == UINT32_MAX ? 1 : list->number + 1;
+
+    for (size_t i = 0; i < num_max(list->count, 1); i++) { /* the empty list is one message, too */
+        TRY(tell_one(list, i, number, control, scratch));
+    }
+    list->number = number;
+    list->changed = false;
+    return ERR_OK;
+}
+
+void outbound_list_clear(struct outbound_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        buf_free(list->items[i].ca);
+        list->items[i] = (struct outbound_entry){.ca = NULL};
+    }
+    list->changed = list->changed || list->count != 0;
+    list->count = 0;
+}

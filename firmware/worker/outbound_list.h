@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The destinations of the courier, as the worker keeps them: those that jobs have named of late. */
+#ifndef FIRMWARE_WORKER_OUTBOUND_LIST_H
+#define FIRMWARE_WORKER_OUTBOUND_LIST_H
+
+#include <stdbool.h>
+
+#include "firmware/msg.h"
+#include "hal/base/attr.h"
+#include "hal/base/buf.h"
+#include "hal/base/err.h"
+#include "hal/base/time.h"
+#include "net/outbound.h"
+
+struct outbound_entry {
+    struct outbound_destination to; /* views of the rest */
+    struct msg_name host;
+    struct buf *ca;
+    struct mono_time used;
+};
+
+struct outbound_list {
+    uint32_t number; /* of what was told last; 0: nothing yet */
+    bool changed;    /* since then */
+    size_t count;
+    struct outbound_entry items[OUTBOUND_DESTINATIONS_MAX];
+};
+
+/* Its place; count if it is not on the list. */
+size_t outbound_list_find(const struct outbound_list *list, const struct outbound_destination *to);
+
+/* Notes that it is wanted now. A new one takes the place of the one that was wanted longest ago, but of none that is
+ * wanted now too. ERR_LIMIT: so many are; ERR_NO_MEMORY. */
+enum err outbound_list_want(struct outbound_list *list, const struct outbound_destination *to,
+                            struct mono_time now) MUST_USE;
+
+/* Tells all of it under a new number. ERR_AGAIN: not all could be sent, to be tried again later; others of msg_send. */
+enum err outbound_list_tell(struct outbound_list *list, struct msg_channel *control, struct msg *scratch) MUST_USE;
+
+void outbound_list_clear(struct outbound_list *list);
+
+#endif
