@@ -10,9 +10,6 @@
 #include "hal/base/err.h"
 #include "hal/base/span.h"
 
-/* Characters that so many bytes become. */
-#define MAIL_BASE64_CHARS(byte_count) (((byte_count) + 2) / 3 * 4)
-
 /* Appends bytes as one line, without an end of line. ERR_RANGE, ERR_NO_MEMORY. */
 enum err mail_base64_put(struct buf *out, struct span bytes) MUST_USE;
 

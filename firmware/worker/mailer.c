@@ -12,7 +12,7 @@
 #include "hal/base/mem.h"
 
 #define PAUSE_MS 60000u /* of a relay; the shortest wait of a mail, too */
-#define RETRY_MS 5000u  /* after a turn that failed, or when the courier takes no more */
+#define RETRY_MS 5000u  /* when writer or courier take no more */
 #define SLEEP_MS 60000u /* at most: mails are due by the clock of the calendar, which may step */
 
 enum mailer_state { MAILER_RESTING, MAILER_AT_QUEUE, MAILER_AT_COURIER };
@@ -176,7 +176,7 @@ static void on_turn(void *context, enum err err, const struct data_mail_found *f
     struct mailer *mailer = context;
 
     if (err != ERR_OK) {
-        rest(mailer, RETRY_MS);
+        rest(mailer, SLEEP_MS); /* a full disk, say: what was to be settled still is */
         return;
     }
     mailer->outcome = DATA_MAIL_NONE;

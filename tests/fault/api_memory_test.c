@@ -241,6 +241,19 @@ static void a_template_is_changed_whole_or_not_at_all(void **state)
     assert_int_equal(survive(box, &ask, &templates), 200);
 }
 
+static void mail_settings_are_changed_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "PUT",
+                                .target = "/v1/admin/email-settings",
+                                .key = box->secret,
+                                .body = "{\"senderEmail\":\"a@b.c\",\"smtp\":{\"host\":\"mail.example.com\","
+                                        "\"user\":\"u\",\"password\":\"p\"}}"};
+    const struct api_ask settings = {.method = "GET", .target = "/v1/admin/email-settings", .key = box->secret};
+
+    assert_int_equal(survive(box, &ask, &settings), 200);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -256,6 +269,7 @@ int main(void)
         T(a_code_is_accepted_whole_or_not_at_all),
         T(a_second_factor_is_confirmed_and_a_code_used_whole_or_not_at_all),
         T(a_template_is_changed_whole_or_not_at_all),
+        T(mail_settings_are_changed_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
