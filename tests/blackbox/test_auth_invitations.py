@@ -87,6 +87,15 @@ def test_names_are_those_of_the_records_if_none_are_given(app, admin):
     assert mail["subject"] == f"Grace invites you to {project['name']}"
 
 
+@pytest.mark.parametrize("url, leads", [("http://localhost:3000/join", True), ("https://evil.example/", False),
+                                        ("javascript:alert(1)", False), ({"$ne": None}, False)])
+def test_attack_08_an_invitation_leads_only_where_the_project_lets_links_lead(app, admin, url, leads):
+    _, mail = invite(app, admin, callbackUrl=url)
+
+    place = url if leads else f"{app.box.url}/invitation"
+    assert mail["link"] == f"{place}?token={mail['token']}"
+
+
 def test_only_administrators_who_have_signed_in_invite(app, admin):
     user = app.user()
 
