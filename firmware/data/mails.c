@@ -88,7 +88,7 @@ enum err mails_send(struct data_txn *txn, const struct mails_order *order)
     return put_mail(txn, order, &row);
 }
 
-/* Under an owner of its own, so that it ends no code that somebody has, and without making room for what does not stay. */
+/* Under an owner of its own, so that it ends no code that somebody has. */
 enum err mails_pretend(struct data_txn *txn, const struct mails_order *order)
 {
     char pretended[CODE_OWNER_BYTES];
@@ -97,6 +97,7 @@ enum err mails_pretend(struct data_txn *txn, const struct mails_order *order)
 
     code_owner_of_email(span_lit("nobody"), pretended);
     TRY(put_code(txn, order, span_array(pretended), &code));
+    TRY(outbox_pretend_room(txn));
     TRY(put_mail(txn, order, &mail));
     TRY(store_delete(txn->store, people_where(txn)->codes, code));
     return store_delete(txn->store, people_where(txn)->outbox, mail);

@@ -107,38 +107,74 @@ static enum err encode(struct data_txn *txn, const struct outbox_mail *mail, str
 
 /* --- making room --- */
 
-/* The oldest mails that are over; and, with `full`, the oldest of all. */
-static enum err find_over(struct data_txn *txn, bool full, struct row_id over[LOOKED_AT], size_t *out_count)
+/* Those that are over; or, where there are as many as there may be and none of them is, the oldest. */
+struct oldest {
+    struct row_id rows[LOOKED_AT];
+    size_t count;
+    bool alive;
+};
+
+static enum err find_oldest(struct data_txn *txn, struct oldest *out)
 {
-    const struct store_scan oldest = {.table = people_where(txn)->outbox};
+    const struct store_scan scan = {.table = people_where(txn)->outbox};
+    struct oldest found = {.count = 0};
+    uint64_t rows = 0;
     struct row row;
     enum err err = ERR_OK;
 
-    *out_count = 0;
-    TRY(store_scan_begin(people_snap(txn), &oldest));
-    while (*out_count < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
-        if (!(full && *out_count == 0) && txn->now.ms - row.created_at.ms <= OUTBOX_KEPT_MS) {
+    TRY(store_count(people_snap(txn), people_where(txn)->outbox, &rows));
+    TRY(store_scan_begin(people_snap(txn), &scan));
+    while (!found.alive && found.count < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+        const bool over = txn->now.ms - row.created_at.ms > OUTBOX_KEPT_MS;
+        found.alive = !over && found.count == 0 && rows >= CONFIG_DATA_OUTBOX_MAX;
+        if (!over && !found.alive) {
             break;
         }
-        over[(*out_count)++] = row.id;
+        found.rows[found.count++] = row.id;
     }
     ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the oldest mails");
     fault_clear();
+    *out = found;
+    return ERR_OK;
+}
+
+static enum err delete_oldest(struct data_txn *txn, const struct oldest *oldest)
+{
+    for (size_t i = 0; i < oldest->count; i++) {
+        TRY(store_delete(txn->store, people_where(txn)->outbox, oldest->rows[i]));
+    }
     return ERR_OK;
 }
 
 enum err outbox_make_room(struct data_txn *txn)
 {
-    struct row_id over[LOOKED_AT];
-    uint64_t rows = 0;
-    size_t count = 0;
+    struct oldest oldest;
 
-    TRY(store_count(people_snap(txn), people_where(txn)->outbox, &rows));
-    TRY(find_over(txn, rows >= CONFIG_DATA_OUTBOX_MAX, over, &count));
-    for (size_t i = 0; i < count; i++) {
-        TRY(store_delete(txn->store, people_where(txn)->outbox, over[i]));
-    }
+    TRY(find_oldest(txn, &oldest));
+    return delete_oldest(txn, &oldest);
+}
+
+/* data->text has room for any mail: subject and body are most of it. */
+static enum err delete_and_put_back(struct data_txn *txn, struct row_id id)
+{
+    struct buf *const text = txn->data->text;
+    struct row row;
+
+    buf_reset(text);
+    TRY(store_get(people_snap(txn), people_where(txn)->outbox, id, &row));
+    TRY(buf_put(text, row.encoded));
+    TRY(store_delete(txn->store, people_where(txn)->outbox, id));
+    TRY(store_insert(txn->store, people_where(txn)->outbox, id, buf_all(text), NULL));
+    buf_wipe(text);
     return ERR_OK;
+}
+
+enum err outbox_pretend_room(struct data_txn *txn)
+{
+    struct oldest oldest;
+
+    TRY(find_oldest(txn, &oldest));
+    return oldest.alive ? delete_and_put_back(txn, oldest.rows[0]) : delete_oldest(txn, &oldest);
 }
 
 /* --- a new one --- */

@@ -50,6 +50,10 @@ struct outbox_order {
 /* Some mails of more than 7 days go, and the oldest where there are as many as there may be. */
 enum err outbox_make_room(struct data_txn *txn) MUST_USE;
 
+/* The same pages are written for a mail that does not stay: what is over goes, and the oldest is there again in the end, so
+ * that mails to nobody empty no outbox. data->text is used up. */
+enum err outbox_pretend_room(struct data_txn *txn) MUST_USE;
+
 /* Renders and stores a mail. data->text is used up. */
 enum err outbox_put(struct data_txn *txn, const struct outbox_order *order, struct row_id *out_row) MUST_USE;
 

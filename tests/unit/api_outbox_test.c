@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The outbox over time. Spec: contract 5.11. */
-/* link: --wrap=http_respond --wrap=http_body */
+/* link: --wrap=http_respond --wrap=http_body --wrap=store_delete */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +15,16 @@
 #include "tests/lib/api_write.h"
 
 #define DAY_MS (24u * 3600u * 1000u)
+
+static unsigned int deletions;
+
+enum err __real_store_delete(struct store_txn *txn, struct table_id table, struct row_id id);
+enum err __wrap_store_delete(struct store_txn *txn, struct table_id table, struct row_id id);
+enum err __wrap_store_delete(struct store_txn *txn, struct table_id table, struct row_id id)
+{
+    deletions++;
+    return __real_store_delete(txn, table, id);
+}
 
 static void sign_up(struct api_box *box, const char *email)
 {
@@ -107,6 +117,16 @@ static void attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room(voi
     sign_up(box, "ada@example.com");
     const struct span place = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
     api_write(box, &(struct data_call){.operation = fill, .place = place});
+    assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
+    assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);
+
+    /* A mail to nobody is written where one to somebody is: the oldest goes, and is there again. */
+    deletions = 0;
+    assert_int_equal(api_box_send(box, "POST", box->publishable, "/v1/auth/password/reset/request",
+                                  "{\"email\":\"nobody@example.com\"}")
+                         ->status,
+                     200);
+    assert_int_equal(deletions, 3); /* it, and the code and the mail that do not stay */
     assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
     assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);
 
