@@ -8,6 +8,7 @@
  * before its password was right. Spec: contract 5.2 to 5.4. */
 #include "firmware/api/sign_int.h"
 
+#include "crypto/ct.h"
 #include "hal/base/fault.h"
 
 #define SIGN_UPS_AN_HOUR   600u
@@ -154,27 +155,51 @@ static enum err refuse_refresh(struct api_request *request)
     return refuse(&request->refusal, REFUSAL_AUTH_INVALID_REFRESH_TOKEN, NULL);
 }
 
-/* A refresh token of the key's own environment, signed by us. ERR_AUTH, ERR_MALFORMED. */
-static enum err verify_refresh(struct api_request *request, struct span token, struct auth_token_bytes *bytes,
-                               struct auth_claims *out_claims)
+struct refresh {
+    struct auth_token_parts parts;
+    struct auth_token_bytes bytes;
+    struct auth_claims claims;
+    const struct auth_token_key *signer;
+    struct data_session session;
+};
+
+/* What a refresh token says that would be of the key's own environment. Its signature is not verified. ERR_AUTH,
+ * ERR_MALFORMED. */
+static enum err read_refresh(const struct api_request *request, struct span token, struct refresh *out)
 {
     const struct auth_directory directory = catalog_directory(request->catalog);
     const struct auth_key *key = request->auth.key;
     struct auth_place place = {.key_ends_ms = 0};
-    struct auth_token_parts parts;
 
-    TRY(auth_token_split(token, &parts));
-    const struct auth_token_key *signer = directory.find_token_key(directory.context, key, parts.header, &place);
-    ENSURE(signer != NULL && request->now.ms < place.key_ends_ms &&
+    TRY(auth_token_split(token, &out->parts));
+    out->signer = directory.find_token_key(directory.context, key, out->parts.header, &place);
+    ENSURE(out->signer != NULL && request->now.ms < place.key_ends_ms &&
                span_equal(place.environment_id, key->environment_id),
            ERR_AUTH, "not of this environment");
-    TRY(auth_token_verify(&parts, signer));
-    TRY(auth_token_read(&parts, bytes, out_claims));
-    ENSURE(out_claims->type == AUTH_TOKEN_REFRESH && span_equal(out_claims->project, key->project_id) &&
-               span_equal(out_claims->environment, key->environment),
+    TRY(auth_token_read(&out->parts, &out->bytes, &out->claims));
+    ENSURE(out->claims.type == AUTH_TOKEN_REFRESH && span_equal(out->claims.project, key->project_id) &&
+               span_equal(out->claims.environment, key->environment),
            ERR_AUTH, "not a refresh token of this environment");
-    ENSURE(out_claims->issued_s <= request->now.ms / MS_PER_S + AUTH_TOKEN_EARLY_S, ERR_AUTH, "signed in the future");
+    ENSURE(out->claims.issued_s <= request->now.ms / MS_PER_S + AUTH_TOKEN_EARLY_S, ERR_AUTH, "signed in the future");
     return ERR_OK;
+}
+
+/* Did we sign it? The token whose digest its session has is one that we gave out, byte for byte: a digest costs 1 us
+ * where the signature costs 50. Any other one has to be verified before anything follows from what it says, above all the
+ * end of all sessions that a used one brings. The writer compares with the session again. */
+static enum err check_refresh(struct sign *sign, struct refresh *refresh, bool *out_found)
+{
+    const enum err err = data_find_session(&sign->people, sign_environment(sign), sign->data.session_id,
+                                           sign->data.user_id, &refresh->session);
+
+    *out_found = err == ERR_OK;
+    if (err != ERR_NOT_FOUND) {
+        TRY(err);
+    }
+    if (*out_found && ct_equal(span_array(refresh->session.refresh), span_array(sign->data.presented))) {
+        return ERR_OK;
+    }
+    return auth_token_verify(&refresh->parts, refresh->signer);
 }
 
 /* How long the next tokens may live: no longer than what is left of the session's 30 days. */
@@ -190,38 +215,45 @@ static enum err set_lives(struct sign *sign, struct wall_time began)
     return ERR_OK;
 }
 
-static enum err start_refresh(struct api_request *request)
+static enum err go_on_refreshing(struct sign *sign, const struct refresh *refresh, bool found)
 {
     const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, REFRESHES_A_MINUTE, MINUTE_S};
-    struct auth_token_bytes bytes;
-    struct auth_claims claims;
-    struct sign *sign = NULL;
+    struct api_request *request = sign->request;
+
+    if (request->now.ms / MS_PER_S >= refresh->claims.expires_s) {
+        return refuse(&request->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
+    }
+    TRY(sign_take(request, rule, sign->data.session_id));
+    if (!found) {
+        return refuse_refresh(request);
+    }
+    TRY(set_lives(sign, refresh->session.began));
+    request->bare = true; /* contract 1.4: never wrapped */
+    return sign_tokens(sign);
+}
+
+static enum err start_refresh(struct api_request *request)
+{
     struct span token = SPAN_NONE;
-    struct wall_time began = {0};
+    struct sign *sign = NULL;
+    struct refresh refresh;
+    bool found = false;
 
     TRY(sign_new(request, &sign));
     TRY(request_object(request));
     TRY(sign_read_text(request, span_lit("refreshToken"), &token));
-    enum err err = verify_refresh(request, token, &bytes, &claims);
+    enum err err = read_refresh(request, token, &refresh);
+    if (err == ERR_OK) {
+        TRY(arena_copy(request->exchange->arena, refresh.claims.user, &sign->data.user_id));
+        TRY(arena_copy(request->exchange->arena, refresh.claims.session, &sign->data.session_id));
+        sha256(token, sign->data.presented);
+        err = check_refresh(sign, &refresh, &found);
+    }
     if (err == ERR_AUTH || err == ERR_MALFORMED) {
         return refuse_refresh(request);
     }
     TRY(err);
-    if (request->now.ms / MS_PER_S >= claims.expires_s) {
-        return refuse(&request->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
-    }
-    TRY(sign_take(request, rule, claims.session));
-    TRY(arena_copy(request->exchange->arena, claims.user, &sign->data.user_id));
-    TRY(arena_copy(request->exchange->arena, claims.session, &sign->data.session_id));
-    sha256(token, sign->data.presented);
-    err = data_find_session(&sign->people, sign_environment(sign), sign->data.session_id, sign->data.user_id, &began);
-    if (err == ERR_NOT_FOUND) {
-        return refuse_refresh(request);
-    }
-    TRY(err);
-    TRY(set_lives(sign, began));
-    request->bare = true; /* contract 1.4: never wrapped */
-    return sign_tokens(sign);
+    return go_on_refreshing(sign, &refresh, found);
 }
 
 /* --- another organization: there is one, that of the key --- */
@@ -231,7 +263,7 @@ static enum err start_switch(struct api_request *request)
 {
     const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, REFRESHES_A_MINUTE, MINUTE_S};
     struct span organization = SPAN_NONE;
-    struct wall_time began = {0};
+    struct data_session session;
     struct sign *sign = NULL;
 
     TRY(sign_new(request, &sign));
@@ -244,13 +276,13 @@ static enum err start_switch(struct api_request *request)
     sign->data.user_id = request->auth.principal.user;
     sign->data.session_id = request->auth.principal.session;
     const enum err err =
-        data_find_session(&sign->people, sign_environment(sign), sign->data.session_id, sign->data.user_id, &began);
+        data_find_session(&sign->people, sign_environment(sign), sign->data.session_id, sign->data.user_id, &session);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
         return refuse(&request->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
     }
     TRY(err);
-    TRY(set_lives(sign, began));
+    TRY(set_lives(sign, session.began));
     return sign_tokens(sign);
 }
 

@@ -94,9 +94,13 @@ struct data_code {
 enum err data_find_code(const struct data_people *people, struct span environment_id,
                         const uint8_t digest[SHA256_BYTES], struct data_code *out_code) MUST_USE;
 
-/* What refreshing begins with: when the session began. ERR_NOT_FOUND: there is no such session of that user. */
+/* What refreshing begins with. ERR_NOT_FOUND: there is no such session of that user. */
+struct data_session {
+    struct wall_time began;
+    uint8_t refresh[SHA256_BYTES]; /* of the refresh token that counts */
+};
 enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,
-                           struct span user, struct wall_time *out_began) MUST_USE;
+                           struct span user, struct data_session *out_session) MUST_USE;
 
 /* Who reads or writes users: the principal of the request, whom 5.10 lets in. */
 struct data_people_request {

@@ -282,7 +282,7 @@ enum err data_find_code(const struct data_people *people, struct span environmen
 }
 
 enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,
-                           struct span user, struct wall_time *out_began)
+                           struct span user, struct data_session *out_session)
 {
     SCOPED_LOOK struct look look = {.own = NULL};
     struct session found;
@@ -295,7 +295,8 @@ enum err data_find_session(const struct data_people *people, struct span environ
         err = ERR_NOT_FOUND;
     }
     if (err == ERR_OK) {
-        *out_began = found.row.created_at;
+        out_session->began = found.row.created_at;
+        memcpy(out_session->refresh, found.refresh, sizeof out_session->refresh);
     }
     return err;
 }

@@ -434,6 +434,25 @@ static void attack_09_a_consumed_refresh_token_ends_every_session_of_its_user(vo
     assert_refused(refresh(box, next.refresh), 401, "auth/invalid-refresh-token");
 }
 
+/* It names session and user, and its digest is not the session's: nothing follows from it, however often it comes. */
+static void attack_09_a_refresh_token_that_we_did_not_sign_ends_nothing(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char forged[AUTH_TOKEN_MAX + 1];
+    api_user_sign_up(box, &user);
+    (void)snprintf(forged, sizeof forged, "%s", user.refresh);
+    char *const signature = strrchr(forged, '.') + 1;
+    *signature = *signature == 'A' ? 'B' : 'A';
+
+    for (size_t i = 0; i < 12; i++) { /* more often than a session may be refreshed */
+        assert_refused(refresh(box, forged), 401, "auth/invalid-refresh-token");
+    }
+
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_int_equal(refresh(box, user.refresh)->status, 200);
+}
+
 static void attack_09_of_two_refreshes_at_once_one_is_a_reuse(void **state)
 {
     struct api_box *box = *state;
@@ -555,6 +574,7 @@ int main(void)
         T(a_write_asks_for_the_user_again_in_its_transaction),
         T(a_refresh_gives_two_new_tokens_and_consumes_the_old_one),
         T(attack_09_a_consumed_refresh_token_ends_every_session_of_its_user),
+        T(attack_09_a_refresh_token_that_we_did_not_sign_ends_nothing),
         T(attack_09_of_two_refreshes_at_once_one_is_a_reuse),
         T(a_session_slides_for_thirty_days_and_no_longer),
         T(a_refresh_token_lives_for_seven_days),
