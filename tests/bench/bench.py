@@ -19,6 +19,7 @@ from pathlib import Path
 import load
 import policies
 import servers
+import users
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = 5
@@ -182,6 +183,10 @@ def measure_policies(costs, evaluator, tools, seconds):
     evaluator.add(run_tool([tools / "policy_cost"]))
 
 
+def people_of(box, tools):
+    return users.Users(box, BODY, lua, lambda seconds: run_tool([tools / "hash_rate", seconds]))
+
+
 def answer_of(box, ids):
     status, headers, row = box.call("GET", f"/v1/data/posts/{ids[0]}", box.info["publishableKey"])
     if status != 200:
@@ -242,6 +247,7 @@ def main():
                      "rss": load.memory_mib(box.pid, "Rss"), "binary": stripped_mib(args.binary, folder),
                      "answer": len(body), "load": load_before}
             costs, evaluator = policies.Policies(policies.Requests(box, BODY, lua)), policies.Evaluator()
+            people = people_of(box, args.tools)
             say("starting the peers")
             peer = servers.Nginx(f"{folder}/nginx", body, headers) if shutil.which("nginx") else None
             postgres = servers.Postgres(f"{folder}/pg", BODY, rows) if servers.PG_BIN.exists() else None
@@ -255,10 +261,12 @@ def main():
                     measure_scans(table, box, args.tools, f"{folder}/tools", args.seconds)
                     measure_handshakes(table, box, peer, args.tools, ids, args.seconds)
                     measure_policies(costs, evaluator, args.tools, max(1, args.seconds // 4))
+                    people.measure(args.seconds)
                 first["after"] = load.memory_mib(box.pid, "Pss_Anon")
                 print_report(table, box, first)
                 costs.show()
                 evaluator.show()
+                people.show()
                 show_index_seek(args.tools)
             finally:
                 for server in (peer, postgres):

@@ -6,6 +6,7 @@ Each run returns a Sample: requests per second, p50 and p99 in milliseconds, err
 server's processes spent per request, read from /proc before and after."""
 
 import glob
+import math
 import os
 import re
 import subprocess
@@ -84,8 +85,10 @@ def memory_mib(pid, kind):
 
 def _percentile(out, percent):
     """From wrk's table of percentiles, whose lines begin with the percentage; others may end with one."""
-    value, unit = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)$", out, re.M).groups()
-    return float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)$", out, re.M)
+    if found is None:  # not one answer came
+        return math.inf
+    return float(found.group(1)) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found.group(2)]
 
 
 def wrk(url, server_pid, seconds, script, connections=CONNECTIONS):
