@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A mail relay on this machine (aiosmtpd), and a CA for it. Asserts nothing about what is tested."""
+
+import datetime
+import email
+import email.policy
+import random
+import socket
+import ssl
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app import Unexpected
+from conftest import wait_until
+
+HOST = "localhost"
+USER, PASSWORD = "box", "Relay-passw0rd"
+
+
+def free_port():
+    """Below those that the system gives to whoever connects: it is still free when the relay comes back to it."""
+    while True:
+        with socket.socket() as probe:
+            port = random.randrange(20000, 32000)
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+def pem(thing):
+    if isinstance(thing, x509.Certificate):
+        return thing.public_bytes(serialization.Encoding.PEM)
+    return thing.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+class Authority:
+    """A CA: its certificate as PEM in .pem, and contexts of servers whose certificates it signs."""
+
+    def __init__(self, directory, word):
+        self.directory, self.word = directory, word
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"CA {word}")])
+        self.certificate = self._sign(self.name, self.key, x509.BasicConstraints(ca=True, path_length=0))
+        self.pem = pem(self.certificate).decode()
+
+    def _sign(self, subject, key, *extensions):
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
+                   .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+                   .not_valid_after(now + datetime.timedelta(days=30)))
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        return builder.sign(self.key, hashes.SHA256())
+
+    def context(self, name=HOST):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key, x509.SubjectAlternativeName([x509.DNSName(name)]),
+                                 x509.BasicConstraints(ca=False, path_length=None))
+        path = self.directory / f"{self.word}-{name}.pem"
+        path.write_bytes(pem(key) + pem(certificate))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        return context
+
+
+class Mail:
+    """As it arrived: sender and recipients of the envelope, the raw bytes, and what Python's email package reads in them;
+    whether who sent it had signed in, and the version of TLS."""
+
+    def __init__(self, envelope, session, tls):
+        self.sender, self.recipients, self.raw = envelope.mail_from, list(envelope.rcpt_tos), envelope.content
+        self.authenticated, self.tls = session.authenticated, tls and tls.version()
+        self.message = email.message_from_bytes(self.raw, policy=email.policy.default)
+
+    @property
+    def body(self):
+        return self.message.get_content()
+
+
+class Relay:
+    """Takes mails over STARTTLS or TLS from whoever signs in. It stays on its port, whatever it does next."""
+
+    def __init__(self, authority, tls="starttls"):
+        self.authority, self.tls, self.port = authority, tls, free_port()
+        self.mails, self.refused, self.seen = [], {}, 0
+        self.controller = None
+        self.password = PASSWORD
+
+    def settings(self, **more):
+        """The body of PUT /v1/admin/email-settings that leads here."""
+        smtp = {"host": HOST, "port": self.port, "tls": self.tls, "user": USER, "password": PASSWORD, "ca": self.authority.pem}
+        return dict({"senderEmail": "noreply@shop.example", "senderName": "Der Läden", "smtp": smtp}, **more)
+
+    def start(self, context=None, offers_tls=True):
+        context = context or self.authority.context()
+        if self.tls == "tls":
+            how = {"ssl_context": context, "auth_require_tls": False}
+        elif offers_tls:
+            how = {"tls_context": context, "require_starttls": True}
+        else:
+            how = {"auth_require_tls": False}
+        self.controller = Controller(self, hostname="127.0.0.1", port=self.port, authenticator=self._check, auth_required=True,
+                                     **how)
+        self.controller.start()
+        return self
+
+    def stop(self):
+        if self.controller is not None:
+            self.controller.stop()
+            self.controller = None
+
+    def restart(self, **how):
+        self.stop()
+        return self.start(**how)
+
+    def _check(self, server, session, envelope, mechanism, data):
+        good = isinstance(data, LoginPassword) and data.login == USER.encode() and data.password == self.password.encode()
+        return AuthResult(success=good, handled=False)  # it answers, not we
+
+    # --- of the SMTP server, on its own thread ---
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        self.seen += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.mails.append(Mail(envelope, session, server.transport.get_extra_info("ssl_object")))
+        return "250 taken"
+
+    # --- of the test ---
+
+    def mails_to(self, address):
+        return [mail for mail in self.mails if mail.recipients == [address]]
+
+    def wait_for(self, address):
+        return wait_until(lambda: self.mails_to(address), f"a mail to {address}")[0]
+
+
+def configure(app, relay, **more):
+    answer = app.sk.put("/v1/admin/email-settings", relay.settings(**more))
+    if answer.status != 200:
+        raise Unexpected(answer)
+    return answer.json
