@@ -277,7 +277,6 @@ enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
         return ERR_OK; /* the try is written, and the answer refuses; the link still holds */
     }
     if (is_new) {
-        TRY(invitations_claim(txn, call->arena, &person));
         TRY(people_insert(txn, &person));
     } else if (!person.verified) {
         TRY(store_verified(txn, call, &person));

@@ -232,7 +232,7 @@ enum err people_check_password(struct data_txn *txn, struct data_call *call, str
 /* ERR_DENIED auth/email-already-exists. */
 enum err people_refuse_taken(struct data_txn *txn, struct span email, struct refusal *refusal) MUST_USE;
 
-/* A user of now with the role `user`; and a new user's row. */
+/* A user of now with the role `user`; and a new user's row, with the roles that wait for a confirmed address. */
 struct person people_new(const struct data_txn *txn, struct span id, struct span email, struct span name);
 enum err people_insert(struct data_txn *txn, const struct person *person) MUST_USE;
 

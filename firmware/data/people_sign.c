@@ -8,16 +8,18 @@
 
 #include "crypto/ct.h"
 #include "firmware/data/doc.h"
+#include "firmware/data/invitations_int.h"
 #include "firmware/data/mails_int.h"
 #include "firmware/data/mfa_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
-#define CREATED       201
-#define UNAUTHORIZED  401
-#define MS_PER_S      1000
-#define MS_PER_DAY    INT64_C(86400000)
-#define ENDED_AT_ONCE 64 /* sessions of one user that one transaction ends; there are AUTH_SESSIONS_MAX at most */
+#define CREATED         201
+#define UNAUTHORIZED    401
+#define MS_PER_S        1000
+#define MS_PER_DAY      INT64_C(86400000)
+#define ENDED_AT_ONCE   64 /* sessions of one user that one transaction ends; there are AUTH_SESSIONS_MAX at most */
+#define CLAIM_ARENA_MAX ((size_t)1 << 18) /* some invitations, of some KiB each at most */
 _Static_assert(ENDED_AT_ONCE > AUTH_SESSIONS_MAX, "all of them, whatever was allowed before");
 
 void people_note_change(struct data_txn *txn)
@@ -253,9 +255,15 @@ enum err people_refuse_taken(struct data_txn *txn, struct span email, struct ref
 
 enum err people_insert(struct data_txn *txn, const struct person *person)
 {
+    SCOPED_ARENA struct arena *arena = NULL;
     struct span encoded = SPAN_NONE;
+    struct person all = *person;
 
-    TRY(person_encode(txn->data, person, txn->now, &encoded));
+    if (person->verified) { /* who comes with a confirmed address gets what was waiting for it */
+        TRY(arena_new(0, CLAIM_ARENA_MAX, &arena));
+        TRY(invitations_claim(txn, arena, &all));
+    }
+    TRY(person_encode(txn->data, &all, txn->now, &encoded));
     TRY(store_insert(txn->store, people_where(txn)->users, store_txn_row_id(txn->store, txn->now), encoded, NULL));
     people_note_change(txn);
     return ERR_OK;
