@@ -77,6 +77,9 @@ static void carry_out(struct lane *lane)
     } else {
         fetch_run(connection_stream(connection), &view, answer, lane->job.body);
     }
+    if (answer->result != OUTBOUND_DONE) {
+        log_fault(LOG_INFO, "job_failed");
+    }
     connection_free(connection);
     fault_clear();
 }

@@ -14,7 +14,6 @@
 #include "firmware/courier/smtp_reply.h"
 #include "firmware/mail/base64.h"
 #include "hal/base/fault.h"
-#include "hal/base/log.h"
 #include "hal/base/mem.h"
 
 #define IN_MAX      SMTP_LINE_MAX
@@ -333,12 +332,8 @@ void smtp_send(struct stream *stream, const struct courier_job *job, struct cour
     const enum err err = set_up(&smtp);
     *out_answer = (struct courier_answer){
         .result = result_of(&smtp, err), .stage = smtp.stage, .status = smtp.code};
-    if (err == ERR_OK) {
-        if (stream_send(stream, span_lit("QUIT\r\n")) != ERR_OK) {
-            fault_clear(); /* the mail is gone, and nobody waits for an answer to this */
-        }
-    } else {
-        log_fault(LOG_INFO, "mail_not_taken");
+    if (err == ERR_OK && stream_send(stream, span_lit("QUIT\r\n")) != ERR_OK) {
+        fault_clear(); /* the mail is gone, and nobody waits for an answer to this */
     }
     buf_free(smtp.in);
     buf_free(smtp.out);

@@ -8,7 +8,7 @@
 #include "firmware/courier/job.h"
 #include "firmware/courier/stream.h"
 
-/* Sends job->mail. Always fills out_answer; waits as long as the stream does. A relay that has taken the text has the mail,
+/* Sends job->mail. Always fills out_answer, with the reason in the fault trail; waits as long as the stream does. A relay that has taken the text has the mail,
  * whatever becomes of QUIT. User and password are sent over TLS only.
  *   OUTBOUND_DONE       2xx for the text
  *   OUTBOUND_REFUSED    5xx for sender, recipient or text; the mail is longer than the relay takes
