@@ -97,12 +97,9 @@ static const struct setting {
     bool (*fits)(const struct json_value *value);
     bool secret; /* never shown */
 } settings[] = {
-    {LITERAL("issuer"), fits_issuer, false},
-    {LITERAL("ca"), fits_ca, false},
-    {LITERAL("clientId"), fits_text, false},
-    {LITERAL("clientSecret"), fits_text, true},
-    {LITERAL("redirectUri"), fits_redirect, false},
-    {LITERAL("scopes"), fits_scopes, false},
+    {LITERAL("issuer"), fits_issuer, false},        {LITERAL("ca"), fits_ca, false},
+    {LITERAL("clientId"), fits_text, false},        {LITERAL("clientSecret"), fits_text, true},
+    {LITERAL("redirectUri"), fits_redirect, false}, {LITERAL("scopes"), fits_scopes, false},
     {LITERAL("enabled"), fits_bool, false},
 };
 
@@ -237,8 +234,8 @@ struct change {
 /* What an answer has besides settings, so that it may be sent back as it came. */
 static bool is_passed_over(struct span name)
 {
-    static const char *const others[] = {"id",        "projectId", "environment", "hasClientSecret", "usable",
-                                         "createdAt", "updatedAt"};
+    static const char *const others[] = {"id",     "projectId", "environment", "hasClientSecret",
+                                         "usable", "createdAt", "updatedAt"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
         if (span_equal(name, span_str(others[i]))) {
@@ -373,9 +370,10 @@ enum err data_oidc_set(struct data_txn *txn, struct data_call *call)
 
     TRY(data_txn_admin(txn, call));
     if (!is_name(call->table)) {
-        return refuse(&call->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
-                      "A provider's name is 2 to 32 lower-case letters, digits and hyphens, a letter first, and neither "
-                      "email nor credentials");
+        return refuse(
+            &call->refusal, REFUSAL_COMMON_INVALID_PARAMETERS,
+            "A provider's name is 2 to 32 lower-case letters, digits and hyphens, a letter first, and neither "
+            "email nor credentials");
     }
     TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &change.body));
     TRY(data_txn_check_place(txn, call, change.body));

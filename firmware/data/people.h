@@ -136,8 +136,24 @@ enum err data_password_breached(const struct data_reader *reader, struct span pa
 /* Is it 1 to 100 characters long? */
 bool data_name_fits(struct span name);
 
-/* Is it one of the providers of contract 5.8? None of them is configured. */
+/* Is it one of the providers that contract 5.8 knows by name? */
 bool data_provider_is_known(struct span provider);
+
+/* Somebody as an issuer knows them. Who they are here is found by the digest of all three: an issuer that takes the place
+ * of another under the same name does not inherit its people. */
+struct data_identity {
+    struct span provider; /* as the environment calls it */
+    struct span issuer;
+    struct span subject;
+    struct span email; /* which the issuer has verified; empty: it has not */
+    struct span name;  /* 1 to 100 code points */
+    bool known;        /* an account of it was found before */
+};
+void data_identity_digest(const struct data_identity *identity, uint8_t out_digest[SHA256_BYTES]);
+
+/* The user of the account of that digest. ERR_NOT_FOUND. */
+enum err data_find_identity(const struct data_people *people, struct span environment_id,
+                            const uint8_t digest[SHA256_BYTES], char out_user[AUTH_UUID_BYTES]) MUST_USE;
 
 /* --- writing --- */
 
@@ -169,6 +185,7 @@ struct data_sign {
     struct span mfa_code;  /* of whoever has a second factor: an app's code or a backup code; or empty */
     struct data_mail mail; /* signing up, and whatever else sends a code */
     bool redirects;        /* confirming an address: the answer leads elsewhere */
+    struct data_identity identity; /* of whoever signs in, or is linked, by an issuer */
     const struct data_invitation *invitation; /* inviting: invitations.h */
 };
 
@@ -177,6 +194,8 @@ data_operation data_sign_in;
 data_operation data_refresh;
 data_operation data_sign_out;
 data_operation data_switch; /* new tokens of the session that asks */
+data_operation data_oidc_sign_in;   /* whom an issuer vouches for; a new user if there is no account of theirs */
+data_operation data_account_link;
 data_operation data_account_unlink;
 data_operation data_session_delete;
 data_operation data_reset_request; /* of a password, by mail */

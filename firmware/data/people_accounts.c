@@ -2,8 +2,10 @@
 /* The ways in which a user can sign in, as they see them and take them away. Spec: contract 5.8. */
 #include "firmware/data/people.h"
 
+#include "firmware/data/oidc.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
+#include "hal/base/log.h"
 
 bool data_provider_is_known(struct span provider)
 {
@@ -68,10 +70,10 @@ enum err accounts_write(struct json_out *out, struct store_snap *snap, const str
     return ERR_OK;
 }
 
-/* The account of the requester at that provider, and how many they have. */
-static enum err find_account(struct data_txn *txn, struct span provider, struct row_id *out_row, uint64_t *out_count)
+enum err people_find_account(struct data_txn *txn, struct span user, struct span provider, struct row_id *out_row,
+                             uint64_t *out_count)
 {
-    const struct row_value owner = {.type = ROW_STRING, .bytes = txn->principal.user};
+    const struct row_value owner = {.type = ROW_STRING, .bytes = user};
     struct account account;
     struct row row;
     bool found = false;
@@ -92,23 +94,35 @@ static enum err find_account(struct data_txn *txn, struct span provider, struct 
     return found ? ERR_OK : ERR_NOT_FOUND;
 }
 
+/* A provider that is configured no more is known to those who are still linked to it. */
+static enum err refuse_unlinked(const struct data_txn *txn, struct data_call *call)
+{
+    struct data_oidc unused;
+    const bool known = span_equal(call->table, span_lit(ACCOUNT_PASSWORD_PROVIDER)) ||
+                       data_oidc_find(txn->environment, call->table, &unused) != DATA_OIDC_UNKNOWN;
+
+    return known ? refuse(&call->refusal, REFUSAL_USER_NOT_FOUND, "There is no account of this provider")
+                 : refuse(&call->refusal, REFUSAL_AUTH_UNSUPPORTED_PROVIDER, NULL);
+}
+
 enum err data_account_unlink(struct data_txn *txn, struct data_call *call)
 {
+    const struct span user = txn->principal.user;
+    const struct log_field fields[] = {LOG_TEXT("user", user), LOG_TEXT("provider", call->table)};
     struct row_id row = {{0}};
     uint64_t count = 0;
 
     TRY(people_need_user(txn, call));
-    if (!data_provider_is_known(call->table) && !span_equal(call->table, span_lit(ACCOUNT_PASSWORD_PROVIDER))) {
-        return refuse(&call->refusal, REFUSAL_AUTH_UNSUPPORTED_PROVIDER, NULL);
-    }
-    const enum err err = find_account(txn, call->table, &row, &count);
+    const enum err err = people_find_account(txn, user, call->table, &row, &count);
     if (err == ERR_NOT_FOUND) {
-        return refuse(&call->refusal, REFUSAL_USER_NOT_FOUND, "There is no account of this provider");
+        return refuse_unlinked(txn, call);
     }
     TRY(err);
     if (count == 1) {
         return refuse(&call->refusal, REFUSAL_AUTH_LAST_AUTH_METHOD, NULL);
     }
     TRY(people_answer(call, span_lit("The account was unlinked")));
-    return store_delete(txn->store, people_where(txn)->accounts, row);
+    TRY(store_delete(txn->store, people_where(txn)->accounts, row));
+    log_event(LOG_INFO, "account_unlinked", fields, ARRAY_LENGTH(fields));
+    return ERR_OK;
 }

@@ -54,6 +54,7 @@ enum account_column {
     ACCOUNT_PROVIDER,
     ACCOUNT_PROVIDER_ID,
     ACCOUNT_PASSWORD, /* hex of password_encode */
+    ACCOUNT_IDENTITY, /* hex of data_identity_digest; of no password */
     ACCOUNT_COLUMN_END
 };
 
@@ -108,6 +109,14 @@ struct account {
 };
 enum err account_read(const struct row *row, struct account *out_account) MUST_USE;
 void account_write(struct json_out *out, const struct account *account);
+
+/* The account of that data_identity_digest. */
+enum err people_find_identity(struct store_snap *snap, const struct catalog_people *where,
+                              const uint8_t digest[SHA256_BYTES], struct account *out_account) MUST_USE;
+
+/* The row of the user's account at that provider, and how many accounts they have; the count also with ERR_NOT_FOUND. */
+enum err people_find_account(struct data_txn *txn, struct span user, struct span provider, struct row_id *out_row,
+                             uint64_t *out_count) MUST_USE;
 
 /* A page of a user's accounts, newest first, as an array; a scan of the snapshot. A user has few. */
 enum err accounts_write(struct json_out *out, struct store_snap *snap, const struct catalog_people *where,

@@ -281,6 +281,24 @@ enum err data_find_code(const struct data_people *people, struct span environmen
     return ERR_OK;
 }
 
+enum err data_find_identity(const struct data_people *people, struct span environment_id,
+                            const uint8_t digest[SHA256_BYTES], char out_user[AUTH_UUID_BYTES])
+{
+    SCOPED_LOOK struct look look = {.own = NULL};
+    struct account account;
+
+    enum err err = look_begin(people, environment_id, &look);
+    if (err == ERR_OK) {
+        err = people_find_identity(look.snap, &look.where, digest, &account);
+    }
+    if (err != ERR_OK) {
+        return err; /* somebody who is not here yet is no fault */
+    }
+    ENSURE(account.user.len == AUTH_UUID_BYTES, ERR_DAMAGED, "an account of nobody");
+    memcpy(out_user, account.user.data, AUTH_UUID_BYTES);
+    return ERR_OK;
+}
+
 enum err data_find_session(const struct data_people *people, struct span environment_id, struct span session,
                            struct span user, struct data_session *out_session)
 {

@@ -22,7 +22,7 @@
 static const struct people_table tables[] = {
     TABLE(users, UNIQUE_COLUMN, USER_SLUG, 0),
     TABLE(sessions, UNIQUE_COLUMN, 0, 0),
-    TABLE(accounts, UNIQUE_COLUMN, 0, 0),
+    TABLE(accounts, UNIQUE_COLUMN, ACCOUNT_IDENTITY, 0),
     TABLE(codes, UNIQUE_COLUMN, 0, 0),
     TABLE(mfa, 0, 0, 0),
     TABLE(outbox, UNIQUE_COLUMN, 0, OUTBOX_DUE_AT),

@@ -154,7 +154,7 @@ static void an_environment_of_an_older_database_gets_what_it_lacks(void **state)
 static enum err drop_newer_indexes(struct data_txn *txn, struct data_call *call)
 {
     const struct table_id stores[] = {txn->environment->people.users, txn->environment->people.accounts};
-    const uint16_t columns[] = {USER_SLUG, ACCOUNT_ID};
+    const uint16_t columns[] = {USER_SLUG, ACCOUNT_IDENTITY};
     (void)call;
 
     for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
@@ -164,6 +164,18 @@ static enum err drop_newer_indexes(struct data_txn *txn, struct data_call *call)
         assert_int_equal(indexes[count - 1].def.fields[0].field.column, columns[i]);
         TRY(store_index_drop(txn->store, stores[i], indexes[count - 1].id));
     }
+    return ERR_OK;
+}
+
+static enum err find_newest_account_index(struct data_txn *txn, struct data_call *call)
+{
+    const struct store_index *indexes = NULL;
+    size_t count = 0;
+    (void)call;
+
+    TRY(store_indexes(store_txn_snap(txn->store), txn->environment->people.accounts, &indexes, &count));
+    assert_int_equal(indexes[count - 1].def.fields[0].field.column, ACCOUNT_IDENTITY);
+    assert_true(indexes[count - 1].def.unique);
     return ERR_OK;
 }
 
@@ -183,6 +195,7 @@ static void a_table_of_an_older_database_gets_the_indexes_that_it_lacks(void **s
     (void)snprintf(target, sizeof target, "/v1/users/%s/public-settings", other.id);
     assert_refused(api_box_send(box, "PATCH", box->secret, target, "{\"slug\":\"one\"}"), 409, "data/duplicate-value");
     assert_int_equal(api_user_me(box, &user)->status, 200);
+    api_write(box, &(struct data_call){.operation = find_newest_account_index, .place = id_of_first(box)});
 }
 
 static void users_that_nobody_touched_pass_the_check_at_start(void **state)
