@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "firmware/api/error.h"
+#include "firmware/api/oidc_int.h"
 #include "firmware/api/request_int.h"
 #include "firmware/auth/token_cache.h"
 #include "hal/base/config.h"
@@ -41,6 +42,7 @@ void api_free(struct api *api)
     if (api == NULL) {
         return;
     }
+    oidc_free(api->oidc);
     token_cache_free(api->tokens);
     data_reader_free(api->reader);
     random_free(api->random);

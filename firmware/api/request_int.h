@@ -30,6 +30,7 @@ struct api {
     uint8_t ids[API_IDS_DRAWN][AUTH_UUID_RANDOM_BYTES]; /* drawn ahead; the first ids_left of them are unused */
     size_t ids_left;
     struct auth_token_cache *tokens; /* NULL unless operational */
+    struct oidc *oidc;               /* oidc_int.h; NULL until it is needed */
 };
 
 enum route_who {
@@ -107,7 +108,7 @@ struct api_request {
     unsigned int status; /* of a success */
     unsigned int allowed;
     data_operation *operation; /* for the writer, instead of the route's; or NULL */
-    struct span place;         /* of a keyless write: the id of its environment */
+    struct span place;         /* of a keyless write: the id of its environment, which is there */
     struct span location;      /* of a 302 */
     const struct operator_duty *duty; /* what the route asks of an operator who manages */
     bool operators;            /* asked for at the place of the operators, without an API key */
@@ -217,6 +218,7 @@ void handle_accounts(struct api_request *request);
 void handle_account_link(struct api_request *request);
 void handle_account_check(struct api_request *request);
 void handle_provider_callback(struct api_request *request);
+void handle_provider_visit(struct api_request *request);
 void handle_switch(struct api_request *request);
 void handle_invitations(struct api_request *request);
 void handle_invitation(struct api_request *request);

@@ -52,7 +52,12 @@ static enum err hashed_new(struct sign *sign)
     return sign_new_session(sign);
 }
 
-static const struct limits_rule sign_ups = {AUTH_LIMIT_SIGN_UPS, SIGN_UPS_AN_HOUR, HOUR_S};
+enum err sign_take_sign_up(struct api_request *request)
+{
+    const struct limits_rule sign_ups = {AUTH_LIMIT_SIGN_UPS, SIGN_UPS_AN_HOUR, HOUR_S};
+
+    return sign_take(request, sign_ups, request->headers.auth.address);
+}
 
 /* Whoever opens the link signs up, with this name or without one. */
 static enum err sign_up_by_link(struct sign *sign)
@@ -60,7 +65,7 @@ static enum err sign_up_by_link(struct sign *sign)
     if (doc_has(sign->request->body, span_lit("name"))) {
         TRY(sign_read_name(sign));
     }
-    TRY(sign_take(sign->request, sign_ups, sign->request->headers.auth.address));
+    TRY(sign_take_sign_up(sign->request));
     return sign_send_link(sign, data_magic_sign_up);
 }
 
@@ -80,7 +85,7 @@ static enum err start_sign_up(struct api_request *request)
     TRY(sign_read_text(request, span_lit("password"), &sign->password));
     TRY(sign_read_name(sign));
     TRY(sign_check_password(request, sign->password));
-    TRY(sign_take(request, sign_ups, request->headers.auth.address));
+    TRY(sign_take_sign_up(request));
     TRY(data_email_taken(&sign->people, sign_environment(sign), sign->data.email, &taken));
     if (taken) {
         return refuse(&request->refusal, REFUSAL_AUTH_EMAIL_ALREADY_EXISTS, "A user with this email already exists");

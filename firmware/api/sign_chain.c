@@ -36,14 +36,18 @@ enum err sign_new(struct api_request *request, struct sign **out_sign)
 
 struct span sign_environment(const struct sign *sign)
 {
-    return sign->request->auth.key->environment_id;
+    const struct api_request *request = sign->request;
+
+    return request->auth.key != NULL ? request->auth.key->environment_id : request->place;
 }
 
 struct auth_settings sign_settings(const struct api_request *request)
 {
-    return request->auth.key == NULL /* the first operator is being made */
-               ? auth_settings_operators()
-               : catalog_auth_settings(request->catalog, request->auth.key->environment_id);
+    if (request->auth.key == NULL && request->place.len == 0) { /* the first operator is being made */
+        return auth_settings_operators();
+    }
+    return catalog_auth_settings(request->catalog, request->auth.key != NULL ? request->auth.key->environment_id
+                                                                             : request->place);
 }
 
 /* --- tokens and the writer --- */
@@ -72,12 +76,16 @@ static void on_tokens(struct api_token_job *job, enum err err)
 enum err sign_tokens(struct sign *sign)
 {
     const struct api_keeper *keeper = &sign->request->api->options.keeper;
-    const struct auth_key *key = sign->request->auth.key;
+    const struct api_request *request = sign->request;
+    const struct auth_key *key = request->auth.key;
+    const struct catalog_environment *place =
+        key != NULL ? NULL : catalog_environment(request->catalog, request->place);
 
+    INVARIANT(key != NULL || place != NULL);
     sign->tokens.done = on_tokens;
-    sign->tokens.environment_id = key->environment_id;
-    sign->tokens.project_id = key->project_id;
-    sign->tokens.environment = key->environment;
+    sign->tokens.environment_id = key != NULL ? key->environment_id : place->record.id;
+    sign->tokens.project_id = key != NULL ? key->project_id : place->record.parent;
+    sign->tokens.environment = key != NULL ? key->environment : place->record.name;
     sign->tokens.user = sign->data.user_id;
     sign->tokens.session = sign->data.session_id;
     return keeper->sign_tokens(keeper->context, &sign->tokens);

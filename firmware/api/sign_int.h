@@ -32,7 +32,7 @@ struct sign {
 /* Of a request whose key was verified, with the client's address and agent. ERR_NO_MEMORY. */
 enum err sign_new(struct api_request *request, struct sign **out_sign) MUST_USE;
 
-/* The id of the API key's environment. */
+/* The id of the API key's environment; without a key of request->place. */
 struct span sign_environment(const struct sign *sign);
 
 /* What holds for signing in to it, by the catalogue of the request. */
@@ -75,6 +75,9 @@ enum err sign_make_mail(struct sign *sign, enum mail_category category) MUST_USE
 
 /* One unit, or 429 auth/too-many-requests. */
 enum err sign_take(struct api_request *request, struct limits_rule rule, struct span key) MUST_USE;
+
+/* The same for one more user of the address. */
+enum err sign_take_sign_up(struct api_request *request) MUST_USE;
 
 /* Contract 1.9: after that many failures even the right password is refused for the rest of the window. Both ask for
  * sign->email and sign->login. */

@@ -31,6 +31,7 @@
 #define AUTH_LIMIT_MAILS      (LIMITS_KIND_FIRST + 8u)  /* an hour; key: environment, email */
 #define AUTH_LIMIT_MAILS_NEXT (LIMITS_KIND_FIRST + 9u)  /* one after the other; the same key */
 #define AUTH_LIMIT_CHECKS     (LIMITS_KIND_FIRST + 11u) /* of accounts; key: address */
+#define AUTH_LIMIT_OAUTH      (LIMITS_KIND_FIRST + 13u) /* sign-ins by other providers; key: address */
 #define AUTH_LIMIT_SETUP      (LIMITS_KIND_FIRST + 12u) /* tries of the setup code, of everybody */
 /* Kept across starts; each unit costs a password hash. */
 #define AUTH_LIMIT_SIGN_INS   (LIMITS_KIND_KEPT + 0u)   /* failed ones; key: environment, email, address */

@@ -43,6 +43,7 @@ struct api_box {
     struct loop *loop;
     struct limits *limits;
     struct auth_hash_pool *hashes;
+    struct outbound outbound; /* nothing until a test puts something there and restarts */
     struct setup_code setup; /* nothing is the code until a test makes one */
     struct api_box_environment environments[API_BOX_ENVIRONMENTS_MAX];
     size_t environment_count;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a reactor knows of OpenID Connect issuers: where they exchange codes, and the keys they sign with. It is fetched when
+ * it is first needed, kept in bounded memory, and asked for again when it is old or when a token names a key that is not
+ * there. Each reactor has its own; nothing of it is shared.
+ *
+ * Everything that an issuer names has to lie on its own host and port: it could send the client's secret elsewhere
+ * otherwise. Spec: OpenID Connect Discovery 1.0 sections 3, 4. */
+#ifndef FIRMWARE_API_OIDC_INT_H
+#define FIRMWARE_API_OIDC_INT_H
+
+#include "firmware/api/request_int.h"
+#include "firmware/auth/https_url.h"
+#include "firmware/auth/id_token.h"
+#include "firmware/data/oidc.h"
+#include "net/outbound.h"
+
+#define OIDC_ISSUERS_MAX 8     /* of all environments; the courier reaches as many places */
+#define OIDC_FRESH_S     3600  /* how long it is taken without asking */
+#define OIDC_STALE_S     86400 /* and how long if the issuer cannot be reached */
+#define OIDC_AGAIN_S     60    /* between two fetches for tokens of unknown keys, or of an issuer that is away */
+
+/* One issuer, as of now: not to be kept while something is waited for. */
+struct oidc_known {
+    struct span token_path; /* of the token endpoint */
+    bool secret_in_form;    /* client_secret_post, because client_secret_basic is not offered */
+    const struct id_keys *keys;
+};
+
+struct oidc_wait {
+    void (*ready)(struct oidc_wait *wait, enum err err); /* on the loop's thread; ERR_OK: ask again */
+    struct oidc_wait *next;                              /* the issuer's */
+};
+
+struct oidc; /* of one reactor; NULL until it is needed */
+
+void oidc_free(struct oidc *oidc); /* when nobody waits. NULL is fine */
+
+/* What is known of the provider's issuer, or about to be. The provider lives until wait->ready was called, if it is.
+ * ERR_AGAIN: wait->ready follows; ERR_LIMIT, ERR_CLOSED: too much is under way, or the worker stops; ERR_NO_MEMORY. */
+enum err oidc_look(struct api *api, const struct data_oidc *provider, struct oidc_wait *wait,
+                   struct oidc_known *out_known) MUST_USE;
+
+/* For a token of an unknown key: asks anew, whatever is known. ERR_AGAIN: wait->ready follows; ERR_NOT_FOUND: it was asked
+ * for such a token less than OIDC_AGAIN_S ago; and as above. */
+enum err oidc_look_again(struct api *api, const struct data_oidc *provider, struct oidc_wait *wait) MUST_USE;
+
+/* Where the provider's issuer is. */
+enum err oidc_destination(const struct data_oidc *provider, struct outbound_destination *out_to) MUST_USE;
+
+/* A job of the courier that was not answered as it should be, for whoever set the provider up. */
+void oidc_log_failure(const struct data_oidc *provider, const char *step, const struct outbound_job *job);
+
+#endif

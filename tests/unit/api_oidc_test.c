@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Signing in and linking by an OpenID Connect issuer. Spec: contract 5.8. */
+/* link: --wrap=http_respond --wrap=http_body */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "firmware/data/people.h"
+#include "tests/lib/api_issuer.h"
+#include "tests/lib/api_mfa.h"
+#include "tests/lib/api_user.h"
+
+#define CALLBACK "/v1/auth/corp/callback"
+#define LINK     "/v1/auth/accounts"
+#define CODE     "{\"code\":\"c-1\",\"redirectUri\":\"https://app.example/cb\"}"
+#define GRACE    "\"sub\":\"g\",\"email\":\"Grace@example.com\",\"email_verified\":true,\"name\":\"Grace\""
+#define VERIFIER "0123456789012345678901234567890123456789-._~"
+
+static struct api_issuer *issuer; /* of the test at hand */
+
+static int set_up(void **state)
+{
+    struct api_box *box = api_box_new();
+
+    issuer = api_issuer_new(box);
+    issuer->claims = GRACE;
+    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/cb\"");
+    *state = box;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    api_box_free(*state);
+    api_issuer_free(issuer);
+    return 0;
+}
+
+static const struct api_answer *post(struct api_box *box, const char *body)
+{
+    return api_box_send(box, "POST", box->publishable, CALLBACK, body);
+}
+
+static const char *body_of(const char *token, const char *more)
+{
+    static char body[9000];
+
+    (void)snprintf(body, sizeof body, "{\"idToken\":\"%s\"%s}", token, more);
+    return body;
+}
+
+static const struct api_answer *post_token(struct api_box *box, const char *claims)
+{
+    return post(box, body_of(api_issuer_token(issuer, claims), ""));
+}
+
+static void project(struct api_box *box, const char *settings)
+{
+    char target[128];
+    char body[512];
+
+    (void)snprintf(target, sizeof target, "/v1/admin/projects/%.36s", box->first.project_id);
+    (void)snprintf(body, sizeof body, "{\"settings\":{%s}}", settings);
+    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, body)->status, 200);
+}
+
+/* --- signing in --- */
+
+static void a_code_signs_a_new_user_up_and_then_in(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+
+    const struct api_answer *first = post(box, CODE);
+    assert_int_equal(first->status, 200);
+    assert_string_equal(api_answer_text(first, "is_new_user"), "true");
+    assert_string_equal(api_answer_text(first, "user.email"), "grace@example.com");
+    assert_string_equal(api_answer_text(first, "user.name"), "Grace");
+    assert_string_not_equal(api_answer_text(first, "user.emailVerified"), "null");
+    api_user_take(first, &user);
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    const struct api_answer *again = post(box, CODE);
+    assert_string_equal(api_answer_text(again, "is_new_user"), "false");
+    assert_string_equal(api_answer_text(again, "user.id"), user.id);
+    assert_int_equal(issuer->documents, 1);
+    assert_int_equal(issuer->keys, 1);
+    assert_int_equal(issuer->exchanges, 2);
+    assert_string_equal(issuer->host, "id.example");
+    assert_int_equal(issuer->port, 8443);
+    assert_string_equal(issuer->path, "/realms/a/token");
+    const struct api_answer *accounts = api_user_ask(box, box->publishable, &user, "GET", LINK, NULL);
+    assert_string_equal(api_answer_text(accounts, "pagination.total"), "1");
+    assert_string_equal(api_answer_text(accounts, "items.0.provider"), "corp");
+    assert_string_equal(api_answer_text(accounts, "items.0.providerAccountId"), "g");
+}
+
+static void the_client_shows_who_it_is_as_the_issuer_wants_it(void **state)
+{
+    struct api_box *box = *state;
+
+    assert_int_equal(
+        post(box, "{\"code\":\"a b&c\",\"redirectUri\":\"https://app.example/cb\",\"codeVerifier\":\"" VERIFIER "\"}")
+            ->status,
+        200);
+    assert_string_equal(issuer->form, "grant_type=authorization_code&code=a%20b%26c&redirect_uri="
+                                      "https%3A%2F%2Fapp.example%2Fcb&code_verifier=" VERIFIER);
+    assert_string_equal(issuer->authorization, "Basic Ym94OnMzJTNBYyUyMHI="); /* box:s3%3Ac%20r */
+    api_box_restart(box);
+    issuer->methods = "[\"private_key_jwt\",\"client_secret_post\"]";
+    assert_int_equal(post(box, CODE)->status, 200);
+    assert_string_equal(issuer->form, "grant_type=authorization_code&code=c-1&redirect_uri="
+                                      "https%3A%2F%2Fapp.example%2Fcb&client_id=box&client_secret=s3%3Ac%20r");
+    assert_string_equal(issuer->authorization, "");
+}
+
+static void a_client_without_a_secret_says_its_id(void **state)
+{
+    struct api_box *box = *state;
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"clientSecret\":null}")->status, 200);
+
+    assert_int_equal(post(box, "{\"code\":\"c\",\"codeVerifier\":\"" VERIFIER "\"}")->status, 200);
+    assert_string_equal(issuer->form, "grant_type=authorization_code&code=c&redirect_uri="
+                                      "https%3A%2F%2Fapp.example%2Fcb&code_verifier=" VERIFIER "&client_id=box");
+    assert_string_equal(issuer->authorization, "");
+}
+
+static void an_id_token_is_enough(void **state)
+{
+    struct api_box *box = *state;
+
+    const struct api_answer *got = post(
+        box, body_of(api_issuer_token(issuer, GRACE ",\"nonce\":\"n\""), ",\"nonce\":\"n\",\"accessToken\":\"x\""));
+    assert_int_equal(got->status, 200);
+    assert_int_equal(issuer->exchanges, 0);
+    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), ",\"nonce\":\"n\"")), 401,
+                   "auth/invalid-oauth-code");
+    assert_string_equal(api_answer_text(post_token(box, "\"sub\":\"g\""), "is_new_user"), "false");
+}
+
+static void a_browser_comes_back_without_a_key(void **state)
+{
+    struct api_box *box = *state;
+    char target[256];
+    char body[256];
+
+    assert_int_equal(api_box_get(box, NULL, CALLBACK "?code=c&state=s&session_state=x&iss=y")->status, 200);
+    assert_non_null(strstr(issuer->form, "redirect_uri=https%3A%2F%2Fapp.example%2Fcb"));
+    assert_refused(api_box_get(box, NULL, CALLBACK "?error=access_denied&state=s"), 401, "auth/invalid-oauth-code");
+    assert_refused(api_box_get(box, NULL, CALLBACK), 400, "auth/invalid-request");
+    assert_refused(api_box_get(box, NULL, CALLBACK "?code=%zz"), 400, "auth/invalid-request");
+    assert_refused(api_box_get(box, NULL, "/v1/auth/other/callback?code=c"), 400, "auth/unsupported-provider");
+
+    /* A second environment with a provider of that name. */
+    assert_int_equal(
+        api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"prod\"}")->status, 201);
+    (void)snprintf(target, sizeof target, CALLBACK "?code=c&projectId=%.36s&environment=prod", box->first.project_id);
+    assert_refused(api_box_get(box, NULL, target), 400, "auth/unsupported-provider");
+    (void)snprintf(body, sizeof body, CALLBACK "?code=c&projectId=%.36s&environment=dev", box->first.project_id);
+    assert_string_equal(api_answer_text(api_box_get(box, NULL, body), "is_new_user"), "false");
+}
+
+static void codes_are_exchanged_for_known_addresses_only(void **state)
+{
+    struct api_box *box = *state;
+
+    assert_refused(post(box, "{\"code\":\"c\",\"redirectUri\":\"https://evil.example/\"}"), 400,
+                   "auth/invalid-request");
+    assert_int_equal(issuer->exchanges, 0);
+    project(box, "\"redirectUrls\":[\"myapp://cb\"]");
+    assert_int_equal(post(box, "{\"code\":\"c\",\"redirectUri\":\"myapp://cb\"}")->status, 200);
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"redirectUri\":null}")->status, 200);
+    assert_refused(post(box, "{\"code\":\"c\"}"), 400, "auth/invalid-request");
+    assert_int_equal(post(box, "{\"code\":\"c\",\"redirectUri\":\"https://any.example/\"}")->status, 200);
+}
+
+static void fields_of_another_form_are_refused(void **state)
+{
+    static const char *const cases[] = {
+        "{}",
+        "[]",
+        "{\"code\":{\"$ne\":1},\"redirectUri\":\"https://app.example/cb\"}",
+        "{\"code\":\"c\",\"redirectUri\":[\"https://app.example/cb\"]}",
+        "{\"idToken\":{\"$ne\":1}}",
+        "{\"code\":\"c\",\"codeVerifier\":\"short\"}",
+        "{\"code\":\"c\",\"codeVerifier\":\"0123456789012345678901234567890123456789&code=x\"}",
+        "{\"code\":\"c\",\"mfaCode\":7}",
+        "{\"code\":\"\",\"idToken\":null}",
+    };
+    struct api_box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        assert_refused(post(box, cases[i]), 400, "auth/invalid-request");
+    }
+    assert_int_equal(issuer->documents, 0);
+}
+
+/* --- what the issuer says --- */
+
+static void an_issuer_that_fails_is_told_from_a_code_that_is_wrong(void **state)
+{
+    static const struct {
+        uint32_t status;
+        const char *body;
+        unsigned int answer;
+        const char *code;
+    } cases[] = {
+        {400, "{\"error\":\"invalid_grant\"}", 401, "auth/invalid-oauth-code"},
+        {401, "{\"error\":\"access_denied\"}", 401, "auth/invalid-oauth-code"},
+        {200, "{\"access_token\":\"x\"}", 401, "auth/invalid-oauth-code"},
+        {200, "{\"id_token\":7}", 401, "auth/invalid-oauth-code"},
+        {200, "{\"id_token\":\"x\"}", 401, "auth/invalid-oauth-code"},
+        {401, "{\"error\":\"invalid_client\"}", 500, "auth/oauth-callback-failed"},
+        {400, "{\"error\":\"unauthorized_client\"}", 500, "auth/oauth-callback-failed"},
+        {200, "<html>", 500, "auth/oauth-callback-failed"},
+        {302, "{}", 500, "auth/oauth-callback-failed"},
+        {500, "{\"error\":\"invalid_grant\"}", 500, "auth/oauth-callback-failed"},
+    };
+    struct api_box *box = *state;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        issuer->token_status = cases[i].status;
+        issuer->token_body = cases[i].body;
+        assert_refused(post(box, CODE), cases[i].answer, cases[i].code);
+    }
+    issuer->result = OUTBOUND_TEMPORARY;
+    assert_refused(post(box, CODE), 500, "auth/oauth-callback-failed");
+    issuer->refuses = ERR_LIMIT;
+    assert_refused(post(box, CODE), 503, "common/unavailable");
+    issuer->refuses = ERR_CLOSED;
+    assert_refused(post(box, CODE), 500, "auth/oauth-callback-failed");
+}
+
+static void a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent(void **state)
+{
+    struct api_box *box = *state;
+    const char *const good[] = {issuer->says, issuer->token_endpoint, issuer->jwks_uri};
+    static const struct {
+        const char *says, *token, *keys;
+    } cases[] = {
+        {"https://id.example:8443/realms/b", NULL, NULL},
+        {ISSUER_URL "/", NULL, NULL},
+        {NULL, "https://evil.example/token", NULL},
+        {NULL, "https://id.example/token", NULL},
+        {NULL, "http://id.example:8443/token", NULL},
+        {NULL, "https://id.example:8443@evil.example/token", NULL},
+        {NULL, NULL, "https://evil.example/keys"},
+        {NULL, "", NULL},
+        {NULL, NULL, ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        issuer->says = cases[i].says != NULL ? cases[i].says : good[0];
+        issuer->token_endpoint = cases[i].token != NULL ? cases[i].token : good[1];
+        issuer->jwks_uri = cases[i].keys != NULL ? cases[i].keys : good[2];
+        assert_refused(post(box, CODE), 500, "auth/oauth-callback-failed");
+    }
+    assert_int_equal(issuer->exchanges, 0);
+    issuer->status = 404;
+    assert_refused(post(box, CODE), 500, "auth/oauth-callback-failed");
+    issuer->status = 200;
+    issuer->says = good[0];
+    issuer->token_endpoint = good[1];
+    issuer->jwks_uri = good[2];
+    assert_int_equal(post(box, CODE)->status, 200);
+}
+
+static void an_unknown_key_is_asked_for_once_a_minute_at_most(void **state)
+{
+    struct api_box *box = *state;
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+
+    api_issuer_new_key(issuer, "k2");
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    assert_int_equal(issuer->keys, 2);
+    issuer->kid = "k3"; /* nobody has that one */
+    char body[9000];
+    (void)snprintf(body, sizeof body, "%s", body_of(api_issuer_token(issuer, GRACE), ""));
+    issuer->kid = "k2";
+    assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
+    assert_int_equal(issuer->keys, 2);
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    sim_clock_advance_ms(&box->clock, 61000);
+    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
+    assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
+    assert_int_equal(issuer->keys, 3);
+    assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
+    assert_int_equal(issuer->keys, 3);
+}
+
+static void keys_outlive_an_issuer_that_is_away_by_a_day_at_most(void **state)
+{
+    struct api_box *box = *state;
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    issuer->result = OUTBOUND_TEMPORARY;
+
+    sim_clock_advance_ms(&box->clock, 3599u * 1000);
+    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    sim_clock_advance_ms(&box->clock, 3600u * 1000);
+    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    sim_clock_advance_ms(&box->clock, 86400u * 1000);
+    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
+    assert_refused(post_token(box, GRACE), 500, "auth/oauth-callback-failed");
+}
+
+static void all_who_need_an_issuer_wait_for_one_fetch(void **state)
+{
+    struct api_box *box = *state;
+    struct api_box_pending *pending[3];
+    const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = CODE};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(pending); i++) {
+        pending[i] = api_box_begin(box, &ask);
+        assert_false(api_box_is_done(pending[i]));
+    }
+    api_box_hang_up(pending[1]); /* whose client is gone */
+    for (size_t i = 0; i < ARRAY_LENGTH(pending); i++) {
+        (void)api_box_finish(box, pending[i]);
+    }
+    assert_int_equal(issuer->documents, 1);
+    assert_int_equal(issuer->keys, 1);
+    assert_int_equal(issuer->exchanges, 3);
+}
+
+/* --- who it is here --- */
+
+static void nobody_is_linked_by_an_address(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+
+    assert_refused(post_token(box, "\"sub\":\"a\",\"email\":\"ADA@example.com\",\"email_verified\":true"), 409,
+                   "auth/account-exists-different-provider");
+    assert_refused(post_token(box, "\"sub\":\"a\",\"email\":\"ada@example.com\""), 403, "auth/email-not-verified");
+    assert_refused(post_token(box, "\"sub\":\"a\""), 403, "auth/email-not-verified");
+    assert_string_equal(
+        api_answer_text(api_user_ask(box, box->publishable, &user, "GET", LINK, NULL), "pagination.total"), "1");
+}
+
+static void another_provider_has_other_people(void **state)
+{
+    struct api_box *box = *state;
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+
+    api_issuer_configure(box, "other", "");
+    assert_refused(api_box_send(box, "POST", box->publishable, "/v1/auth/other/callback",
+                                body_of(api_issuer_token(issuer, GRACE), "")),
+                   409, "auth/account-exists-different-provider");
+}
+
+static void an_identity_is_provider_issuer_and_subject(void **state)
+{
+    static const struct data_identity others[] = {
+        {.provider = {(const uint8_t *)"corp", 4},
+         .issuer = {(const uint8_t *)"https://b", 9},
+         .subject = {(const uint8_t *)"1", 1}},
+        {.provider = {(const uint8_t *)"corr", 4},
+         .issuer = {(const uint8_t *)"https://a", 9},
+         .subject = {(const uint8_t *)"1", 1}},
+        {.provider = {(const uint8_t *)"corp", 4},
+         .issuer = {(const uint8_t *)"https://a", 9},
+         .subject = {(const uint8_t *)"2", 1}},
+        {.provider = {(const uint8_t *)"corp", 4},
+         .issuer = {(const uint8_t *)"https://a1", 10},
+         .subject = {(const uint8_t *)"", 0}},
+        {.provider = {(const uint8_t *)"corph", 5},
+         .issuer = {(const uint8_t *)"ttps://a", 8},
+         .subject = {(const uint8_t *)"1", 1}},
+    };
+    const struct data_identity one = {
+        .provider = span_lit("corp"), .issuer = span_lit("https://a"), .subject = span_lit("1"), .name = span_lit("A")};
+    struct data_identity same = one;
+    uint8_t digest[SHA256_BYTES];
+    uint8_t other[SHA256_BYTES];
+    (void)state;
+    data_identity_digest(&one, digest);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        data_identity_digest(&others[i], other);
+        assert_memory_not_equal(digest, other, sizeof digest);
+    }
+    same.email = span_lit("a@example.com");
+    data_identity_digest(&same, other);
+    assert_memory_equal(digest, other, sizeof digest);
+}
+
+static void whoever_may_not_come_in_does_not(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_take(post_token(box, GRACE), &user);
+
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":true}")->status, 200);
+    assert_refused(post_token(box, GRACE), 403, "auth/account-banned");
+    assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":false}")->status, 200);
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "email", "{\"signupEnabled\":false}")->status,
+                     200);
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    assert_refused(post_token(box, "\"sub\":\"h\",\"email\":\"h@example.com\",\"email_verified\":true"), 403,
+                   "auth/forbidden");
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"enabled\":false}")->status, 200);
+    assert_refused(post_token(box, GRACE), 400, "auth/oauth-not-configured");
+    assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
+    assert_refused(post_token(box, GRACE), 400, "auth/unsupported-provider");
+}
+
+static void attack_11_a_second_factor_guards_the_callback(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char more[64];
+    api_user_sign_up(box, &user);
+    assert_int_equal(
+        api_user_ask(box, box->publishable, &user, "POST", LINK, "{\"provider\":\"corp\",\"code\":\"c\"}")->status,
+        201);
+    api_app_turn_on(box, &user, &app);
+
+    assert_refused(post_token(box, GRACE), 403, "auth/mfa-required");
+    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), ",\"mfaCode\":\"000000\"")), 401,
+                   "auth/invalid-mfa-code");
+    (void)snprintf(more, sizeof more, ",\"mfaCode\":\"%s\"", api_app_code(box, &app, 0));
+    assert_int_equal(post(box, body_of(api_issuer_token(issuer, GRACE), more))->status, 200);
+    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), more)), 401, "auth/invalid-mfa-code");
+}
+
+static void an_account_is_linked_once_and_unlinked(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_user other;
+    const char *body = "{\"provider\":\"corp\",\"code\":\"c\"}";
+    api_user_sign_up(box, &user);
+    api_user_take(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT("bob@example.com", "abc123")), &other);
+
+    const struct api_answer *linked = api_user_ask(box, box->publishable, &user, "POST", LINK, body);
+    assert_int_equal(linked->status, 201);
+    assert_string_equal(linked->body, "{}");
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", LINK, body), 409, "auth/account-already-linked");
+    assert_refused(api_user_ask(box, box->publishable, &other, "POST", LINK, body), 409, "auth/account-already-linked");
+    issuer->claims = "\"sub\":\"second\"";
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", LINK, body), 409, "auth/account-already-linked");
+    issuer->token_body = "{\"error\":\"invalid_grant\"}";
+    issuer->token_status = 400;
+    assert_refused(api_user_ask(box, box->publishable, &other, "POST", LINK, body), 401, "auth/invalid-oauth-code");
+    const struct api_answer *in = post_token(box, "\"sub\":\"g\"");
+    assert_string_equal(api_answer_text(in, "user.id"), user.id);
+    assert_string_equal(api_answer_text(in, "is_new_user"), "false");
+    assert_string_equal(api_box_send(box, "POST", box->publishable, LINK "/check",
+                                     "{\"type\":\"oauth\",\"provider\":\"corp\",\"providerAccountId\":\"g\"}")
+                            ->body,
+                        "{\"exists\":true,\"type\":\"oauth\",\"provider\":\"corp\"}");
+    assert_string_equal(api_box_send(box, "POST", box->publishable, LINK "/check",
+                                     "{\"type\":\"oauth\",\"provider\":\"corp\",\"providerAccountId\":\"G\"}")
+                            ->body,
+                        "{\"exists\":false}");
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", LINK "/corp", NULL)->status, 200);
+    assert_refused(api_user_ask(box, box->publishable, &user, "DELETE", LINK "/corp", NULL), 404, "user/not-found");
+    assert_refused(post_token(box, "\"sub\":\"g\",\"email\":\"ada@example.com\",\"email_verified\":true"), 409,
+                   "auth/account-exists-different-provider");
+}
+
+static void the_only_account_stays_and_can_be_left_when_its_provider_is_gone(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_take(post_token(box, GRACE), &user);
+
+    assert_refused(api_user_ask(box, box->publishable, &user, "DELETE", LINK "/corp", NULL), 400,
+                   "auth/last-auth-method");
+    api_user_sign_up(box, &user);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", LINK,
+                                  body_of(api_issuer_token(issuer, "\"sub\":\"a\""), ",\"provider\":\"corp\""))
+                         ->status,
+                     201);
+    assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", LINK "/corp", NULL)->status, 200);
+    assert_refused(api_user_ask(box, box->publishable, &user, "DELETE", LINK "/corp", NULL), 400,
+                   "auth/unsupported-provider");
+}
+
+static void attack_13_an_address_may_try_thirty_times_a_minute(void **state)
+{
+    struct api_box *box = *state;
+    struct api_ask other = {
+        .method = "POST", .target = CALLBACK, .key = box->publishable, .body = CODE, .peer = "192.0.2.8"};
+    issuer->token_status = 400;
+    issuer->token_body = "{\"error\":\"invalid_grant\"}";
+
+    for (unsigned int i = 0; i < 30; i++) {
+        assert_refused(post(box, CODE), 401, "auth/invalid-oauth-code");
+    }
+    assert_refused(post(box, CODE), 429, "auth/too-many-requests");
+    assert_refused(api_box_get(box, NULL, CALLBACK "?code=c"), 429, "auth/too-many-requests");
+    assert_refused(api_box_ask(box, &other), 401, "auth/invalid-oauth-code");
+    assert_int_equal(issuer->exchanges, 31);
+}
+
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_code_signs_a_new_user_up_and_then_in),
+        T(the_client_shows_who_it_is_as_the_issuer_wants_it),
+        T(a_client_without_a_secret_says_its_id),
+        T(an_id_token_is_enough),
+        T(a_browser_comes_back_without_a_key),
+        T(codes_are_exchanged_for_known_addresses_only),
+        T(fields_of_another_form_are_refused),
+        T(an_issuer_that_fails_is_told_from_a_code_that_is_wrong),
+        T(a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent),
+        T(an_unknown_key_is_asked_for_once_a_minute_at_most),
+        T(keys_outlive_an_issuer_that_is_away_by_a_day_at_most),
+        T(all_who_need_an_issuer_wait_for_one_fetch),
+        T(nobody_is_linked_by_an_address),
+        T(another_provider_has_other_people),
+        cmocka_unit_test(an_identity_is_provider_issuer_and_subject),
+        T(whoever_may_not_come_in_does_not),
+        T(attack_11_a_second_factor_guards_the_callback),
+        T(an_account_is_linked_once_and_unlinked),
+        T(the_only_account_stays_and_can_be_left_when_its_provider_is_gone),
+        T(attack_13_an_address_may_try_thirty_times_a_minute),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
