@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A mail relay on this machine (aiosmtpd), and a CA for it. Asserts nothing about what is tested."""
 
+import asyncio
 import datetime
 import email
 import email.policy
@@ -86,9 +87,10 @@ class Relay:
 
     def __init__(self, authority, tls="starttls"):
         self.authority, self.tls, self.port = authority, tls, free_port()
-        self.mails, self.refused, self.seen = [], {}, 0
+        self.mails, self.refused = [], {}
         self.controller = None
         self.password = PASSWORD
+        self.holds, self.held = False, 0  # the next mails, before they are taken
 
     def settings(self, **more):
         """The body of PUT /v1/admin/email-settings that leads here."""
@@ -123,11 +125,6 @@ class Relay:
 
     # --- of the SMTP server, on its own thread ---
 
-    async def handle_EHLO(self, server, session, envelope, hostname, responses):
-        self.seen += 1
-        session.host_name = hostname
-        return responses
-
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address in self.refused:
             return self.refused[address]
@@ -135,6 +132,9 @@ class Relay:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        self.held += self.holds
+        while self.holds:
+            await asyncio.sleep(0.01)
         self.mails.append(Mail(envelope, session, server.transport.get_extra_info("ssl_object")))
         return "250 taken"
 

@@ -45,7 +45,7 @@ def relay(app, one_relay):
     """It takes everything, and afterwards what a test has left in the queue: the mail of the next is the first again."""
     yield one_relay.restart()
     one_relay.refused.clear()
-    one_relay.password = PASSWORD
+    one_relay.password, one_relay.holds, one_relay.held = PASSWORD, False, 0
     if waiting(app):
         one_relay.restart()
         configure(app, one_relay)
@@ -143,6 +143,21 @@ def test_settings_that_would_end_a_field_are_refused(app, relay):
         assert error(app.sk.put(SETTINGS, relay.settings(**more))) == BAD_PARAMETERS
 
 
+def test_a_long_mail_arrives_whole(app, relay):
+    configure(app, relay)
+    body = ("." + "ä" * 60 + "\r\n") * 132 + "{{magicLink}}"
+    answer = app.sk.put("/v1/admin/email-templates/magic_link", {"subject": "{{userEmail}}" * 8, "body": body})
+    assert answer.status == 200, answer
+    email = new_email(app)
+
+    link_to(app, email)
+    mail = relay.wait_for(email)
+
+    stored = mail_to(app, email, "magic_link")
+    assert len(stored["body"].encode()) > 16000 and mail.body.splitlines() == stored["body"].splitlines()
+    assert mail.message["subject"] == email * 8 == stored["subject"]
+
+
 # --- what does not go out ---
 
 
@@ -235,6 +250,21 @@ def test_the_queue_outlives_a_restart_and_a_kill(app, relay):
         relay.wait_for(email)
         wait_for_status(app, email, "sent")
         assert len(relay.mails_to(email)) == 1
+
+
+def test_a_mail_that_was_at_the_relay_when_the_worker_died_arrives_at_least_once(app, relay):
+    configure(app, relay)
+    email = new_email(app)
+    relay.holds = True
+    link_to(app, email)
+    wait_until(lambda: relay.held, "a mail at the relay")
+
+    old = app.box.kill("worker")
+    relay.holds = False
+    app.box.wait_for_new("worker", old)
+
+    wait_for_status(app, email, "sent")
+    assert 1 <= len(relay.mails_to(email)) <= 2
 
 
 def test_the_password_of_the_relay_is_nowhere_to_be_read(app, relay):
