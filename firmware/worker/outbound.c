@@ -21,6 +21,7 @@
 #include "hal/socket.h"
 
 #define S_MS         1000u
+#define IDLE_MS      ((uint64_t)CONFIG_COURIER_IDLE_S * S_MS)
 #define READ_AT_ONCE 64   /* messages taken in one turn */
 #define RETRY_MS     200u /* for a list that could not be told at once */
 #define GRACE_MS     3000u /* for what is under way when the worker stops; less than it has for its own requests */
@@ -41,7 +42,6 @@ struct outbound_link {
     struct lane lanes[OUTBOUND_KINDS];
     struct outbound_list list;
     struct mono_time tell_at;  /* not before */
-    struct mono_time used;     /* when there was a job last */
     struct msg_channel *channel; /* NULL: no courier */
     uint32_t channel_list;       /* the number of the list that it was given */
     bool full;                   /* the channel took no more */
@@ -333,16 +333,6 @@ static void take_submitted(struct outbound_link *link)
     fault_clear();
 }
 
-static bool has_jobs(const struct outbound_link *link)
-{
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        if (link->lanes[kind].first != NULL || link->lanes[kind].number != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void end_late_ones(struct outbound_link *link, struct lane *lane, struct mono_time now)
 {
     struct lane rest = {.first = NULL};
@@ -382,11 +372,7 @@ static void keep_list(struct outbound_link *link, struct mono_time now)
             }
         }
     }
-    if (has_jobs(link)) {
-        link->used = now;
-    } else if (mono_ms_between(link->used, now) >= (uint64_t)CONFIG_COURIER_IDLE_S * S_MS) {
-        outbound_list_clear(&link->list);
-    }
+    outbound_list_age(&link->list, IDLE_MS, now);
 }
 
 static void tell_list(struct outbound_link *link, struct mono_time now)
@@ -450,9 +436,7 @@ static uint64_t list_wait_ms(const struct outbound_link *link, struct mono_time 
     if (link->list.changed) {
         return mono_ms_between(now, link->tell_at);
     }
-    return link->list.count == 0
-               ? UINT64_MAX
-               : mono_ms_between(now, mono_add_ms(link->used, (uint64_t)CONFIG_COURIER_IDLE_S * S_MS));
+    return outbound_list_wait_ms(&link->list, IDLE_MS, now);
 }
 
 int outbound_link_wait_ms(const struct outbound_link *link)
@@ -541,7 +525,6 @@ enum err outbound_link_new(const struct hal_clock *clock, struct poller *poller,
     link->clock = clock;
     link->poller = poller;
     link->control = control;
-    link->used = hal_clock_mono(clock);
     TRY(queue_new(CONFIG_COURIER_JOBS, &link->places));
     for (size_t i = 0; i < CONFIG_COURIER_JOBS; i++) {
         give_place(link);

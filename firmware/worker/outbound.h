@@ -6,8 +6,8 @@
  * reactor nor the writer ever waits for a relay.
  *
  * The list of destinations is made of what jobs name. A job for one that is not on it is told to the supervisor with the
- * whole new list (the longest unused one goes where there is no room), and the supervisor replaces the courier. Without
- * a job for CONFIG_COURIER_IDLE_S the list is empty again, and no courier runs. */
+ * whole new list (the longest unused one goes where there is no room), and the supervisor replaces the courier. What no
+ * job has named for CONFIG_COURIER_IDLE_S is forgotten; when nothing is left, no courier runs. */
 #ifndef FIRMWARE_WORKER_OUTBOUND_H
 #define FIRMWARE_WORKER_OUTBOUND_H
 

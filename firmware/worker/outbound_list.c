@@ -108,12 +108,41 @@ enum err outbound_list_tell(struct outbound_list *list, struct msg_channel *cont
     return ERR_OK;
 }
 
+/* The last one takes its place; its views move with what they look at. */
+static void remove_at(struct outbound_list *list, size_t at)
+{
+    struct outbound_entry *const last = &list->items[list->count - 1];
+
+    buf_free(list->items[at].ca);
+    list->items[at] = *last;
+    list->items[at].to.host = MSG_VIEW(&list->items[at].host);
+    *last = (struct outbound_entry){.ca = NULL};
+    list->count--;
+    list->changed = true;
+}
+
+void outbound_list_age(struct outbound_list *list, uint64_t idle_ms, struct mono_time now)
+{
+    for (size_t i = list->count; i > 0; i--) {
+        if (mono_ms_between(list->items[i - 1].used, now) >= idle_ms) {
+            remove_at(list, i - 1);
+        }
+    }
+}
+
+uint64_t outbound_list_wait_ms(const struct outbound_list *list, uint64_t idle_ms, struct mono_time now)
+{
+    uint64_t wait = UINT64_MAX;
+
+    for (size_t i = 0; i < list->count; i++) {
+        wait = num_min(wait, mono_ms_between(now, mono_add_ms(list->items[i].used, idle_ms)));
+    }
+    return wait;
+}
+
 void outbound_list_clear(struct outbound_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        buf_free(list->items[i].ca);
-        list->items[i] = (struct outbound_entry){.ca = NULL};
+    while (list->count != 0) {
+        remove_at(list, list->count - 1);
     }
-    list->changed = list->changed || list->count != 0;
-    list->count = 0;
 }

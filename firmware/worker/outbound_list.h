@@ -37,6 +37,12 @@ enum err outbound_list_want(struct outbound_list *list, const struct outbound_de
 /* Tells all of it under a new number. ERR_AGAIN: not all could be sent, to be tried again later; others of msg_send. */
 enum err outbound_list_tell(struct outbound_list *list, struct msg_channel *control, struct msg *scratch) MUST_USE;
 
+/* Forgets those that nobody has wanted for so long. */
+void outbound_list_age(struct outbound_list *list, uint64_t idle_ms, struct mono_time now);
+
+/* Until the next one is to be forgotten; UINT64_MAX: the list is empty. */
+uint64_t outbound_list_wait_ms(const struct outbound_list *list, uint64_t idle_ms, struct mono_time now);
+
 void outbound_list_clear(struct outbound_list *list);
 
 #endif
