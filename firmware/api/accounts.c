@@ -5,7 +5,6 @@
 #include "firmware/data/oidc.h"
 #include "hal/base/fault.h"
 
-#define CHECKS_A_MINUTE 30u
 #define MINUTE_S        60u
 
 struct check {
@@ -75,7 +74,7 @@ static enum err read_check(struct sign *sign, struct check *check)
 
 static enum err check_account(struct api_request *request)
 {
-    static const struct limits_rule checks = {AUTH_LIMIT_CHECKS, CHECKS_A_MINUTE, MINUTE_S};
+    const struct limits_rule checks = {AUTH_LIMIT_CHECKS, sign_settings(request).account_checks, MINUTE_S};
     struct check check = {.found = false};
     struct sign *sign = NULL;
     struct json_out out;

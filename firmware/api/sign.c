@@ -11,11 +11,9 @@
 #include "crypto/ct.h"
 #include "hal/base/fault.h"
 
-#define SIGN_UPS_AN_HOUR   600u
-#define HOUR_S             3600u
-#define REFRESHES_A_MINUTE 10u
-#define MINUTE_S           60u
-#define MS_PER_S           1000
+#define HOUR_S   3600u
+#define MINUTE_S 60u
+#define MS_PER_S 1000
 
 enum method { BY_PASSWORD, BY_LINK };
 
@@ -54,9 +52,9 @@ static enum err hashed_new(struct sign *sign)
 
 enum err sign_take_sign_up(struct api_request *request)
 {
-    const struct limits_rule sign_ups = {AUTH_LIMIT_SIGN_UPS, SIGN_UPS_AN_HOUR, HOUR_S};
+    const struct limits_rule rule = {AUTH_LIMIT_SIGN_UPS, sign_settings(request).sign_ups, HOUR_S};
 
-    return sign_take(request, sign_ups, request->headers.auth.address);
+    return sign_take(request, rule, request->headers.auth.address);
 }
 
 /* Whoever opens the link signs up, with this name or without one. */
@@ -222,8 +220,8 @@ static enum err set_lives(struct sign *sign, struct wall_time began)
 
 static enum err go_on_refreshing(struct sign *sign, const struct refresh *refresh, bool found)
 {
-    const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, REFRESHES_A_MINUTE, MINUTE_S};
     struct api_request *request = sign->request;
+    const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, sign_settings(request).refreshes, MINUTE_S};
 
     if (request->now.ms / MS_PER_S >= refresh->claims.expires_s) {
         return refuse(&request->refusal, REFUSAL_AUTH_SESSION_EXPIRED, NULL);
@@ -266,7 +264,7 @@ static enum err start_refresh(struct api_request *request)
 /* The refresh token that the session had until now is consumed, as by a refresh. */
 static enum err start_switch(struct api_request *request)
 {
-    const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, REFRESHES_A_MINUTE, MINUTE_S};
+    const struct limits_rule rule = {AUTH_LIMIT_REFRESHES, sign_settings(request).refreshes, MINUTE_S};
     struct span organization = SPAN_NONE;
     struct data_session session;
     struct sign *sign = NULL;

@@ -8,11 +8,8 @@
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 
-#define SIGN_INS_FAILED   5u
-#define ACCOUNT_FAILED    50u
 #define SIGN_INS_WINDOW_S 900u
 #define HOUR_S            3600u
-#define MAILS_AN_HOUR     5u
 #define MAILS_NEXT_S      30u
 #define MS_PER_S          1000
 
@@ -67,23 +64,34 @@ static void failed_key_of(const struct sign *sign, struct failed_key *out)
     out->with_address = span_of(out->bytes, at + address_len);
 }
 
-static const struct limits_rule failed_sign_ins = {AUTH_LIMIT_SIGN_INS, SIGN_INS_FAILED, SIGN_INS_WINDOW_S};
-static const struct limits_rule failed_account = {AUTH_LIMIT_ACCOUNT, ACCOUNT_FAILED, SIGN_INS_WINDOW_S};
+/* Of one address, and of all. */
+struct failed_rules {
+    struct limits_rule here, anywhere;
+};
+
+static struct failed_rules failed_rules_of(const struct api_request *request)
+{
+    const struct auth_settings settings = sign_settings(request);
+
+    return (struct failed_rules){{AUTH_LIMIT_SIGN_INS, settings.sign_in_failures, SIGN_INS_WINDOW_S},
+                                 {AUTH_LIMIT_ACCOUNT, settings.account_failures, SIGN_INS_WINDOW_S}};
+}
 
 /* Contract 1.9: after that many failures even the right password is refused for the rest of the window. */
 enum err sign_check_lockout(const struct sign *sign)
 {
     struct api_request *request = sign->request;
     struct limits *limits = request->api->options.limits;
+    const struct failed_rules rules = failed_rules_of(request);
     struct limits_state state = {0, 0};
     struct failed_key key;
 
     failed_key_of(sign, &key);
-    if (limits_look(limits, &failed_sign_ins, key.with_address, request->now, &state) != ERR_OK) {
+    if (limits_look(limits, &rules.here, key.with_address, request->now, &state) != ERR_OK) {
         fault_clear();
         return refuse_often(request, REFUSAL_AUTH_TOO_MANY_LOGIN_ATTEMPTS, state.reset_s);
     }
-    if (limits_look(limits, &failed_account, key.account, request->now, &state) != ERR_OK) {
+    if (limits_look(limits, &rules.anywhere, key.account, request->now, &state) != ERR_OK) {
         fault_clear();
         return refuse_often(request, REFUSAL_AUTH_ACCOUNT_LOCKED, state.reset_s);
     }
@@ -94,12 +102,13 @@ void sign_count_failure(const struct sign *sign)
 {
     struct api_request *request = sign->request;
     struct limits *limits = request->api->options.limits;
+    const struct failed_rules rules = failed_rules_of(request);
     struct limits_state state = {0, 0};
     struct failed_key key;
 
     failed_key_of(sign, &key);
-    const enum err here = limits_take(limits, &failed_sign_ins, key.with_address, request->now, &state);
-    const enum err anywhere = limits_take(limits, &failed_account, key.account, request->now, &state);
+    const enum err here = limits_take(limits, &rules.here, key.with_address, request->now, &state);
+    const enum err anywhere = limits_take(limits, &rules.anywhere, key.account, request->now, &state);
     if (here != ERR_OK || anywhere != ERR_OK) {
         fault_clear(); /* as many as there may be: the next one is refused */
     }
@@ -108,9 +117,9 @@ void sign_count_failure(const struct sign *sign)
 /* Contract 1.9: mails to an address, whether or not it is somebody's: 5 an hour, and one in 30 seconds. */
 enum err sign_take_mail(const struct sign *sign)
 {
-    static const struct limits_rule rules[] = {{AUTH_LIMIT_MAILS_NEXT, 1, MAILS_NEXT_S},
-                                               {AUTH_LIMIT_MAILS, MAILS_AN_HOUR, HOUR_S}};
     struct api_request *request = sign->request;
+    const struct limits_rule rules[] = {{AUTH_LIMIT_MAILS_NEXT, 1, MAILS_NEXT_S},
+                                        {AUTH_LIMIT_MAILS, sign_settings(request).mails, HOUR_S}};
     const struct span environment = sign_environment(sign);
     uint8_t key[AUTH_UUID_BYTES + ACCOUNT_EMAIL_MAX];
     const size_t at = num_min(environment.len, AUTH_UUID_BYTES);

@@ -13,6 +13,7 @@
 #define GRACE_MAX_MS  60000 /* a successor is kept as long; a client that comes later has lost it */
 #define SESSIONS_FEW  20
 #define MAGIC_MINUTES 15
+#define LIMIT_MAX     1000000 /* so good as none; fits a counter */
 
 enum setting_type {
     SETTING_BOOL,
@@ -56,6 +57,8 @@ struct auth_setting {
     {                                                                                                                  \
         LITERAL(text), place, type, offsetof(struct auth_settings, member), least, most, NO_CHOICES                    \
     }
+#define LIMIT_SETTING(text, member)                                                                                    \
+    NUMBER_SETTING(text, AUTH_SETTING_PROJECT, SETTING_NUMBER, member, 1, LIMIT_MAX)
 
 static const struct auth_setting table[] = {
     NUMBER_SETTING("minLength", AUTH_SETTING_PASSWORD, SETTING_NUMBER, password_min, ACCOUNT_PASSWORD_MIN,
@@ -80,6 +83,13 @@ static const struct auth_setting table[] = {
     BOOL_SETTING("mfaDisableRequiresCode", AUTH_SETTING_PROJECT, mfa_disable_requires_code),
     BOOL_SETTING("requireMfaForAdmins", AUTH_SETTING_PROJECT, require_mfa_for_admins),
     NUMBER_SETTING("maxSessionsPerUser", AUTH_SETTING_PROJECT, SETTING_NUMBER, max_sessions, 1, AUTH_SESSIONS_MAX),
+    LIMIT_SETTING("signInFailures", sign_in_failures),
+    LIMIT_SETTING("accountFailures", account_failures),
+    LIMIT_SETTING("signUpsPerHour", sign_ups),
+    LIMIT_SETTING("refreshesPerMinute", refreshes),
+    LIMIT_SETTING("mailsPerHour", mails),
+    LIMIT_SETTING("mfaFailures", mfa_failures),
+    LIMIT_SETTING("accountChecksPerMinute", account_checks),
 };
 _Static_assert(ARRAY_LENGTH(table) <= 32, "a bit of auth_overrides.given for each");
 
@@ -230,7 +240,14 @@ static struct auth_settings defaults(bool hardened)
                                      .users_list_admin_only = hardened,
                                      .mfa_disable_requires_code = hardened,
                                      .require_mfa_for_admins = hardened,
-                                     .max_sessions = SESSIONS_FEW};
+                                     .max_sessions = SESSIONS_FEW,
+                                     .sign_in_failures = 5,
+                                     .account_failures = 50,
+                                     .sign_ups = 600,
+                                     .refreshes = 10,
+                                     .mails = 5,
+                                     .mfa_failures = 5,
+                                     .account_checks = 30};
 
     use_preset(hardened, &settings);
     return settings;

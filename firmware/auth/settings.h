@@ -39,6 +39,15 @@ struct auth_settings {
     bool mfa_disable_requires_code;
     bool require_mfa_for_admins;
     uint32_t max_sessions; /* of one user; the oldest end */
+
+    /* Limits of contract 1.9; at least 1. */
+    uint32_t sign_in_failures; /* in 15 minutes, of an account from one address */
+    uint32_t account_failures; /* in 15 minutes, of an account from all */
+    uint32_t sign_ups;         /* an hour, from one address */
+    uint32_t refreshes;        /* a minute, of a session */
+    uint32_t mails;            /* an hour, to an address */
+    uint32_t mfa_failures;     /* in 15 minutes, of a user */
+    uint32_t account_checks;   /* a minute, from one address */
 };
 
 /* Where a setting is given. */

@@ -239,7 +239,7 @@ static bool is_window_over(const struct mfa *mfa, struct wall_time now)
 /* Contract 1.9: then also the right code is refused for the rest of the window. */
 static enum err check_tries(struct data_txn *txn, struct data_call *call, const struct mfa *mfa)
 {
-    if (mfa->failed < MFA_TRIES || is_window_over(mfa, txn->now)) {
+    if (mfa->failed < people_settings(txn).mfa_failures || is_window_over(mfa, txn->now)) {
         return ERR_OK;
     }
     const int64_t left_ms = mfa->failed_since.ms + MFA_WINDOW_MS - txn->now.ms;

@@ -14,7 +14,6 @@
 #define MFA_CODES      10
 #define MFA_CODE_CHARS 8
 #define MFA_PENDING_MS INT64_C(600000)
-#define MFA_TRIES      5u
 #define MFA_WINDOW_MS  INT64_C(900000)
 
 /* Columns. A number is never given to another thing. */

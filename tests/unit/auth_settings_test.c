@@ -48,6 +48,13 @@ static void a_project_that_says_nothing_has_the_defaults_of_its_preset(void **st
     assert_int_equal(plain.max_sessions, 20);
     assert_int_equal(hardened.max_sessions, 20);
     assert_int_equal(plain.magic_link_minutes, 15);
+    assert_int_equal(plain.sign_in_failures, 5);
+    assert_int_equal(plain.account_failures, 50);
+    assert_int_equal(plain.sign_ups, 600);
+    assert_int_equal(plain.refreshes, 10);
+    assert_int_equal(plain.mails, 5);
+    assert_int_equal(plain.mfa_failures, 5);
+    assert_int_equal(plain.account_checks, 30);
     assert_int_equal(plain.refresh_reuse_grace_ms, 0);
     assert_int_equal(hardened.refresh_reuse_grace_ms, 0);
     assert_true(plain.signup_enabled && plain.magic_link_enabled && !plain.require_email_verification);
