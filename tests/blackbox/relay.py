@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app import Unexpected
-from conftest import wait_until
+from conftest import WAIT_S, wait_until
 
 HOST = "localhost"
 USER, PASSWORD = "box", "Relay-passw0rd"
@@ -106,7 +106,7 @@ class Relay:
         else:
             how = {"auth_require_tls": False}
         self.controller = Controller(self, hostname="127.0.0.1", port=self.port, authenticator=self._check, auth_required=True,
-                                     **how)
+                                     ready_timeout=WAIT_S, **how)
         self.controller.start()
         return self
 
