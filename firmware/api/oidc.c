@@ -21,30 +21,21 @@
 #define TRIES_A_MINUTE 30u
 #define MINUTE_S       60u
 #define RETRY_S        2
-#define CODE_MAX       2048
 #define VERIFIER_MIN   43 /* RFC 7636 section 4.1 */
-#define VERIFIER_MAX   128
-#define NONCE_MAX      255
 #define NAME_BYTES     100
 #define STATUS_OK      200
 #define MS_PER_S       1000
-
-/* What the client sends, by body or query. */
-struct fields {
-    struct span code, redirect_uri, id_token, nonce, verifier, mfa_code;
-    struct span error;                /* of an issuer that sends the browser back without a code */
-    struct span project, environment; /* of a query: where, if several could be meant */
-};
 
 struct oidc_sign {
     struct oidc_wait wait;
     struct outbound_job job;
     struct sign *sign;
     struct data_oidc provider;
-    struct fields fields;
+    struct oidc_fields fields;
     struct buf *answer; /* of the token endpoint, while it is waited for */
     struct id_claims claims;
     bool links;       /* an account of who asks; otherwise signs in */
+    bool exchanged;   /* the ID token was got for the code */
     bool asked_again; /* for newer keys */
 };
 
@@ -77,84 +68,6 @@ static enum err refuse_busy(struct oidc_sign *oidc, enum err err)
 }
 
 /* --- fields --- */
-
-static const struct field {
-    struct span name;
-    size_t offset; /* of its span in struct fields */
-    size_t most;   /* bytes */
-} field_table[] = {
-#define FIELD(text, member, most)                                                                                      \
-    {                                                                                                                  \
-        {(const uint8_t *)("" text), sizeof(text) - 1}, offsetof(struct fields, member), most                          \
-    }
-    FIELD("code", code, CODE_MAX),
-    FIELD("redirectUri", redirect_uri, MAIL_URL_MAX),
-    FIELD("idToken", id_token, ID_TOKEN_MAX),
-    FIELD("nonce", nonce, NONCE_MAX),
-    FIELD("codeVerifier", verifier, VERIFIER_MAX),
-    FIELD("mfaCode", mfa_code, NONCE_MAX),
-    FIELD("error", error, CODE_MAX),
-    FIELD("projectId", project, AUTH_UUID_BYTES),
-    FIELD("environment", environment, AUTH_ENVIRONMENT_MAX),
-};
-
-static struct span *field_of(struct fields *fields, const struct field *field)
-{
-    void *place = (char *)fields + field->offset;
-
-    return place;
-}
-
-static enum err take_field(struct api_request *request, const struct field *field, struct span text,
-                           struct fields *fields)
-{
-    if (text.len > field->most) {
-        return sign_refuse_field(request, field->name, "is too long");
-    }
-    *field_of(fields, field) = text;
-    return ERR_OK;
-}
-
-/* Absent, null and empty are none. */
-static enum err read_body(struct api_request *request, struct fields *out)
-{
-    TRY(request_object(request));
-    for (size_t i = 0; i < ARRAY_LENGTH(field_table); i++) {
-        const struct json_value *value = json_find(request->body, field_table[i].name);
-        if (value == NULL || value->type == JSON_NULL) {
-            continue;
-        }
-        if (value->type != JSON_STRING) {
-            return sign_refuse_field(request, field_table[i].name, "must be a string");
-        }
-        TRY(take_field(request, &field_table[i], value->as.text, out));
-    }
-    return ERR_OK;
-}
-
-static enum err take_parameter(struct api_request *request, struct span name, struct span value, struct fields *out)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(field_table); i++) {
-        if (span_equal(name, field_table[i].name)) {
-            return take_field(request, &field_table[i], value, out);
-        }
-    }
-    return ERR_OK; /* state, session_state and whatever else the issuer adds */
-}
-
-static enum err read_query(struct api_request *request, struct fields *out)
-{
-    struct http_query walk = http_query_of(request->exchange->query);
-    struct span name = SPAN_NONE;
-    struct span value = SPAN_NONE;
-    enum err err = ERR_OK;
-
-    while ((err = http_query_next(&walk, request->exchange->arena, &name, &value)) == ERR_OK) {
-        TRY(take_parameter(request, name, value, out));
-    }
-    fault_clear();
-    return err == ERR_NOT_FOUND ? ERR_OK : sign_refuse_field(request, span_lit("query"), "is not well-formed");
-}
 
 static bool is_verifier(struct span text)
 {
@@ -192,7 +105,7 @@ static enum err check_redirect(struct oidc_sign *oidc)
 static enum err check_fields(struct oidc_sign *oidc)
 {
     struct api_request *request = oidc->sign->request;
-    const struct fields *fields = &oidc->fields;
+    const struct oidc_fields *fields = &oidc->fields;
 
     oidc->sign->data.mfa_code = fields->mfa_code;
     if (fields->verifier.len != 0 && !is_verifier(fields->verifier)) {
@@ -232,7 +145,8 @@ static enum err accept(struct oidc_sign *oidc)
                                        .issuer = oidc->provider.issuer,
                                        .subject = oidc->claims.subject,
                                        .email = span_of(oidc->claims.email.text, oidc->claims.email.len),
-                                       .name = name_of(oidc)};
+                                       .name = name_of(oidc),
+                                       .may_keep = oidc->exchanged};
     if (oidc->links) {
         return request_submit(sign->request, &sign->data);
     }
@@ -322,6 +236,7 @@ static enum err read_exchanged(struct oidc_sign *oidc, struct span body)
         return err == ERR_NO_MEMORY ? err : refuse_failed(oidc);
     }
     oidc->fields.id_token = refused ? SPAN_NONE : doc_text(json, span_lit("id_token"));
+    oidc->exchanged = true;
     return oidc->fields.id_token.len != 0 ? go_on(oidc) : refuse_code(oidc);
 }
 
@@ -457,15 +372,72 @@ static enum err find_provider(struct oidc_sign *oidc, struct span name)
     return state == DATA_OIDC_READY ? ERR_OK : refuse_state(request, state);
 }
 
+/* A code that was taken before, of somebody who had yet to show a second factor, is not sent again. It is found by all
+ * that the client had to know for it. */
+static void digest_code(const struct oidc_sign *oidc, uint8_t out_digest[SHA256_BYTES])
+{
+    const struct span parts[] = {oidc->provider.name, oidc->provider.issuer, oidc->fields.code,
+                                 oidc->fields.redirect_uri, oidc->fields.verifier};
+    char text[DATA_CODE_TEXT_BYTES];
+    uint8_t digest[SHA256_BYTES];
+    struct sha256_stream stream;
+    uint8_t len[sizeof(uint64_t)];
+
+    sha256_init(&stream);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        put_u64be(len, parts[i].len);
+        sha256_update(&stream, span_array(len));
+        sha256_update(&stream, parts[i]);
+    }
+    sha256_final(&stream, digest);
+    hex_encode(span_array(digest), text);
+    const struct data_code_of of = {
+        .purpose = DATA_CODE_OAUTH, .environment_id = sign_environment(oidc->sign), .code = span_array(text)};
+    data_code_digest(&of, out_digest);
+}
+
+static enum err find_kept(struct oidc_sign *oidc, bool *out_kept)
+{
+    struct sign *sign = oidc->sign;
+    struct data_code code;
+
+    *out_kept = false;
+    if (oidc->links || oidc->fields.id_token.len != 0) {
+        return ERR_OK;
+    }
+    digest_code(oidc, sign->data.presented);
+    const enum err err = data_find_code(&sign->people, sign_environment(sign), sign->data.presented, &code);
+    if (err != ERR_OK) {
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    }
+    if (code.has_user && sign->request->now.ms < code.ends_at.ms) {
+        memcpy(sign->user_id, code.user, sizeof sign->user_id);
+        *out_kept = true;
+    }
+    return ERR_OK;
+}
+
+static enum err go_on_kept(struct oidc_sign *oidc)
+{
+    struct sign *sign = oidc->sign;
+
+    sign->data.identity = (struct data_identity){
+        .provider = oidc->provider.name, .issuer = oidc->provider.issuer, .known = true, .kept = true};
+    sign->data.user_id = span_array(sign->user_id);
+    return sign_new_session(sign);
+}
+
 /* Each try costs the issuer and the courier something. */
 static enum err begin(struct oidc_sign *oidc)
 {
     static const struct limits_rule tries = {AUTH_LIMIT_OAUTH, TRIES_A_MINUTE, MINUTE_S};
     struct api_request *request = oidc->sign->request;
+    bool kept = false;
 
     TRY(check_fields(oidc));
     TRY(sign_take(request, tries, request->headers.auth.address));
-    return go_on(oidc);
+    TRY(find_kept(oidc, &kept));
+    return kept ? go_on_kept(oidc) : go_on(oidc);
 }
 
 static enum err start_callback(struct api_request *request)
@@ -474,7 +446,7 @@ static enum err start_callback(struct api_request *request)
 
     TRY(oidc_sign_new(request, &oidc));
     TRY(find_provider(oidc, request->params[0]));
-    TRY(read_body(request, &oidc->fields));
+    TRY(oidc_fields_read_body(request, &oidc->fields));
     return begin(oidc);
 }
 
@@ -492,7 +464,7 @@ static enum err start_link(struct api_request *request)
     TRY(request_object(request));
     TRY(sign_read_text(request, span_lit("provider"), &provider));
     TRY(find_provider(oidc, provider));
-    TRY(read_body(request, &oidc->fields));
+    TRY(oidc_fields_read_body(request, &oidc->fields));
     oidc->links = true;
     return begin(oidc);
 }
@@ -505,7 +477,7 @@ void handle_account_link(struct api_request *request)
 /* --- without a key: the issuer sends the browser here --- */
 
 /* Is it what the query names, if it names anything? */
-static bool is_meant(const struct catalog_environment *place, const struct fields *fields)
+static bool is_meant(const struct catalog_environment *place, const struct oidc_fields *fields)
 {
     return (fields->project.len == 0 || span_equal(place->record.parent, fields->project)) &&
            (fields->environment.len == 0 || span_equal(place->record.name, fields->environment));
@@ -547,7 +519,7 @@ static enum err start_visit(struct api_request *request)
     struct oidc_sign *oidc = NULL;
 
     TRY(oidc_sign_new(request, &oidc));
-    const enum err read = read_query(request, &oidc->fields);
+    const enum err read = oidc_fields_read_query(request, &oidc->fields);
     TRY(find_place(oidc, request->params[0]));
     TRY(read);
     request->project =

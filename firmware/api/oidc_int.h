@@ -19,6 +19,23 @@
 #define OIDC_STALE_S     86400 /* and how long if the issuer cannot be reached */
 #define OIDC_AGAIN_S     60    /* between two fetches for tokens of unknown keys, or of an issuer that is away */
 
+/* --- what a client sends --- */
+
+#define OIDC_VERIFIER_MAX 128 /* RFC 7636 section 4.1 */
+
+/* What the client sends, by body or query. */
+struct oidc_fields {
+    struct span code, redirect_uri, id_token, nonce, verifier, mfa_code;
+    struct span error;                /* of an issuer that sends the browser back without a code */
+    struct span project, environment; /* of a query: where, if several could be meant */
+};
+
+/* Absent, null and empty are none; what is no field is passed over. ERR_DENIED auth/invalid-request; ERR_NO_MEMORY. */
+enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
+enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
+
+/* --- issuers --- */
+
 /* One issuer, as of now: not to be kept while something is waited for. */
 struct oidc_known {
     struct span token_path; /* of the token endpoint */

@@ -22,12 +22,14 @@
 #define DATA_CODE_TEXT_BYTES 64                /* hex digits of 32 bytes */
 #define DATA_CODE_DAY_MS     INT64_C(86400000) /* of resets and verifications */
 #define DATA_CODE_INVITE_MS  INT64_C(604800000)
+#define DATA_CODE_OAUTH_MS   INT64_C(300000)
 
 enum data_code_purpose {
     DATA_CODE_RESET = 1,
     DATA_CODE_VERIFY,
     DATA_CODE_MAGIC,
     DATA_CODE_INVITE,
+    DATA_CODE_OAUTH, /* an issuer's, which was taken before a second factor was shown: people_oidc.c */
     DATA_CODE_PURPOSE_END
 };
 

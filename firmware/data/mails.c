@@ -15,6 +15,7 @@ static int64_t life_of(const struct data_txn *txn, enum data_code_purpose purpos
         return (int64_t)people_settings(txn).magic_link_minutes * MS_PER_MINUTE;
     case DATA_CODE_INVITE:
         return DATA_CODE_INVITE_MS;
+    case DATA_CODE_OAUTH: /* no mail has one */
     case DATA_CODE_PURPOSE_END:
         break;
     }

@@ -148,6 +148,10 @@ struct data_identity {
     struct span email; /* which the issuer has verified; empty: it has not */
     struct span name;  /* 1 to 100 code points */
     bool known;        /* an account of it was found before */
+
+    /* The issuer's code was just taken, and data_sign.presented is its DATA_CODE_OAUTH: it may be kept for who has yet to
+     * show a second factor. Or it was kept: the subject is what is kept with it. */
+    bool may_keep, kept;
 };
 void data_identity_digest(const struct data_identity *identity, uint8_t out_digest[SHA256_BYTES]);
 

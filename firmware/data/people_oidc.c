@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "firmware/data/codes_int.h"
 #include "firmware/data/mfa_int.h"
 #include "firmware/data/oidc.h"
 #include "firmware/data/people_int.h"
@@ -90,14 +91,72 @@ static void note(const char *event, struct span user, struct span provider)
 }
 
 /* The user of the identity. out_user lasts: memory of the request. ERR_NOT_FOUND. */
-static enum err find_user(struct data_txn *txn, struct data_call *call, struct span *out_user)
+static enum err find_user(struct data_txn *txn, struct data_call *call, const struct data_identity *identity,
+                          struct span *out_user)
 {
     uint8_t digest[SHA256_BYTES];
     struct account account;
 
-    data_identity_digest(&call->sign->identity, digest);
+    data_identity_digest(identity, digest);
     const enum err err = people_find_identity(people_snap(txn), people_where(txn), digest, &account);
     return err == ERR_OK ? arena_copy(call->arena, account.user, out_user) : err;
+}
+
+/* --- a code that was taken before the second factor was shown ---
+ *
+ * An issuer takes each code once, and a client asks its user for a second factor only after it was told to, with the code
+ * in its hands. So what the code brought is kept for a while under the code's digest: nobody gets in by it but with the
+ * second factor. */
+
+static enum err keep_code(struct data_txn *txn, const struct data_sign *sign, const struct person *person)
+{
+    struct code code = {.purpose = DATA_CODE_OAUTH,
+                        .owner = person->id,
+                        .email = person->email,
+                        .name = sign->identity.subject,
+                        .ends_at = {txn->now.ms + DATA_CODE_OAUTH_MS}};
+    struct row_id row = {{0}};
+
+    if (!sign->identity.may_keep) {
+        return ERR_OK;
+    }
+    memcpy(code.digest, sign->presented, sizeof code.digest);
+    return code_insert(txn, &code, &row);
+}
+
+/* The identity that is kept with a code. ERR_DENIED: it is over, or was used meanwhile. */
+static enum err find_kept(struct data_txn *txn, struct data_call *call, struct data_identity *identity,
+                          struct row_id *out_row)
+{
+    struct code code;
+
+    const enum err err = code_find(people_snap(txn), people_where(txn), call->sign->presented, &code);
+    if (err == ERR_NOT_FOUND || (err == ERR_OK && txn->now.ms >= code.ends_at.ms)) {
+        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_OAUTH_CODE, NULL);
+    }
+    TRY(err);
+    *out_row = code.row.id;
+    return arena_copy(call->arena, code.name, &identity->subject);
+}
+
+/* Does the person show a second factor, if they have one? false: the try and the code are written, and the answer refuses. */
+static enum err pass(struct data_txn *txn, struct data_call *call, const struct person *person, bool *out_passed)
+{
+    const struct data_sign *sign = call->sign;
+
+    *out_passed = !person->mfa;
+    if (!person->mfa) {
+        return ERR_OK;
+    }
+    const enum err err = mfa_pass(txn, call, person->id, out_passed);
+    if (err == ERR_OK && !*out_passed) {
+        return keep_code(txn, sign, person);
+    }
+    if (err == ERR_DENIED && sign->mfa_code.len == 0 && sign->identity.may_keep) {
+        *out_passed = false;
+        return keep_code(txn, sign, person); /* the refusal stands in the call */
+    }
+    return err;
 }
 
 /* --- signing in --- */
@@ -127,14 +186,15 @@ static enum err make_person(struct data_txn *txn, struct data_call *call, struct
 }
 
 /* Whose account it is; or a new user, with the id that the tokens were signed for. */
-static enum err find_or_make(struct data_txn *txn, struct data_call *call, struct person *out_person, bool *out_new)
+static enum err find_or_make(struct data_txn *txn, struct data_call *call, const struct data_identity *identity,
+                             struct person *out_person, bool *out_new)
 {
     const struct data_sign *sign = call->sign;
     struct span user = SPAN_NONE;
 
-    const enum err err = find_user(txn, call, &user);
+    const enum err err = find_user(txn, call, identity, &user);
     *out_new = err == ERR_NOT_FOUND;
-    if (err == ERR_OK ? !span_equal(user, sign->user_id) : err == ERR_NOT_FOUND && sign->identity.known) {
+    if (err == ERR_OK ? !span_equal(user, sign->user_id) : err == ERR_NOT_FOUND && identity->known) {
         return refuse(&call->refusal, REFUSAL_AUTH_INVALID_OAUTH_CODE, NULL); /* changed since the reactor looked */
     }
     if (*out_new) {
@@ -145,30 +205,42 @@ static enum err find_or_make(struct data_txn *txn, struct data_call *call, struc
     return people_keep_person(call, out_person);
 }
 
+static enum err check_person(struct data_txn *txn, struct data_call *call, const struct person *person)
+{
+    if (person->banned) {
+        return refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL);
+    }
+    if (people_settings(txn).require_email_verification && !person->verified) {
+        return refuse(&call->refusal, REFUSAL_AUTH_EMAIL_NOT_VERIFIED, NULL);
+    }
+    return ERR_OK;
+}
+
 enum err data_oidc_sign_in(struct data_txn *txn, struct data_call *call)
 {
     const struct data_sign *sign = call->sign;
+    struct data_identity identity = sign->identity;
+    struct row_id kept = {{0}};
     struct person person;
     bool is_new = false;
-    bool passed = true;
+    bool passed = false;
 
     TRY(check_provider(txn, call));
-    TRY(find_or_make(txn, call, &person, &is_new));
-    if (person.banned) {
-        return refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL);
-    }
-    if (people_settings(txn).require_email_verification && !person.verified) {
-        return refuse(&call->refusal, REFUSAL_AUTH_EMAIL_NOT_VERIFIED, NULL);
-    }
-    TRY(person.mfa ? mfa_pass(txn, call, person.id, &passed) : ERR_OK);
+    TRY(identity.kept ? find_kept(txn, call, &identity, &kept) : ERR_OK);
+    TRY(find_or_make(txn, call, &identity, &person, &is_new));
+    TRY(check_person(txn, call, &person));
+    TRY(pass(txn, call, &person, &passed));
     if (!passed) {
-        return ERR_OK; /* the try is written, and the answer refuses */
+        return ERR_OK; /* what is kept holds for another try */
     }
     TRY(people_answer_pair(call, &person, &is_new));
+    if (identity.kept) {
+        TRY(store_delete(txn->store, people_where(txn)->codes, kept));
+    }
     if (is_new) {
         TRY(people_insert(txn, &person));
-        TRY(insert_account(txn, person.id, &sign->identity));
-        note("oauth_signed_up", sign->user_id, sign->identity.provider);
+        TRY(insert_account(txn, person.id, &identity));
+        note("oauth_signed_up", sign->user_id, identity.provider);
     }
     TRY(people_end_sessions(txn, sign->user_id, people_settings(txn).max_sessions - 1));
     return people_insert_session(txn, sign);
@@ -185,7 +257,7 @@ enum err data_account_link(struct data_txn *txn, struct data_call *call)
 
     TRY(people_need_user(txn, call));
     TRY(check_provider(txn, call));
-    enum err err = find_user(txn, call, &user); /* theirs or another's */
+    enum err err = find_user(txn, call, identity, &user); /* theirs or another's */
     if (err == ERR_NOT_FOUND) {
         err = people_find_account(txn, txn->principal.user, identity->provider, &row, &count);
     }

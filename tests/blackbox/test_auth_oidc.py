@@ -318,6 +318,10 @@ def test_attack_11_a_second_factor_is_asked_for(app, corp):
     assert error(corp.by_token(claims)) == (403, "auth/mfa-required")
     assert error(corp.by_token(claims, mfaCode="00000000")) == (401, "auth/invalid-mfa-code")
     assert corp.by_token(claims, mfaCode=phone.backup[0]).status == 200
+    once = {"code": corp.realm.code(claims), "redirectUri": REDIRECT}
+    assert error(corp.sign_in(**once)) == (403, "auth/mfa-required")  # the issuer has taken the code
+    assert corp.sign_in(**once, mfaCode=phone.backup[1]).status == 200
+    assert error(corp.sign_in(**once, mfaCode=phone.backup[2])) == INVALID
 
 
 def test_a_provider_that_is_off_or_gone_lets_nobody_in(app, corp):

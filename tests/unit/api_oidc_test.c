@@ -10,7 +10,6 @@
 
 #include "firmware/data/people.h"
 #include "tests/lib/api_issuer.h"
-#include "tests/lib/api_mfa.h"
 #include "tests/lib/api_user.h"
 
 #define CALLBACK "/v1/auth/corp/callback"
@@ -409,26 +408,6 @@ static void whoever_may_not_come_in_does_not(void **state)
     assert_refused(post_token(box, GRACE), 400, "auth/unsupported-provider");
 }
 
-static void attack_11_a_second_factor_guards_the_callback(void **state)
-{
-    struct api_box *box = *state;
-    struct api_user user;
-    struct api_app app;
-    char more[64];
-    api_user_sign_up(box, &user);
-    assert_int_equal(
-        api_user_ask(box, box->publishable, &user, "POST", LINK, "{\"provider\":\"corp\",\"code\":\"c\"}")->status,
-        201);
-    api_app_turn_on(box, &user, &app);
-
-    assert_refused(post_token(box, GRACE), 403, "auth/mfa-required");
-    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), ",\"mfaCode\":\"000000\"")), 401,
-                   "auth/invalid-mfa-code");
-    (void)snprintf(more, sizeof more, ",\"mfaCode\":\"%s\"", api_app_code(box, &app, 0));
-    assert_int_equal(post(box, body_of(api_issuer_token(issuer, GRACE), more))->status, 200);
-    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), more)), 401, "auth/invalid-mfa-code");
-}
-
 static void an_account_is_linked_once_and_unlinked(void **state)
 {
     struct api_box *box = *state;
@@ -522,7 +501,6 @@ int main(void)
         T(another_provider_has_other_people),
         cmocka_unit_test(an_identity_is_provider_issuer_and_subject),
         T(whoever_may_not_come_in_does_not),
-        T(attack_11_a_second_factor_guards_the_callback),
         T(an_account_is_linked_once_and_unlinked),
         T(the_only_account_stays_and_can_be_left_when_its_provider_is_gone),
         T(attack_13_an_address_may_try_thirty_times_a_minute),
