@@ -15,6 +15,7 @@ from authenticator import confirmed
 from conftest import wait_until
 from forge import MACS, base64url
 from issuer import CLIENT_SECRET, REDIRECT, Authority, Issuer, Key
+from mails import mail_to
 
 PROVIDERS = "/v1/admin/auth-providers"
 INVALID = (401, "auth/invalid-oauth-code")
@@ -103,6 +104,20 @@ def test_an_id_token_signs_in(corp):
     assert again.json["user"]["id"] == first.json["user"]["id"]
     assert error(corp.by_token(claims, nonce="n-2")) == INVALID
     assert all(path != "/token" for path, _, _ in corp.realm.asked)
+
+
+def test_an_accepted_invitation_waits_for_whoever_the_issuer_vouches_for(app, corp):
+    admin, claims = app.user(role="admin"), corp.realm.claims()
+    sent = admin.pk.post("/v1/auth/invitations", {"resourceType": "project", "resourceId": app.box.project,
+                                                  "resourceRole": "member", "email": claims["email"]})
+    assert sent.status == 201, sent
+    token = mail_to(app, claims["email"], "invitation")["token"]
+    assert app.pk.post("/v1/auth/invitations/accept", {"token": token}).status == 200
+
+    made = corp.by_token(claims)
+
+    assert made.status == 200 and made.json["is_new_user"] is True, made
+    assert app.sk.get(f"/v1/users/{made.json['user']['id']}").json["roles"] == ["member"]
 
 
 def test_a_browser_that_comes_back_needs_no_key(app, corp):
