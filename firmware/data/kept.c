@@ -55,8 +55,8 @@ static enum err store_block(struct data_kept *kept, struct data_txn *txn, uint32
 
     name_block(block, owner);
     buf_reset(kept->bytes);
+    kept->written |= 1u << block; /* from here on it counts as written */
     TRY(limits_kept_write(kept->limits, block, txn->now, kept->bytes));
-    kept->written |= 1u << block;
     const enum err found = people_find(store_txn_snap(txn->store), table, 0, span_array(owner), &row);
     if (found == ERR_NOT_FOUND) {
         fault_clear();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Failed sign-ins: limits of an address and of an account, across starts, and what keeping them costs. Spec: contract 1.9;
  * attacks.md classes 11 and 13. */
-/* link: --wrap=http_respond --wrap=http_body */
+/* link: --wrap=http_respond --wrap=http_body --wrap=limits_kept_write */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +19,19 @@
 #define LOCKS     50
 #define KEEP_MS   5000
 #define WINDOW_MS 900000
+
+/* The disk is full, say. */
+static bool writes_fail;
+
+enum err __wrap_limits_kept_write(struct limits *limits, uint32_t block, struct wall_time now, struct buf *out);
+enum err __real_limits_kept_write(struct limits *limits, uint32_t block, struct wall_time now, struct buf *out);
+
+enum err __wrap_limits_kept_write(struct limits *limits, uint32_t block, struct wall_time now, struct buf *out)
+{
+    const enum err err = __real_limits_kept_write(limits, block, now, out);
+
+    return writes_fail ? ERR_FULL : err;
+}
 
 static const struct api_answer *sign_in(struct api_box *box, const char *peer, const char *body)
 {
@@ -192,6 +205,28 @@ static void attack_13_a_write_of_counters_is_bounded(void **state)
     assert_in_range(lost, 0, 1200); /* of sets that were full */
 }
 
+static void what_could_not_be_written_is_written_the_next_time(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    guess(box, "203.0.113.1", FAILS);
+    const uint32_t before = changed_blocks(box);
+    writes_fail = true;
+    data_keep(box->data);
+    wait_for_writer(box);
+    assert_int_equal(changed_blocks(box), before);
+    writes_fail = false;
+    sim_clock_advance_ms(&box->clock, KEEP_MS);
+
+    data_keep(box->data);
+    wait_for_writer(box);
+
+    assert_int_equal(changed_blocks(box), 0);
+    restart(box);
+    assert_refused(sign_in(box, "203.0.113.1", ADA_RIGHT), 429, "auth/too-many-login-attempts");
+}
+
 static void a_reset_of_the_password_gives_all_tries_back(void **state)
 {
     struct api_box *box = *state;
@@ -218,6 +253,7 @@ int main(void)
         T(attack_11_an_ipv6_household_has_five_tries),
         T(attack_13_failed_sign_ins_are_written_together_and_seldom),
         T(attack_13_a_write_of_counters_is_bounded),
+        T(what_could_not_be_written_is_written_the_next_time),
         T(a_reset_of_the_password_gives_all_tries_back),
     };
 

@@ -86,6 +86,17 @@ static void attack_19_a_session_that_was_ended_put_back_is_found_at_start(void *
     assert_refuses(box, &old);
 }
 
+static void attack_19_counters_from_before_failed_sign_ins_put_back_are_found_at_start(void **state)
+{
+    struct api_box *box = *state;
+    struct raw old;
+    assert_int_equal(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "wrong1"))->status, 401);
+    look_at_row(box, (struct table_id){DATA_TABLE_KEPT}, &old); /* what is closed in order is kept */
+    assert_int_equal(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "wrong1"))->status, 401);
+
+    assert_refuses(box, &old);
+}
+
 static void attack_19_an_account_that_was_withdrawn_put_back_is_found_at_start(void **state)
 {
     struct api_box *box = *state;
@@ -284,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(attack_19_a_user_from_before_the_loss_of_a_role_put_back_is_found_at_start),
         T(attack_19_a_session_that_was_ended_put_back_is_found_at_start),
+        T(attack_19_counters_from_before_failed_sign_ins_put_back_are_found_at_start),
         T(attack_19_an_account_that_was_withdrawn_put_back_is_found_at_start),
         T(attack_19_a_policy_from_before_it_was_narrowed_put_back_is_found_at_start),
         T(an_environment_that_could_not_be_made_leaves_no_token_key),
