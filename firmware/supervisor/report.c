@@ -3,6 +3,7 @@
 #include "firmware/supervisor/report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "hal/base/buf.h"
@@ -10,6 +11,14 @@
 #include "net/json_out.h"
 
 #define REPORT_MAX 65536 /* the longest path, all of it quotes, in three lines to paste */
+
+/* A pipe that can be written at all takes 4 KiB, and a report without keys is shorter. */
+bool report_has_room(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+}
 
 static enum err write_out(struct span text)
 {

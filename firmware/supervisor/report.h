@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the supervisor tells the person who started it, once requests are answered: one JSON line, or text with lines to
- * paste. Keys appear at the first start only. */
+ * paste. Keys appear at the first start only. It comes again when a worker was replaced that had a setup code to tell. */
 #ifndef FIRMWARE_SUPERVISOR_REPORT_H
 #define FIRMWARE_SUPERVISOR_REPORT_H
 
@@ -26,6 +26,9 @@ struct report {
     enum life_reason reason;
     bool software_tpm;
 };
+
+/* Is there room for another report, so that writing it waits for nobody? */
+bool report_has_room(void);
 
 /* Writes exactly one line of JSON to standard output. ERR_IO: nobody may have read it; ERR_NO_MEMORY, ERR_RANGE. */
 enum err report_json(const struct report *report) MUST_USE;

@@ -260,6 +260,9 @@ static void on_end(struct supervisor *supervisor, struct child *child)
     if (how == CHILD_RUNS) {
         return;
     }
+    if (child == &supervisor->worker) {
+        mem_wipe(&supervisor->news.setup, sizeof(supervisor->news.setup)); /* it went with the worker */
+    }
     if (child == &supervisor->keeper) {
         on_keeper_end(supervisor, how);
     } else if (child == &supervisor->courier) {

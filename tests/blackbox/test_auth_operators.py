@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The first operator of a box, from the setup code of its report to a session that outlives a restart."""
 
-from conftest import BASIC, SETUP
+import json
+
+from conftest import BASIC, SETUP, wait_until
 
 ADMIN = "/v1/admin/auth"
 OWNER = {"email": "root@example.com", "password": "Correct-horse-battery-7"}
@@ -30,3 +32,18 @@ def test_a_setup_code_of_an_earlier_start_is_nothing(make_box):
     box.restart()
 
     assert box.post(f"{ADMIN}/setup", {"setupCode": code, "name": "Root", **OWNER}).status == 401
+
+
+def test_a_worker_that_takes_anothers_place_tells_a_code_that_works(make_box):
+    box = make_box()
+    box.wait_for_new("worker", box.kill("worker"))
+
+    report = json.loads(wait_until(lambda: box.output[1:], "the report of the second worker")[0])
+
+    assert set(report) == BASIC | SETUP and report["setupCode"] != box.report["setupCode"]
+    assert box.post(f"{ADMIN}/setup", {"setupCode": box.report["setupCode"], "name": "Root", **OWNER}).status == 401
+    wait_until(lambda: box.post(f"{ADMIN}/setup", {"setupCode": report["setupCode"], "name": "Root", **OWNER}).status == 201,
+               "the setup, which is tried once a second")
+    box.wait_for_new("worker", box.kill("worker"))
+    assert all(report["setupCode"] not in line for line in box.raw)
+    assert len(box.output) == 2
