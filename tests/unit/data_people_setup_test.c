@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_user.h"
@@ -161,11 +162,12 @@ static void an_environment_of_an_older_database_gets_what_it_lacks(void **state)
                      201);
 }
 
-/* Users and accounts as a version left them that looked them up by less. */
+/* Users, accounts and mails as a version left them that looked them up by less. */
 static enum err drop_newer_indexes(struct data_txn *txn, struct data_call *call)
 {
-    const struct table_id stores[] = {txn->environment->people.users, txn->environment->people.accounts};
-    const uint16_t columns[] = {USER_SLUG, ACCOUNT_IDENTITY};
+    const struct table_id stores[] = {txn->environment->people.users, txn->environment->people.accounts,
+                                      txn->environment->people.outbox};
+    const uint16_t columns[] = {USER_SLUG, ACCOUNT_IDENTITY, OUTBOX_DUE_AT};
     (void)call;
 
     for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
@@ -207,6 +209,10 @@ static void a_table_of_an_older_database_gets_the_indexes_that_it_lacks(void **s
     assert_refused(api_box_send(box, "PATCH", box->secret, target, "{\"slug\":\"one\"}"), 409, "data/duplicate-value");
     assert_int_equal(api_user_me(box, &user)->status, 200);
     api_write(box, &(struct data_call){.operation = find_newest_account_index, .place = id_of_first(box)});
+    /* Setting a relay looks for the mails that wait, in their order. */
+    const struct api_answer *relayed = api_box_send(box, "PUT", box->secret, "/v1/admin/email-settings",
+                                                    "{\"senderEmail\":\"a@b.c\",\"smtp\":{\"host\":\"mail.b.c\"}}");
+    assert_int_equal(relayed->status, 200);
 }
 
 static void users_that_nobody_touched_pass_the_check_at_start(void **state)
