@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "hal/base/fault.h"
+
 static const struct outbound_destination relay = {
     .kind = OUTBOUND_SMTP, .tls = OUTBOUND_STARTTLS, .port = 587, .host = {(const uint8_t *)"mail.example", 12}};
 
@@ -97,6 +99,44 @@ static void every_stage_has_a_name_of_its_own(void **state)
     }
 }
 
+static void a_job_of_the_wrong_form_is_none(void **state)
+{
+    SCOPED_BUF struct buf *answer = NULL;
+    static uint8_t text[OUTBOUND_MAIL_MAX + 1];
+    const struct outbound_job mail = {.to = relay,
+                                      .mail = {.from = span_lit("a@b.example"),
+                                               .to = span_lit("c@d.example"),
+                                               .text = span_of(text, OUTBOUND_MAIL_MAX)}};
+    struct outbound_job fetch = {
+        .to = {.kind = OUTBOUND_HTTPS, .tls = OUTBOUND_TLS, .port = 443, .host = span_lit("id.example")},
+        .fetch = {.method = OUTBOUND_GET, .path = span_lit("/keys")}};
+    struct outbound_job bad[12];
+    assert_int_equal(buf_new(16, &answer), ERR_OK);
+    fetch.fetch.answer = answer;
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        bad[i] = i < 6 ? mail : fetch;
+    }
+    bad[0].to.host = span_lit("192.0.2.1");
+    bad[1].mail.to = span_lit("c@d.example\r\nDATA");
+    bad[2].mail.from = SPAN_NONE;
+    bad[3].mail.text = span_array(text);
+    bad[4].mail.user = span_of(text, OUTBOUND_USER_MAX + 1);
+    bad[5].mail.password = span_of(text, OUTBOUND_PASSWORD_MAX + 1);
+    bad[6].fetch.path = span_lit("/a b");
+    bad[7].fetch.path = span_lit("keys");
+    bad[8].fetch.authorization = span_lit("Basic x\r\nHost: y");
+    bad[9].fetch.body = span_lit("a=b"); /* with GET */
+    bad[10].fetch.answer = NULL;
+    bad[11].to.tls = OUTBOUND_STARTTLS;
+
+    assert_int_equal(outbound_job_check(&mail), ERR_OK);
+    assert_int_equal(outbound_job_check(&fetch), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        assert_int_equal(outbound_job_check(&bad[i]), ERR_RANGE);
+    }
+    fault_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_destination_has_a_port_a_name_and_a_protection_of_its_kind),
         cmocka_unit_test(destinations_are_one_if_everything_but_the_case_of_the_name_is_the_same),
         cmocka_unit_test(every_stage_has_a_name_of_its_own),
+        cmocka_unit_test(a_job_of_the_wrong_form_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
