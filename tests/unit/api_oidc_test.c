@@ -10,6 +10,7 @@
 
 #include "firmware/data/people.h"
 #include "tests/lib/api_issuer.h"
+#include "tests/lib/api_operator.h"
 #include "tests/lib/api_user.h"
 
 #define CALLBACK "/v1/auth/corp/callback"
@@ -139,6 +140,22 @@ static void an_id_token_is_enough(void **state)
     assert_string_equal(api_answer_text(post_token(box, "\"sub\":\"g\""), "is_new_user"), "false");
 }
 
+/* An operator gives the environment prod a provider of the same name. */
+static void configure_prod(struct api_box *box)
+{
+    struct api_user owner;
+    char target[256];
+
+    api_operator_make_owner(box);
+    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    (void)snprintf(target, sizeof target, ISSUER_AT "corp?projectId=%.36s&environment=prod", box->first.project_id);
+    assert_int_equal(api_operator_ask(box, &owner, "PUT", target,
+                                      "{\"issuer\":\"" ISSUER_URL "\",\"clientId\":\"box\","
+                                      "\"redirectUri\":\"https://app.example/cb\"}")
+                         ->status,
+                     200);
+}
+
 static void a_browser_comes_back_without_a_key(void **state)
 {
     struct api_box *box = *state;
@@ -159,6 +176,11 @@ static void a_browser_comes_back_without_a_key(void **state)
     assert_refused(api_box_get(box, NULL, target), 400, "auth/unsupported-provider");
     (void)snprintf(body, sizeof body, CALLBACK "?code=c&projectId=%.36s&environment=dev", box->first.project_id);
     assert_string_equal(api_answer_text(api_box_get(box, NULL, body), "is_new_user"), "false");
+    configure_prod(box);
+    assert_refused(api_box_get(box, NULL, CALLBACK "?code=c"), 400, "auth/invalid-request");
+    assert_string_equal(api_answer_text(api_box_get(box, NULL, body), "is_new_user"), "false");
+    assert_string_equal(api_answer_text(api_box_get(box, NULL, target), "is_new_user"),
+                        "true"); /* somebody else there */
 }
 
 static void codes_are_exchanged_for_known_addresses_only(void **state)
@@ -352,6 +374,23 @@ static void another_provider_has_other_people(void **state)
                    409, "auth/account-exists-different-provider");
 }
 
+static void issuers_of_one_host_have_documents_of_their_own(void **state)
+{
+    struct api_box *box = *state;
+    assert_int_equal(post(box, CODE)->status, 200);
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "second",
+                                  "{\"issuer\":\"https://id.example:8443/second/\",\"clientId\":\"box\"}")
+                         ->status,
+                     200);
+    issuer->says = "https://id.example:8443/second/";
+    issuer->token_endpoint = "https://id.example:8443/second/token";
+
+    assert_refused(api_box_send(box, "POST", box->publishable, "/v1/auth/second/callback", CODE), 401,
+                   "auth/invalid-oauth-code"); /* the token is of the first one */
+    assert_string_equal(issuer->path, "/second/token");
+    assert_int_equal(issuer->documents, 2);
+}
+
 static void an_identity_is_provider_issuer_and_subject(void **state)
 {
     static const struct data_identity others[] = {
@@ -406,6 +445,21 @@ static void whoever_may_not_come_in_does_not(void **state)
     assert_refused(post_token(box, GRACE), 400, "auth/oauth-not-configured");
     assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
     assert_refused(post_token(box, GRACE), 400, "auth/unsupported-provider");
+}
+
+static void an_unconfirmed_address_keeps_out_where_the_environment_says_so(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    assert_int_equal(
+        api_user_ask(box, box->publishable, &user, "POST", LINK, "{\"provider\":\"corp\",\"code\":\"c\"}")->status,
+        201);
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+
+    assert_int_equal(
+        api_box_send(box, "PUT", box->secret, ISSUER_AT "email", "{\"requireEmailVerification\":true}")->status, 200);
+    assert_refused(post_token(box, GRACE), 403, "auth/email-not-verified");
 }
 
 static void an_account_is_linked_once_and_unlinked(void **state)
@@ -499,8 +553,10 @@ int main(void)
         T(all_who_need_an_issuer_wait_for_one_fetch),
         T(nobody_is_linked_by_an_address),
         T(another_provider_has_other_people),
+        T(issuers_of_one_host_have_documents_of_their_own),
         cmocka_unit_test(an_identity_is_provider_issuer_and_subject),
         T(whoever_may_not_come_in_does_not),
+        T(an_unconfirmed_address_keeps_out_where_the_environment_says_so),
         T(an_account_is_linked_once_and_unlinked),
         T(the_only_account_stays_and_can_be_left_when_its_provider_is_gone),
         T(attack_13_an_address_may_try_thirty_times_a_minute),
