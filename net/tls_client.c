@@ -282,8 +282,3 @@ enum err tls_client_send(struct tls_client *client, struct span bytes)
     }
     return ERR_OK;
 }
-
-unsigned int tls_client_version(const struct tls_client *client)
-{
-    return (unsigned int)wolfSSL_version(client->ssl);
-}

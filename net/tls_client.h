@@ -55,7 +55,4 @@ enum err tls_client_receive(struct tls_client *client, uint8_t *out_bytes, size_
 /* Sends all of it. Errors as tls_client_receive. */
 enum err tls_client_send(struct tls_client *client, struct span bytes) MUST_USE;
 
-/* 0x0304 or 0x0303. */
-unsigned int tls_client_version(const struct tls_client *client);
-
 #endif
