@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tests/lib/api_issuer.h"
 #include "tests/lib/api_mail.h"
 #include "tests/lib/api_mfa.h"
 
@@ -254,6 +255,42 @@ static void mail_settings_are_changed_whole_or_not_at_all(void **state)
     assert_int_equal(survive(box, &ask, &settings), 200);
 }
 
+/* Document and keys are an hour old at each try, so they are fetched as well. */
+static void somebody_signs_up_by_an_issuer_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_new(box);
+    const struct api_ask ask = {.method = "POST",
+                                .target = "/v1/auth/corp/callback",
+                                .key = box->publishable,
+                                .body = "{\"code\":\"c\",\"redirectUri\":\"https://app.example/\"}"};
+    const struct api_ask users = {.method = "GET", .target = "/v1/users", .key = box->secret};
+    issuer->claims = "\"sub\":\"g\",\"email\":\"grace@example.com\",\"email_verified\":true";
+    api_issuer_configure(box, "corp", "");
+
+    hourly = box; /* thirty tries a minute */
+    assert_int_equal(survive(box, &ask, &users), 200);
+    hourly = NULL;
+
+    assert_string_equal(api_answer_text(api_box_ask(box, &users), "pagination.total"), "1");
+    box->outbound = (struct outbound){.submit = NULL};
+    api_box_restart(box);
+    api_issuer_free(issuer);
+}
+
+static void an_issuer_is_configured_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "PUT",
+                                .target = ISSUER_AT "corp",
+                                .key = box->secret,
+                                .body = "{\"issuer\":\"https://id.example/\",\"scopes\":[\"openid\"]}"};
+    const struct api_ask read = {.method = "GET", .target = ISSUER_AT "corp", .key = box->secret};
+    api_issuer_configure(box, "corp", "");
+
+    assert_int_equal(survive(box, &ask, &read), 200);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -270,6 +307,8 @@ int main(void)
         T(a_second_factor_is_confirmed_and_a_code_used_whole_or_not_at_all),
         T(a_template_is_changed_whole_or_not_at_all),
         T(mail_settings_are_changed_whole_or_not_at_all),
+        T(somebody_signs_up_by_an_issuer_whole_or_not_at_all),
+        T(an_issuer_is_configured_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

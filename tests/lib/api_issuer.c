@@ -113,7 +113,10 @@ static void answer(struct api_issuer *issuer, struct outbound_job *job)
         issuer->keys++;
         write_keys(issuer, text, sizeof text);
     }
-    assert_int_equal(buf_put(job->fetch.answer, span_str(text)), ERR_OK);
+    if (buf_put(job->fetch.answer, span_str(text)) != ERR_OK) { /* where a test refuses memory */
+        fault_clear();
+        job->result = OUTBOUND_TEMPORARY;
+    }
 }
 
 static enum err submit(void *context, struct outbound_job *job)
