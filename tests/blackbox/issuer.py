@@ -11,6 +11,7 @@ import hashlib
 import http.server
 import itertools
 import json
+import socket
 import ssl
 import threading
 import time
@@ -170,7 +171,7 @@ class Issuer:
     def __init__(self, directory):
         self.authority = Authority()
         self.certificate = self.authority.write_leaf(directory, "localhost")
-        self.realms, self.port, self.http = {}, 0, None
+        self.realms, self.port, self.http, self.reserved = {}, 0, None, None
         self.start()
 
     @property
@@ -219,13 +220,19 @@ class Issuer:
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate)
+        if self.reserved is not None:
+            self.reserved.close()
         self.http = Server(("127.0.0.1", self.port), Handler)
         self.port = self.http.server_address[1]
         threading.Thread(target=self.http.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
 
     def stop(self):
+        """Nobody listens any more, and nobody else gets the port."""
         self.http.shutdown()
         self.http.server_close()
+        self.reserved = socket.socket()
+        self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.reserved.bind(("127.0.0.1", self.port))
 
     def realm(self, name, kind="ES256"):
         self.realms[name] = Realm(self, name, kind)
