@@ -300,7 +300,9 @@ static void after_commit(void *context)
         data->current = TAKE(data->working);
         snapshot_publish(data->cell, catalog_snapshot(catalog_ref(data->current)));
         people_drop_keys(data, before, data->current);
-        token_keys_use(data, before, data->current);
+        token_keys_use(data, before);
+    } else {
+        token_keys_use(data, NULL);
     }
     data->keys_made = false;
     if (data->mail_notes != 0 && data->on_mails != NULL) {

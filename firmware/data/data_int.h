@@ -46,6 +46,7 @@ struct data {
     struct catalog *base;    /* what `working` was before the operation under way; not a reference */
     bool people_changed; /* by the transaction under way: users or sessions */
     unsigned int mail_notes; /* by the transaction under way: DATA_MAILS_ bits */
+    bool keys_unused;    /* token keys: the keeper may not know that they are published */
     bool keys_made;      /* by the keeper, for the transaction under way: token keys of a new environment */
     atomic_ullong generation; /* of users and sessions, for all threads; see struct auth_people */
     void (*on_closed)(void *context);

@@ -306,6 +306,7 @@ enum err people_prepare(struct data *data, struct random *random)
             data->current = TAKE(data->working);
         }
     }
-    token_keys_use(data, NULL, data->current); /* nothing was signed yet, and all is published before something is */
+    data->keys_unused = true;
+    token_keys_use(data, NULL); /* nothing was signed yet, and all is published before something is */
     return ERR_OK;
 }

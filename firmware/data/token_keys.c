@@ -8,7 +8,7 @@
  * token that it signed is over. From that instant on it counts for nothing (auth_place.key_ends); the next sweep has the
  * keeper destroy it, and only then takes it out of the document.
  *
- * Cut off anywhere, the next start goes on: what the keeper holds and the document does not is written into it and used
+ * A keeper that could not be told is told with the next commit. Cut off anywhere, the next start goes on: what the keeper holds and the document does not is written into it and used
  * (people_prepare), what the keeper has no more is taken out. A rotation whose transaction was given up leaves a version
  * that waits; it is taken by the next rotation or start.
  *
@@ -155,24 +155,31 @@ static bool is_signed_otherwise(const struct catalog *before, const struct catal
 {
     const struct catalog_environment *was = before == NULL ? NULL : catalog_environment(before, environment->record.id);
 
-    if (was == NULL || was->token_key_count == 0 || environment->token_key_count == 0) {
-        return before == NULL && environment->token_key_count > 1;
+    if (before == NULL) {
+        return environment->token_key_count > 1;
     }
-    return !span_equal(span_array(was->token_keys[0].public_key), span_array(environment->token_keys[0].public_key));
+    return was != NULL && was->token_key_count != 0 && environment->token_key_count != 0 &&
+           !span_equal(span_array(was->token_keys[0].public_key), span_array(environment->token_keys[0].public_key));
 }
 
-void token_keys_use(struct data *data, const struct catalog *before, const struct catalog *after)
+void token_keys_use(struct data *data, const struct catalog *before)
 {
+    const bool all = data->keys_unused;
     size_t cursor = 0;
 
+    if (before == NULL && !all) {
+        return;
+    }
+    data->keys_unused = false;
     for (;;) {
-        const struct catalog_record *record = catalog_next(after, CATALOG_ENVIRONMENT, &cursor);
+        const struct catalog_record *record = catalog_next(data->current, CATALOG_ENVIRONMENT, &cursor);
         if (record == NULL) {
             return;
         }
-        if (is_signed_otherwise(before, (const struct catalog_environment *)record) &&
+        if (is_signed_otherwise(all ? NULL : before, (const struct catalog_environment *)record) &&
             data->keys.token_use(data->keys.context, record->id) != ERR_OK) {
-            log_fault(LOG_WARN, "token_key_not_used"); /* the one before signs on, until the next start */
+            log_fault(LOG_WARN, "token_key_not_used"); /* the one before signs on */
+            data->keys_unused = true;
         }
     }
 }

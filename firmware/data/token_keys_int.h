@@ -22,8 +22,8 @@ enum err token_keys_retire(struct data_txn *txn, const struct catalog_environmen
 /* Once in a while, in a transaction: the same for its environment, and then the document. */
 enum err token_keys_sweep(struct data_txn *txn) MUST_USE;
 
-/* After a commit: environments whose newest key is another than before sign with it from here on. before may be NULL: all
- * that hold more than one. */
-void token_keys_use(struct data *data, const struct catalog *before, const struct catalog *after);
+/* After a commit: environments whose newest key is another than before sign with it from here on; before is NULL if the
+ * catalogue is the same. Where the keeper could not be told, it is with the next commit, and at a start. */
+void token_keys_use(struct data *data, const struct catalog *before);
 
 #endif

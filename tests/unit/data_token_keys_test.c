@@ -281,6 +281,32 @@ static void a_rotation_that_failed_is_taken_up_by_the_next_one(void **state)
     assert_int_equal(published(box), 2);
 }
 
+static enum err (*keeper_use)(void *context, struct span environment_id);
+
+static enum err use_nothing(void *context UNUSED, struct span environment_id UNUSED)
+{
+    FAIL(ERR_TIMEOUT, "the keeper of a test", 0);
+}
+
+static void a_keeper_that_does_not_hear_of_a_published_key_is_told_with_the_next_commit(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    keeper_use = box->data->keys.token_use;
+    box->data->keys.token_use = use_nothing;
+    assert_int_equal(rotate(box)->status, 200);
+    api_user_sign_up(box, &user);
+    assert_true(is_signed_by(dev(box), 0, user.access));
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    box->data->keys.token_use = keeper_use;
+
+    sign_in(box, &user); /* its commit tells */
+    sign_in(box, &user);
+
+    assert_true(is_signed_by(dev(box), 1, user.access));
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+}
+
 static void a_keeper_that_is_away_keeps_an_ended_key_and_no_write_from_being_done(void **state)
 {
     struct api_box *box = *state;
@@ -399,6 +425,7 @@ int main(void)
         T(a_rotation_cut_off_before_its_commit_is_made_good_at_the_next_start),
         T(a_rotation_cut_off_after_its_commit_signs_from_the_next_start_on),
         T(a_rotation_that_failed_is_taken_up_by_the_next_one),
+        T(a_keeper_that_does_not_hear_of_a_published_key_is_told_with_the_next_commit),
         T(a_keeper_that_is_away_keeps_an_ended_key_and_no_write_from_being_done),
         T(the_key_of_operators_is_rotated_too_and_is_nobodys_to_trust),
         T(a_rotation_of_what_there_is_not_is_refused),
