@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The courier as a process, in its sandbox; the test is its supervisor, and a hostile worker. What it does with a relay is
+ * in courier_smtp_test.c and tests/blackbox/test_auth_relay.py. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "firmware/courier/courier.h"
+#include "firmware/msg.h"
+#include "hal/base/fault.h"
+#include "hal/board.h"
+#include "hal/process.h"
+#include "hal/sandbox.h"
+#include "hal/socket.h"
+#include "tests/data/tls_client_known.h"
+
+#define WAIT_MS 20000
+
+struct fixture {
+    pid_t pid;
+    struct msg_channel *control;
+    struct msg_channel *jobs;
+    int listener; /* refuses everybody, and keeps its port */
+    uint16_t port;
+    struct msg in;
+};
+
+NO_RETURN static void be_courier(int control)
+{
+    const int high_control = fcntl(control, F_DUPFD, 100);
+
+    if (dup2(high_control, COURIER_FD_CONTROL) < 0 || syscall(SYS_close_range, COURIER_FD_CONTROL + 1, ~0U, 0U) != 0) {
+        _exit(3);
+    }
+    if (geteuid() == 0 && sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid) != ERR_OK) {
+        _exit(3); /* as the supervisor does before it starts one */
+    }
+    _exit(courier_main());
+}
+
+static struct msg destination(const struct fixture *f, enum outbound_kind kind, uint32_t index)
+{
+    struct msg msg = MSG_NEW(MSG_COURIER_DESTINATION);
+
+    msg.as.destination.list = 1;
+    msg.as.destination.index = index;
+    msg.as.destination.count = 2;
+    msg.as.destination.kind = (uint32_t)kind;
+    msg.as.destination.tls = OUTBOUND_TLS;
+    msg.as.destination.port = f->port;
+    assert_int_equal(MSG_SET(&msg.as.destination.host, span_lit("localhost")), ERR_OK);
+    return msg;
+}
+
+static void say(struct msg_channel *channel, enum msg_type type)
+{
+    const struct msg msg = MSG_NEW(type);
+
+    assert_int_equal(msg_send(channel, &msg), ERR_OK);
+}
+
+static int start(void **state)
+{
+    static struct fixture fixture;
+    struct fixture *const f = &fixture;
+    const struct socket_listen loopback = {.address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}}, .backlog = 1};
+    struct socket_address bound = {.port = 0};
+    int ends[2];
+
+    *f = (struct fixture){.pid = 0};
+    assert_int_equal(socket_listen(&loopback, &f->listener, &bound), ERR_OK);
+    f->port = bound.port;
+    socket_refuse(f->listener);
+    assert_int_equal(channel_pair(ends), ERR_OK);
+    assert_int_equal(channel_set_timeout(ends[0], WAIT_MS), ERR_OK);
+    f->pid = fork();
+    if (f->pid == 0) {
+        be_courier(ends[1]);
+    }
+    assert_true(f->pid > 0);
+    socket_close(ends[1]);
+    assert_int_equal(msg_channel_new(ends[0], MSG_TO_COURIER, MSG_UPPER, &f->control), ERR_OK);
+    *state = f;
+    return 0;
+}
+
+/* One relay and one server, whose CA is pinned, and the channel of the worker. */
+static void give_list(struct fixture *f)
+{
+    struct msg msg = destination(f, OUTBOUND_SMTP, 0);
+    struct msg ca = MSG_NEW(MSG_COURIER_DESTINATION_CA);
+    int ends[2];
+
+    assert_int_equal(MSG_SET(&ca.as.part, span_str(known_ca)), ERR_OK);
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    assert_int_equal(msg_send(f->control, &ca), ERR_OK);
+    msg = destination(f, OUTBOUND_HTTPS, 1);
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    assert_int_equal(msg_send(f->control, &ca), ERR_OK);
+    assert_int_equal(channel_pair(ends), ERR_OK);
+    assert_int_equal(channel_set_timeout(ends[0], WAIT_MS), ERR_OK);
+    msg = MSG_NEW(MSG_COURIER_START);
+    msg.fd = ends[1];
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    socket_close(ends[1]);
+    assert_int_equal(msg_channel_new(ends[0], MSG_JOBS, MSG_UPPER, &f->jobs), ERR_OK);
+}
+
+static void get_ready(struct fixture *f)
+{
+    give_list(f);
+    assert_int_equal(msg_recv(f->control, MSG_STARTING, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_COURIER_READY);
+}
+
+static void assert_ends_with(struct fixture *f, int wanted)
+{
+    int status = 0;
+
+    assert_int_equal(waitpid(f->pid, &status, 0), f->pid);
+    f->pid = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), wanted);
+}
+
+static int stop(void **state)
+{
+    struct fixture *const f = *state;
+
+    if (f->pid != 0) {
+        (void)kill(f->pid, SIGKILL);
+        (void)waitpid(f->pid, NULL, 0);
+    }
+    msg_channel_free(f->control);
+    msg_channel_free(f->jobs);
+    socket_close(f->listener);
+    fault_clear();
+    return 0;
+}
+
+static struct msg mail(uint64_t number, uint32_t to, uint32_t bytes)
+{
+    struct msg msg = MSG_NEW(MSG_JOB_MAIL);
+
+    msg.as.job_mail.job = number;
+    msg.as.job_mail.destination = to;
+    msg.as.job_mail.bytes = bytes;
+    assert_int_equal(MSG_SET(&msg.as.job_mail.from, span_lit("a@b.example")), ERR_OK);
+    assert_int_equal(MSG_SET(&msg.as.job_mail.to, span_lit("c@d.example")), ERR_OK);
+    return msg;
+}
+
+static struct msg part(uint64_t number, size_t bytes)
+{
+    static const uint8_t text[MSG_PART_MAX] = {'x'};
+    struct msg msg = MSG_NEW(MSG_JOB_PART);
+
+    msg.as.job_part.job = number;
+    assert_int_equal(MSG_SET(&msg.as.job_part.bytes, span_of(text, bytes)), ERR_OK);
+    return msg;
+}
+
+static void assert_answered(struct fixture *f, uint64_t number)
+{
+    assert_int_equal(msg_recv(f->jobs, MSG_OPERATIONAL, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_JOB_DONE);
+    assert_true(f->in.as.job_done.job == number);
+    assert_int_equal(f->in.as.job_done.result, OUTBOUND_TEMPORARY);
+    assert_int_equal(f->in.as.job_done.stage, OUTBOUND_AT_CONNECT);
+}
+
+static void jobs_of_both_kinds_are_answered_and_then_the_next(void **state)
+{
+    struct fixture *const f = *state;
+    struct msg fetch = MSG_NEW(MSG_JOB_FETCH);
+    fetch.as.job_fetch.job = 8;
+    fetch.as.job_fetch.destination = 1;
+    assert_int_equal(MSG_SET(&fetch.as.job_fetch.path, span_lit("/")), ERR_OK);
+    get_ready(f);
+
+    for (uint64_t number = 10; number < 12; number++) {
+        const struct msg begin = mail(number, 0, MSG_PART_MAX + 1);
+        const struct msg first = part(number, MSG_PART_MAX);
+        const struct msg last = part(number, 1);
+        assert_int_equal(msg_send(f->jobs, &begin), ERR_OK);
+        assert_int_equal(msg_send(f->jobs, &first), ERR_OK);
+        assert_int_equal(msg_send(f->jobs, &last), ERR_OK);
+        assert_answered(f, number);
+    }
+    assert_int_equal(msg_send(f->jobs, &fetch), ERR_OK);
+    assert_answered(f, 8);
+    say(f->control, MSG_COURIER_ASK);
+    assert_int_equal(msg_recv(f->control, MSG_OPERATIONAL, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_COURIER_ANSWER);
+    say(f->control, MSG_COURIER_STOP);
+    assert_ends_with(f, 0);
+}
+
+/* Each ends the process. */
+static void send_and_see_the_end(struct fixture *f, const struct msg *first, const struct msg *second)
+{
+    get_ready(f);
+    assert_int_equal(msg_send(f->jobs, first), ERR_OK);
+    if (second != NULL && msg_send(f->jobs, second) != ERR_OK) {
+        fault_clear(); /* gone after the first already */
+    }
+    assert_ends_with(f, 1);
+}
+
+static void a_job_for_nobody_on_the_list_ends_it(void **state)
+{
+    const struct msg job = mail(1, 2, 1);
+
+    send_and_see_the_end(*state, &job, NULL);
+}
+
+static void a_mail_for_a_server_that_is_no_relay_ends_it(void **state)
+{
+    const struct msg job = mail(1, 1, 1);
+
+    send_and_see_the_end(*state, &job, NULL);
+}
+
+static void a_second_job_before_the_first_is_complete_ends_it(void **state)
+{
+    const struct msg first = mail(1, 0, 2);
+    const struct msg second = mail(2, 0, 2);
+
+    send_and_see_the_end(*state, &first, &second);
+}
+
+static void more_of_a_job_than_was_said_ends_it(void **state)
+{
+    const struct msg job = mail(1, 0, 5);
+    const struct msg more = part(1, 6);
+
+    send_and_see_the_end(*state, &job, &more);
+}
+
+static void a_part_of_another_job_ends_it(void **state)
+{
+    const struct msg job = mail(1, 0, 5);
+    const struct msg other = part(2, 5);
+
+    send_and_see_the_end(*state, &job, &other);
+}
+
+static void a_list_out_of_order_ends_it(void **state)
+{
+    struct fixture *const f = *state;
+    const struct msg second = destination(f, OUTBOUND_SMTP, 1);
+
+    assert_int_equal(msg_send(f->control, &second), ERR_OK);
+    assert_ends_with(f, 1);
+}
+
+static void a_destination_that_does_not_fit_ends_it(void **state)
+{
+    struct fixture *const f = *state;
+    struct msg msg = destination(f, OUTBOUND_HTTPS, 0);
+    msg.as.destination.tls = OUTBOUND_STARTTLS;
+
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    assert_ends_with(f, 1);
+}
+
+static void it_ends_with_its_supervisor(void **state)
+{
+    struct fixture *const f = *state;
+    get_ready(f);
+
+    msg_channel_free(f->control);
+    f->control = NULL;
+
+    assert_ends_with(f, 1);
+}
+
+static void it_waits_for_its_supervisors_word_when_the_worker_is_gone(void **state)
+{
+    struct fixture *const f = *state;
+    get_ready(f);
+    msg_channel_free(f->jobs);
+    f->jobs = NULL;
+
+    say(f->control, MSG_COURIER_ASK);
+    assert_int_equal(msg_recv(f->control, MSG_OPERATIONAL, &f->in), ERR_OK);
+    say(f->control, MSG_COURIER_STOP);
+
+    assert_ends_with(f, 0);
+}
+
+#define WITH_COURIER(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_COURIER(jobs_of_both_kinds_are_answered_and_then_the_next),
+        WITH_COURIER(a_job_for_nobody_on_the_list_ends_it),
+        WITH_COURIER(a_mail_for_a_server_that_is_no_relay_ends_it),
+        WITH_COURIER(a_second_job_before_the_first_is_complete_ends_it),
+        WITH_COURIER(more_of_a_job_than_was_said_ends_it),
+        WITH_COURIER(a_part_of_another_job_ends_it),
+        WITH_COURIER(a_list_out_of_order_ends_it),
+        WITH_COURIER(a_destination_that_does_not_fit_ends_it),
+        WITH_COURIER(it_ends_with_its_supervisor),
+        WITH_COURIER(it_waits_for_its_supervisors_word_when_the_worker_is_gone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
