@@ -18,103 +18,19 @@
 
 #define COURIER_KILL_MS 10000U /* a mail that is being taken may take a moment; then it is sent again */
 
-/* --- the list --- */
-
-void supervisor_list_clear(struct destination_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        buf_free(list->items[i].ca);
-    }
-    *list = (struct destination_list){.count = 0};
-}
-
-/* Is the CA of the last destination whole? */
-static bool last_is_whole(const struct destination_list *list)
-{
-    const struct destination *const last = list->count == 0 ? NULL : &list->items[list->count - 1];
-
-    return last == NULL || buf_len(last->ca) == last->ca_bytes;
-}
-
-static void look_whether_complete(struct supervisor *supervisor)
-{
-    const struct destination_list *const list = &supervisor->told;
-
-    supervisor->told_all = list->count == list->wanted && last_is_whole(list);
-}
-
-static bool fits(const struct destination *destination)
-{
-    const struct outbound_destination to = {
-        .kind = (enum outbound_kind)destination->kind,
-        .tls = (enum outbound_tls)destination->tls,
-        .port = (uint16_t)destination->port,
-        .host = MSG_VIEW(&destination->host),
-    };
-
-    return outbound_destination_fits(&to);
-}
-
-static enum err take_destination(struct supervisor *supervisor)
-{
-    struct destination_list *const list = &supervisor->told;
-    const uint32_t index = supervisor->in.as.destination.index;
-
-    if (index == 0) {
-        supervisor_list_clear(list);
-        supervisor->told_all = false;
-        list->number = supervisor->in.as.destination.list;
-        list->wanted = supervisor->in.as.destination.count;
-    }
-    if (list->wanted == 0) {
-        return ERR_OK;
-    }
-    ENSURE(index == list->count && index < list->wanted && supervisor->in.as.destination.count == list->wanted &&
-               supervisor->in.as.destination.list == list->number && last_is_whole(list),
-           ERR_MALFORMED, "a list out of order");
-    struct destination *const destination = &list->items[index];
-    destination->kind = supervisor->in.as.destination.kind;
-    destination->tls = supervisor->in.as.destination.tls;
-    destination->port = supervisor->in.as.destination.port;
-    destination->host = supervisor->in.as.destination.host;
-    destination->ca_bytes = supervisor->in.as.destination.ca_bytes;
-    ENSURE(fits(destination), ERR_MALFORMED, "a destination that does not fit");
-    TRY(buf_new(OUTBOUND_CA_MAX, &destination->ca));
-    list->count++;
-    return ERR_OK;
-}
-
-static enum err take_ca(struct supervisor *supervisor)
-{
-    struct destination_list *const list = &supervisor->told;
-    const struct span part = MSG_VIEW(&supervisor->in.as.part);
-
-    ENSURE(!last_is_whole(list), ERR_MALFORMED, "a CA of no destination");
-    struct destination *const last = &list->items[list->count - 1];
-    ENSURE(part.len != 0 && part.len <= last->ca_bytes - buf_len(last->ca), ERR_MALFORMED, "more of a CA than was said");
-    return buf_put(last->ca, part);
-}
-
 void supervisor_on_destination(struct supervisor *supervisor)
 {
-    const bool is_ca = supervisor->in.type == MSG_WORKER_DESTINATION_CA;
-
-    if ((is_ca ? take_ca(supervisor) : take_destination(supervisor)) != ERR_OK) {
+    if (destinations_take(&supervisor->told, &supervisor->in) != ERR_OK) {
         log_fault(LOG_ERROR, "child_refused");
         child_condemn(&supervisor->worker, "it sent what it may not");
-        return;
     }
-    look_whether_complete(supervisor);
 }
-
-/* --- the process --- */
 
 static void change_list(struct supervisor *supervisor, struct mono_time now)
 {
-    supervisor_list_clear(&supervisor->list);
+    destinations_clear(&supervisor->list);
     supervisor->list = supervisor->told;
-    supervisor->told = (struct destination_list){.count = 0};
-    supervisor->told_all = false;
+    supervisor->told = (struct destinations){.count = 0};
     supervisor->next_list = mono_add_ms(now, CONFIG_COURIER_CHANGE_MS);
     for (size_t i = 0; i < supervisor->list.count; i++) {
         const struct destination *const destination = &supervisor->list.items[i];
@@ -192,13 +108,12 @@ void supervisor_advance_courier(struct supervisor *supervisor, struct mono_time 
     struct child *const courier = &supervisor->courier;
 
     if (supervisor->ending || !may_run(supervisor)) {
-        supervisor_list_clear(&supervisor->told);
-        supervisor_list_clear(&supervisor->list);
-        supervisor->told_all = false;
+        destinations_clear(&supervisor->told);
+        destinations_clear(&supervisor->list);
         child_stop(courier, MSG_COURIER_STOP, now, COURIER_KILL_MS);
         return;
     }
-    if (supervisor->told_all && now.ns >= supervisor->next_list.ns) {
+    if (supervisor->told.complete && now.ns >= supervisor->next_list.ns) {
         change_list(supervisor, now);
     }
     if (!courier->runs && supervisor->list.count != 0 && now.ns >= courier->start_at.ns &&
@@ -221,7 +136,7 @@ uint64_t supervisor_courier_wait_ms(const struct supervisor *supervisor, struct 
 {
     uint64_t wait = UINT64_MAX;
 
-    if (supervisor->told_all) {
+    if (supervisor->told.complete) {
         wait = mono_ms_between(now, supervisor->next_list);
     }
     if (!supervisor->courier.runs && supervisor->list.count != 0) {

@@ -531,8 +531,8 @@ static void end(struct supervisor *supervisor)
         socket_close(supervisor->https[i]);
     }
     socket_close(supervisor->http);
-    supervisor_list_clear(&supervisor->told);
-    supervisor_list_clear(&supervisor->list);
+    destinations_clear(&supervisor->told);
+    destinations_clear(&supervisor->list);
     socket_close(supervisor->keeper_dir);
     socket_close(supervisor->worker_dir);
     socket_close(supervisor->signals);

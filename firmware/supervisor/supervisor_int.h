@@ -4,6 +4,7 @@
 #define FIRMWARE_SUPERVISOR_SUPERVISOR_INT_H
 
 #include "firmware/supervisor/child.h"
+#include "firmware/supervisor/destinations.h"
 #include "firmware/supervisor/options.h"
 #include "hal/clock.h"
 #include "hal/datadir.h"
@@ -35,23 +36,6 @@ struct news {
     struct msg_setup setup;
 };
 
-/* What a courier may reach, as the worker told it. */
-struct destination {
-    uint32_t kind; /* enum outbound_kind */
-    uint32_t tls;  /* enum outbound_tls */
-    uint32_t port;
-    uint32_t ca_bytes;
-    struct msg_name host;
-    struct buf *ca; /* ca_bytes of it, when it is whole */
-};
-
-struct destination_list {
-    uint32_t number; /* the worker's */
-    uint32_t wanted; /* how many there are to come */
-    size_t count;
-    struct destination items[OUTBOUND_DESTINATIONS_MAX];
-};
-
 struct supervisor {
     const struct options *options;
     enum msg_worker_mode mode;
@@ -71,9 +55,8 @@ struct supervisor {
     struct child keeper;
     struct child worker;
     struct child courier;
-    struct destination_list told;   /* by the worker, and not in use yet */
-    bool told_all;              /* it is complete */
-    struct destination_list list;   /* in use */
+    struct destinations told;   /* by the worker, and not in use yet */
+    struct destinations list;   /* in use */
     struct mono_time next_list; /* not before */
     enum board_state state;
     enum life_reason reason;
@@ -124,8 +107,6 @@ void supervisor_advance_courier(struct supervisor *supervisor, struct mono_time 
 
 /* Until there is something to do for it; UINT64_MAX: nothing. */
 uint64_t supervisor_courier_wait_ms(const struct supervisor *supervisor, struct mono_time now);
-
-void supervisor_list_clear(struct destination_list *list);
 
 /* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
 enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;
