@@ -62,6 +62,25 @@ static void attack_10_an_unknown_address_costs_a_sign_in_what_a_known_one_does(v
     assert_int_equal(cost(box, &fails, BEHIND), known);
 }
 
+/* ada has a password, bob and eve have none; the one who stands in for an unknown address may have one or not. */
+static void attack_10_an_account_without_a_password_costs_what_one_with_it_does(void **state)
+{
+    static const char *const emails[] = {"ada@example.com", "bob@example.com", "eve@example.com", "bo@example.com",
+                                         BEHIND};
+    struct api_box *box = *state;
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    for (size_t i = 1; i < 3; i++) {
+        char body[128];
+        (void)snprintf(body, sizeof body, "{\"email\":\"%s\",\"name\":\"A user\"}", emails[i]);
+        assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/users", body)->status, 201);
+    }
+
+    for (size_t i = 0; i < ARRAY_LENGTH(emails); i++) {
+        assert_int_equal(cost(box, &fails, emails[i]), 2);
+    }
+}
+
 static void attack_10_an_unknown_address_that_is_locked_costs_what_a_known_one_does(void **state)
 {
     static const char *const emails[] = {"ada@example.com", FIRST, BEHIND};
@@ -119,6 +138,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(attack_10_an_unknown_address_costs_a_sign_in_what_a_known_one_does,
+                                        api_box_set_up, api_box_tear_down),
+        cmocka_unit_test_setup_teardown(attack_10_an_account_without_a_password_costs_what_one_with_it_does,
                                         api_box_set_up, api_box_tear_down),
         cmocka_unit_test_setup_teardown(attack_10_an_unknown_address_that_is_locked_costs_what_a_known_one_does,
                                         api_box_set_up, api_box_tear_down),
