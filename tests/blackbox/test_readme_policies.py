@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The policy chapter of README.md, pasted into a shell as a reader does, after `make run`; under both presets."""
 
-import re
-import shlex
-import subprocess
-
 import pytest
+import readme
 from app import App
-from conftest import ROOT, Box
+from conftest import Box
 
-CHAPTER = re.search(r"^## Policies.*?(?=^## )", (ROOT / "README.md").read_text(), re.M | re.S)[0]
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", CHAPTER, re.M | re.S)
-SHOWN = re.compile(r"^#=> (.*)$", re.M)
+BLOCKS = readme.blocks_of("## Policies: who may see and do what")
 PATTERNS = ("board", "diary", "announcements", "orders", "profiles")
 
 
@@ -28,29 +23,16 @@ def reader(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outputs(reader, tmp_path_factory):
-    """What each block prints, all of them in one shell: the first, in which a reader fills in what was printed, is ours."""
-    box = reader.box
-    lines = [f"{name}={shlex.quote(value)}" for name, value in (("URL", box.url), ("CA", str(box.ca)), ("PK", box.pk), ("SK", box.sk))]
-    script = "\n".join(lines) + "\n" + "".join(f"echo; echo '@@@ {at}'\n{block}" for at, block in enumerate(BLOCKS[1:], 1))
-    done = subprocess.run(["bash", "-u", "-c", script], capture_output=True, text=True, timeout=60, check=False,
-                          cwd=tmp_path_factory.mktemp("readme"))
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    return dict(enumerate(re.split(r"^@@@ \d+$", done.stdout, flags=re.M)))
+    return readme.paste(reader.box, BLOCKS, tmp_path_factory.mktemp("readme"))
 
 
 def test_the_first_block_names_what_make_run_prints():
-    assert re.findall(r"\b([A-Z]+)=", BLOCKS[0]) == ["URL", "CA", "PK", "SK"]
+    assert readme.names_in(BLOCKS[0]) == ["URL", "CA", "PK", "SK"]
 
 
 @pytest.mark.parametrize("at", range(1, len(BLOCKS)))
 def test_each_block_answers_what_it_shows(outputs, at):
-    shown = SHOWN.findall(BLOCKS[at])
-    rest = outputs[at]
-
-    assert shown
-    for part in shown:
-        assert part in rest, outputs[at]
-        rest = rest.split(part, 1)[1]
+    readme.assert_shows(outputs[at], BLOCKS[at])
 
 
 @pytest.mark.parametrize("name", PATTERNS)
