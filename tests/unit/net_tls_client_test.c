@@ -21,6 +21,7 @@
 #include "hal/base/fault.h"
 #include "hal/process.h"
 #include "hal/socket.h"
+#include "hal/trust.h"
 #include "tests/data/tls_client_known.h"
 
 #define WAIT_MS 20000
@@ -350,6 +351,21 @@ static void of_the_systems_list_what_cannot_be_read_is_left_out(void **state)
     fault_clear();
 }
 
+static void the_list_of_this_system_can_be_read_and_has_no_ca_of_ours(void **state)
+{
+    SCOPED_BUF struct buf *pem = NULL;
+    struct fixture f;
+    start(&f, &good, known_ca);
+    tls_roots_free(f.roots);
+    assert_int_equal(buf_new(TRUST_PEM_MAX, &pem), ERR_OK);
+    assert_int_equal(trust_read(pem), ERR_OK);
+
+    assert_int_equal(tls_roots_new(TLS_ROOTS_SYSTEM, buf_all(pem), &f.roots), ERR_OK);
+
+    assert_int_equal(shake_hands(&f, "localhost"), ERR_AUTH);
+    stop(&f);
+}
+
 static void a_name_has_its_length_and_no_zero(void **state)
 {
     const struct tls_way way = {way_send, way_receive, NULL};
@@ -392,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_server_whose_own_certificate_is_pinned_is_trusted_and_no_other),
         cmocka_unit_test(of_a_pinned_list_each_must_be_readable),
         cmocka_unit_test(of_the_systems_list_what_cannot_be_read_is_left_out),
+        cmocka_unit_test(the_list_of_this_system_can_be_read_and_has_no_ca_of_ours),
         cmocka_unit_test(a_name_has_its_length_and_no_zero),
     };
 
