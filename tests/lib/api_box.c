@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/lib/api_box.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "crypto/aead.h"
 #include "crypto/sign.h"
@@ -368,6 +372,17 @@ const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pend
     return &last;
 }
 
+void api_box_twice(struct api_box *box, const struct api_ask *ask, unsigned int lower, unsigned int higher)
+{
+    struct api_box_pending *first = api_box_begin(box, ask);
+    struct api_box_pending *second = api_box_begin(box, ask);
+    const unsigned int one = api_box_finish(box, first)->status;
+    const unsigned int other = api_box_finish(box, second)->status;
+
+    assert_int_equal(one < other ? one : other, lower);
+    assert_int_equal(one < other ? other : one, higher);
+}
+
 bool api_box_is_done(const struct api_box_pending *pending)
 {
     return pending->done;
@@ -396,6 +411,21 @@ const struct api_answer *api_box_send(struct api_box *box, const char *method, c
     const struct api_ask ask = {.method = method, .target = target, .key = key, .body = body};
 
     return api_box_ask(box, &ask);
+}
+
+const struct api_answer *api_box_post(struct api_box *box, const char *target, const char *body)
+{
+    return api_box_send(box, "POST", box->publishable, target, body);
+}
+
+void api_box_settings(struct api_box *box, const char *members)
+{
+    char target[128];
+    char body[512];
+
+    (void)snprintf(target, sizeof target, "/v1/admin/projects/%.36s", box->first.project_id);
+    (void)snprintf(body, sizeof body, "{\"settings\":{%s}}", members);
+    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, body)->status, 200);
 }
 
 /* --- answers --- */

@@ -101,10 +101,19 @@ const struct api_answer *api_box_get(struct api_box *box, const char *key, const
 const struct api_answer *api_box_send(struct api_box *box, const char *method, const char *key, const char *target,
                                       const char *body);
 
+/* POST with the publishable key, as an app does. */
+const struct api_answer *api_box_post(struct api_box *box, const char *target, const char *body);
+
+/* Settings of the first project, as members of an object; it has to take them. */
+void api_box_settings(struct api_box *box, const char *members);
+
 /* An exchange begun and not waited for: turns of the loop go on only in api_box_finish. */
 struct api_box_pending;
 struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask *ask);
 const struct api_answer *api_box_finish(struct api_box *box, struct api_box_pending *pending);
+
+/* The same request twice at once: one is answered the one status, and the other the other. */
+void api_box_twice(struct api_box *box, const struct api_ask *ask, unsigned int lower, unsigned int higher);
 
 /* Has it been answered? And the client going away, as net tells it. */
 bool api_box_is_done(const struct api_box_pending *pending);

@@ -100,11 +100,8 @@ static void attack_10_what_is_not_told_of_an_account_does_not_show_in_its_cost(v
 {
     struct api_box *box = *state;
     struct api_user user;
-    char path[128];
     api_user_sign_up(box, &user);
-    (void)snprintf(path, sizeof path, "/v1/admin/projects/%.36s", box->first.project_id);
-    assert_int_equal(
-        api_box_send(box, "PATCH", box->secret, path, "{\"settings\":{\"enumerationProtection\":true}}")->status, 200);
+    api_box_settings(box, "\"enumerationProtection\":true");
 
     const unsigned int known = cost(box, &checks, "ada@example.com");
 

@@ -23,11 +23,6 @@ static void pass_ms(struct api_box *box, uint64_t ms)
     sim_clock_advance_ms(&box->clock, ms);
 }
 
-static const struct api_answer *post(struct api_box *box, const char *target, const char *body)
-{
-    return api_box_send(box, "POST", box->publishable, target, body);
-}
-
 /* --- codes of the app --- */
 
 static void attack_11_a_step_signs_in_once_and_so_do_its_neighbours_and_no_others(void **state)
@@ -156,7 +151,7 @@ static void the_code_of_another_user_is_wrong(void **state)
     struct api_app of_ada;
     struct api_app of_bob;
     api_user_sign_up(box, &ada);
-    api_user_take(post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    api_user_take(api_box_post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
     api_app_turn_on(box, &ada, &of_ada);
     api_app_turn_on(box, &bob, &of_bob);
 
@@ -179,10 +174,10 @@ static void attack_10_nothing_is_told_before_the_password_is_right_and_the_user_
 
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"password\":\"wrong1\",\"mfaCode\":\"%s\"}",
                    api_app_code(box, &app, 0));
-    assert_refused(post(box, SIGN_IN, body), 401, "auth/invalid-credentials");
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "wrong1")), 401, "auth/invalid-credentials");
+    assert_refused(api_box_post(box, SIGN_IN, body), 401, "auth/invalid-credentials");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "wrong1")), 401, "auth/invalid-credentials");
     assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":true}")->status, 200);
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/account-banned");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/account-banned");
     assert_refused(api_app_sign_in(box, ADA, WRONG), 403, "auth/account-banned");
     assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":false}")->status, 200);
 
@@ -197,7 +192,7 @@ static void attack_11_a_user_has_five_tries_in_fifteen_minutes_and_another_user_
     struct api_app app;
     struct api_app of_bob;
     api_user_sign_up(box, &user);
-    api_user_take(post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    api_user_take(api_box_post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
     api_app_turn_on(box, &user, &app);
     api_app_turn_on(box, &bob, &of_bob);
 
@@ -209,7 +204,7 @@ static void attack_11_a_user_has_five_tries_in_fifteen_minutes_and_another_user_
     assert_refused(sixth, 429, "auth/too-many-login-attempts");
     assert_non_null(strstr(sixth->headers, "Retry-After: 600\n"));
     assert_refused(api_app_sign_in(box, ADA, app.backup[0]), 429, "auth/too-many-login-attempts");
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/mfa-required"); /* no try */
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/mfa-required"); /* no try */
     api_user_take(api_app_sign_in(box, BOB, api_app_code(box, &of_bob, 0)), &bob);
     api_box_restart(box);
     pass_ms(box, 10 * MINUTE_MS - 1);
@@ -298,7 +293,7 @@ static void attack_11_passwords_tried_here_are_counted_as_those_of_sign_ins(void
                        401, "auth/invalid-credentials");
     }
 
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 429, "auth/too-many-login-attempts");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 429, "auth/too-many-login-attempts");
     assert_refused(api_user_ask(box, box->publishable, &user, "POST", MFA_ENABLE, "{\"password\":\"abc123\"}"), 429,
                    "auth/too-many-login-attempts");
 }

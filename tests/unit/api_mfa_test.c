@@ -28,11 +28,6 @@ static void pass_ms(struct api_box *box, uint64_t ms)
     sim_clock_advance_ms(&box->clock, ms);
 }
 
-static const struct api_answer *post(struct api_box *box, const char *target, const char *body)
-{
-    return api_box_send(box, "POST", box->publishable, target, body);
-}
-
 static const struct api_answer *disable(struct api_box *box, const struct api_user *user, const char *code)
 {
     char body[BODY_MAX];
@@ -59,14 +54,14 @@ static void an_app_counts_once_a_code_of_it_confirmed_it(void **state)
 
     api_app_enable(box, &user, &app);
     assert_string_equal(api_app_is_on(box, &user), "false");
-    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
+    api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
     const struct api_answer *answer = api_app_confirm(box, &user, api_app_code(box, &app, 0));
 
     assert_int_equal(answer->status, 200);
     assert_true(api_answer_member(answer, "backupCodes.9", first, sizeof first));
     assert_string_equal(first, app.backup[9]);
     assert_string_equal(api_app_is_on(box, &user), "true");
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/mfa-required");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/mfa-required");
 }
 
 static void setting_up_ends_after_ten_minutes_and_not_before(void **state)
@@ -144,7 +139,7 @@ static void the_url_says_whose_key_it_is(void **state)
     struct api_user user;
     char secret[64];
     char url[API_ANSWER_TEXT_MAX];
-    api_user_take(post(box, SIGN_UP, ACCOUNT("a+d/a@example.com", "abc123")), &user);
+    api_user_take(api_box_post(box, SIGN_UP, ACCOUNT("a+d/a@example.com", "abc123")), &user);
     char target[128];
     (void)snprintf(target, sizeof target, "/v1/admin/projects/%s",
                    api_answer_text(api_box_get(box, box->secret, "/v1/admin/projects"), "items.0.id"));
@@ -276,7 +271,7 @@ static void a_factor_goes_with_its_user(void **state)
     struct api_app app;
     char row[2048];
     api_user_sign_up(box, &user);
-    api_user_take(post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    api_user_take(api_box_post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
     api_app_turn_on(box, &user, &app);
     api_app_enable(box, &bob, &app);
     assert_int_equal(api_app_rows(box, row, sizeof row), 2);
@@ -287,7 +282,7 @@ static void a_factor_goes_with_its_user(void **state)
 
     assert_int_equal(api_app_rows(box, row, sizeof row), 0);
     api_user_sign_up(box, &user);
-    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
+    api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
 }
 
 static void a_new_password_leaves_the_factor_as_it_is(void **state)
@@ -300,12 +295,12 @@ static void a_new_password_leaves_the_factor_as_it_is(void **state)
     api_user_sign_up(box, &user);
     api_app_turn_on(box, &user, &app);
 
-    assert_int_equal(post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
     api_mail_token(box, ADA, "password_reset", code);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
-    assert_int_equal(post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
 
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "other1")), 403, "auth/mfa-required");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1")), 403, "auth/mfa-required");
 }
 
 /* --- other ways in --- */
@@ -316,7 +311,7 @@ static const struct api_answer *open_link(struct api_box *box, const char *token
 
     (void)snprintf(body, sizeof body, code == NULL ? "{\"token\":\"%s\"}" : "{\"token\":\"%s\",\"mfaCode\":\"%s\"}",
                    token, code);
-    return post(box, CALLBACK, body);
+    return api_box_post(box, CALLBACK, body);
 }
 
 static void attack_11_a_sign_in_link_needs_the_code_and_holds_until_it_comes(void **state)
@@ -327,7 +322,7 @@ static void attack_11_a_sign_in_link_needs_the_code_and_holds_until_it_comes(voi
     char token[DATA_CODE_TEXT_BYTES + 1];
     api_user_sign_up(box, &user);
     api_app_turn_on(box, &user, &app);
-    assert_int_equal(post(box, SIGN_IN, LINK_TO_ADA)->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, LINK_TO_ADA)->status, 200);
     api_mail_token(box, ADA, "magic_link", token);
 
     assert_refused(open_link(box, token, NULL), 403, "auth/mfa-required");
@@ -382,7 +377,7 @@ static void attack_08_fields_of_another_kind_are_refused_and_empty_ones_are_none
 
     for (size_t i = 0; i < ARRAY_LENGTH(odd); i++) {
         (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"password\":\"abc123\",\"mfaCode\":%s}", odd[i]);
-        assert_refused(post(box, SIGN_IN, body), 400, "auth/invalid-request");
+        assert_refused(api_box_post(box, SIGN_IN, body), 400, "auth/invalid-request");
         (void)snprintf(body, sizeof body, "{\"password\":\"abc123\",\"code\":%s}", odd[i]);
         assert_refused(api_user_ask(box, box->publishable, &user, "POST", MFA_DISABLE, body), 400,
                        "auth/invalid-request");
@@ -392,7 +387,7 @@ static void attack_08_fields_of_another_kind_are_refused_and_empty_ones_are_none
     }
     for (size_t i = 0; i < ARRAY_LENGTH(none); i++) {
         (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"password\":\"abc123\",\"mfaCode\":%s}", none[i]);
-        assert_refused(post(box, SIGN_IN, body), 403, "auth/mfa-required");
+        assert_refused(api_box_post(box, SIGN_IN, body), 403, "auth/mfa-required");
         (void)snprintf(body, sizeof body, "{\"code\":%s}", none[i]);
         assert_refused(api_user_ask(box, box->publishable, &user, "POST", MFA_CONFIRM, body), 400,
                        "auth/invalid-request");
@@ -458,7 +453,7 @@ static void attack_03_an_administrator_without_one_is_a_user_of_a_hardened_proje
     struct api_user bob;
     struct api_app app;
     api_user_sign_up(box, &user);
-    api_user_take(post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
+    api_user_take(api_box_post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &bob);
     assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\"}")->status, 200);
 
     assert_true(is_admin(box, &user, &bob));

@@ -57,16 +57,6 @@ static const struct api_answer *post_token(struct api_box *box, const char *clai
     return post(box, body_of(api_issuer_token(issuer, claims), ""));
 }
 
-static void project(struct api_box *box, const char *settings)
-{
-    char target[128];
-    char body[512];
-
-    (void)snprintf(target, sizeof target, "/v1/admin/projects/%.36s", box->first.project_id);
-    (void)snprintf(body, sizeof body, "{\"settings\":{%s}}", settings);
-    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, body)->status, 200);
-}
-
 /* --- signing in --- */
 
 static void a_code_signs_a_new_user_up_and_then_in(void **state)
@@ -190,7 +180,7 @@ static void codes_are_exchanged_for_known_addresses_only(void **state)
     assert_refused(post(box, "{\"code\":\"c\",\"redirectUri\":\"https://evil.example/\"}"), 400,
                    "auth/invalid-request");
     assert_int_equal(issuer->exchanges, 0);
-    project(box, "\"redirectUrls\":[\"myapp://cb\"]");
+    api_box_settings(box, "\"redirectUrls\":[\"myapp://cb\"]");
     assert_int_equal(post(box, "{\"code\":\"c\",\"redirectUri\":\"myapp://cb\"}")->status, 200);
     assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"redirectUri\":null}")->status, 200);
     assert_refused(post(box, "{\"code\":\"c\"}"), 400, "auth/invalid-request");

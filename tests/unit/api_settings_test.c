@@ -19,22 +19,7 @@
 #define LINK     "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
 #define DAY_MS   86400000u
 
-static const struct api_answer *post(struct api_box *box, const char *target, const char *body)
-{
-    return api_box_send(box, "POST", box->publishable, target, body);
-}
-
-/* PATCH of the project, or PUT of the provider, which has to succeed. */
-static void project(struct api_box *box, const char *settings)
-{
-    char target[128];
-    char body[512];
-
-    (void)snprintf(target, sizeof target, "/v1/admin/projects/%.36s", box->first.project_id);
-    (void)snprintf(body, sizeof body, "{\"settings\":{%s}}", settings);
-    assert_int_equal(api_box_send(box, "PATCH", box->secret, target, body)->status, 200);
-}
-
+/* PUT of the provider, which has to succeed. */
 static void provider(struct api_box *box, const char *settings)
 {
     char body[512];
@@ -48,7 +33,7 @@ static const struct api_answer *refresh(struct api_box *box, const char *token)
     char body[AUTH_TOKEN_MAX + 64];
 
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", token);
-    return post(box, REFRESH, body);
+    return api_box_post(box, REFRESH, body);
 }
 
 static const struct api_answer *change(struct api_box *box, const struct api_user *user, const char *to)
@@ -69,7 +54,7 @@ static void the_provider_shows_what_holds_and_keeps_what_is_not_named(void **sta
     provider(box, "\"minLength\":10,\"expirationDays\":90");
     provider(box, "\"signupEnabled\":false");
     api_box_restart(box);
-    project(box, "\"passwordPolicy\":{\"preset\":\"strict\",\"expirationDays\":30}");
+    api_box_settings(box, "\"passwordPolicy\":{\"preset\":\"strict\",\"expirationDays\":30}");
 
     const struct api_answer *all = api_box_get(box, box->secret, PROVIDER);
     assert_string_equal(api_answer_text(all, "minLength"), "10");
@@ -126,10 +111,10 @@ static void a_password_needs_each_class_that_is_asked_for(void **state)
         provider(box, cases[i].setting);
         (void)snprintf(body, sizeof body, "{\"email\":\"u%zu@example.com\",\"name\":\"U\",\"password\":\"%s\"}", i,
                        cases[i].without);
-        assert_refused(post(box, SIGN_UP, body), 400, "auth/invalid-password-format");
+        assert_refused(api_box_post(box, SIGN_UP, body), 400, "auth/invalid-password-format");
         (void)snprintf(body, sizeof body, "{\"email\":\"u%zu@example.com\",\"name\":\"U\",\"password\":\"%s\"}", i,
                        cases[i].with);
-        assert_int_equal(post(box, SIGN_UP, body)->status, 201);
+        assert_int_equal(api_box_post(box, SIGN_UP, body)->status, 201);
     }
 }
 
@@ -140,7 +125,7 @@ static void a_breached_password_is_refused_where_the_list_is_on(void **state)
     char path[TEMP_PATH_MAX + 32];
     api_user_sign_up(box, &user);
     provider(box, "\"breachedList\":\"on\"");
-    assert_int_equal(post(box, SIGN_UP, ACCOUNT("bob@example.com", "letmein"))->status, 201); /* no list yet */
+    assert_int_equal(api_box_post(box, SIGN_UP, ACCOUNT("bob@example.com", "letmein"))->status, 201); /* no list yet */
     (void)snprintf(path, sizeof path, "%s/" DATA_BREACHED_FILE, box->dir.path);
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -150,15 +135,15 @@ static void a_breached_password_is_refused_where_the_list_is_on(void **state)
 
     api_box_restart(box);
 
-    assert_refused(post(box, SIGN_UP, ACCOUNT("eve@example.com", "letmein")), 400, "auth/weak-password");
+    assert_refused(api_box_post(box, SIGN_UP, ACCOUNT("eve@example.com", "letmein")), 400, "auth/weak-password");
     assert_refused(change(box, &user, "password"), 400, "auth/weak-password");
     assert_refused(api_box_send(box, "POST", box->secret, "/v1/users",
                                 "{\"name\":\"Eve\",\"email\":\"eve@example.com\",\"password\":\"123456\"}"),
                    400, "auth/weak-password");
-    assert_int_equal(post(box, SIGN_UP, ACCOUNT("eve@example.com", "letmeout"))->status, 201);
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_UP, ACCOUNT("eve@example.com", "letmeout"))->status, 201);
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
     provider(box, "\"breachedList\":\"off\"");
-    assert_int_equal(post(box, SIGN_UP, ACCOUNT("zoe@example.com", "letmein"))->status, 201);
+    assert_int_equal(api_box_post(box, SIGN_UP, ACCOUNT("zoe@example.com", "letmein"))->status, 201);
 }
 
 static void the_hardened_preset_is_strict_with_new_passwords_and_leaves_old_ones(void **state)
@@ -167,12 +152,13 @@ static void the_hardened_preset_is_strict_with_new_passwords_and_leaves_old_ones
     struct api_user user;
     api_user_sign_up(box, &user);
 
-    project(box, "\"securityPreset\":\"hardened\"");
+    api_box_settings(box, "\"securityPreset\":\"hardened\"");
 
-    assert_refused(post(box, SIGN_UP, ACCOUNT("bob@example.com", "abc12345")), 400, "auth/invalid-password-format");
-    assert_int_equal(post(box, SIGN_UP, ACCOUNT("bob@example.com", "Abc1234!"))->status, 201);
+    assert_refused(api_box_post(box, SIGN_UP, ACCOUNT("bob@example.com", "abc12345")), 400,
+                   "auth/invalid-password-format");
+    assert_int_equal(api_box_post(box, SIGN_UP, ACCOUNT("bob@example.com", "Abc1234!"))->status, 201);
     assert_refused(change(box, &user, "abc124"), 400, "auth/invalid-password-format");
-    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
+    api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &user);
 }
 
 static void a_password_that_is_too_old_lets_nobody_in_until_it_is_reset(void **state)
@@ -185,19 +171,19 @@ static void a_password_that_is_too_old_lets_nobody_in_until_it_is_reset(void **s
     provider(box, "\"expirationDays\":2");
 
     sim_clock_advance_ms(&box->clock, 2 * DAY_MS - 1000);
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
     sim_clock_advance_ms(&box->clock, 1000);
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/forbidden");
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc124")), 401, "auth/invalid-credentials");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/forbidden");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc124")), 401, "auth/invalid-credentials");
 
-    assert_int_equal(post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
     api_mail_token(box, ADA, "password_reset", code);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
-    assert_int_equal(post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "other1"))->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1"))->status, 200);
     provider(box, "\"expirationDays\":null");
     sim_clock_advance_ms(&box->clock, 3 * DAY_MS);
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "other1"))->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1"))->status, 200);
 }
 
 /* --- who may sign up and in --- */
@@ -209,24 +195,25 @@ static void a_closed_sign_up_lets_users_in_and_nobody_become_one(void **state)
     char code[DATA_CODE_TEXT_BYTES + 1];
     char body[128];
     api_user_sign_up(box, &user);
-    assert_int_equal(post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"bob@example.com\"}")->status, 201);
+    assert_int_equal(api_box_post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"bob@example.com\"}")->status,
+                     201);
     api_mail_token(box, "bob@example.com", "magic_link", code);
 
     provider(box, "\"signupEnabled\":false");
 
-    assert_refused(post(box, SIGN_UP, ACCOUNT("eve@example.com", "abc123")), 403, "auth/forbidden");
-    assert_refused(post(box, SIGN_UP, ACCOUNT(ADA, "abc123")), 403, "auth/forbidden");
-    assert_refused(post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"eve@example.com\"}"), 403,
+    assert_refused(api_box_post(box, SIGN_UP, ACCOUNT("eve@example.com", "abc123")), 403, "auth/forbidden");
+    assert_refused(api_box_post(box, SIGN_UP, ACCOUNT(ADA, "abc123")), 403, "auth/forbidden");
+    assert_refused(api_box_post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"eve@example.com\"}"), 403,
                    "auth/forbidden");
     (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
-    assert_refused(post(box, "/v1/auth/email/callback", body), 403, "auth/forbidden");
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
+    assert_refused(api_box_post(box, "/v1/auth/email/callback", body), 403, "auth/forbidden");
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
     assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/users",
                                   "{\"name\":\"Eve\",\"email\":\"eve@example.com\",\"password\":\"abc123\"}")
                          ->status,
                      201);
     provider(box, "\"signupEnabled\":true");
-    assert_int_equal(post(box, "/v1/auth/email/callback", body)->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/email/callback", body)->status, 200);
 }
 
 static void links_can_be_turned_off_and_hold_as_long_as_is_said(void **state)
@@ -238,21 +225,21 @@ static void links_can_be_turned_off_and_hold_as_long_as_is_said(void **state)
     api_user_sign_up(box, &user);
     provider(box, "\"magicLinkExpirationMinutes\":2");
 
-    assert_int_equal(post(box, SIGN_IN, LINK)->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, LINK)->status, 200);
     api_mail_token(box, ADA, "magic_link", code);
     (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
     provider(box, "\"magicLinkEnabled\":false");
-    assert_refused(post(box, "/v1/auth/email/callback", body), 400, "auth/magiclink-disabled");
-    assert_refused(post(box, SIGN_IN, LINK), 400, "auth/magiclink-disabled");
-    assert_refused(post(box, SIGN_UP, LINK), 400, "auth/magiclink-disabled");
+    assert_refused(api_box_post(box, "/v1/auth/email/callback", body), 400, "auth/magiclink-disabled");
+    assert_refused(api_box_post(box, SIGN_IN, LINK), 400, "auth/magiclink-disabled");
+    assert_refused(api_box_post(box, SIGN_UP, LINK), 400, "auth/magiclink-disabled");
     provider(box, "\"magicLinkEnabled\":true");
     sim_clock_advance_ms(&box->clock, 120000);
-    assert_refused(post(box, "/v1/auth/email/callback", body), 401, "auth/token-expired");
-    assert_int_equal(post(box, SIGN_IN, LINK)->status, 200);
+    assert_refused(api_box_post(box, "/v1/auth/email/callback", body), 401, "auth/token-expired");
+    assert_int_equal(api_box_post(box, SIGN_IN, LINK)->status, 200);
     api_mail_token(box, ADA, "magic_link", code);
     (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
     sim_clock_advance_ms(&box->clock, 119000);
-    assert_int_equal(post(box, "/v1/auth/email/callback", body)->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/email/callback", body)->status, 200);
 }
 
 static void an_address_has_to_be_confirmed_only_where_that_is_asked_for_and_after_the_password(void **state)
@@ -262,16 +249,16 @@ static void an_address_has_to_be_confirmed_only_where_that_is_asked_for_and_afte
     char code[DATA_CODE_TEXT_BYTES + 1];
     char body[256];
     api_user_sign_up(box, &user);
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
     api_mail_token(box, ADA, "signup_confirmation", code);
 
     provider(box, "\"requireEmailVerification\":true");
 
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/email-not-verified");
-    assert_refused(post(box, SIGN_IN, ACCOUNT(ADA, "abc124")), 401, "auth/invalid-credentials");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/email-not-verified");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc124")), 401, "auth/invalid-credentials");
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\"}", code);
-    assert_int_equal(post(box, "/v1/auth/email/verify/confirm", body)->status, 200);
-    assert_int_equal(post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/email/verify/confirm", body)->status, 200);
+    assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
 }
 
 /* --- refreshing --- */
@@ -283,7 +270,7 @@ static void within_the_grace_a_refresh_token_brings_the_same_successor_again(voi
     struct api_user first;
     struct api_user second;
     api_user_sign_up(box, &user);
-    project(box, "\"refreshReuseGraceMs\":5000");
+    api_box_settings(box, "\"refreshReuseGraceMs\":5000");
 
     api_user_take(refresh(box, user.refresh), &first);
     sim_clock_advance_ms(&box->clock, 4999);
@@ -302,7 +289,7 @@ static void attack_09_after_the_grace_reuse_ends_every_session(void **state)
     struct api_user user;
     struct api_user next;
     api_user_sign_up(box, &user);
-    project(box, "\"refreshReuseGraceMs\":5000");
+    api_box_settings(box, "\"refreshReuseGraceMs\":5000");
 
     api_user_take(refresh(box, user.refresh), &next);
     sim_clock_advance_ms(&box->clock, 5000);
@@ -318,7 +305,7 @@ static void attack_09_the_grace_is_for_the_token_before_alone(void **state)
     struct api_user next;
     struct api_user last;
     api_user_sign_up(box, &user);
-    project(box, "\"refreshReuseGraceMs\":5000");
+    api_box_settings(box, "\"refreshReuseGraceMs\":5000");
 
     api_user_take(refresh(box, user.refresh), &next);
     api_user_take(refresh(box, next.refresh), &last);
@@ -333,10 +320,10 @@ static void attack_09_a_grace_that_is_taken_back_counts_no_more(void **state)
     struct api_user user;
     struct api_user next;
     api_user_sign_up(box, &user);
-    project(box, "\"refreshReuseGraceMs\":5000");
+    api_box_settings(box, "\"refreshReuseGraceMs\":5000");
     api_user_take(refresh(box, user.refresh), &next);
 
-    project(box, "\"refreshReuseGraceMs\":null");
+    api_box_settings(box, "\"refreshReuseGraceMs\":null");
 
     assert_refused(refresh(box, user.refresh), 401, "auth/invalid-refresh-token");
 }
@@ -349,7 +336,7 @@ static void of_two_refreshes_at_once_both_get_the_same_within_the_grace(void **s
     struct api_user first;
     struct api_user second;
     api_user_sign_up(box, &user);
-    project(box, "\"refreshReuseGraceMs\":5000");
+    api_box_settings(box, "\"refreshReuseGraceMs\":5000");
     (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", user.refresh);
     const struct api_ask ask = {.method = "POST", .target = REFRESH, .key = box->publishable, .body = body};
 
@@ -372,7 +359,7 @@ static void an_access_token_outlives_a_refresh_unless_the_project_says_otherwise
 
     api_user_take(refresh(box, user.refresh), &next);
     assert_int_equal(api_user_me(box, &user)->status, 200);
-    project(box, "\"invalidateAccessOnRefresh\":true");
+    api_box_settings(box, "\"invalidateAccessOnRefresh\":true");
     api_user_take(refresh(box, next.refresh), &last);
 
     assert_refused(api_user_me(box, &user), 401, "auth/session-expired");
@@ -390,13 +377,13 @@ static void a_changed_password_ends_the_current_session_unless_the_project_keeps
     struct api_user user;
     struct api_user other;
     api_user_sign_up(box, &user);
-    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &other);
-    project(box, "\"keepCurrentSession\":true");
+    api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &other);
+    api_box_settings(box, "\"keepCurrentSession\":true");
 
     assert_int_equal(change(box, &user, "other1")->status, 200);
     assert_int_equal(api_user_me(box, &user)->status, 200);
     assert_refused(api_user_me(box, &other), 401, "auth/session-expired");
-    project(box, "\"keepCurrentSession\":false");
+    api_box_settings(box, "\"keepCurrentSession\":false");
     assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", CHANGE,
                                   "{\"currentPassword\":\"other1\",\"newPassword\":\"third1\"}")
                          ->status,
@@ -410,11 +397,11 @@ static void as_many_sessions_as_the_project_says_stay(void **state)
     struct api_box *box = *state;
     struct api_user users[3];
     api_user_sign_up(box, &users[0]);
-    project(box, "\"maxSessionsPerUser\":2");
+    api_box_settings(box, "\"maxSessionsPerUser\":2");
 
-    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &users[1]);
+    api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &users[1]);
     assert_int_equal(api_user_me(box, &users[0])->status, 200);
-    api_user_take(post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &users[2]);
+    api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), &users[2]);
 
     assert_refused(api_user_me(box, &users[0]), 401, "auth/session-expired");
     assert_int_equal(api_user_me(box, &users[1])->status, 200);
@@ -434,19 +421,20 @@ static void enumeration_protection_tells_nobody_who_is_there(void **state)
     api_user_sign_up(box, &user);
     api_mail_token(box, ADA, "signup_confirmation", code);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\"}", code);
-    assert_int_equal(post(box, "/v1/auth/email/verify/confirm", body)->status, 200);
+    assert_int_equal(api_box_post(box, "/v1/auth/email/verify/confirm", body)->status, 200);
     const size_t mails = api_mail_count(box, ADA, NULL);
-    assert_string_equal(api_answer_text(post(box, CHECK, check), "exists"), "true");
-    assert_refused(post(box, "/v1/auth/email/verify/send", "{\"email\":\"" ADA "\"}"), 400, "auth/already-verified");
+    assert_string_equal(api_answer_text(api_box_post(box, CHECK, check), "exists"), "true");
+    assert_refused(api_box_post(box, "/v1/auth/email/verify/send", "{\"email\":\"" ADA "\"}"), 400,
+                   "auth/already-verified");
     sim_clock_advance_ms(&box->clock, 31000);
 
-    project(box, "\"enumerationProtection\":true");
+    api_box_settings(box, "\"enumerationProtection\":true");
 
-    assert_string_equal(post(box, CHECK, check)->body, "{\"exists\":false}");
-    assert_int_equal(post(box, "/v1/auth/email/verify/send", "{\"email\":\"" ADA "\"}")->status, 200);
+    assert_string_equal(api_box_post(box, CHECK, check)->body, "{\"exists\":false}");
+    assert_int_equal(api_box_post(box, "/v1/auth/email/verify/send", "{\"email\":\"" ADA "\"}")->status, 200);
     assert_int_equal(api_mail_count(box, ADA, NULL), mails);
     assert_refused(api_user_ask(box, box->publishable, &user, "GET", "/v1/users", NULL), 403, "user/forbidden");
-    assert_refused(post(box, SIGN_UP, ACCOUNT(ADA, "abc123")), 409, "auth/email-already-exists");
+    assert_refused(api_box_post(box, SIGN_UP, ACCOUNT(ADA, "abc123")), 409, "auth/email-already-exists");
 }
 
 static void the_list_of_users_can_be_for_administrators_alone(void **state)
@@ -456,11 +444,11 @@ static void the_list_of_users_can_be_for_administrators_alone(void **state)
     api_user_sign_up(box, &user);
     assert_int_equal(api_user_ask(box, box->publishable, &user, "GET", "/v1/users", NULL)->status, 200);
 
-    project(box, "\"usersListVisibility\":\"admin-only\"");
+    api_box_settings(box, "\"usersListVisibility\":\"admin-only\"");
 
     assert_refused(api_user_ask(box, box->publishable, &user, "GET", "/v1/users", NULL), 403, "user/forbidden");
     assert_int_equal(api_box_get(box, box->secret, "/v1/users")->status, 200);
-    project(box, "\"securityPreset\":\"hardened\",\"usersListVisibility\":null");
+    api_box_settings(box, "\"securityPreset\":\"hardened\",\"usersListVisibility\":null");
     assert_refused(api_user_ask(box, box->publishable, &user, "GET", "/v1/users", NULL), 403, "user/forbidden");
 }
 
