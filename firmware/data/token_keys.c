@@ -5,12 +5,12 @@
  *   the end of the version before -> commit, every reactor has the catalogue -> keeper: the new version signs
  *
  * So a key is in the JWKS and verifies before there is a token of it. The version before verifies until the last refresh
- * token that it signed is over. From that instant on it counts for nothing (auth_place.key_ends); the next sweep has the
- * keeper destroy it, and only then takes it out of the document.
+ * token that it signed is over. From that instant on it counts for nothing (key_ends_ms of auth_place); the next sweep has
+ * the keeper destroy it, and only then takes it out of the document.
  *
- * A keeper that could not be told is told with the next commit. Cut off anywhere, the next start goes on: what the keeper holds and the document does not is written into it and used
- * (people_prepare), what the keeper has no more is taken out. A rotation whose transaction was given up leaves a version
- * that waits; it is taken by the next rotation or start.
+ * A keeper that could not be told is told with the next commit. Cut off anywhere, the next start goes on: what the keeper
+ * holds and the document does not is written into it and used (people_prepare), what the keeper has no more is taken out. A
+ * rotation whose transaction was given up leaves a version that waits; it is taken by the next rotation or start.
  *
  * Document: tokenKeys: [<point, hex>, {"point":<hex>,"endsAt":<ms>}, ...], the newest first, which is the one that signs. */
 #include "firmware/data/token_keys_int.h"
