@@ -32,6 +32,9 @@ void sha256_update(struct sha256_stream *stream, struct span data);
 /* The digest of everything so far; the stream is wiped and needs sha256_init() before it is used again. */
 void sha256_final(struct sha256_stream *stream, uint8_t out_digest[SHA256_BYTES]);
 
+/* SHA-256 of all parts, each behind its length as eight bytes, so that no two different lists of parts are the same bytes. */
+void sha256_parts(const struct span *parts, size_t count, uint8_t out_digest[SHA256_BYTES]);
+
 /* HMAC-SHA-256 of one message; the key may have any length. */
 void hmac_sha256(struct span key, struct span data, uint8_t out_mac[SHA256_BYTES]);
 

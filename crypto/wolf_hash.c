@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "crypto/kdf.h"
@@ -91,6 +92,20 @@ void sha256_update(struct sha256_stream *stream, struct span data)
 void sha256_final(struct sha256_stream *stream, uint8_t out_digest[SHA256_BYTES])
 {
     finish(state_of(stream), out_digest);
+}
+
+void sha256_parts(const struct span *parts, size_t count, uint8_t out_digest[SHA256_BYTES])
+{
+    wc_Sha256 hash;
+    uint8_t len[sizeof(uint64_t)];
+
+    start(&hash);
+    for (size_t i = 0; i < count; i++) {
+        put_u64be(len, parts[i].len);
+        add(&hash, span_array(len));
+        add(&hash, parts[i]);
+    }
+    finish(&hash, out_digest);
 }
 
 /* Hashes the key's block, which differs for the two hashes of a MAC in the byte that is mixed in. */

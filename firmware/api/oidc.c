@@ -380,16 +380,8 @@ static void digest_code(const struct oidc_sign *oidc, uint8_t out_digest[SHA256_
                                  oidc->fields.redirect_uri, oidc->fields.verifier};
     char text[DATA_CODE_TEXT_BYTES];
     uint8_t digest[SHA256_BYTES];
-    struct sha256_stream stream;
-    uint8_t len[sizeof(uint64_t)];
 
-    sha256_init(&stream);
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        put_u64be(len, parts[i].len);
-        sha256_update(&stream, span_array(len));
-        sha256_update(&stream, parts[i]);
-    }
-    sha256_final(&stream, digest);
+    sha256_parts(parts, ARRAY_LENGTH(parts), digest);
     hex_encode(span_array(digest), text);
     const struct data_code_of of = {
         .purpose = DATA_CODE_OAUTH, .environment_id = sign_environment(oidc->sign), .code = span_array(text)};

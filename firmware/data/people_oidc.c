@@ -19,20 +19,11 @@
 
 /* --- identities --- */
 
-/* Each part behind its length, so that no two different ones are the same bytes. */
 void data_identity_digest(const struct data_identity *identity, uint8_t out_digest[SHA256_BYTES])
 {
     const struct span parts[] = {identity->provider, identity->issuer, identity->subject};
-    struct sha256_stream stream;
-    uint8_t len[sizeof(uint64_t)];
 
-    sha256_init(&stream);
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        put_u64be(len, parts[i].len);
-        sha256_update(&stream, span_array(len));
-        sha256_update(&stream, parts[i]);
-    }
-    sha256_final(&stream, out_digest);
+    sha256_parts(parts, ARRAY_LENGTH(parts), out_digest);
 }
 
 enum err people_find_identity(struct store_snap *snap, const struct catalog_people *where,

@@ -53,6 +53,19 @@ static void sha256_in_steps_is_sha256_at_once_wherever_it_is_cut(void **state)
     }
 }
 
+static void sha256_of_parts_puts_each_behind_its_length(void **state)
+{
+    static const uint8_t message[] = {0, 0, 0, 0, 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 'c'};
+    const struct span parts[] = {span_lit("ab"), SPAN_NONE, span_lit("c")};
+    uint8_t whole[SHA256_BYTES];
+    uint8_t got[SHA256_BYTES] = {0};
+    sha256(span_array(message), whole);
+
+    sha256_parts(parts, ARRAY_LENGTH(parts), got);
+
+    assert_memory_equal(got, whole, sizeof got);
+}
+
 static void hmac_gives_the_published_answers_with_both_kinds_of_key(void **state)
 {
     SCOPED_SECRET_SLAB struct secret_slab *slab = NULL;
@@ -131,6 +144,7 @@ int main(void)
         cmocka_unit_test(sha256_gives_the_published_answers),
         cmocka_unit_test(sha384_gives_the_published_answer),
         cmocka_unit_test(sha256_in_steps_is_sha256_at_once_wherever_it_is_cut),
+        cmocka_unit_test(sha256_of_parts_puts_each_behind_its_length),
         cmocka_unit_test(hmac_gives_the_published_answers_with_both_kinds_of_key),
         cmocka_unit_test(hmac_key_new_reports_a_full_slab),
         cmocka_unit_test(hmac_keys_derived_with_other_salt_or_info_differ),
