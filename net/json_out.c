@@ -377,6 +377,23 @@ void json_out_value(struct json_out *out, const struct json_value *value)
     }
 }
 
+void json_out_members_without(struct json_out *out, const struct json_value *object, const struct span *names,
+                              size_t count)
+{
+    for (size_t i = 0; i < object->as.object.count; i++) {
+        const struct json_member *member = &object->as.object.members[i];
+        bool goes = false;
+
+        for (size_t n = 0; n < count; n++) {
+            goes = goes || span_equal(member->name, names[n]);
+        }
+        if (!goes) {
+            json_out_name(out, member->name);
+            json_out_value(out, &member->value);
+        }
+    }
+}
+
 /* --- members --- */
 
 void json_out_member_text(struct json_out *out, struct span name, struct span text)

@@ -53,6 +53,10 @@ void json_out_time(struct json_out *out, struct wall_time time);
 /* A whole tree. */
 void json_out_value(struct json_out *out, const struct json_value *value);
 
+/* The members of a tree's object, but for those of these names, into the object that is open. */
+void json_out_members_without(struct json_out *out, const struct json_value *object, const struct span *names,
+                              size_t count);
+
 /* Bytes that are one JSON value already: a stored policy, a constant. */
 void json_out_raw(struct json_out *out, struct span json);
 

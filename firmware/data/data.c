@@ -182,19 +182,14 @@ enum err data_submit(struct data_call *call)
 /* Writes one key's record with its newest use. */
 static enum err flush_use(struct data_txn *txn, const struct catalog_key *key, struct wall_time used)
 {
+    const struct span name = span_lit("lastUsedAt");
     const struct catalog_record *stored = NULL;
     struct json_out out;
 
     record_begin(txn->data, &out);
     json_out_object(&out);
-    for (size_t i = 0; i < key->record.doc->as.object.count; i++) {
-        const struct json_member *member = &key->record.doc->as.object.members[i];
-        if (!span_equal(member->name, span_lit("lastUsedAt"))) {
-            json_out_name(&out, member->name);
-            json_out_value(&out, &member->value);
-        }
-    }
-    json_out_member_time(&out, span_lit("lastUsedAt"), used);
+    json_out_members_without(&out, key->record.doc, &name, 1);
+    json_out_member_time(&out, name, used);
     json_out_object_end(&out);
     return record_replace(txn, &key->record, &out, &stored);
 }

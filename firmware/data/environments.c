@@ -79,17 +79,9 @@ static bool is_type(struct span text)
 
 void environment_begin_again(struct data_txn *txn, struct span without, struct json_out *out)
 {
-    const struct json_value *doc = txn->environment->record.doc;
-
     record_begin(txn->data, out);
     json_out_object(out);
-    for (size_t i = 0; i < doc->as.object.count; i++) {
-        const struct json_member *member = &doc->as.object.members[i];
-        if (!span_equal(member->name, without)) {
-            json_out_name(out, member->name);
-            json_out_value(out, &member->value);
-        }
-    }
+    json_out_members_without(out, txn->environment->record.doc, &without, 1);
 }
 
 enum err environment_make(struct data_txn *txn, const struct environment_new *environment,

@@ -337,12 +337,8 @@ static enum err store(struct data_txn *txn, const struct change *change, const s
     environment_begin_again(txn, span_lit(MEMBER), &out);
     json_out_name(&out, span_lit(MEMBER));
     json_out_object(&out);
-    for (size_t i = 0; all != NULL && i < all->as.object.count; i++) {
-        const struct json_member *member = &all->as.object.members[i];
-        if (!span_equal(member->name, change->name)) {
-            json_out_name(&out, member->name);
-            json_out_value(&out, &member->value);
-        }
+    if (all != NULL) {
+        json_out_members_without(&out, all, &change->name, 1);
     }
     if (change->body != NULL) {
         write_changed(&out, change);

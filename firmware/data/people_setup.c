@@ -227,19 +227,13 @@ enum err people_verify(const struct catalog *catalog, struct store_snap *snap)
 /* The document of an environment with what it has to have. */
 static enum err rewrite(struct data_txn *txn, const struct catalog_environment *environment)
 {
-    const struct json_value *doc = environment->record.doc;
+    const struct span made[] = {span_lit("stores"), span_lit("tokenKeys")};
     const struct catalog_record *stored = NULL;
     struct json_out out;
 
     record_begin(txn->data, &out);
     json_out_object(&out);
-    for (size_t i = 0; i < doc->as.object.count; i++) {
-        const struct json_member *member = &doc->as.object.members[i];
-        if (!span_equal(member->name, span_lit("stores")) && !span_equal(member->name, span_lit("tokenKeys"))) {
-            json_out_name(&out, member->name);
-            json_out_value(&out, &member->value);
-        }
-    }
+    json_out_members_without(&out, environment->record.doc, made, ARRAY_LENGTH(made));
     TRY(people_make(txn, environment->record.id, environment, &out));
     json_out_object_end(&out);
     return record_replace(txn, &environment->record, &out, &stored);

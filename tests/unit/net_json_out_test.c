@@ -63,6 +63,27 @@ static void json_out_writes_compact_objects_and_arrays(void **state)
                                     "\"z\":null,\"t\":\"1970-01-01T00:00:00.000Z\",\"raw\":[1]}"));
 }
 
+static void json_out_leaves_members_out_by_their_names(void **state)
+{
+    static const char text[] = "{\"a\":1,\"ab\":{\"a\":2},\"b\":[3],\"c\":null,\"\":4}";
+    const struct span names[] = {span_lit("b"), span_lit("a"), span_lit("none")};
+    const struct json_value *tree = NULL;
+    struct arena *arena = NULL;
+    struct json_out out;
+    assert_int_equal(arena_new(0, 4096, &arena), ERR_OK);
+    assert_int_equal(json_parse(span_str(text), arena, &tree), ERR_OK);
+    json_out_init(&out, *state);
+    json_out_object(&out);
+
+    json_out_members_without(&out, tree, names, 3);
+
+    json_out_member_int(&out, span_lit("b"), 5);
+    json_out_object_end(&out);
+    assert_int_equal(json_out_finish(&out), ERR_OK);
+    assert_written(*state, span_lit("{\"ab\":{\"a\":2},\"c\":null,\"\":4,\"b\":5}"));
+    arena_free(arena);
+}
+
 static void json_out_escapes_what_rfc_8259_demands_and_no_more(void **state)
 {
     static const uint8_t text[] = "\"\\/\b\f\n\r\t\x01\x1f\x7f \xc3\xa9\xe2\x80\xa8";
@@ -255,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(json_out_writes_compact_objects_and_arrays, make_buf, free_buf),
+        cmocka_unit_test_setup_teardown(json_out_leaves_members_out_by_their_names, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_escapes_what_rfc_8259_demands_and_no_more, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_finds_any_byte_that_needs_care_at_any_place, make_buf, free_buf),
         cmocka_unit_test_setup_teardown(json_out_replaces_bytes_that_are_no_utf8, make_buf, free_buf),
