@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,4 +83,22 @@ void assert_forbidden(action *does)
     assert_forbidden_for(SANDBOX_WORKER, does);
     assert_forbidden_for(SANDBOX_KEEPER, does);
     assert_forbidden_for(SANDBOX_COURIER, does);
+}
+
+static void *add_one(void *number)
+{
+    int *at = number;
+
+    (*at)++;
+    return NULL;
+}
+
+int sandboxed_thread(const struct inside *inside)
+{
+    pthread_t thread;
+    int number = 1;
+    const bool works =
+        pthread_create(&thread, NULL, add_one, &number) == 0 && pthread_join(thread, NULL) == 0 && number == 2;
+
+    return works ? CHILD_OK : CHILD_FAILED;
 }

@@ -33,4 +33,7 @@ void assert_allowed(enum sandbox_profile profile, action *does);
 void assert_forbidden_for(enum sandbox_profile profile, action *does); /* killed or refused */
 void assert_forbidden(action *does);                                   /* in every profile */
 
+/* An action: begins a thread, which changes what they share, and waits for its end. */
+int sandboxed_thread(const struct inside *inside);
+
 #endif

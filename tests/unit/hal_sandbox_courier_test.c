@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -182,28 +181,10 @@ static void the_courier_has_no_directory_and_writes_no_file(void **state)
     assert_forbidden_for(SANDBOX_COURIER, do_remove);
 }
 
-static void *add_one(void *number)
-{
-    int *at = number;
-
-    (*at)++;
-    return NULL;
-}
-
-static int do_threads(const struct inside *inside)
-{
-    pthread_t thread;
-    int number = 1;
-    const bool works =
-        pthread_create(&thread, NULL, add_one, &number) == 0 && pthread_join(thread, NULL) == 0 && number == 2;
-
-    return works ? CHILD_OK : CHILD_FAILED;
-}
-
 static void the_courier_resolves_names_and_has_threads(void **state)
 {
     assert_allowed(SANDBOX_COURIER, do_resolve);
-    assert_allowed(SANDBOX_COURIER, do_threads);
+    assert_allowed(SANDBOX_COURIER, sandboxed_thread);
 }
 
 int main(void)

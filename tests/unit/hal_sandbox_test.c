@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,24 +217,6 @@ static int do_files(const struct inside *inside)
     return works ? CHILD_OK : CHILD_FAILED;
 }
 
-static void *add_one(void *number)
-{
-    int *at = number;
-
-    (*at)++;
-    return NULL;
-}
-
-static int do_threads(const struct inside *inside)
-{
-    pthread_t thread;
-    int number = 1;
-    const bool works =
-        pthread_create(&thread, NULL, add_one, &number) == 0 && pthread_join(thread, NULL) == 0 && number == 2;
-
-    return works ? CHILD_OK : CHILD_FAILED;
-}
-
 static int do_memory(const struct inside *inside)
 {
     uint8_t random[16];
@@ -285,8 +266,8 @@ static void the_sandbox_allows_files_in_its_directory(void **state)
 
 static void the_sandbox_allows_threads_memory_and_waiting(void **state)
 {
-    assert_allowed(SANDBOX_WORKER, do_threads);
-    assert_allowed(SANDBOX_KEEPER, do_threads);
+    assert_allowed(SANDBOX_WORKER, sandboxed_thread);
+    assert_allowed(SANDBOX_KEEPER, sandboxed_thread);
     assert_allowed(SANDBOX_WORKER, do_memory);
     assert_allowed(SANDBOX_KEEPER, do_memory);
     assert_allowed(SANDBOX_WORKER, do_poll);
