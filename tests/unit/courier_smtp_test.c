@@ -333,7 +333,9 @@ static void replies_that_are_none_end_the_conversation(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
         const struct step steps[] = {{NULL, words[i]}, END};
-        assert_answer(run_steps(steps), OUTBOUND_TEMPORARY, OUTBOUND_AT_GREETING, 0);
+        struct run *const run = run_steps(steps);
+        assert_int_equal(run->relay.sent_len, 0);
+        assert_answer(run, OUTBOUND_TEMPORARY, OUTBOUND_AT_GREETING, 0);
     }
 }
 

@@ -357,6 +357,23 @@ static void the_last_words_of_a_courier_count_when_the_next_one_comes(void **sta
     assert_ended(&asked, OUTBOUND_DONE, OUTBOUND_AT_END);
 }
 
+static void what_a_courier_has_at_hand_is_over_when_the_next_one_comes(void **state)
+{
+    struct fixture *const f = *state;
+    struct asked asked = mail_for(f, span_lit("relay.example"));
+    struct asked next = mail_for(f, span_lit("relay.example"));
+    (void)set_off(f, &asked);
+    SCOPED_CHANNEL struct msg_channel *old = TAKE(f->courier); /* not gone, as far as anybody can see */
+
+    start_courier(f, 1);
+    submit(f, &next);
+
+    assert_ended(&asked, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER);
+    say_done(f, take_mail(f), OUTBOUND_DONE, 250);
+    assert_ended(&next, OUTBOUND_DONE, OUTBOUND_AT_END);
+    assert_int_equal(msg_recv(old, MSG_OPERATIONAL, &f->msg), ERR_CLOSED);
+}
+
 static void a_courier_that_says_what_nobody_asked_is_replaced(void **state)
 {
     struct fixture *const f = *state;
@@ -558,6 +575,7 @@ int main(void)
         WITH_LINK(the_longest_mail_arrives_whole_however_slowly_the_courier_reads),
         WITH_LINK(a_courier_that_dies_ends_what_it_had_and_the_next_gets_the_rest),
         WITH_LINK(the_last_words_of_a_courier_count_when_the_next_one_comes),
+        WITH_LINK(what_a_courier_has_at_hand_is_over_when_the_next_one_comes),
         WITH_LINK(a_courier_that_says_what_nobody_asked_is_replaced),
         WITH_LINK(an_answer_without_end_is_not_taken),
         WITH_LINK(a_job_ends_when_its_time_is_over_and_its_lane_when_the_courier_has_answered),
