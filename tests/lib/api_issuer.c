@@ -173,3 +173,27 @@ void api_issuer_configure(struct api_box *box, const char *name, const char *mem
                    "{\"issuer\":\"" ISSUER_URL "\",\"clientId\":\"box\",\"clientSecret\":\"s3:c r\"%s}", members);
     assert_int_equal(api_box_send(box, "PUT", box->secret, target, body)->status, 200);
 }
+
+struct api_issuer *api_issuer_corp_new(void)
+{
+    struct api_box *box = api_box_new();
+    struct api_issuer *issuer = api_issuer_new(box);
+
+    issuer->claims = API_ISSUER_GRACE;
+    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/cb\"");
+    return issuer;
+}
+
+void api_issuer_corp_free(struct api_issuer *issuer)
+{
+    api_box_free(issuer->box);
+    api_issuer_free(issuer);
+}
+
+const char *api_issuer_body(const char *token, const char *members)
+{
+    static char body[TOKEN_BYTES + 512];
+
+    (void)snprintf(body, sizeof body, "{\"idToken\":\"%s\"%s}", token, members);
+    return body;
+}

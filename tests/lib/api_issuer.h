@@ -10,6 +10,10 @@
 #define ISSUER_URL "https://id.example:8443/realms/a"
 #define ISSUER_AT  "/v1/admin/auth-providers/"
 
+/* What it says of somebody who is new to the box. */
+#define API_ISSUER_GRACE                                                                                               \
+    "\"sub\":\"g\",\"email\":\"Grace@example.com\",\"email_verified\":true,\"name\":\"Grace\""
+
 struct api_issuer {
     struct api_box *box;
     struct signer *signer;
@@ -45,5 +49,12 @@ const char *api_issuer_token(struct api_issuer *issuer, const char *claims);
 
 /* Configures it as the provider `name`, with further members of settings (or ""). */
 void api_issuer_configure(struct api_box *box, const char *name, const char *members);
+
+/* A box and an issuer that is configured there as "corp" and speaks of Grace; and the end of both. */
+struct api_issuer *api_issuer_corp_new(void);
+void api_issuer_corp_free(struct api_issuer *issuer);
+
+/* The body of a callback with that ID token, and further members (or ""). It lives until the next call. */
+const char *api_issuer_body(const char *token, const char *members);
 
 #endif

@@ -14,40 +14,27 @@
 
 #define CALLBACK "/v1/auth/corp/callback"
 #define LINK     "/v1/auth/accounts"
-#define GRACE    "\"sub\":\"g\",\"email\":\"Grace@example.com\",\"email_verified\":true,\"name\":\"Grace\""
+#define GRACE    API_ISSUER_GRACE
 #define VERIFIER "0123456789012345678901234567890123456789-._~"
 
 static struct api_issuer *issuer; /* of the test at hand */
 
 static int set_up(void **state)
 {
-    struct api_box *box = api_box_new();
-
-    issuer = api_issuer_new(box);
-    issuer->claims = GRACE;
-    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/cb\"");
-    *state = box;
+    issuer = api_issuer_corp_new();
+    *state = issuer->box;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    api_box_free(*state);
-    api_issuer_free(issuer);
+    api_issuer_corp_free(issuer);
     return 0;
 }
 
 static const struct api_answer *post(struct api_box *box, const char *body)
 {
     return api_box_send(box, "POST", box->publishable, CALLBACK, body);
-}
-
-static const char *body_of(const char *token, const char *more)
-{
-    static char body[9000];
-
-    (void)snprintf(body, sizeof body, "{\"idToken\":\"%s\"%s}", token, more);
-    return body;
 }
 
 /* A user with a second factor, linked to the issuer. */
@@ -67,12 +54,12 @@ static void attack_11_a_second_factor_guards_the_callback(void **state)
     char more[64];
     make_linked(box, &user, &app);
 
-    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), "")), 403, "auth/mfa-required");
-    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), ",\"mfaCode\":\"000000\"")), 401,
+    assert_refused(post(box, api_issuer_body(api_issuer_token(issuer, GRACE), "")), 403, "auth/mfa-required");
+    assert_refused(post(box, api_issuer_body(api_issuer_token(issuer, GRACE), ",\"mfaCode\":\"000000\"")), 401,
                    "auth/invalid-mfa-code");
     (void)snprintf(more, sizeof more, ",\"mfaCode\":\"%s\"", api_app_code(box, &app, 0));
-    assert_int_equal(post(box, body_of(api_issuer_token(issuer, GRACE), more))->status, 200);
-    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), more)), 401, "auth/invalid-mfa-code");
+    assert_int_equal(post(box, api_issuer_body(api_issuer_token(issuer, GRACE), more))->status, 200);
+    assert_refused(post(box, api_issuer_body(api_issuer_token(issuer, GRACE), more)), 401, "auth/invalid-mfa-code");
 }
 
 static const struct api_answer *post_code(struct api_box *box, const char *verifier, const char *mfa_code)

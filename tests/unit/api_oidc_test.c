@@ -16,26 +16,21 @@
 #define CALLBACK "/v1/auth/corp/callback"
 #define LINK     "/v1/auth/accounts"
 #define CODE     "{\"code\":\"c-1\",\"redirectUri\":\"https://app.example/cb\"}"
-#define GRACE    "\"sub\":\"g\",\"email\":\"Grace@example.com\",\"email_verified\":true,\"name\":\"Grace\""
+#define GRACE    API_ISSUER_GRACE
 #define VERIFIER "0123456789012345678901234567890123456789-._~"
 
 static struct api_issuer *issuer; /* of the test at hand */
 
 static int set_up(void **state)
 {
-    struct api_box *box = api_box_new();
-
-    issuer = api_issuer_new(box);
-    issuer->claims = GRACE;
-    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/cb\"");
-    *state = box;
+    issuer = api_issuer_corp_new();
+    *state = issuer->box;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    api_box_free(*state);
-    api_issuer_free(issuer);
+    api_issuer_corp_free(issuer);
     return 0;
 }
 
@@ -44,17 +39,9 @@ static const struct api_answer *post(struct api_box *box, const char *body)
     return api_box_send(box, "POST", box->publishable, CALLBACK, body);
 }
 
-static const char *body_of(const char *token, const char *more)
-{
-    static char body[9000];
-
-    (void)snprintf(body, sizeof body, "{\"idToken\":\"%s\"%s}", token, more);
-    return body;
-}
-
 static const struct api_answer *post_token(struct api_box *box, const char *claims)
 {
-    return post(box, body_of(api_issuer_token(issuer, claims), ""));
+    return post(box, api_issuer_body(api_issuer_token(issuer, claims), ""));
 }
 
 /* --- signing in --- */
@@ -121,11 +108,11 @@ static void an_id_token_is_enough(void **state)
 {
     struct api_box *box = *state;
 
-    const struct api_answer *got = post(
-        box, body_of(api_issuer_token(issuer, GRACE ",\"nonce\":\"n\""), ",\"nonce\":\"n\",\"accessToken\":\"x\""));
+    const struct api_answer *got = post(box, api_issuer_body(api_issuer_token(issuer, GRACE ",\"nonce\":\"n\""),
+                                                             ",\"nonce\":\"n\",\"accessToken\":\"x\""));
     assert_int_equal(got->status, 200);
     assert_int_equal(issuer->exchanges, 0);
-    assert_refused(post(box, body_of(api_issuer_token(issuer, GRACE), ",\"nonce\":\"n\"")), 401,
+    assert_refused(post(box, api_issuer_body(api_issuer_token(issuer, GRACE), ",\"nonce\":\"n\"")), 401,
                    "auth/invalid-oauth-code");
     assert_string_equal(api_answer_text(post_token(box, "\"sub\":\"g\""), "is_new_user"), "false");
 }
@@ -288,7 +275,7 @@ static void an_unknown_key_is_asked_for_once_a_minute_at_most(void **state)
     assert_int_equal(issuer->keys, 2);
     issuer->kid = "k3"; /* nobody has that one */
     char body[9000];
-    (void)snprintf(body, sizeof body, "%s", body_of(api_issuer_token(issuer, GRACE), ""));
+    (void)snprintf(body, sizeof body, "%s", api_issuer_body(api_issuer_token(issuer, GRACE), ""));
     issuer->kid = "k2";
     assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
     assert_int_equal(issuer->keys, 2);
@@ -360,7 +347,7 @@ static void another_provider_has_other_people(void **state)
 
     api_issuer_configure(box, "other", "");
     assert_refused(api_box_send(box, "POST", box->publishable, "/v1/auth/other/callback",
-                                body_of(api_issuer_token(issuer, GRACE), "")),
+                                api_issuer_body(api_issuer_token(issuer, GRACE), "")),
                    409, "auth/account-exists-different-provider");
 }
 
@@ -498,7 +485,7 @@ static void the_only_account_stays_and_can_be_left_when_its_provider_is_gone(voi
                    "auth/last-auth-method");
     api_user_sign_up(box, &user);
     assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", LINK,
-                                  body_of(api_issuer_token(issuer, "\"sub\":\"a\""), ",\"provider\":\"corp\""))
+                                  api_issuer_body(api_issuer_token(issuer, "\"sub\":\"a\""), ",\"provider\":\"corp\""))
                          ->status,
                      201);
     assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
