@@ -111,6 +111,12 @@ static void wait_for_job(struct fixture *f)
     assert_non_null(f->job);
 }
 
+static void wait_for_mail_to(struct fixture *f, const char *email)
+{
+    wait_for_job(f);
+    assert_true(span_equal(f->job->mail.to, span_str(email)));
+}
+
 static void end_job(struct fixture *f, enum outbound_result result, enum outbound_stage stage)
 {
     struct outbound_job *job = f->job;
@@ -318,51 +324,46 @@ static void make_other(struct fixture *f, char out_key[DATA_KEY_BYTES + 1])
     assert_true(api_answer_member(key, "value", out_key, DATA_KEY_BYTES + 1));
 }
 
-static void a_relay_that_is_not_reached_is_left_alone_and_others_go_on(void **state)
+/* Two mails of the environment, then one of another that has a relay of its own. */
+static void order_from_two(struct fixture *f)
 {
-    struct fixture *f = *state;
     char other[DATA_KEY_BYTES + 1];
+
     make_other(f, other);
     relay(f);
     settle(f);
     order(f, f->box->publishable, "ada@example.com");
     order(f, f->box->publishable, "bob@example.com");
     order(f, other, "eve@example.com");
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("ada@example.com")));
+}
+
+static void a_relay_that_is_not_reached_is_left_alone_and_others_go_on(void **state)
+{
+    struct fixture *f = *state;
+    order_from_two(f);
+    wait_for_mail_to(f, "ada@example.com");
 
     end_job(f, OUTBOUND_TEMPORARY, OUTBOUND_AT_CONNECT);
 
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("eve@example.com")));
+    wait_for_mail_to(f, "eve@example.com");
     end_job(f, OUTBOUND_DONE, OUTBOUND_AT_END);
     assert_null(f->job);
     advance(f, MINUTE_MS + 100);
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("bob@example.com")));
+    wait_for_mail_to(f, "bob@example.com");
     end_job(f, OUTBOUND_DONE, OUTBOUND_AT_END);
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("ada@example.com")));
+    wait_for_mail_to(f, "ada@example.com");
 }
 
 static void environments_take_turns(void **state)
 {
     struct fixture *f = *state;
-    char other[DATA_KEY_BYTES + 1];
-    make_other(f, other);
-    relay(f);
-    settle(f);
-    order(f, f->box->publishable, "ada@example.com");
-    order(f, f->box->publishable, "bob@example.com");
-    order(f, other, "eve@example.com");
+    order_from_two(f);
 
     wait_for_job(f);
     end_job(f, OUTBOUND_DONE, OUTBOUND_AT_END);
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("eve@example.com")));
+    wait_for_mail_to(f, "eve@example.com");
     end_job(f, OUTBOUND_DONE, OUTBOUND_AT_END);
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("bob@example.com")));
+    wait_for_mail_to(f, "bob@example.com");
     end_job(f, OUTBOUND_DONE, OUTBOUND_AT_END);
     assert_int_equal(f->jobs, 3);
 }
@@ -425,8 +426,7 @@ static void a_mail_that_no_relay_takes_has_failed_and_the_next_goes_on(void **st
     api_write(f->box, &(struct data_call){.operation = put_monster, .place = place});
     order(f, f->box->publishable, "ada@example.com");
 
-    wait_for_job(f);
-    assert_true(span_equal(f->job->mail.to, span_lit("ada@example.com")));
+    wait_for_mail_to(f, "ada@example.com");
     assert_string_equal(status_of(f, "bob@example.com"), "failed");
 }
 
