@@ -6,7 +6,6 @@ One Issuer is one server; each Realm of it is an issuer of its own below a path,
 that nothing that the box remembers of one is of use for another."""
 
 import base64
-import datetime
 import hashlib
 import http.server
 import itertools
@@ -17,54 +16,15 @@ import threading
 import time
 import urllib.parse
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from authority import Authority
 from forge import base64url
 
 CLIENT_ID = "box"
 CLIENT_SECRET = "a secret of tests: %&"
 REDIRECT = "https://app.example/signed-in"
-
-
-def pem(certificate):
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def name_of(text):
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
-
-
-def certify(subject, public_key, issuer, issuer_key, *extensions):
-    now = datetime.datetime.now(datetime.timezone.utc)
-    builder = (x509.CertificateBuilder().subject_name(name_of(subject)).issuer_name(name_of(issuer))
-               .public_key(public_key).serial_number(x509.random_serial_number())
-               .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30)))
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-class Authority:
-    """A CA; pem is its certificate."""
-
-    def __init__(self, name="CA of tests"):
-        self.name, self.key = name, ec.generate_private_key(ec.SECP256R1())
-        self.pem = pem(certify(name, self.key.public_key(), name, self.key,
-                               (x509.BasicConstraints(ca=True, path_length=0), True)))
-
-    def write_leaf(self, directory, host):
-        """A certificate for the host with its key, in one file."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        leaf = certify(host, key.public_key(), self.name, self.key,
-                       (x509.SubjectAlternativeName([x509.DNSName(host)]), False),
-                       (x509.BasicConstraints(ca=False, path_length=None), True),
-                       (x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), False))
-        path = directory / f"{host}.pem"
-        path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                           serialization.NoEncryption()) + pem(leaf).encode())
-        return path
 
 
 class Key:

@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mail relay on this machine (aiosmtpd), and a CA for it. Asserts nothing about what is tested."""
+"""A mail relay on this machine (aiosmtpd), with a certificate of a CA of tests. Asserts nothing about what is tested."""
 
 import asyncio
-import datetime
 import email
 import email.policy
 import random
 import socket
-import ssl
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from app import Unexpected
 from conftest import WAIT_S, wait_until
@@ -29,43 +24,6 @@ def free_port():
             port = random.randrange(20000, 32000)
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-
-
-def pem(thing):
-    if isinstance(thing, x509.Certificate):
-        return thing.public_bytes(serialization.Encoding.PEM)
-    return thing.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-class Authority:
-    """A CA: its certificate as PEM in .pem, and contexts of servers whose certificates it signs."""
-
-    def __init__(self, directory, word):
-        self.directory, self.word = directory, word
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"CA {word}")])
-        self.certificate = self._sign(self.name, self.key, x509.BasicConstraints(ca=True, path_length=0))
-        self.pem = pem(self.certificate).decode()
-
-    def _sign(self, subject, key, *extensions):
-        now = datetime.datetime.utcnow()
-        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
-                   .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-                   .not_valid_after(now + datetime.timedelta(days=30)))
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return builder.sign(self.key, hashes.SHA256())
-
-    def context(self, name=HOST):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key, x509.SubjectAlternativeName([x509.DNSName(name)]),
-                                 x509.BasicConstraints(ca=False, path_length=None))
-        path = self.directory / f"{self.word}-{name}.pem"
-        path.write_bytes(pem(key) + pem(certificate))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
 
 
 class Mail:

@@ -12,9 +12,10 @@ import pytest
 
 from app import Client, error
 from authenticator import confirmed
+from authority import Authority
 from conftest import wait_until
 from forge import MACS, base64url
-from issuer import CLIENT_SECRET, REDIRECT, Authority, Issuer, Key
+from issuer import CLIENT_SECRET, REDIRECT, Issuer, Key
 from mails import mail_to
 
 PROVIDERS = "/v1/admin/auth-providers"

@@ -8,9 +8,10 @@ import urllib.parse
 import pytest
 
 from app import BAD_PARAMETERS, error
+from authority import Authority
 from conftest import wait_until
 from mails import mail_to, mails_to, new_email
-from relay import PASSWORD, Authority, Relay, configure
+from relay import PASSWORD, Relay, configure
 
 SETTINGS = "/v1/admin/email-settings"
 FIELDS = ["Date", "Message-ID", "From", "To", "Subject", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
@@ -24,8 +25,8 @@ def app(module_app):
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("ca"), "ours")
+def authority():
+    return Authority("CA ours")
 
 
 @pytest.fixture(scope="module")
@@ -178,8 +179,8 @@ def test_a_mail_waits_for_a_relay_that_is_down_and_is_sent_when_it_is_back(app, 
 
 
 @pytest.mark.parametrize("wrong", ["authority", "name"])
-def test_nothing_is_sent_to_a_relay_with_a_wrong_certificate(app, relay, authority, tmp_path, wrong):
-    context = authority.context("elsewhere.example") if wrong == "name" else Authority(tmp_path, "other").context()
+def test_nothing_is_sent_to_a_relay_with_a_wrong_certificate(app, relay, authority, wrong):
+    context = authority.context("elsewhere.example") if wrong == "name" else Authority("CA other").context()
     relay.restart(context=context)
     configure(app, relay)
     email, before = new_email(app), len(relay.mails)

@@ -9,9 +9,10 @@ import re
 
 import pytest
 
+from authority import Authority
 from conftest import children, is_there, wait_until
 from mails import new_email
-from relay import Authority, Relay, configure
+from relay import Relay, configure
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,8 @@ def app(module_app):
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("ca"), "ours")
+def authority():
+    return Authority("CA ours")
 
 
 @pytest.fixture
