@@ -85,7 +85,7 @@ def memory_mib(pid, kind):
 
 def _percentile(out, percent):
     """From wrk's table of percentiles, whose lines begin with the percentage; others may end with one."""
-    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)$", out, re.M)
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s) *$", out, re.M)
     if found is None:  # not one answer came
         return math.inf
     return float(found.group(1)) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found.group(2)]
