@@ -325,12 +325,15 @@ static enum err allow_own_priority(scmp_filter_ctx filter)
     return ERR_OK;
 }
 
+/* With the family's usual protocol, TCP or UDP: Landlock's rules of ports hold for TCP alone, and a stream of MPTCP or SCTP
+ * would pass them by. */
 static enum err add_socket(scmp_filter_ctx filter, int family, int type)
 {
     const uint64_t no_flags = UINT32_MAX & ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+    const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
                                        SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)family, 0),
-                                       SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, no_flags, (uint64_t)type));
+                                       SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, no_flags, (uint64_t)type),
+                                       SCMP_CMP64(2, SCMP_CMP_EQ, 0, 0));
 
     if (error != 0) {
         FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(socket));

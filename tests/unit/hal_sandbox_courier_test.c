@@ -113,6 +113,22 @@ static int do_raw_socket(const struct inside *inside)
     return refused_or_not(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
 }
 
+/* Whether this kernel has it or not. */
+static int do_multipath_socket(const struct inside *inside)
+{
+    return refused_or_not(socket(AF_INET, SOCK_STREAM, 262)); /* IPPROTO_MPTCP */
+}
+
+static int do_sctp_socket(const struct inside *inside)
+{
+    return refused_or_not(socket(AF_INET6, SOCK_STREAM, IPPROTO_SCTP));
+}
+
+static int do_ping_socket(const struct inside *inside)
+{
+    return refused_or_not(socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+}
+
 static int do_bind(const struct inside *inside)
 {
     const union {
@@ -173,6 +189,13 @@ static void the_courier_takes_no_connections_and_has_no_other_sockets(void **sta
     assert_forbidden_for(SANDBOX_COURIER, do_raw_socket);
 }
 
+static void streams_that_landlock_does_not_know_are_refused_to_the_courier(void **state)
+{
+    assert_forbidden_for(SANDBOX_COURIER, do_multipath_socket);
+    assert_forbidden_for(SANDBOX_COURIER, do_sctp_socket);
+    assert_forbidden_for(SANDBOX_COURIER, do_ping_socket);
+}
+
 static void the_courier_has_no_directory_and_writes_no_file(void **state)
 {
     assert_forbidden_for(SANDBOX_COURIER, do_read_the_directory);
@@ -194,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_courier_connects_to_its_ports_and_to_no_other),
         cmocka_unit_test(the_courier_resolves_names_and_has_threads),
         cmocka_unit_test(the_courier_takes_no_connections_and_has_no_other_sockets),
+        cmocka_unit_test(streams_that_landlock_does_not_know_are_refused_to_the_courier),
         cmocka_unit_test(the_courier_has_no_directory_and_writes_no_file),
     };
 
