@@ -28,14 +28,10 @@ static bool label_fits(struct span label)
     return true;
 }
 
-static bool has_letter(struct span label)
+/* The last label of a name does. "127.0.0.0x1" is an address for the resolver, which reads 0x and 0 as inet_aton did. */
+static bool begins_with_letter(struct span label)
 {
-    for (size_t i = 0; i < label.len; i++) {
-        if (!is_digit(label.data[i]) && label.data[i] != '-') {
-            return true;
-        }
-    }
-    return false;
+    return label.len != 0 && label.data[0] != '-' && !is_digit(label.data[0]);
 }
 
 bool outbound_host_fits(struct span host)
@@ -53,7 +49,7 @@ bool outbound_host_fits(struct span host)
             return false;
         }
         if (len == rest.len) {
-            return has_letter(label) && (label.len < host.len || span_equal_nocase(host, span_lit("localhost")));
+            return begins_with_letter(label) && (label.len < host.len || span_equal_nocase(host, span_lit("localhost")));
         }
         rest = span_of(rest.data + len + 1, rest.len - len - 1);
     }

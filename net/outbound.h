@@ -53,8 +53,8 @@ struct outbound_destination {
     struct span ca;   /* PEM, at most OUTBOUND_CA_MAX bytes; empty: the system's */
 };
 
-/* May this be the host of a destination: two or more labels of letters, digits and '-' with dots between, a letter in the
- * last (an IPv4 address is no name), at most OUTBOUND_HOST_MAX bytes; or localhost? For settings, which refuse what does
+/* May this be the host of a destination: two or more labels of letters, digits and '-' with dots between, the last
+ * beginning with a letter (an IPv4 address, in any of its notations, is no name), at most OUTBOUND_HOST_MAX bytes; or localhost? For settings, which refuse what does
  * not fit. */
 bool outbound_host_fits(struct span host);
 

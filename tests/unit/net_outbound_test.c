@@ -25,7 +25,7 @@ static void addresses_and_what_is_no_name_do_not_fit(void **state)
 {
     static const char *const names[] = {"", ".", "a.", ".a", "a..b", "-a", "a-", "192.0.2.1", "::1", "[::1]", "a b",
                                         "a_b", "a\r\nb", "a/b", "user@host", "host:25", "7",
-                                        "relay", "example.7-7"};
+                                        "relay", "example.7-7", "127.0.0.0x1", "127.0X1", "0x7f.1", "example.7a"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         assert_false(outbound_host_fits(span_str(names[i])));
