@@ -23,7 +23,7 @@ struct data_mail_turn {
     struct loop *loop;
     data_mail_done *done;
     void *context;
-    const struct data_mail_pause *pauses;
+    struct data_mail_pause pauses[DATA_MAIL_PAUSES]; /* a copy: who sends has another thread than the writer */
 
     /* The mail that was found last: what is settled next, and whose environment is the last to be asked now. */
     char environment[DATA_UUID_BYTES];
@@ -338,7 +338,7 @@ enum err data_mail_turn_begin(struct data_mail_turn *turn, enum data_mail_outcom
         turn->settled = turn->row;
         memcpy(turn->settled_in, turn->environment, sizeof turn->settled_in);
     }
-    turn->pauses = pauses;
+    memcpy(turn->pauses, pauses, sizeof turn->pauses);
     turn->done = done;
     turn->context = context;
     turn->op = (struct write_op){.apply = apply_turn, .complete = complete_turn, .context = turn};

@@ -54,8 +54,8 @@ struct data_mail_found {
 };
 
 /* Begins a turn: settles the mail that the turn before has found and finds the next. pauses: DATA_MAIL_PAUSES of them,
- * read until done. done comes on the loop's thread, once; err: nothing was settled, and the next turn is to be given the
- * same outcome.
+ * copied. done comes on the loop's thread, once; err: nothing was settled, and the next turn is to be given the same
+ * outcome.
  * ERR_LIMIT: too much waits for the writer; then done is not called. */
 typedef void data_mail_done(void *context, enum err err, const struct data_mail_found *found);
 enum err data_mail_turn_begin(struct data_mail_turn *turn, enum data_mail_outcome outcome,

@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 
+#include <semaphore.h>
+
+#include "firmware/data/data_int.h"
+#include "firmware/data/mail_queue.h"
 #include "firmware/data/outbox_int.h"
 #include "firmware/worker/mailer.h"
 #include "hal/base/fault.h"
@@ -493,6 +497,81 @@ static void a_mail_whose_user_is_gone_meanwhile_is_settled_nowhere(void **state)
     wait_for_job(f);
 }
 
+/* --- pauses and the writer --- */
+
+/* Keeps the writer busy until the test lets it go on. */
+struct held {
+    struct write_op op;
+    sem_t go;
+    sem_t ended;
+};
+
+static enum err hold(struct store_txn *store, void *context)
+{
+    while (sem_wait(&((struct held *)context)->go) != 0) {
+        /* a signal */
+    }
+    return ERR_OK;
+}
+
+static void note_end(void *context, enum err err)
+{
+    (void)sem_post(&((struct held *)context)->ended);
+}
+
+struct own_turn {
+    bool done;
+    bool mail;
+};
+
+static void on_own_turn(void *context, enum err err, const struct data_mail_found *found)
+{
+    struct own_turn *own = context;
+
+    assert_int_equal(err, ERR_OK);
+    *own = (struct own_turn){.done = true, .mail = found->mail};
+}
+
+static bool finds_a_mail(struct fixture *f, struct own_turn *own)
+{
+    for (int i = 0; i < TURNS_MAX && !own->done; i++) {
+        assert_int_equal(loop_turn(f->box->loop, 1), ERR_OK);
+    }
+    assert_true(own->done);
+    return own->mail;
+}
+
+static void a_turn_knows_the_pauses_as_they_were_when_it_began(void **state)
+{
+    struct fixture *f = *state;
+    struct data_mail_pause pauses[DATA_MAIL_PAUSES] = {{.environment = {0}}};
+    struct held held = {.op = {.apply = hold, .complete = note_end, .context = &held}};
+    struct data_mail_turn *turns = NULL;
+    struct own_turn own = {.done = false};
+    settle(f);
+    relay(f);
+    order(f, f->box->publishable, "ada@example.com");
+    assert_int_equal(data_mail_turn_new(f->box->data, f->box->loop, &turns), ERR_OK);
+    assert_int_equal(data_mail_turn_begin(turns, DATA_MAIL_NONE, pauses, on_own_turn, &own), ERR_OK);
+    assert_true(finds_a_mail(f, &own));
+    memcpy(pauses[0].environment, data_mail_turn_letter(turns)->environment.data, sizeof pauses[0].environment);
+    pauses[0].until = mono_add_ms(loop_now(f->box->loop), MINUTE_MS);
+    assert_int_equal(sem_init(&held.go, 0, 0), 0);
+    assert_int_equal(sem_init(&held.ended, 0, 0), 0);
+
+    assert_int_equal(writer_submit(f->box->data->writer, &held.op), ERR_OK);
+    own.done = false;
+    assert_int_equal(data_mail_turn_begin(turns, DATA_MAIL_NONE, pauses, on_own_turn, &own), ERR_OK);
+    memset(pauses, 0, sizeof pauses); /* as mailer_note does, while the writer is at it */
+    assert_int_equal(sem_post(&held.go), 0);
+
+    assert_false(finds_a_mail(f, &own));
+    assert_int_equal(sem_wait(&held.ended), 0);
+    data_mail_turn_free(turns);
+    assert_int_equal(sem_destroy(&held.go), 0);
+    assert_int_equal(sem_destroy(&held.ended), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -513,6 +592,7 @@ int main(void)
         T(the_queue_outlives_a_restart),
         T(what_the_relay_took_at_the_last_moment_is_sent),
         T(a_mail_whose_user_is_gone_meanwhile_is_settled_nowhere),
+        T(a_turn_knows_the_pauses_as_they_were_when_it_began),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
