@@ -316,6 +316,7 @@ static void pump(struct outbound_link *link)
         if (err != ERR_OK && err != ERR_AGAIN) {
             log_fault(LOG_WARN, "courier_not_told");
             drop_channel(link);
+            link->list.changed = link->list.changed || err != ERR_CLOSED; /* one that lives: nobody replaces it unasked */
         }
     }
 }
