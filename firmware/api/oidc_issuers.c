@@ -26,8 +26,8 @@ struct issuer {
     size_t token_path_len;
     struct id_keys *keys;
     struct mono_time known_at;
-    struct mono_time asked_at;
-    bool renewed; /* for a token of an unknown key, at: */
+    struct mono_time asked_at; /* the last time, or when that ended */
+    bool renewed;              /* for a token of an unknown key, at: */
     struct mono_time renewed_at;
     struct oidc_wait *waiting;
     struct fetch *fetch; /* NULL: none is under way */
@@ -150,7 +150,8 @@ void oidc_log_failure(const struct data_oidc *provider, const char *step, const 
     log_event(LOG_WARN, "issuer_failed", fields, ARRAY_LENGTH(fields));
 }
 
-/* What was known before is taken for a while if nothing newer came. */
+/* What was known before is taken for a while if nothing newer came. That while begins here: those who waited look again at
+ * once, and would begin another fetch, and so on, where one took longer than the while is. */
 static void finish(struct fetch *fetch, enum err err)
 {
     struct issuer *issuer = fetch->issuer;
@@ -160,6 +161,7 @@ static void finish(struct fetch *fetch, enum err err)
     if (err != ERR_OK) {
         fault_clear();
     }
+    issuer->asked_at = loop_now(fetch->api->options.loop);
     issuer->fetch = NULL;
     fetch_free(fetch);
     while (wait != NULL) {

@@ -305,6 +305,24 @@ static void keys_outlive_an_issuer_that_is_away_by_a_day_at_most(void **state)
     assert_refused(post_token(box, GRACE), 500, "auth/oauth-callback-failed");
 }
 
+/* Whoever waited looks again when the fetch has failed: that must not begin another one, however long the first took. */
+static void who_waits_for_a_slow_issuer_waits_for_one_fetch(void **state)
+{
+    struct api_box *box = *state;
+    static char body[9000];
+    const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = body};
+    assert_int_equal(post_token(box, GRACE)->status, 200);
+    sim_clock_advance_ms(&box->clock, 3601u * 1000);
+    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
+    (void)snprintf(body, sizeof body, "%s", api_issuer_body(api_issuer_token(issuer, GRACE), ""));
+    issuer->status = 500;
+
+    struct api_box_pending *pending = api_box_begin(box, &ask);
+    sim_clock_advance_ms(&box->clock, 61u * 1000);
+    assert_int_equal(api_box_finish(box, pending)->status, 200);
+    assert_int_equal(issuer->documents, 2);
+}
+
 static void all_who_need_an_issuer_wait_for_one_fetch(void **state)
 {
     struct api_box *box = *state;
@@ -527,6 +545,7 @@ int main(void)
         T(a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent),
         T(an_unknown_key_is_asked_for_once_a_minute_at_most),
         T(keys_outlive_an_issuer_that_is_away_by_a_day_at_most),
+        T(who_waits_for_a_slow_issuer_waits_for_one_fetch),
         T(all_who_need_an_issuer_wait_for_one_fetch),
         T(nobody_is_linked_by_an_address),
         T(another_provider_has_other_people),
