@@ -40,8 +40,8 @@ static int64_t end_of(const struct data_token_keys *keys, size_t at, const struc
     return now.ms + OVERLAP_MS;
 }
 
-void token_keys_write(struct json_out *out, const struct data_token_keys *keys,
-                      const struct catalog_environment *known, struct wall_time now)
+void token_keys_write(struct json_out *out, const struct data_token_keys *keys, const struct catalog_environment *known,
+                      struct wall_time now)
 {
     char hex[HEX_BYTES(DATA_TOKEN_KEY_BYTES)];
 
@@ -162,6 +162,18 @@ static bool is_signed_otherwise(const struct catalog *before, const struct catal
            !span_equal(span_array(was->token_keys[0].public_key), span_array(environment->token_keys[0].public_key));
 }
 
+/* What the keeper made for a rotation that was given up is published nowhere: it goes on waiting. */
+static enum err use_published(struct data *data, const struct catalog_environment *environment)
+{
+    const struct data_keys *from = &data->keys;
+    struct data_token_keys held = {.count = 0};
+
+    TRY(from->token_keys(from->context, environment->record.id, &held));
+    const bool published =
+        held.count != 0 && span_equal(span_array(held.points[0]), span_array(environment->token_keys[0].public_key));
+    return published ? from->token_use(from->context, environment->record.id) : ERR_OK;
+}
+
 void token_keys_use(struct data *data, const struct catalog *before)
 {
     const bool all = data->keys_unused;
@@ -176,8 +188,8 @@ void token_keys_use(struct data *data, const struct catalog *before)
         if (record == NULL) {
             return;
         }
-        if (is_signed_otherwise(all ? NULL : before, (const struct catalog_environment *)record) &&
-            data->keys.token_use(data->keys.context, record->id) != ERR_OK) {
+        const struct catalog_environment *environment = (const struct catalog_environment *)record;
+        if (is_signed_otherwise(all ? NULL : before, environment) && use_published(data, environment) != ERR_OK) {
             log_fault(LOG_WARN, "token_key_not_used"); /* the one before signs on */
             data->keys_unused = true;
         }

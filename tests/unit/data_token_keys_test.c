@@ -307,6 +307,31 @@ static void a_keeper_that_does_not_hear_of_a_published_key_is_told_with_the_next
     assert_int_equal(api_user_me(box, &user)->status, 200);
 }
 
+/* The keeper holds a version of a rotation that was given up, and has not heard of one elsewhere: all are told again. */
+static void a_key_that_nobody_published_signs_nothing_when_the_keeper_is_told_again(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    assert_int_equal(rotate(box)->status, 200);
+    keeper_rotate = box->data->keys.token_rotate;
+    box->data->keys.token_rotate = rotate_and_lose_the_answer;
+    assert_int_equal(rotate(box)->status, 503);
+    box->data->keys.token_rotate = keeper_rotate;
+    keeper_use = box->data->keys.token_use;
+    box->data->keys.token_use = use_nothing;
+    assert_int_equal(api_operator_ask(box, &owner, "POST", ROTATE, "{\"what\":\"operator-token\"}")->status, 200);
+    box->data->keys.token_use = keeper_use;
+
+    api_user_sign_up(box, &user); /* its commit tells */
+    sign_in(box, &user);
+
+    assert_int_equal(dev(box)->count, 3);
+    assert_true(is_signed_by(dev(box), 1, user.access));
+    assert_int_equal(api_user_me(box, &user)->status, 200);
+    assert_int_equal(rotate(box)->status, 200);
+    assert_int_equal(published(box), 3);
+}
+
 static void a_keeper_that_is_away_keeps_an_ended_key_and_no_write_from_being_done(void **state)
 {
     struct api_box *box = *state;
@@ -426,6 +451,7 @@ int main(void)
         T(a_rotation_cut_off_after_its_commit_signs_from_the_next_start_on),
         T(a_rotation_that_failed_is_taken_up_by_the_next_one),
         T(a_keeper_that_does_not_hear_of_a_published_key_is_told_with_the_next_commit),
+        T(a_key_that_nobody_published_signs_nothing_when_the_keeper_is_told_again),
         T(a_keeper_that_is_away_keeps_an_ended_key_and_no_write_from_being_done),
         T(the_key_of_operators_is_rotated_too_and_is_nobodys_to_trust),
         T(a_rotation_of_what_there_is_not_is_refused),
