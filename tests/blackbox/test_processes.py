@@ -72,7 +72,7 @@ def test_password_hashes_give_way_to_everything_else(box):
 
     usual = min(steps)
     lower = [step - usual for step in steps if step != usual]
-    assert lower == [min(12, 19 - usual)] * 2, steps  # CONFIG_AUTH_HASH_NICE of each of CONFIG_AUTH_HASH_THREADS
+    assert lower == [min(13, 19 - usual)] * 2, steps  # CONFIG_AUTH_HASH_NICE of each of CONFIG_AUTH_HASH_THREADS
 
 
 def test_a_write_that_is_under_way_at_sigterm_is_answered_and_others_are_closed_or_refused(make_box):
