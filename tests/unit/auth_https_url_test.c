@@ -19,7 +19,7 @@ static void an_https_address_is_taken_apart(void **state)
         {"https://id.example/", "id.example", "/", 443},
         {"https://id.example:8443/realms/a-b_c~%20", "id.example", "/realms/a-b_c~%20", 8443},
         {"https://1.id2:1/x", "1.id2", "/x", 1},
-        {"https://a:65535", "a", "", 65535},
+        {"https://a.b:65535", "a.b", "", 65535},
     };
     (void)state;
 
