@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the supervisor tells the person who started it, once requests are answered: one JSON line, or text with lines to
- * paste. Keys appear at the first start only. It comes again when a worker was replaced that had a setup code to tell. */
+ * paste. Keys appear at the first start only. The text comes again when a worker was replaced that had a setup code to tell. */
 #ifndef FIRMWARE_SUPERVISOR_REPORT_H
 #define FIRMWARE_SUPERVISOR_REPORT_H
 

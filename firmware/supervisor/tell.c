@@ -129,10 +129,12 @@ static enum err acknowledge(struct supervisor *supervisor)
 /* A report that could not be written keeps the recovery key unseen: the next start shows a new one. Without a keeper
  * there is nobody to tell that it was shown, and the next keeper makes another: then nothing is said yet.
  * A worker that takes another's place while there is no operator has a setup code of its own, and the one before is worth
- * nothing: that is told as the first was. Who has stopped reading neither stops nor holds up a box by it. */
+ * nothing: a person is told it as the first was, while a program reads one line and no more. Who has stopped reading
+ * neither stops nor holds up a box by it. */
 enum err supervisor_report(struct supervisor *supervisor)
 {
     const bool again = supervisor->reported;
+    const bool can_again = !supervisor->options->json && report_has_room();
 
     if ((again && supervisor->news.setup.len == 0) || !supervisor->known) {
         return ERR_OK;
@@ -142,7 +144,7 @@ enum err supervisor_report(struct supervisor *supervisor)
     } else if (project_recall(supervisor) != ERR_OK) {
         log_fault(LOG_WARN, "project_not_known");
     }
-    const enum err printed = again && !report_has_room() ? ERR_AGAIN : print(supervisor);
+    const enum err printed = again && !can_again ? ERR_AGAIN : print(supervisor);
     const enum err err = printed == ERR_OK ? acknowledge(supervisor) : printed;
     mem_wipe(&supervisor->news, sizeof(supervisor->news));
     if (err != ERR_OK && again) {

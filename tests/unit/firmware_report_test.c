@@ -118,20 +118,37 @@ static void a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it(void *
     f->supervisor.keeper.control = control;
 }
 
-static void the_setup_code_of_a_worker_that_was_replaced_is_printed_too(void **state)
+static void a_program_that_reads_one_line_is_told_one_line(void **state)
 {
     struct fixture *const f = *state;
     char text[1024];
     assert_int_equal(MSG_SET(&f->supervisor.news.setup, span_lit("AAAABBBBCCCCDDDD")), ERR_OK);
     assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
     assert_non_null(strstr(text, "\"setupCode\":\"AAAABBBBCCCCDDDD\""));
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+
+    assert_int_equal(MSG_SET(&f->supervisor.news.setup, span_lit("EEEEFFFFGGGGHHHH")), ERR_OK);
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_string_equal(text, "");
+    assert_int_equal(f->supervisor.news.setup.len, 0);
+}
+
+static void the_setup_code_of_a_worker_that_was_replaced_is_printed_too(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    f->options.json = false;
+    assert_int_equal(MSG_SET(&f->supervisor.news.setup, span_lit("AAAABBBBCCCCDDDD")), ERR_OK);
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+    assert_non_null(strstr(text, "AAAABBBBCCCCDDDD"));
 
     assert_int_equal(report(f, text, sizeof(text)), ERR_OK); /* one whose box has an owner */
     assert_string_equal(text, "");
     assert_int_equal(MSG_SET(&f->supervisor.news.setup, span_lit("EEEEFFFFGGGGHHHH")), ERR_OK);
     assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
 
-    assert_non_null(strstr(text, "\"setupCode\":\"EEEEFFFFGGGGHHHH\""));
+    assert_non_null(strstr(text, "EEEEFFFFGGGGHHHH"));
     assert_null(strstr(text, "lusab-babad"));
     assert_int_equal(f->supervisor.news.setup.len, 0);
 }
@@ -139,7 +156,8 @@ static void the_setup_code_of_a_worker_that_was_replaced_is_printed_too(void **s
 static void who_reads_no_more_holds_up_no_box_that_has_started(void **state)
 {
     struct fixture *const f = *state;
-    char text[1024];
+    char text[4096];
+    f->options.json = false;
     uint8_t filling[4096] = {0};
     assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
     while (write(f->printed[1], filling, sizeof(filling)) > 0) {
@@ -155,7 +173,8 @@ static void who_reads_no_more_holds_up_no_box_that_has_started(void **state)
 static void who_stopped_reading_stops_no_box_that_has_started(void **state)
 {
     struct fixture *const f = *state;
-    char text[1024];
+    char text[4096];
+    f->options.json = false;
     assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
     const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     assert_int_equal(dup2(full, f->printed[1]), f->printed[1]);
@@ -217,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_keeper_is_told_what_was_printed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_path_with_a_quote_in_it_stays_one_word_when_pasted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_program_that_reads_one_line_is_told_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(the_setup_code_of_a_worker_that_was_replaced_is_printed_too, setup, teardown),
         cmocka_unit_test_setup_teardown(who_stopped_reading_stops_no_box_that_has_started, setup, teardown),
         cmocka_unit_test_setup_teardown(who_reads_no_more_holds_up_no_box_that_has_started, setup, teardown),
