@@ -174,20 +174,29 @@ void api_issuer_configure(struct api_box *box, const char *name, const char *mem
     assert_int_equal(api_box_send(box, "PUT", box->secret, target, body)->status, 200);
 }
 
-struct api_issuer *api_issuer_corp_new(void)
+struct api_issuer *api_issuer_of(const struct api_box *box)
 {
-    struct api_box *box = api_box_new();
-    struct api_issuer *issuer = api_issuer_new(box);
-
-    issuer->claims = API_ISSUER_GRACE;
-    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/cb\"");
-    return issuer;
+    return box->outbound.context;
 }
 
-void api_issuer_corp_free(struct api_issuer *issuer)
+int api_issuer_set_up(void **state)
 {
-    api_box_free(issuer->box);
+    struct api_box *box = api_box_new();
+
+    api_issuer_new(box)->claims = GRACE;
+    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/cb\"");
+    *state = box;
+    return 0;
+}
+
+int api_issuer_tear_down(void **state)
+{
+    struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
+
+    api_box_free(box);
     api_issuer_free(issuer);
+    return 0;
 }
 
 const char *api_issuer_body(const char *token, const char *members)

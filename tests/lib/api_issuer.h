@@ -9,10 +9,12 @@
 
 #define ISSUER_URL "https://id.example:8443/realms/a"
 #define ISSUER_AT  "/v1/admin/auth-providers/"
+#define CALLBACK   "/v1/auth/corp/callback"
+#define LINK       "/v1/auth/accounts"
+#define VERIFIER   "0123456789012345678901234567890123456789-._~"
 
 /* What it says of somebody who is new to the box. */
-#define API_ISSUER_GRACE                                                                                               \
-    "\"sub\":\"g\",\"email\":\"Grace@example.com\",\"email_verified\":true,\"name\":\"Grace\""
+#define GRACE "\"sub\":\"g\",\"email\":\"Grace@example.com\",\"email_verified\":true,\"name\":\"Grace\""
 
 struct api_issuer {
     struct api_box *box;
@@ -50,9 +52,13 @@ const char *api_issuer_token(struct api_issuer *issuer, const char *claims);
 /* Configures it as the provider `name`, with further members of settings (or ""). */
 void api_issuer_configure(struct api_box *box, const char *name, const char *members);
 
-/* A box and an issuer that is configured there as "corp" and speaks of Grace; and the end of both. */
-struct api_issuer *api_issuer_corp_new(void);
-void api_issuer_corp_free(struct api_issuer *issuer);
+/* For cmocka: a box and an issuer that is configured there as "corp" and speaks of Grace; and the end of both. The state is
+ * the box. */
+int api_issuer_set_up(void **state);
+int api_issuer_tear_down(void **state);
+
+/* The issuer behind a box. */
+struct api_issuer *api_issuer_of(const struct api_box *box);
 
 /* The body of a callback with that ID token, and further members (or ""). It lives until the next call. */
 const char *api_issuer_body(const char *token, const char *members);

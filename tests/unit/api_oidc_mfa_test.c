@@ -12,29 +12,9 @@
 #include "tests/lib/api_mfa.h"
 #include "tests/lib/api_user.h"
 
-#define CALLBACK "/v1/auth/corp/callback"
-#define LINK     "/v1/auth/accounts"
-#define GRACE    API_ISSUER_GRACE
-#define VERIFIER "0123456789012345678901234567890123456789-._~"
-
-static struct api_issuer *issuer; /* of the test at hand */
-
-static int set_up(void **state)
-{
-    issuer = api_issuer_corp_new();
-    *state = issuer->box;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    api_issuer_corp_free(issuer);
-    return 0;
-}
-
 static const struct api_answer *post(struct api_box *box, const char *body)
 {
-    return api_box_send(box, "POST", box->publishable, CALLBACK, body);
+    return api_box_post(box, CALLBACK, body);
 }
 
 /* A user with a second factor, linked to the issuer. */
@@ -49,6 +29,7 @@ static void make_linked(struct api_box *box, struct api_user *user, struct api_a
 static void attack_11_a_second_factor_guards_the_callback(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_user user;
     struct api_app app;
     char more[64];
@@ -74,6 +55,7 @@ static const struct api_answer *post_code(struct api_box *box, const char *verif
 static void a_code_waits_for_the_second_factor(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_user user;
     struct api_app app;
     make_linked(box, &user, &app);
@@ -96,6 +78,7 @@ static void a_code_waits_for_the_second_factor(void **state)
 static void a_code_with_a_wrong_second_factor_waits_five_minutes(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_user user;
     struct api_app app;
     make_linked(box, &user, &app);
@@ -125,7 +108,7 @@ static void a_code_that_waits_is_worth_nothing_once_the_account_is_unlinked_or_b
     assert_refused(post_code(box, "", app.backup[0]), 401, "auth/invalid-oauth-code");
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, api_issuer_set_up, api_issuer_tear_down)
 
 int main(void)
 {

@@ -13,35 +13,16 @@
 #include "tests/lib/api_operator.h"
 #include "tests/lib/api_user.h"
 
-#define CALLBACK "/v1/auth/corp/callback"
-#define LINK     "/v1/auth/accounts"
-#define CODE     "{\"code\":\"c-1\",\"redirectUri\":\"https://app.example/cb\"}"
-#define GRACE    API_ISSUER_GRACE
-#define VERIFIER "0123456789012345678901234567890123456789-._~"
-
-static struct api_issuer *issuer; /* of the test at hand */
-
-static int set_up(void **state)
-{
-    issuer = api_issuer_corp_new();
-    *state = issuer->box;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    api_issuer_corp_free(issuer);
-    return 0;
-}
+#define CODE "{\"code\":\"c-1\",\"redirectUri\":\"https://app.example/cb\"}"
 
 static const struct api_answer *post(struct api_box *box, const char *body)
 {
-    return api_box_send(box, "POST", box->publishable, CALLBACK, body);
+    return api_box_post(box, CALLBACK, body);
 }
 
 static const struct api_answer *post_token(struct api_box *box, const char *claims)
 {
-    return post(box, api_issuer_body(api_issuer_token(issuer, claims), ""));
+    return post(box, api_issuer_body(api_issuer_token(api_issuer_of(box), claims), ""));
 }
 
 /* --- signing in --- */
@@ -49,6 +30,7 @@ static const struct api_answer *post_token(struct api_box *box, const char *clai
 static void a_code_signs_a_new_user_up_and_then_in(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_user user;
 
     const struct api_answer *first = post(box, CODE);
@@ -77,6 +59,7 @@ static void a_code_signs_a_new_user_up_and_then_in(void **state)
 static void the_client_shows_who_it_is_as_the_issuer_wants_it(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
 
     assert_int_equal(
         post(box, "{\"code\":\"a b&c\",\"redirectUri\":\"https://app.example/cb\",\"codeVerifier\":\"" VERIFIER "\"}")
@@ -96,6 +79,7 @@ static void the_client_shows_who_it_is_as_the_issuer_wants_it(void **state)
 static void a_client_without_a_secret_says_its_id(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"clientSecret\":null}")->status, 200);
 
     assert_int_equal(post(box, "{\"code\":\"c\",\"codeVerifier\":\"" VERIFIER "\"}")->status, 200);
@@ -107,6 +91,7 @@ static void a_client_without_a_secret_says_its_id(void **state)
 static void an_id_token_is_enough(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
 
     const struct api_answer *got = post(box, api_issuer_body(api_issuer_token(issuer, GRACE ",\"nonce\":\"n\""),
                                                              ",\"nonce\":\"n\",\"accessToken\":\"x\""));
@@ -136,6 +121,7 @@ static void configure_prod(struct api_box *box)
 static void a_browser_comes_back_without_a_key(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     char target[256];
     char body[256];
 
@@ -163,6 +149,7 @@ static void a_browser_comes_back_without_a_key(void **state)
 static void codes_are_exchanged_for_known_addresses_only(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
 
     assert_refused(post(box, "{\"code\":\"c\",\"redirectUri\":\"https://evil.example/\"}"), 400,
                    "auth/invalid-request");
@@ -188,6 +175,7 @@ static void fields_of_another_form_are_refused(void **state)
         "{\"code\":\"\",\"idToken\":null}",
     };
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         assert_refused(post(box, cases[i]), 400, "auth/invalid-request");
@@ -217,6 +205,7 @@ static void an_issuer_that_fails_is_told_from_a_code_that_is_wrong(void **state)
         {500, "{\"error\":\"invalid_grant\"}", 500, "auth/oauth-callback-failed"},
     };
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         issuer->token_status = cases[i].status;
@@ -234,6 +223,7 @@ static void an_issuer_that_fails_is_told_from_a_code_that_is_wrong(void **state)
 static void a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     const char *const good[] = {issuer->says, issuer->token_endpoint, issuer->jwks_uri};
     static const struct {
         const char *says, *token, *keys;
@@ -268,6 +258,7 @@ static void a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent
 static void an_unknown_key_is_asked_for_once_a_minute_at_most(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     assert_int_equal(post_token(box, GRACE)->status, 200);
 
     api_issuer_new_key(issuer, "k2");
@@ -291,6 +282,7 @@ static void an_unknown_key_is_asked_for_once_a_minute_at_most(void **state)
 static void keys_outlive_an_issuer_that_is_away_by_a_day_at_most(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     assert_int_equal(post_token(box, GRACE)->status, 200);
     issuer->result = OUTBOUND_TEMPORARY;
 
@@ -309,6 +301,7 @@ static void keys_outlive_an_issuer_that_is_away_by_a_day_at_most(void **state)
 static void who_waits_for_a_slow_issuer_waits_for_one_fetch(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     static char body[9000];
     const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = body};
     assert_int_equal(post_token(box, GRACE)->status, 200);
@@ -326,6 +319,7 @@ static void who_waits_for_a_slow_issuer_waits_for_one_fetch(void **state)
 static void all_who_need_an_issuer_wait_for_one_fetch(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_box_pending *pending[3];
     const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = CODE};
 
@@ -361,6 +355,7 @@ static void nobody_is_linked_by_an_address(void **state)
 static void another_provider_has_other_people(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     assert_int_equal(post_token(box, GRACE)->status, 200);
 
     api_issuer_configure(box, "other", "");
@@ -372,6 +367,7 @@ static void another_provider_has_other_people(void **state)
 static void issuers_of_one_host_have_documents_of_their_own(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     assert_int_equal(post(box, CODE)->status, 200);
     assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "second",
                                   "{\"issuer\":\"https://id.example:8443/second/\",\"clientId\":\"box\"}")
@@ -460,6 +456,7 @@ static void an_unconfirmed_address_keeps_out_where_the_environment_says_so(void 
 static void an_account_is_linked_once_and_unlinked(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_user user;
     struct api_user other;
     const char *body = "{\"provider\":\"corp\",\"code\":\"c\"}";
@@ -496,6 +493,7 @@ static void an_account_is_linked_once_and_unlinked(void **state)
 static void the_only_account_stays_and_can_be_left_when_its_provider_is_gone(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_user user;
     api_user_take(post_token(box, GRACE), &user);
 
@@ -515,6 +513,7 @@ static void the_only_account_stays_and_can_be_left_when_its_provider_is_gone(voi
 static void attack_13_an_address_may_try_thirty_times_a_minute(void **state)
 {
     struct api_box *box = *state;
+    struct api_issuer *issuer = api_issuer_of(box);
     struct api_ask other = {
         .method = "POST", .target = CALLBACK, .key = box->publishable, .body = CODE, .peer = "192.0.2.8"};
     issuer->token_status = 400;
@@ -529,7 +528,7 @@ static void attack_13_an_address_may_try_thirty_times_a_minute(void **state)
     assert_int_equal(issuer->exchanges, 31);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, api_issuer_set_up, api_issuer_tear_down)
 
 int main(void)
 {
