@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS as clients that are not ours see it: Chromium and testssl.sh, both trusting the box's own CA file."""
+"""TLS as clients that are not ours see it: Chromium, OpenSSL and testssl.sh, all trusting the box's own CA file."""
 
 import json
 import os
+import socket
+import ssl
 import subprocess
 from pathlib import Path
 
 import chromium
+import pytest
 
 TESTSSL = os.environ.get("TESTSSL", "testssl")
 # What testssl says of its own machine and of every certificate of a private CA; none is about what the box offers.
@@ -17,6 +20,9 @@ NOT_OURS = {
     "DNS_CAArecord",
     "cert_trust",
 }
+# Its client ends with the handshake, before the ticket of TLS 1.3 that comes behind it may have been read: on a loaded
+# machine it then finds no session to go on with. That sessions are resumed is a test of its own.
+RACE = ("sessionresumption_ticket", "check failed because of connect problem")
 
 
 def test_attack_14_chromium_negotiates_the_post_quantum_hybrid(box, tmp_path):
@@ -28,6 +34,23 @@ def test_attack_14_chromium_negotiates_the_post_quantum_hybrid(box, tmp_path):
     assert answer["status"] == 200
     assert answer["securityDetails"]["protocol"] == "TLS 1.3"
     assert answer["securityDetails"]["keyExchangeGroup"] == "X25519MLKEM768"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_goes_on_with_its_session(box, version):
+    context = ssl.create_default_context(cafile=box.ca)
+    context.minimum_version = context.maximum_version = version
+    session, reused = None, []
+
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", box.port)) as plain, \
+                context.wrap_socket(plain, server_hostname="localhost", session=session) as tls:
+            tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert tls.recv(4096).startswith(b"HTTP/1.1 200 ")
+            session = tls.session
+            reused.append(tls.session_reused)
+
+    assert reused == [False, True]
 
 
 def run_testssl(box, report):
@@ -47,6 +70,6 @@ def test_attack_14_testssl_grades_the_box_a_plus_without_a_warning(box, tmp_path
     grade = [finding["finding"] for finding in findings if finding["id"] == "overall_grade"]
     bad = [finding for finding in findings
            if finding["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL", "WARN", "FATAL")
-           and finding["id"].split(" ")[0] not in NOT_OURS]
+           and finding["id"].split(" ")[0] not in NOT_OURS and (finding["id"], finding["finding"]) != RACE]
     assert grade == ["A+"], output[-3000:]
     assert bad == []
