@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a request answers when the k-th allocation on its way is refused, for k = 1, 2, ... until one is untouched: a
  * clean error, nothing half done, and a box that goes on as if nothing had been. */
-/* link: --wrap=http_respond --wrap=http_body --wrap=calloc */
+/* link: --wrap=http_respond --wrap=http_body --wrap=calloc --wrap=queue_wait --wrap=store_has_leftovers */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "hal/base/queue.h"
+#include "storage/store.h"
 #include "tests/lib/api_issuer.h"
 #include "tests/lib/api_mail.h"
 #include "tests/lib/api_mfa.h"
@@ -30,6 +32,26 @@ void *__wrap_calloc(size_t count, size_t bytes)
         return NULL;
     }
     return __real_calloc(count, bytes);
+}
+
+/* What the writer does when nobody asks for anything would meet the refusal in place of the request: it does nothing. */
+enum err __real_queue_wait(struct queue *queue, unsigned int timeout_ms, void **out_item);
+enum err __wrap_queue_wait(struct queue *queue, unsigned int timeout_ms, void **out_item);
+enum err __wrap_queue_wait(struct queue *queue, unsigned int timeout_ms, void **out_item)
+{
+    enum err err = ERR_OK;
+
+    do {
+        err = __real_queue_wait(queue, timeout_ms, out_item);
+    } while (err == ERR_TIMEOUT);
+    return err;
+}
+
+bool __wrap_store_has_leftovers(const struct store *store);
+bool __wrap_store_has_leftovers(const struct store *store)
+{
+    (void)store;
+    return false;
 }
 
 static struct api_box *hourly; /* an hour passes before each try, if set */
