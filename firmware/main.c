@@ -3,6 +3,7 @@
  * descriptors at fixed numbers, and are of no use otherwise. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypto/crypto.h"
 #include "firmware/courier/courier.h"
@@ -48,25 +49,56 @@ static int fsck(int argc, char **argv)
     return supervisor_check(&options);
 }
 
+static int status_of(enum err err, const char *failed)
+{
+    if (err == ERR_OK) {
+        return 0;
+    }
+    log_fault(LOG_ERROR, failed);
+    return 1;
+}
+
 static int keeper(int argc, char **argv)
 {
+    struct keeper *keeper = NULL;
+
     (void)argv; /* takes none */
     process_set_name("rowlock keeper");
-    return argc == 0 ? keeper_main() : usage(stderr);
+    if (argc != 0) {
+        return usage(stderr);
+    }
+    log_open("keeper", LOG_INFO);
+    enum err err = keeper_new(&keeper);
+    err = err == ERR_OK ? keeper_run(keeper) : err;
+    const int status =
+        err == ERR_CLOSED ? 1 : status_of(err, "keeper_failed"); /* the supervisor is gone: nothing failed */
+    keeper_free(keeper);
+    return status;
+}
+
+/* After a failure threads may still run, so nothing is freed on the way out. */
+static int run_child(const char *name, const char *failed, enum err (*run)(void))
+{
+    log_open(name, LOG_INFO);
+    const int status = status_of(run(), failed);
+    if (status != 0) {
+        _exit(status);
+    }
+    return 0;
 }
 
 static int worker(int argc, char **argv)
 {
     (void)argv; /* takes none */
     process_set_name("rowlock worker");
-    return argc == 0 ? worker_main() : usage(stderr);
+    return argc == 0 ? run_child("worker", "worker_failed", worker_run) : usage(stderr);
 }
 
 static int courier(int argc, char **argv)
 {
     (void)argv; /* takes none */
     process_set_name("rowlock courier");
-    return argc == 0 ? courier_main() : usage(stderr);
+    return argc == 0 ? run_child("courier", "courier_failed", courier_run) : usage(stderr);
 }
 
 /* Also what the build took of the libraries that it may choose, and what they chose on this processor. */

@@ -62,6 +62,9 @@ enum err process_thread_give_way(unsigned int steps) MUST_USE;
 /* Forces a child to end, by SIGKILL. A child that has ended is no error. */
 void process_kill(const struct process *process);
 
+/* Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts. ERR_IO. */
+enum err process_signals_block(void) MUST_USE;
+
 /* A descriptor that is readable when SIGTERM, SIGINT or SIGHUP has come; blocks them for this thread and those it
  * starts. ERR_IO. */
 enum err process_signals_open(int *out_fd) MUST_USE;

@@ -7,8 +7,6 @@
  * supervisor starts another. What a job needs is sent with it; nothing of it stays when it is answered. */
 #include "firmware/courier/courier.h"
 
-#include <unistd.h>
-
 #include "crypto/crypto.h"
 #include "firmware/courier/lane.h"
 #include "hal/base/fault.h"
@@ -352,12 +350,10 @@ static enum err start_lanes(struct courier *courier)
 static enum err start(struct courier *courier)
 {
     const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
-    int signals = -1;
 
     TRY(sandbox_begin(&limits));
     TRY(sandbox_refuse_root());
-    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
-    socket_close(signals);
+    TRY(process_signals_block()); /* ends come from the supervisor, in order; signals of a terminal are not heard */
     TRY(crypto_start());
     TRY(msg_channel_new(COURIER_FD_CONTROL, MSG_TO_COURIER, MSG_LOWER, &courier->control));
     TRY(receive_start(courier));
@@ -386,23 +382,15 @@ static void end(struct courier *courier)
     mem_free(courier);
 }
 
-int courier_main(void)
+enum err courier_run(void)
 {
     void *memory = NULL;
 
-    log_open("courier", LOG_INFO);
-    if (mem_alloc(sizeof(struct courier), &memory) != ERR_OK) {
-        log_fault(LOG_ERROR, "courier_failed");
-        return 1;
-    }
+    TRY(mem_alloc(sizeof(struct courier), &memory));
     struct courier *const courier = memory;
     courier->clock = hal_clock_system();
-    enum err err = start(courier);
-    err = err == ERR_OK ? serve(courier) : err;
-    if (err != ERR_OK) {
-        log_fault(LOG_ERROR, "courier_failed");
-        _exit(1); /* a lane may still run: there is nothing to put in order */
-    }
+    TRY(start(courier));
+    TRY(serve(courier));
     end(courier);
-    return 0;
+    return ERR_OK;
 }

@@ -9,11 +9,14 @@
 #ifndef FIRMWARE_COURIER_COURIER_H
 #define FIRMWARE_COURIER_COURIER_H
 
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
 #include "hal/process.h"
 
 #define COURIER_FD_CONTROL PROCESS_FD_FIRST /* channel to the supervisor */
 
-/* Runs until the supervisor says stop or goes away. Exit status: 0 ended in order, 1 otherwise. */
-int courier_main(void);
+/* Runs until the supervisor says stop, and ends in order. After any error (ERR_CLOSED: the supervisor is gone) the process
+ * has to end at once: a lane may still run, and there is nothing to put in order. */
+enum err courier_run(void) MUST_USE;
 
 #endif

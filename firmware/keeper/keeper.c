@@ -345,12 +345,10 @@ static enum err find_state(struct keeper *keeper, const struct msg *start)
 static enum err start(struct keeper *keeper)
 {
     const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
-    int signals = -1;
 
     TRY(sandbox_begin(&limits));
     TRY(sandbox_refuse_root());
-    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
-    socket_close(signals);
+    TRY(process_signals_block()); /* ends come from the supervisor, in order; signals of a terminal are not heard */
     sandbox_wipe_freed_memory();
     TRY(crypto_start());
     keeper->clock = hal_clock_system();
@@ -419,8 +417,11 @@ static enum err serve(struct keeper *keeper)
 }
 
 /* In order: nobody can ask any more, the thread has let go of the TPM, the TPM is shut down, the keys are wiped. */
-static void end(struct keeper *keeper)
+void keeper_free(struct keeper *keeper)
 {
+    if (keeper == NULL) {
+        return;
+    }
     keeper_links_end(keeper);
     tpm_thread_end(keeper->tpm_thread);
     hal_tpm_close(keeper->tpm);
@@ -440,23 +441,17 @@ static void end(struct keeper *keeper)
     mem_free(keeper);
 }
 
-int keeper_main(void)
+enum err keeper_new(struct keeper **out_keeper)
 {
     void *memory = NULL;
 
-    log_open("keeper", LOG_INFO);
-    if (mem_alloc(sizeof(struct keeper), &memory) != ERR_OK) {
-        log_fault(LOG_ERROR, "keeper_failed");
-        return 1;
-    }
-    struct keeper *const keeper = memory;
-    enum err err = start(keeper);
-    if (err == ERR_OK) {
-        err = serve(keeper);
-    }
-    if (err != ERR_OK && err != ERR_CLOSED) {
-        log_fault(LOG_ERROR, "keeper_failed");
-    }
-    end(keeper);
-    return err == ERR_OK ? 0 : 1;
+    TRY(mem_alloc(sizeof(struct keeper), &memory));
+    *out_keeper = memory;
+    return ERR_OK;
+}
+
+enum err keeper_run(struct keeper *keeper)
+{
+    TRY(start(keeper));
+    return serve(keeper);
 }

@@ -9,7 +9,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "crypto/aead.h"
 #include "crypto/crypto.h"
@@ -502,14 +501,12 @@ static enum err serve(struct worker *worker)
 
 static enum err start(struct worker *worker)
 {
-    const struct sandbox_limits limits = {
-        .open_files = CONFIG_NET_CONNECTIONS_MAX + OPEN_FILES_MORE, .locked_bytes = LOCKED_BYTES};
-    int signals = -1;
+    const struct sandbox_limits limits = {.open_files = CONFIG_NET_CONNECTIONS_MAX + OPEN_FILES_MORE,
+                                          .locked_bytes = LOCKED_BYTES};
 
     TRY(sandbox_begin(&limits));
     TRY(sandbox_refuse_root());
-    TRY(process_signals_open(&signals)); /* ends come from the supervisor, in order; signals of a terminal are not heard */
-    socket_close(signals);
+    TRY(process_signals_block()); /* ends come from the supervisor, in order; signals of a terminal are not heard */
     TRY(crypto_start());
     TRY(msg_channel_new(WORKER_FD_CONTROL, MSG_TO_WORKER, MSG_LOWER, &worker->control));
     TRY(receive_start(worker));
@@ -571,25 +568,18 @@ static void end(struct worker *worker)
     mem_free(worker);
 }
 
-int worker_main(void)
+enum err worker_run(void)
 {
     void *memory = NULL;
 
-    log_open("worker", LOG_INFO);
-    if (mem_alloc(sizeof(struct worker), &memory) != ERR_OK) {
-        log_fault(LOG_ERROR, "worker_failed");
-        return 1;
-    }
+    TRY(mem_alloc(sizeof(struct worker), &memory));
     struct worker *const worker = memory;
     worker->calls_fd = -1;
     worker->notices_fd = -1;
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
         worker->parts[i] = (struct reactor_parts){.index = i, .https_fd = -1, .http_fd = -1};
     }
-    if (work(worker) != ERR_OK) {
-        log_fault(LOG_ERROR, "worker_failed");
-        _exit(1); /* threads may still run: what is on disk is whole at any moment */
-    }
+    TRY(work(worker));
     end(worker);
-    return 0;
+    return ERR_OK;
 }

@@ -190,13 +190,29 @@ void process_kill(const struct process *process)
     }
 }
 
-enum err process_signals_open(int *out_fd)
+static enum err block_signals(sigset_t *out_set)
 {
     sigset_t set;
 
     INVARIANT(sigemptyset(&set) == 0 && sigaddset(&set, SIGTERM) == 0 && sigaddset(&set, SIGINT) == 0 &&
               sigaddset(&set, SIGHUP) == 0);
     ENSURE(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0, ERR_IO, "blocking signals");
+    *out_set = set;
+    return ERR_OK;
+}
+
+enum err process_signals_block(void)
+{
+    sigset_t set;
+
+    return block_signals(&set);
+}
+
+enum err process_signals_open(int *out_fd)
+{
+    sigset_t set;
+
+    TRY(block_signals(&set));
     const int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0) {
         FAIL_ERRNO(errno, "signalfd");

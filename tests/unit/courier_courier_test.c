@@ -46,7 +46,7 @@ NO_RETURN static void be_courier(int control)
     if (geteuid() == 0 && sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid) != ERR_OK) {
         _exit(3); /* as the supervisor does before it starts one */
     }
-    _exit(courier_main());
+    _exit(courier_run() == ERR_OK ? 0 : 1);
 }
 
 static struct msg destination(const struct fixture *f, enum outbound_kind kind, uint32_t index)

@@ -230,6 +230,25 @@ static void signals_come_as_events(void **state)
     assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 }
 
+static void blocked_signals_end_nobody(void **state)
+{
+    static const int signals[] = {SIGHUP, SIGTERM, SIGINT};
+    sigset_t before;
+    sigset_t pending;
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+
+    assert_int_equal(process_signals_block(), ERR_OK);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(signals); i++) {
+        assert_int_equal(raise(signals[i]), 0);
+        assert_int_equal(sigpending(&pending), 0);
+        assert_int_equal(sigismember(&pending, signals[i]), 1);
+        assert_ptr_not_equal(signal(signals[i], SIG_IGN), SIG_ERR); /* which forgets it */
+        assert_ptr_not_equal(signal(signals[i], SIG_DFL), SIG_ERR);
+    }
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+}
+
 static void button_and_tamper_line_are_signals_on_the_host(void **state)
 {
     struct hal_tamper *tamper = NULL;
@@ -283,6 +302,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_empty_channel_says_again_or_timeout),
         cmocka_unit_test(a_thread_gives_way_as_far_as_there_are_steps_and_alone),
         cmocka_unit_test(signals_come_as_events),
+        cmocka_unit_test(blocked_signals_end_nobody),
         cmocka_unit_test(button_and_tamper_line_are_signals_on_the_host),
     };
 

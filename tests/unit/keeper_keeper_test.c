@@ -66,7 +66,10 @@ NO_RETURN static void be_keeper(int control, int directory)
     if (geteuid() == 0 && sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid) != ERR_OK) {
         _exit(3); /* as the supervisor does before it starts one */
     }
-    _exit(keeper_main());
+    struct keeper *keeper = NULL;
+    const int status = keeper_new(&keeper) == ERR_OK && keeper_run(keeper) == ERR_OK ? 0 : 1;
+    keeper_free(keeper);
+    _exit(status);
 }
 
 static enum err hear(struct fixture *f)
