@@ -1,31 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Two queues of one place each: the job goes there and comes back, and its memory changes hands with it. */
+/* What a lane holds is for one job: the memory that it is collected in, and sent from. */
 #include "firmware/courier/lane.h"
-
-#include <pthread.h>
 
 #include "firmware/courier/connection.h"
 #include "firmware/courier/fetch.h"
 #include "firmware/courier/smtp.h"
+#include "firmware/job_thread.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
-#include "hal/base/queue.h"
 
-#define WAIT_MS 60000
-#define S_MS    1000u
+#define S_MS 1000u
 
 struct lane {
     enum outbound_kind kind;
     const struct courier_list *list;
     const struct hal_clock *clock;
-    struct queue *jobs;
-    struct queue *results;
     struct lane_job job;
-    bool busy; /* the caller's */
-    bool runs; /* the caller's */
-    pthread_t thread;
+    struct job_thread *thread;
 };
 
 /* The job as smtp.c and fetch.c want it: views of the lane's memory. */
@@ -53,8 +46,9 @@ static struct courier_job view_of(const struct lane *lane, const struct outbound
     return view;
 }
 
-static void carry_out(struct lane *lane)
+static void carry_out(void *context)
 {
+    struct lane *const lane = context;
     const struct courier_destination *const destination = &lane->list->items[lane->job.destination];
     const struct courier_job view = view_of(lane, &destination->to);
     const unsigned int seconds = lane->kind == OUTBOUND_SMTP ? CONFIG_COURIER_MAIL_S : CONFIG_COURIER_FETCH_S;
@@ -84,25 +78,6 @@ static void carry_out(struct lane *lane)
     fault_clear();
 }
 
-static void *run(void *argument)
-{
-    struct lane *const lane = argument;
-    void *item = NULL;
-
-    for (;;) {
-        const enum err err = queue_wait(lane->jobs, WAIT_MS, &item);
-        if (err == ERR_CLOSED) {
-            return NULL;
-        }
-        if (err != ERR_OK) {
-            fault_clear();
-            continue; /* nothing to do yet */
-        }
-        carry_out(lane);
-        INVARIANT(queue_push(lane->results, item) == ERR_OK); /* one job, one place */
-    }
-}
-
 static void lane_free_scoped(struct lane **lane)
 {
     lane_free(*lane);
@@ -121,10 +96,7 @@ enum err lane_new(enum outbound_kind kind, const struct courier_list *list, cons
     lane->clock = clock;
     TRY(buf_new(kind == OUTBOUND_SMTP ? OUTBOUND_MAIL_MAX : OUTBOUND_BODY_MAX, &lane->job.text));
     TRY(buf_new(OUTBOUND_ANSWER_MAX, &lane->job.body));
-    TRY(queue_new(1, &lane->jobs));
-    TRY(queue_new(1, &lane->results));
-    ENSURE(pthread_create(&lane->thread, NULL, run, lane) == 0, ERR_LIMIT, "no thread for a lane");
-    lane->runs = true;
+    TRY(job_thread_new(carry_out, lane, &lane->thread));
     *out_lane = TAKE(lane);
     return ERR_OK;
 }
@@ -134,12 +106,7 @@ void lane_free(struct lane *lane)
     if (lane == NULL) {
         return;
     }
-    if (lane->runs) {
-        queue_close(lane->jobs);
-        INVARIANT(pthread_join(lane->thread, NULL) == 0);
-    }
-    queue_free(lane->jobs);
-    queue_free(lane->results);
+    job_thread_free(lane->thread);
     buf_free(lane->job.text);
     buf_free(lane->job.body);
     mem_wipe(lane, sizeof(*lane));
@@ -148,36 +115,28 @@ void lane_free(struct lane *lane)
 
 struct lane_job *lane_job(struct lane *lane)
 {
-    INVARIANT(!lane->busy);
+    INVARIANT(!lane_is_busy(lane));
     return &lane->job;
 }
 
 void lane_start(struct lane *lane)
 {
-    INVARIANT(!lane->busy && queue_push(lane->jobs, &lane->job) == ERR_OK);
-    lane->busy = true;
+    INVARIANT(job_thread_start(lane->thread) == ERR_OK);
 }
 
 bool lane_is_busy(const struct lane *lane)
 {
-    return lane->busy;
+    return job_thread_is_busy(lane->thread);
 }
 
 int lane_fd(const struct lane *lane)
 {
-    return queue_fd(lane->results);
+    return job_thread_fd(lane->thread);
 }
 
 bool lane_finished(struct lane *lane)
 {
-    void *item = NULL;
-
-    if (queue_pop(lane->results, &item) != ERR_OK) {
-        fault_clear();
-        return false;
-    }
-    lane->busy = false;
-    return true;
+    return job_thread_finished(lane->thread);
 }
 
 void lane_clear(struct lane *lane)
