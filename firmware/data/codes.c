@@ -148,16 +148,14 @@ static enum err collect(struct data_txn *txn, enum data_code_purpose purpose, st
     enum err err = ERR_OK;
 
     out->count = 0;
-    for (size_t i = 0; i < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK; i++) {
+    for (size_t i = 0; i < LOOKED_AT && (err = walk_next(people_snap(txn), &row)) == ERR_OK; i++) {
         TRY(code_read(&row, &code));
         const bool old = txn->now.ms - code.ends_at.ms > FORGOTTEN_MS;
         if (old || code.purpose == purpose) {
             out->rows[out->count++] = row.id;
         }
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "codes");
-    fault_clear();
-    return ERR_OK;
+    return walk_end(err);
 }
 
 static enum err delete_found(struct data_txn *txn, const struct found *found)

@@ -468,18 +468,13 @@ static enum err load_kind(struct store_snap *snap, struct catalog *catalog, enum
 {
     const struct store_scan scan = {.table = {(uint32_t)kind}};
     struct row row;
+    enum err err = ERR_OK;
 
     TRY(store_scan_begin(snap, &scan));
-    for (;;) {
-        struct store_budget budget = {.steps = UINT32_MAX};
-        const enum err err = store_scan_next(snap, &budget, &row);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
-        }
-        TRY(err);
+    while ((err = walk_next(snap, &row)) == ERR_OK) {
         TRY(load_row(catalog, kind, &row));
     }
+    return walk_end(err);
 }
 
 static void reader_free_scoped(struct store_reader **reader)

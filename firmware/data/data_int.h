@@ -137,6 +137,13 @@ enum err record_text_replace(struct data_txn *txn, uint32_t table, const struct 
 /* The document of a row of a system table. ERR_DAMAGED. */
 enum err record_row_text(const struct row *row, struct span *out_text) MUST_USE;
 
+/* A walk over the box's own rows: the next one of the scan that the snapshot has begun, however many are passed over. Its
+ * view lives until the next look-up in the snapshot. ERR_NOT_FOUND: there is none; ERR_DAMAGED, ERR_IO. */
+enum err walk_next(struct store_snap *snap, struct row *out_row) MUST_USE;
+
+/* What the last walk_next said. Its end, and that the walker had enough, are no errors and leave no trail. */
+enum err walk_end(enum err err) MUST_USE;
+
 /* --- tables, shared by the files that change them --- */
 
 struct data_index_list {

@@ -92,12 +92,11 @@ static enum err erase_one(struct data_txn *txn, struct table_id store, struct er
                           bool *out_done)
 {
     const struct store_scan scan = {.table = store, .after = after, .filter = has_gone_field, .filter_context = erase};
-    struct store_budget budget = {.steps = UINT32_MAX};
     struct span encoded = SPAN_NONE;
     struct row row;
 
     TRY(store_scan_begin(store_txn_snap(txn->store), &scan));
-    const enum err err = store_scan_next(store_txn_snap(txn->store), &budget, &row);
+    const enum err err = walk_next(store_txn_snap(txn->store), &row);
     *out_done = err == ERR_NOT_FOUND;
     if (*out_done) {
         fault_clear();

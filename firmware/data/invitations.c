@@ -239,14 +239,13 @@ enum err invitations_claim(struct data_txn *txn, struct arena *arena, struct per
     }
     code_owner_of_email(person->email, hash);
     TRY(people_scan_newest(people_snap(txn), people_where(txn)->invitations, &owner));
-    while (waiting.count < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while (waiting.count < LOOKED_AT && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(invitation_read(&row, &invitation));
         if (is_state(&invitation, INVITATION_ACCEPTED) && !invitation.given) {
             waiting.ids[waiting.count++] = row.id;
         }
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the invitations of an address");
-    fault_clear();
+    TRY(walk_end(err));
     for (size_t i = 0; i < waiting.count; i++) {
         TRY(claim_one(txn, arena, waiting.ids[i], person));
     }
@@ -277,12 +276,11 @@ enum err invitations_make_room(struct data_txn *txn)
     enum err err = ERR_OK;
 
     TRY(scan_all(txn));
-    while (over.count < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK &&
+    while (over.count < LOOKED_AT && (err = walk_next(people_snap(txn), &row)) == ERR_OK &&
            txn->now.ms - row.created_at.ms > INVITATION_KEPT_MS) {
         over.ids[over.count++] = row.id;
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the oldest invitations");
-    fault_clear();
+    TRY(walk_end(err));
     return delete_rows(txn, &over);
 }
 
@@ -306,14 +304,13 @@ enum err invitations_need_room(struct data_txn *txn)
         return ERR_OK;
     }
     TRY(scan_all(txn));
-    while ((err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while ((err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(invitation_read(&row, &invitation));
         if (is_over(txn, &invitation)) {
             return store_delete(txn->store, people_where(txn)->invitations, row.id);
         }
     }
-    ENSURE(err == ERR_NOT_FOUND, err, "the invitations");
-    fault_clear();
+    TRY(walk_end(err));
     FAIL(ERR_LIMIT, "as many invitations as there may be, and none is over", count);
 }
 
@@ -326,15 +323,13 @@ static enum err find_forgotten(struct data_txn *txn, struct span user, struct sp
 
     out->count = 0;
     TRY(scan_all(txn));
-    while (out->count < AT_ONCE && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while (out->count < AT_ONCE && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(invitation_read(&row, &invitation));
         if (span_equal(invitation.inviter, user) || span_equal(row.created_by, owner)) {
             out->ids[out->count++] = row.id;
         }
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the invitations");
-    fault_clear();
-    return ERR_OK;
+    return walk_end(err);
 }
 
 enum err invitations_forget(struct data_txn *txn, struct span user, struct span owner)

@@ -91,16 +91,14 @@ static enum err find_superseded(struct data_txn *txn, const struct invitation *n
 
     *out_count = 0;
     TRY(people_scan_newest(people_snap(txn), people_where(txn)->invitations, &owner));
-    while (*out_count < SUPERSEDED && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while (*out_count < SUPERSEDED && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(invitation_read(&row, &old));
         if (span_equal(old.type, next->type) &&
             span_equal(invitation_status(&old, txn->now), span_lit(INVITATION_PENDING))) {
             out[(*out_count)++] = row.id;
         }
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the invitations of an address");
-    fault_clear();
-    return ERR_OK;
+    return walk_end(err);
 }
 
 static enum err revoke_superseded(struct data_txn *txn, struct arena *arena, const struct invitation *next)

@@ -172,24 +172,19 @@ static enum err read_blocks(struct data_kept *kept)
     SCOPED(reader_free_scoped) struct store_reader *reader = NULL;
     SCOPED_SNAP struct store_snap *snap = NULL;
     struct row row;
+    enum err err = ERR_OK;
 
     TRY(store_reader_new(kept->data->store, &reader));
     TRY(store_snap_begin(reader, &snap));
     TRY(store_verify(snap, scan.table));
     TRY(store_scan_begin(snap, &scan));
-    for (;;) {
-        struct store_budget budget = {.steps = UINT32_MAX};
-        const enum err err = store_scan_next(snap, &budget, &row);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
-        }
-        TRY(err);
+    while ((err = walk_next(snap, &row)) == ERR_OK) {
         if (read_block(kept, &row, now) != ERR_OK) {
             log_fault(LOG_WARN, "limits_not_read");
             fault_clear();
         }
     }
+    return walk_end(err);
 }
 
 static void kept_free_scoped(struct data_kept **kept)

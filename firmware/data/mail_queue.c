@@ -147,7 +147,7 @@ static enum err first_waiting(struct data_txn *txn, struct outbox_mail *out_mail
     struct row row;
 
     TRY(people_scan_sorted(people_snap(txn), people_where(txn)->outbox, OUTBOX_DUE_AT));
-    const enum err err = people_next(people_snap(txn), &row);
+    const enum err err = walk_next(people_snap(txn), &row);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
         return err;

@@ -32,13 +32,11 @@ static enum err count_owners(struct data_txn *txn, uint64_t *out_owners)
 
     *out_owners = 0;
     TRY(store_scan_begin(people_snap(txn), &scan));
-    while ((err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while ((err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(person_read(&row, &person));
         *out_owners += is_owner(&person);
     }
-    ENSURE(err == ERR_NOT_FOUND, err, "the operators");
-    fault_clear();
-    return ERR_OK;
+    return walk_end(err);
 }
 
 /* The operator of the path. ERR_DENIED: there is none. */
@@ -180,15 +178,13 @@ static enum err write_page(struct json_out *out, struct store_snap *snap, struct
     enum err err = ERR_OK;
 
     TRY(store_scan_begin(snap, &scan));
-    for (; (err = people_next(snap, &row)) == ERR_OK; (*out_total)++) {
+    for (; (err = walk_next(snap, &row)) == ERR_OK; (*out_total)++) {
         if (*out_total / page.limit == page.page - 1) {
             TRY(person_read(&row, &person));
             person_write_brief(out, &person);
         }
     }
-    ENSURE(err == ERR_NOT_FOUND, err, "the operators");
-    fault_clear();
-    return ERR_OK;
+    return walk_end(err);
 }
 
 enum err data_list_operators(const struct data_admin *admin)

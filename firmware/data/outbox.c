@@ -124,7 +124,7 @@ static enum err find_oldest(struct data_txn *txn, struct oldest *out)
 
     TRY(store_count(people_snap(txn), people_where(txn)->outbox, &rows));
     TRY(store_scan_begin(people_snap(txn), &scan));
-    while (!found.alive && found.count < LOOKED_AT && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while (!found.alive && found.count < LOOKED_AT && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         const bool over = txn->now.ms - row.created_at.ms > OUTBOX_KEPT_MS;
         found.alive = !over && found.count == 0 && rows >= CONFIG_DATA_OUTBOX_MAX;
         if (!over && !found.alive) {
@@ -132,8 +132,7 @@ static enum err find_oldest(struct data_txn *txn, struct oldest *out)
         }
         found.rows[found.count++] = row.id;
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the oldest mails");
-    fault_clear();
+    TRY(walk_end(err));
     *out = found;
     return ERR_OK;
 }
@@ -238,11 +237,10 @@ enum err outbox_hurry(struct data_txn *txn)
     enum err err = ERR_OK;
 
     TRY(people_scan_sorted(people_snap(txn), people_where(txn)->outbox, OUTBOX_DUE_AT));
-    while (count < HURRIED_MAX && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while (count < HURRIED_MAX && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         waiting[count++] = row.id;
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the queue of mails");
-    fault_clear();
+    TRY(walk_end(err));
     for (size_t i = 0; i < count; i++) {
         TRY(store_get(people_snap(txn), people_where(txn)->outbox, waiting[i], &row));
         TRY(outbox_read(&row, &mail));

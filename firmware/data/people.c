@@ -336,13 +336,6 @@ enum err people_scan_sorted(struct store_snap *snap, struct table_id table, uint
     return store_scan_begin(snap, &scan);
 }
 
-enum err people_next(struct store_snap *snap, struct row *out_row)
-{
-    struct store_budget budget = {.steps = UINT32_MAX};
-
-    return store_scan_next(snap, &budget, out_row);
-}
-
 enum err people_find(struct store_snap *snap, struct table_id table, uint16_t column, struct span text,
                      struct row *out_row)
 {
@@ -352,7 +345,7 @@ enum err people_find(struct store_snap *snap, struct table_id table, uint16_t co
     if (err != ERR_OK) {
         return err;
     }
-    return people_next(snap, out_row);
+    return walk_next(snap, out_row);
 }
 
 /* A look-up that finds nothing is no fault. */
@@ -394,7 +387,7 @@ enum err people_find_email_or_other(struct store_snap *snap, const struct catalo
 
     TRY(index_over(snap, where->users, USER_EMAIL, &scan.index));
     TRY(store_scan_begin(snap, &scan));
-    enum err err = people_next(snap, &row);
+    enum err err = walk_next(snap, &row);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
         memset(last.bytes, UINT8_MAX, sizeof last.bytes);
@@ -432,7 +425,7 @@ enum err people_find_password(struct store_snap *snap, const struct catalog_peop
     TRY(index_over(snap, where->accounts, 0, &scan.index));
     TRY(store_scan_begin(snap, &scan));
     while (value.type == ROW_MISSING) {
-        enum err err = people_next(snap, out_row);
+        enum err err = walk_next(snap, out_row);
         if (err == ERR_NOT_FOUND) {
             fault_clear();
             err = store_get_near(snap, where->accounts, (struct row_id){{0}}, out_row);

@@ -56,15 +56,14 @@ enum err accounts_write(struct json_out *out, struct store_snap *snap, const str
 
     json_out_array(out);
     TRY(people_scan_newest(snap, where->accounts, &owner));
-    while ((err = people_next(snap, &row)) == ERR_OK) {
+    while ((err = walk_next(snap, &row)) == ERR_OK) {
         TRY(account_read(&row, &account));
         if (total / page.limit == page.page - 1) {
             account_write(out, &account);
         }
         total++;
     }
-    ENSURE(err == ERR_NOT_FOUND, err, "the accounts of a user");
-    fault_clear();
+    TRY(walk_end(err));
     json_out_array_end(out);
     *out_total = total;
     return ERR_OK;
@@ -81,7 +80,7 @@ enum err people_find_account(struct data_txn *txn, struct span user, struct span
 
     *out_count = 0;
     TRY(people_scan(people_snap(txn), people_where(txn)->accounts, 0, &owner));
-    while ((err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while ((err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(account_read(&row, &account));
         (*out_count)++;
         if (span_equal(account.provider, provider)) {
@@ -89,8 +88,7 @@ enum err people_find_account(struct data_txn *txn, struct span user, struct span
             found = true;
         }
     }
-    ENSURE(err == ERR_NOT_FOUND, err, "the accounts of a user");
-    fault_clear();
+    TRY(walk_end(err));
     return found ? ERR_OK : ERR_NOT_FOUND;
 }
 

@@ -129,14 +129,13 @@ enum err password_decode(struct span text, struct data_password *out_password) M
 
 /* --- finding; a view of a row lives until the next look-up in the same snapshot. ERR_NOT_FOUND. --- */
 
-/* The rows whose index over a column (0: createdBy) holds the text, oldest first: a scan of the snapshot. text lives as
+/* The rows whose index over a column (0: createdBy) holds the text, oldest first: a walk (data_int.h). text lives as
  * long as this call. The second: of an owner, newest first. */
 enum err people_scan(struct store_snap *snap, struct table_id table, uint16_t column, const struct row_value *text)
     MUST_USE;
 enum err people_scan_newest(struct store_snap *snap, struct table_id table, const struct row_value *owner) MUST_USE;
-enum err people_next(struct store_snap *snap, struct row *out_row) MUST_USE;
 
-/* All rows that have the sorted column, the lowest first: a scan of the snapshot. */
+/* All rows that have the sorted column, the lowest first: a walk. */
 enum err people_scan_sorted(struct store_snap *snap, struct table_id table, uint16_t column) MUST_USE;
 
 /* The first row whose index over a column (0: createdBy) holds the text. */

@@ -415,7 +415,7 @@ enum err data_list_sessions(const struct data_people_request *request)
     json_out_name(&out, span_lit("items"));
     json_out_array(&out);
     TRY(people_scan_newest(look.snap, look.where.sessions, &owner));
-    while ((err = people_next(look.snap, &row)) == ERR_OK) {
+    while ((err = walk_next(look.snap, &row)) == ERR_OK) {
         TRY(session_read(&row, &session));
         if (session.ends_at.ms <= request->now.ms) {
             continue;
@@ -425,8 +425,7 @@ enum err data_list_sessions(const struct data_people_request *request)
         }
         total++;
     }
-    ENSURE(err == ERR_NOT_FOUND, err, "the sessions of a user");
-    fault_clear();
+    TRY(walk_end(err));
     json_out_array_end(&out);
     data_write_pagination(&out, page, total);
     json_out_object_end(&out);

@@ -132,14 +132,13 @@ static enum err find_ended(struct data_txn *txn, struct span user, uint64_t keep
 
     out->count = 0;
     TRY(people_scan(people_snap(txn), people_where(txn)->sessions, 0, &owner));
-    while (alive.count < ENDED_AT_ONCE && (err = people_next(people_snap(txn), &row)) == ERR_OK) {
+    while (alive.count < ENDED_AT_ONCE && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         TRY(session_read(&row, &session));
         if (!span_equal(session.id, except)) {
             note(session.ends_at.ms <= txn->now.ms ? out : &alive, row.id);
         }
     }
-    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the sessions of a user");
-    fault_clear();
+    TRY(walk_end(err));
     for (size_t i = 0; i + keep < alive.count; i++) {
         note(out, alive.rows[i]);
     }

@@ -285,12 +285,10 @@ static enum err forget_rows(struct data_txn *txn, struct table_id table, struct 
 
     for (;;) { /* ends: each round deletes a row */
         TRY(people_scan(people_snap(txn), table, 0, &value));
-        const enum err err = people_next(people_snap(txn), &row);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
+        const enum err err = walk_next(people_snap(txn), &row);
+        if (err != ERR_OK) {
+            return walk_end(err);
         }
-        TRY(err);
         TRY(store_delete(txn->store, table, row.id));
     }
 }

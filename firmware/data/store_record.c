@@ -146,3 +146,19 @@ enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span own
     TRY(json_out_finish(document));
     return record_text_insert(txn, table, owner, buf_all(txn->data->text));
 }
+
+enum err walk_next(struct store_snap *snap, struct row *out_row)
+{
+    struct store_budget budget = {.steps = UINT32_MAX};
+
+    return store_scan_next(snap, &budget, out_row);
+}
+
+enum err walk_end(enum err err)
+{
+    if (err == ERR_OK || err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    return err;
+}

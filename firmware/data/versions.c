@@ -29,13 +29,6 @@ static enum err scan_versions(struct store_snap *snap, uint32_t versions, struct
     return store_scan_begin(snap, &scan);
 }
 
-static enum err next_version(struct store_snap *snap, struct row *out_row)
-{
-    struct store_budget budget = {.steps = UINT32_MAX};
-
-    return store_scan_next(snap, &budget, out_row);
-}
-
 /* --- writing --- */
 
 static void begin_version(struct data_txn *txn, const struct data_table_edit *edit, uint32_t version,
@@ -82,12 +75,10 @@ static enum err forget_in(struct data_txn *txn, uint32_t versions, struct span t
     for (;;) { /* ends: each round deletes a row */
         struct row row;
         TRY(scan_versions(store_txn_snap(txn->store), versions, table_id));
-        const enum err err = next_version(store_txn_snap(txn->store), &row);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
+        const enum err err = walk_next(store_txn_snap(txn->store), &row);
+        if (err != ERR_OK) {
+            return walk_end(err);
         }
-        TRY(err);
         TRY(store_delete(txn->store, (struct table_id){versions}, row.id));
     }
 }
@@ -107,7 +98,7 @@ enum err version_find(struct store_snap *snap, uint32_t versions, struct span ta
 
     TRY(scan_versions(snap, versions, table_id));
     for (uint64_t i = 0; i <= behind; i++) {
-        TRY(next_version(snap, &row));
+        TRY(walk_next(snap, &row));
     }
     *out_created = row.created_at;
     return record_row_text(&row, out_text);
@@ -159,12 +150,10 @@ static enum err write_page(const struct data_admin *admin, struct store_snap *sn
     for (uint64_t i = 0; i < page.limit || i < skip + page.limit; i++) {
         struct span text = SPAN_NONE;
         struct row row;
-        const enum err err = next_version(snap, &row);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
+        const enum err err = walk_next(snap, &row);
+        if (err != ERR_OK) {
+            return walk_end(err);
         }
-        TRY(err);
         if (i >= skip) {
             TRY(record_row_text(&row, &text));
             TRY(write_version(admin, out, row.created_at, text, current));
