@@ -418,6 +418,11 @@ const struct api_answer *api_box_post(struct api_box *box, const char *target, c
     return api_box_send(box, "POST", box->publishable, target, body);
 }
 
+void api_box_pass_s(struct api_box *box, uint64_t seconds)
+{
+    sim_clock_advance_ms(&box->clock, seconds * 1000);
+}
+
 void api_box_settings(struct api_box *box, const char *members)
 {
     char target[128];

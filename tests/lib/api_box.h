@@ -104,6 +104,9 @@ const struct api_answer *api_box_send(struct api_box *box, const char *method, c
 /* POST with the publishable key, as an app does. */
 const struct api_answer *api_box_post(struct api_box *box, const char *target, const char *body);
 
+/* The clock goes on. */
+void api_box_pass_s(struct api_box *box, uint64_t seconds);
+
 /* Settings of the first project, as members of an object; it has to take them. */
 void api_box_settings(struct api_box *box, const char *members);
 

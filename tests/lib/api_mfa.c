@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tests/lib/api_mfa.h"
+#include "tests/lib/api_stored.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,19 +92,16 @@ const struct api_answer *api_app_sign_in(struct api_box *box, const char *email,
 
 uint64_t api_app_rows(struct api_box *box, char *out_row, size_t size)
 {
-    size_t cursor = 0;
-    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
-    const struct table_id table = ((const struct catalog_environment *)record)->people.mfa;
+    const struct table_id table = api_stored_environment(box)->people.mfa;
+    const uint64_t rows = api_stored_rows(box, table);
     const struct store_scan scan = {.table = table, .backward = true};
     struct store_budget budget = {.steps = UINT32_MAX};
     struct store_reader *reader = NULL;
     struct store_snap *snap = NULL;
-    uint64_t rows = 0;
     struct row row;
 
     assert_int_equal(store_reader_new(box->data->store, &reader), ERR_OK);
     assert_int_equal(store_snap_begin(reader, &snap), ERR_OK);
-    assert_int_equal(store_count(snap, table, &rows), ERR_OK);
     if (rows > 0) {
         assert_int_equal(store_scan_begin(snap, &scan), ERR_OK);
         assert_int_equal(store_scan_next(snap, &budget, &row), ERR_OK);

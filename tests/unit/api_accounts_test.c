@@ -10,6 +10,7 @@
 
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_user.h"
 #include "tests/lib/api_write.h"
 
@@ -75,8 +76,7 @@ static enum err link_google(struct data_txn *txn, struct data_call *call)
 
 static void link_to_google(struct api_box *box, const struct api_user *user)
 {
-    size_t cursor = 0;
-    const struct span place = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
+    const struct span place = api_stored_environment(box)->record.id;
 
     api_write(box, &(struct data_call){.operation = link_google, .place = place, .table = span_str(user->id)});
 }

@@ -11,6 +11,7 @@
 #include "firmware/data/codes_int.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_mail.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
 
 #define ADA            "ada@example.com"
@@ -22,11 +23,6 @@
 #define CALLBACK       "/v1/auth/email/callback"
 #define DAY_S          86400u
 #define CODE_MAX       (DATA_CODE_TEXT_BYTES + 1)
-
-static void pass_time(struct api_box *box, uint64_t seconds)
-{
-    sim_clock_advance_ms(&box->clock, seconds * 1000);
-}
 
 static const struct api_answer *reset(struct api_box *box, const char *code)
 {
@@ -69,19 +65,7 @@ static void ask_for(struct api_box *box, const char *target, const char *body, c
 
 static uint64_t stored_codes(struct api_box *box)
 {
-    size_t cursor = 0;
-    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
-    const struct table_id codes = ((const struct catalog_environment *)record)->people.codes;
-    struct store_reader *reader = NULL;
-    struct store_snap *snap = NULL;
-    uint64_t rows = 0;
-
-    assert_int_equal(store_reader_new(box->data->store, &reader), ERR_OK);
-    assert_int_equal(store_snap_begin(reader, &snap), ERR_OK);
-    assert_int_equal(store_count(snap, codes, &rows), ERR_OK);
-    store_snap_end(snap);
-    store_reader_free(reader);
-    return rows;
+    return api_stored_rows(box, api_stored_environment(box)->people.codes);
 }
 
 /* --- how long they hold --- */
@@ -94,10 +78,10 @@ static void a_reset_holds_for_a_day_and_no_longer(void **state)
     api_user_sign_up(box, &user);
     ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
 
-    pass_time(box, DAY_S);
+    api_box_pass_s(box, DAY_S);
     assert_refused(reset(box, code), 401, "auth/verification-token-expired");
     ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
-    pass_time(box, DAY_S - 1);
+    api_box_pass_s(box, DAY_S - 1);
 
     assert_int_equal(reset(box, code)->status, 200);
     api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
@@ -111,11 +95,11 @@ static void a_confirmation_holds_for_a_day_and_no_longer(void **state)
     api_user_sign_up(box, &user);
     api_mail_token(box, ADA, "signup_confirmation", code);
 
-    pass_time(box, DAY_S);
+    api_box_pass_s(box, DAY_S);
     assert_refused(visit(box, code), 401, "auth/token-expired");
     assert_refused(verify(box, code), 401, "auth/token-expired");
     ask_for(box, "/v1/auth/signup/email/resend", TO_ADA, "signup_confirmation", code);
-    pass_time(box, DAY_S - 1);
+    api_box_pass_s(box, DAY_S - 1);
 
     assert_int_equal(visit(box, code)->status, 200);
 }
@@ -128,10 +112,10 @@ static void a_sign_in_link_holds_for_fifteen_minutes_and_no_longer(void **state)
     api_user_sign_up(box, &user);
     ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
 
-    pass_time(box, 900);
+    api_box_pass_s(box, 900);
     assert_refused(callback(box, code), 401, "auth/token-expired");
     ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
-    pass_time(box, 899);
+    api_box_pass_s(box, 899);
 
     api_user_take(callback(box, code), &user);
     assert_int_equal(api_user_me(box, &user)->status, 200);
@@ -157,18 +141,18 @@ static void attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hou
     struct api_box *box = *state;
     struct api_user user;
     api_user_sign_up(box, &user);
-    pass_time(box, 3600 - (uint64_t)(hal_clock_wall(&box->clock.base).ms / 1000 % 3600)); /* windows begin now */
+    api_box_pass_s(box, 3600 - (uint64_t)(hal_clock_wall(&box->clock.base).ms / 1000 % 3600)); /* windows begin now */
 
     for (unsigned int i = 0; i < 5; i++) {
         assert_int_equal(api_box_post(box, RESET_REQUEST, TO_ADA)->status, 200);
         assert_refused(api_box_post(box, SIGN_IN, LINK_TO_ADA), 429, "auth/too-many-code-requests");
-        pass_time(box, 30);
+        api_box_pass_s(box, 30);
     }
     const struct api_answer *sixth = api_box_post(box, RESET_REQUEST, TO_ADA);
     assert_refused(sixth, 429, "auth/too-many-code-requests");
     assert_non_null(strstr(sixth->headers, "Retry-After: 3450\n"));
     assert_int_equal(api_box_post(box, RESET_REQUEST, "{\"email\":\"bob@example.com\"}")->status, 200);
-    pass_time(box, 3600 - 150);
+    api_box_pass_s(box, 3600 - 150);
 
     assert_int_equal(api_box_post(box, RESET_REQUEST, TO_ADA)->status, 200);
     assert_int_equal(api_mail_count(box, ADA, "password_reset"), 6);
@@ -197,7 +181,7 @@ static void every_route_that_sends_mail_takes_from_the_same_limit(void **state)
             assert_non_null(strstr(next->body, "429"));
             assert_non_null(strstr(next->headers, "Retry-After: "));
         }
-        pass_time(box, 3600);
+        api_box_pass_s(box, 3600);
     }
 }
 
@@ -238,7 +222,7 @@ static void attack_11_guesses_at_the_current_password_are_counted_as_sign_ins_ar
     assert_refused(api_user_ask(box, box->publishable, &user, "POST", change, right), 429,
                    "auth/too-many-login-attempts");
     assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 429, "auth/too-many-login-attempts");
-    pass_time(box, 900);
+    api_box_pass_s(box, 900);
 
     assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", change, right)->status, 200);
 }
@@ -258,7 +242,7 @@ static void attack_13_wrong_codes_of_a_visitor_are_counted(void **state)
     }
 
     assert_refused(visit(box, code), 429, "data/rate-limit-exceeded");
-    pass_time(box, AUTH_WINDOW_S);
+    api_box_pass_s(box, AUTH_WINDOW_S);
     assert_int_equal(visit(box, code)->status, 200);
 }
 
@@ -330,7 +314,7 @@ static void another_address_is_confirmed_anew(void **state)
     api_mail_token(box, ADA, "signup_confirmation", code);
     assert_int_equal(verify(box, code)->status, 200);
     assert_true(api_answer_member(api_user_me(box, &user), "emailVerified", first, sizeof first));
-    pass_time(box, 60);
+    api_box_pass_s(box, 60);
     assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/email/verify/send",
                                   "{\"email\":\"bob@example.com\"}")
                          ->status,
@@ -398,7 +382,7 @@ static void codes_that_nobody_asks_for_any_more_go(void **state)
     assert_int_equal(api_box_post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"bob@example.com\"}")->status,
                      201);
     assert_int_equal(stored_codes(box), 2);
-    pass_time(box, 900 + DAY_S + 1);
+    api_box_pass_s(box, 900 + DAY_S + 1);
 
     api_user_sign_up(box, &user);
 
@@ -412,7 +396,7 @@ static void attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code(voi
     char code[CODE_MAX];
     assert_int_equal(api_box_post(box, SIGN_UP, LINK_TO_ADA)->status, 201);
     api_mail_token(box, ADA, "magic_link", code);
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
 
     assert_int_equal(api_box_post(box, SIGN_IN, LINK_TO_ADA)->status, 200);
 

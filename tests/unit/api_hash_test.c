@@ -13,6 +13,7 @@
 #include "crypto/pwhash.h"
 #include "firmware/api/request_int.h"
 #include "firmware/data/people_int.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_user.h"
 
 #define ADA   "ada@example.com"
@@ -58,14 +59,11 @@ static const struct api_answer *sign_in(struct api_box *box, const char *body)
 
 static struct data_password stored(struct api_box *box)
 {
-    const struct catalog *catalog = box->data->current;
     struct data_people people;
     struct data_login login;
-    size_t cursor = 0;
 
-    (void)data_directory(box->api->reader, catalog, NULL, &people);
-    const struct span environment = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor)->id;
-    assert_int_equal(data_find_login(&people, environment, span_lit(ADA), &login), ERR_OK);
+    (void)data_directory(box->api->reader, box->data->current, NULL, &people);
+    assert_int_equal(data_find_login(&people, api_stored_environment(box)->record.id, span_lit(ADA), &login), ERR_OK);
     return login.password;
 }
 

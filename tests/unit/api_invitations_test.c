@@ -13,6 +13,7 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_mail.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
 
 #define ADA         "ada@example.com"
@@ -22,11 +23,6 @@
 #define MONTH_S     UINT64_C(2592000)
 #define CODE_MAX    (DATA_CODE_TEXT_BYTES + 1)
 #define EMAIL_MAX   128
-
-static void pass_time(struct api_box *box, uint64_t seconds)
-{
-    sim_clock_advance_ms(&box->clock, seconds * 1000);
-}
 
 /* Ada, who is an administrator. Bob signs up when it matters. */
 static void make_admin(struct api_box *box, struct api_user *out_admin)
@@ -90,19 +86,7 @@ static bool is_member(struct api_box *box, const struct api_user *bob)
 
 static uint64_t stored(struct api_box *box)
 {
-    size_t cursor = 0;
-    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
-    const struct table_id invitations = ((const struct catalog_environment *)record)->people.invitations;
-    struct store_reader *reader = NULL;
-    struct store_snap *snap = NULL;
-    uint64_t rows = 0;
-
-    assert_int_equal(store_reader_new(box->data->store, &reader), ERR_OK);
-    assert_int_equal(store_snap_begin(reader, &snap), ERR_OK);
-    assert_int_equal(store_count(snap, invitations, &rows), ERR_OK);
-    store_snap_end(snap);
-    store_reader_free(reader);
-    return rows;
+    return api_stored_rows(box, api_stored_environment(box)->people.invitations);
 }
 
 /* --- time --- */
@@ -115,7 +99,7 @@ static void an_invitation_holds_for_seven_days_and_no_longer(void **state)
     make_admin(box, &admin);
     invite_bob(box, box->publishable, &admin, code);
 
-    pass_time(box, WEEK_S);
+    api_box_pass_s(box, WEEK_S);
     assert_refused(accept(box, code), 410, "auth/invitation-expired");
     assert_refused(answer_to(box, INVITATIONS "/reject", code), 410, "auth/invitation-expired");
     sign_in(box, &admin);
@@ -123,7 +107,7 @@ static void an_invitation_holds_for_seven_days_and_no_longer(void **state)
         api_user_ask(box, box->publishable, &admin, "GET", INVITATIONS "?status=expired", NULL);
     assert_string_equal(api_answer_text(list, "items.0.status"), "expired");
     invite_bob(box, box->publishable, &admin, code);
-    pass_time(box, WEEK_S - 1);
+    api_box_pass_s(box, WEEK_S - 1);
 
     assert_string_equal(api_answer_text(accept(box, code), "status"), "accepted");
 }
@@ -153,10 +137,10 @@ static void invitations_go_after_thirty_days_with_whatever_is_written(void **sta
     make_admin(box, &admin);
     invite_bob(box, box->publishable, &admin, code);
 
-    pass_time(box, MONTH_S - 60);
+    api_box_pass_s(box, MONTH_S - 60);
     sign_in(box, &admin);
     assert_int_equal(stored(box), 1);
-    pass_time(box, 61);
+    api_box_pass_s(box, 61);
     make_bob(box, &bob);
 
     assert_int_equal(stored(box), 0);
@@ -204,7 +188,7 @@ static void attack_13_a_full_table_takes_no_more_until_one_is_over(void **state)
     api_mail_token(box, "guest7@example.com", "invitation", code);
     (void)snprintf(body, sizeof body, "{\"token\":\"%s\",\"email\":\"guest7@example.com\"}", code);
     assert_int_equal(api_box_send(box, "POST", box->publishable, INVITATIONS "/reject", body)->status, 200);
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
 
     assert_int_equal(invite(box, box->publishable, &admin, BOB)->status, 201);
     assert_int_equal(stored(box), CONFIG_DATA_INVITATIONS_MAX);
@@ -238,7 +222,7 @@ static void attack_11_a_new_invitation_ends_the_one_before(void **state)
     char code[CODE_MAX];
     make_admin(box, &admin);
     invite_bob(box, box->publishable, &admin, old);
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
 
     invite_bob(box, box->publishable, &admin, code);
 
@@ -321,7 +305,7 @@ static void attack_12_an_invitation_by_a_secret_key_ends_with_the_key(void **sta
     assert_refused(accept(box, code), 401, "auth/invalid-token");
 
     assert_false(is_member(box, &bob));
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
     invite_bob(box, box->secret, &user, code);
     assert_int_equal(accept(box, code)->status, 200);
     assert_true(is_member(box, &bob));
@@ -373,7 +357,7 @@ static void attack_12_a_role_that_was_taken_away_does_not_come_again(void **stat
     invite_bob(box, box->publishable, &admin, code);
     assert_int_equal(accept(box, code)->status, 200);
     assert_false(is_member(box, &bob));
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
     open_link(box);
     assert_true(is_member(box, &bob));
     assert_int_equal(api_user_manage(box, "PATCH", &bob, "/role", "{\"role\":\"user\",\"roles\":[]}")->status, 200);
@@ -392,12 +376,12 @@ static void a_role_waits_for_whoever_a_link_signs_up(void **state)
     make_admin(box, &admin);
     invite_bob(box, box->publishable, &admin, code);
     assert_int_equal(accept(box, code)->status, 200);
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
     assert_int_equal(
         api_box_send(box, "POST", box->publishable, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"" BOB "\"}")
             ->status,
         201);
-    pass_time(box, 30);
+    api_box_pass_s(box, 30);
 
     open_link(box);
 

@@ -18,11 +18,6 @@
 #define MINUTE_MS UINT64_C(60000)
 #define NO_BACKUP "zzzzzzz!"
 
-static void pass_ms(struct api_box *box, uint64_t ms)
-{
-    sim_clock_advance_ms(&box->clock, ms);
-}
-
 /* --- codes of the app --- */
 
 static void attack_11_a_step_signs_in_once_and_so_do_its_neighbours_and_no_others(void **state)
@@ -61,7 +56,7 @@ static void attack_11_a_code_with_anything_around_or_in_it_is_none(void **state)
         const char *code = api_app_code(box, &app, 0);
         (void)snprintf(text, sizeof text, "%.*s%s%s", (int)more[i].at, code, more[i].text, code + more[i].at);
         assert_refused(api_app_sign_in(box, ADA, text), 401, "auth/invalid-mfa-code");
-        pass_ms(box, 4 * MINUTE_MS);
+        sim_clock_advance_ms(&box->clock, 4 * MINUTE_MS);
     }
     api_user_take(api_app_sign_in(box, ADA, api_app_code(box, &app, 0)), &user);
 }
@@ -133,7 +128,7 @@ static void attack_11_a_clock_that_is_set_back_brings_no_code_to_life(void **sta
     api_user_sign_up(box, &user);
     api_app_turn_on(box, &user, &app);
     api_user_take(api_app_sign_in(box, ADA, api_app_code(box, &app, 0)), &user);
-    pass_ms(box, 2 * STEP_MS);
+    sim_clock_advance_ms(&box->clock, 2 * STEP_MS);
     api_user_take(api_app_sign_in(box, ADA, api_app_code(box, &app, 0)), &user);
 
     const int64_t now_ms = hal_clock_wall(&box->clock.base).ms;
@@ -198,7 +193,7 @@ static void attack_11_a_user_has_five_tries_in_fifteen_minutes_and_another_user_
 
     for (unsigned int i = 0; i < 5; i++) {
         assert_refused(api_app_sign_in(box, ADA, i % 2 == 0 ? WRONG : NO_BACKUP), 401, "auth/invalid-mfa-code");
-        pass_ms(box, MINUTE_MS);
+        sim_clock_advance_ms(&box->clock, MINUTE_MS);
     }
     const struct api_answer *sixth = api_app_sign_in(box, ADA, api_app_code(box, &app, 0));
     assert_refused(sixth, 429, "auth/too-many-login-attempts");
@@ -207,9 +202,9 @@ static void attack_11_a_user_has_five_tries_in_fifteen_minutes_and_another_user_
     assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/mfa-required"); /* no try */
     api_user_take(api_app_sign_in(box, BOB, api_app_code(box, &of_bob, 0)), &bob);
     api_box_restart(box);
-    pass_ms(box, 10 * MINUTE_MS - 1);
+    sim_clock_advance_ms(&box->clock, 10 * MINUTE_MS - 1);
     assert_refused(api_app_sign_in(box, ADA, app.backup[0]), 429, "auth/too-many-login-attempts");
-    pass_ms(box, 1);
+    sim_clock_advance_ms(&box->clock, 1);
 
     api_user_take(api_app_sign_in(box, ADA, app.backup[0]), &user);
     for (unsigned int i = 0; i < 5; i++) {
@@ -311,9 +306,9 @@ static void a_backup_code_is_used_once_until_none_is_left(void **state)
     for (size_t i = 0; i < 10; i++) {
         assert_refused(api_app_sign_in(box, ADA, i == 0 ? NO_BACKUP : app.backup[i - 1]), 401, "auth/invalid-mfa-code");
         api_user_take(api_app_sign_in(box, ADA, app.backup[i]), &user);
-        pass_ms(box, 4 * MINUTE_MS);
+        sim_clock_advance_ms(&box->clock, 4 * MINUTE_MS);
     }
-    pass_ms(box, 15 * MINUTE_MS);
+    sim_clock_advance_ms(&box->clock, 15 * MINUTE_MS);
     for (unsigned int i = 0; i < 6; i++) { /* which is no guess, so it is not counted */
         assert_refused(api_app_sign_in(box, ADA, app.backup[9]), 400, "auth/mfa-backup-codes-exhausted");
     }

@@ -12,6 +12,7 @@
 #include "firmware/data/mfa_int.h"
 #include "tests/lib/api_mail.h"
 #include "tests/lib/api_mfa.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
 
 #define ADA         "ada@example.com"
@@ -22,11 +23,6 @@
 #define MINUTE_MS   UINT64_C(60000)
 #define CALLBACK    "/v1/auth/email/callback"
 #define LINK_TO_ADA "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
-
-static void pass_ms(struct api_box *box, uint64_t ms)
-{
-    sim_clock_advance_ms(&box->clock, ms);
-}
 
 static const struct api_answer *disable(struct api_box *box, const struct api_user *user, const char *code)
 {
@@ -73,12 +69,12 @@ static void setting_up_ends_after_ten_minutes_and_not_before(void **state)
     api_user_sign_up(box, &user);
 
     api_app_enable(box, &user, &app);
-    pass_ms(box, 10 * MINUTE_MS);
+    sim_clock_advance_ms(&box->clock, 10 * MINUTE_MS);
     assert_refused(api_app_confirm(box, &user, api_app_code(box, &app, 0)), 400, "auth/mfa-setup-expired");
     assert_int_equal(api_app_rows(box, row, sizeof row), 0);
     assert_refused(api_app_confirm(box, &user, api_app_code(box, &app, 0)), 400, "auth/mfa-setup-expired");
     api_app_enable(box, &user, &app);
-    pass_ms(box, 10 * MINUTE_MS - 1);
+    sim_clock_advance_ms(&box->clock, 10 * MINUTE_MS - 1);
 
     assert_int_equal(api_app_confirm(box, &user, api_app_code(box, &app, 0))->status, 200);
 }
@@ -343,11 +339,10 @@ static void a_password_is_stored_anew_by_a_sign_in_with_a_code(void **state)
     struct api_app app;
     struct data_people people;
     struct data_login login;
-    size_t cursor = 0;
     api_user_sign_up(box, &user);
     api_app_turn_on(box, &user, &app);
     const struct catalog *catalog = box->data->current;
-    const struct span environment = catalog_next(catalog, CATALOG_ENVIRONMENT, &cursor)->id;
+    const struct span environment = api_stored_environment(box)->record.id;
     (void)data_directory(box->api->reader, catalog, NULL, &people);
     assert_int_equal(data_find_login(&people, environment, span_lit(ADA), &login), ERR_OK);
     struct data_sign sign = {.user_id = span_array(login.user),

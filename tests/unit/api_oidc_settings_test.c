@@ -11,6 +11,7 @@
 #include "firmware/data/data_int.h"
 #include "firmware/data/doc.h"
 #include "firmware/data/oidc.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_user.h"
 
 #define AT     "/v1/admin/auth-providers/"
@@ -28,16 +29,9 @@ static const struct api_answer *put(struct api_box *box, const char *name, const
     return api_box_send(box, "PUT", box->secret, target, body);
 }
 
-static const struct catalog_environment *first_environment(struct api_box *box)
-{
-    size_t cursor = 0;
-
-    return (const struct catalog_environment *)catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
-}
-
 static enum data_oidc_state find(struct api_box *box, const char *name, struct data_oidc *out)
 {
-    return data_oidc_find(first_environment(box), span_str(name), out);
+    return data_oidc_find(api_stored_environment(box), span_str(name), out);
 }
 
 static void a_provider_shows_everything_but_its_secret(void **state)
@@ -169,7 +163,7 @@ static void an_environment_has_eight_providers_and_forgets_what_is_deleted(void 
     }
 
     assert_refused(put(box, "more", WHOLE), 409, "common/conflict");
-    while (data_oidc_next(first_environment(box), &at, &provider)) {
+    while (data_oidc_next(api_stored_environment(box), &at, &provider)) {
         walked++;
     }
     assert_int_equal(walked, DATA_OIDC_PROVIDERS_MAX - 1); /* one has no client */

@@ -12,6 +12,7 @@
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_operator.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/store_raw.h"
 
 #define ADMIN                        OPERATOR_ADMIN
@@ -453,13 +454,12 @@ static void attack_07_fields_of_an_operator_are_checked(void **state)
 static void attack_19_a_session_of_an_operator_put_back_is_found_at_start(void **state)
 {
     struct api_box *box = *state;
-    struct store_box disk = {.store = NULL};
     struct api_user owner;
     struct raw old;
     api_operator_make_owner(box);
     sign_in_owner(box, &owner);
     const struct raw_prefix prefix = raw_table(operators_place(box->data->current)->people.sessions);
-    (void)snprintf(disk.path, sizeof disk.path, "%s", box->dir.path);
+    struct store_box disk = api_stored_disk(box);
     api_box_close(box);
     assert_true(raw_find(&disk, ENGINE_ROWS, RAW_SPAN(prefix), 0, &old));
     assert_int_equal(api_box_open(box), ERR_OK);

@@ -12,6 +12,7 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "tests/lib/api_mail.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
 
 #define DAY_MS (24u * 3600u * 1000u)
@@ -36,19 +37,7 @@ static void sign_up(struct api_box *box, const char *email)
 
 static uint64_t stored_mails(struct api_box *box)
 {
-    size_t cursor = 0;
-    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
-    const struct table_id outbox = ((const struct catalog_environment *)record)->people.outbox;
-    struct store_reader *reader = NULL;
-    struct store_snap *snap = NULL;
-    uint64_t rows = 0;
-
-    assert_int_equal(store_reader_new(box->data->store, &reader), ERR_OK);
-    assert_int_equal(store_snap_begin(reader, &snap), ERR_OK);
-    assert_int_equal(store_count(snap, outbox, &rows), ERR_OK);
-    store_snap_end(snap);
-    store_reader_free(reader);
-    return rows;
+    return api_stored_rows(box, api_stored_environment(box)->people.outbox);
 }
 
 static void a_mail_is_shown_for_seven_days(void **state)
@@ -113,9 +102,8 @@ static enum err fill(struct data_txn *txn, struct data_call *call)
 static void attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room(void **state)
 {
     struct api_box *box = *state;
-    size_t cursor = 0;
     sign_up(box, "ada@example.com");
-    const struct span place = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
+    const struct span place = api_stored_environment(box)->record.id;
     api_write(box, &(struct data_call){.operation = fill, .place = place});
     assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
     assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);

@@ -20,11 +20,6 @@ static const struct api_answer *refresh(struct api_box *box, const char *token)
     return api_box_send(box, "POST", box->publishable, REFRESH, body);
 }
 
-static void pass_time(struct api_box *box, uint64_t seconds)
-{
-    sim_clock_advance_ms(&box->clock, seconds * 1000);
-}
-
 /* --- accounts --- */
 
 static void fields_are_checked_before_anything_else(void **state)
@@ -141,7 +136,7 @@ static void attack_11_after_five_failures_the_right_password_is_refused_too(void
     assert_refused(locked, 429, "auth/too-many-login-attempts");
     assert_non_null(strstr(locked->headers, "Retry-After: "));
     assert_non_null(strstr(locked->body, "429"));
-    pass_time(box, 901);
+    api_box_pass_s(box, 901);
     api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")), &user);
 }
 
@@ -189,9 +184,9 @@ static void vectors_123_and_124_an_expired_token_never_becomes_a_guest(void **st
     api_box_table(box, BOARD, table);
     api_user_sign_up(box, &user);
 
-    pass_time(box, AUTH_TOKEN_ACCESS_S - 1);
+    api_box_pass_s(box, AUTH_TOKEN_ACCESS_S - 1);
     assert_int_equal(api_user_ask(box, box->publishable, &user, "GET", "/v1/data/posts", NULL)->status, 200);
-    pass_time(box, 1); /* leeway 0 */
+    api_box_pass_s(box, 1); /* leeway 0 */
 
     assert_refused(api_user_ask(box, box->publishable, &user, "GET", "/v1/data/posts", NULL), 401,
                    "auth/token-expired");
@@ -479,14 +474,14 @@ static void a_session_slides_for_thirty_days_and_no_longer(void **state)
     api_user_sign_up(box, &user);
 
     for (unsigned int day = 6; day < 30; day += 6) {
-        pass_time(box, 6 * 86400);
+        api_box_pass_s(box, 6 * 86400);
         api_user_take(refresh(box, user.refresh), &user);
     }
-    pass_time(box, 6 * 86400 - 600);
+    api_box_pass_s(box, 6 * 86400 - 600);
     const struct api_answer *last = refresh(box, user.refresh);
     api_user_take(last, &user);
     assert_string_equal(api_answer_text(last, "expiresIn"), "600");
-    pass_time(box, 600);
+    api_box_pass_s(box, 600);
 
     assert_refused(api_user_me(box, &user), 401, "auth/token-expired");
     assert_refused(refresh(box, user.refresh), 401, "auth/session-expired");
@@ -498,7 +493,7 @@ static void a_refresh_token_lives_for_seven_days(void **state)
     struct api_user user;
     api_user_sign_up(box, &user);
 
-    pass_time(box, AUTH_TOKEN_REFRESH_S);
+    api_box_pass_s(box, AUTH_TOKEN_REFRESH_S);
 
     assert_refused(refresh(box, user.refresh), 401, "auth/session-expired");
 }
@@ -532,9 +527,9 @@ static void sessions_that_are_over_make_room_before_older_ones_that_are_not(void
         api_user_take(api_box_send(box, "POST", box->publishable, SIGN_IN, ACCOUNT("ada@example.com", "abc123")),
                       &next);
     }
-    pass_time(box, AUTH_TOKEN_REFRESH_S - 60);
+    api_box_pass_s(box, AUTH_TOKEN_REFRESH_S - 60);
     api_user_take(refresh(box, user.refresh), &user);
-    pass_time(box, 60); /* the nineteen newer ones are over */
+    api_box_pass_s(box, 60); /* the nineteen newer ones are over */
 
     assert_string_equal(api_answer_text(api_user_ask(box, box->publishable, &user, "GET", "/v1/auth/sessions", NULL),
                                         "pagination.total"),

@@ -11,33 +11,10 @@
 #include "firmware/data/outbox_int.h"
 #include "firmware/data/people_int.h"
 #include "hal/base/fault.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_user.h"
 #include "tests/lib/api_write.h"
 #include "tests/lib/store_raw.h"
-
-static struct catalog_people people_of_first(const struct api_box *box)
-{
-    size_t cursor = 0;
-    const struct catalog_record *record = catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor);
-
-    return ((const struct catalog_environment *)record)->people;
-}
-
-static struct span id_of_first(const struct api_box *box)
-{
-    size_t cursor = 0;
-
-    return catalog_next(box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
-}
-
-/* The box as somebody with its disk sees it; it must be closed. */
-static struct store_box disk_of(const struct api_box *box)
-{
-    struct store_box disk = {.store = NULL};
-
-    (void)snprintf(disk.path, sizeof disk.path, "%s", box->dir.path);
-    return disk;
-}
 
 static void look_at_row(struct api_box *box, struct table_id table, struct raw *out_row)
 {
@@ -45,7 +22,7 @@ static void look_at_row(struct api_box *box, struct table_id table, struct raw *
     struct store_box disk;
 
     api_box_close(box);
-    disk = disk_of(box);
+    disk = api_stored_disk(box);
     assert_true(raw_find(&disk, ENGINE_ROWS, RAW_SPAN(prefix), 0, out_row));
     assert_int_equal(api_box_open(box), ERR_OK);
 }
@@ -55,7 +32,7 @@ static void assert_refuses(struct api_box *box, const struct raw *old)
     struct store_box disk;
 
     api_box_close(box);
-    disk = disk_of(box);
+    disk = api_stored_disk(box);
     raw_put(&disk, ENGINE_ROWS, old);
 
     assert_int_equal(api_box_open(box), ERR_ROLLBACK);
@@ -69,7 +46,7 @@ static void attack_19_a_user_from_before_the_loss_of_a_role_put_back_is_found_at
     struct raw old;
     api_user_sign_up(box, &user);
     assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"admin\"}")->status, 200);
-    look_at_row(box, people_of_first(box).users, &old);
+    look_at_row(box, api_stored_environment(box)->people.users, &old);
     assert_int_equal(api_user_manage(box, "PATCH", &user, "/role", "{\"role\":\"guest\"}")->status, 200);
 
     assert_refuses(box, &old);
@@ -81,7 +58,7 @@ static void attack_19_a_session_that_was_ended_put_back_is_found_at_start(void *
     struct api_user user;
     struct raw old;
     api_user_sign_up(box, &user);
-    look_at_row(box, people_of_first(box).sessions, &old);
+    look_at_row(box, api_stored_environment(box)->people.sessions, &old);
     assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/signout", NULL)->status, 200);
 
     assert_refuses(box, &old);
@@ -104,7 +81,7 @@ static void attack_19_an_account_that_was_withdrawn_put_back_is_found_at_start(v
     struct api_user user;
     struct raw old;
     api_user_sign_up(box, &user);
-    look_at_row(box, people_of_first(box).accounts, &old);
+    look_at_row(box, api_stored_environment(box)->people.accounts, &old);
     assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", "/v1/auth/withdraw", NULL)->status, 200);
 
     assert_refuses(box, &old);
@@ -148,13 +125,14 @@ static void an_environment_of_an_older_database_gets_what_it_lacks(void **state)
     struct api_box *box = *state;
     struct api_user user;
     api_user_sign_up(box, &user);
-    const struct catalog_people before = people_of_first(box);
-    api_write(box, &(struct data_call){.operation = forget_newer_tables, .place = id_of_first(box)});
-    assert_int_equal(people_of_first(box).outbox.value, 0);
+    const struct catalog_people before = api_stored_environment(box)->people;
+    api_write(box,
+              &(struct data_call){.operation = forget_newer_tables, .place = api_stored_environment(box)->record.id});
+    assert_int_equal(api_stored_environment(box)->people.outbox.value, 0);
 
     api_box_restart(box);
 
-    const struct catalog_people after = people_of_first(box);
+    const struct catalog_people after = api_stored_environment(box)->people;
     assert_int_equal(after.users.value, before.users.value);
     assert_true(after.codes.value != 0 && after.outbox.value != 0 && after.codes.value != after.outbox.value);
     assert_int_equal(api_user_me(box, &user)->status, 200);
@@ -201,14 +179,16 @@ static void a_table_of_an_older_database_gets_the_indexes_that_it_lacks(void **s
     api_user_sign_up(box, &user);
     api_user_take(api_box_send(box, "POST", box->publishable, SIGN_UP, ACCOUNT("bob@example.com", "abc123")), &other);
     (void)api_user_manage(box, "PATCH", &user, "/public-settings", "{\"slug\":\"one\"}");
-    api_write(box, &(struct data_call){.operation = drop_newer_indexes, .place = id_of_first(box)});
+    api_write(box,
+              &(struct data_call){.operation = drop_newer_indexes, .place = api_stored_environment(box)->record.id});
 
     api_box_restart(box);
 
     (void)snprintf(target, sizeof target, "/v1/users/%s/public-settings", other.id);
     assert_refused(api_box_send(box, "PATCH", box->secret, target, "{\"slug\":\"one\"}"), 409, "data/duplicate-value");
     assert_int_equal(api_user_me(box, &user)->status, 200);
-    api_write(box, &(struct data_call){.operation = find_newest_account_index, .place = id_of_first(box)});
+    api_write(box, &(struct data_call){.operation = find_newest_account_index,
+                                       .place = api_stored_environment(box)->record.id});
     /* Setting a relay looks for the mails that wait, in their order. */
     const struct api_answer *relayed = api_box_send(box, "PUT", box->secret, "/v1/admin/email-settings",
                                                     "{\"senderEmail\":\"a@b.c\",\"smtp\":{\"host\":\"mail.b.c\"}}");

@@ -28,11 +28,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static void pass_s(struct api_box *box, uint64_t seconds)
-{
-    sim_clock_advance_ms(&box->clock, seconds * 1000);
-}
-
 static const struct api_answer *rotate(struct api_box *box)
 {
     char body[256];
@@ -158,14 +153,14 @@ static void attack_09_a_key_counts_until_its_tokens_are_over_and_for_nothing_aft
     make_eternal(box, &eternal);
     assert_int_equal(rotate(box)->status, 200);
 
-    pass_s(box, WEEK_S - 1);
+    api_box_pass_s(box, WEEK_S - 1);
     assert_int_equal(api_user_me(box, &eternal)->status, 200);
     api_user_take(refresh(box, &user), &user); /* the last moment of the last token */
     api_user_take(refresh(box, &eternal), &user);
-    pass_s(box, OVERLAP_S - WEEK_S);
+    api_box_pass_s(box, OVERLAP_S - WEEK_S);
     assert_int_equal(api_user_me(box, &eternal)->status, 200);
     assert_int_equal(published(box), 2);
-    pass_s(box, 1);
+    api_box_pass_s(box, 1);
 
     assert_refused(api_user_me(box, &eternal), 401, "auth/invalid-token");
     assert_refused(refresh(box, &eternal), 401, "auth/invalid-refresh-token");
@@ -182,7 +177,7 @@ static void a_key_that_ended_is_destroyed_at_the_next_start(void **state)
     struct api_box *box = *state;
     assert_int_equal(rotate(box)->status, 200);
 
-    pass_s(box, OVERLAP_S);
+    api_box_pass_s(box, OVERLAP_S);
     api_box_restart(box);
 
     assert_int_equal(dev(box)->count, 1);
@@ -195,12 +190,12 @@ static void rotations_beyond_the_keys_that_may_be_held_are_refused_until_one_end
     struct api_box *box = *state;
     for (unsigned int i = 1; i < DATA_TOKEN_KEYS_MAX; i++) {
         assert_int_equal(rotate(box)->status, 200);
-        pass_s(box, 60);
+        api_box_pass_s(box, 60);
     }
 
     assert_refused(rotate(box), 409, "common/conflict");
     assert_int_equal(published(box), DATA_TOKEN_KEYS_MAX);
-    pass_s(box, OVERLAP_S - 60 * (DATA_TOKEN_KEYS_MAX - 1));
+    api_box_pass_s(box, OVERLAP_S - 60 * (DATA_TOKEN_KEYS_MAX - 1));
 
     const struct api_answer *answer = rotate(box);
 
@@ -231,7 +226,7 @@ static void a_rotation_cut_off_before_its_commit_is_made_good_at_the_next_start(
     sign_in(box, &after);
     assert_true(is_signed_by(dev(box), 1, after.access));
     assert_int_equal(api_user_me(box, &after)->status, 200);
-    pass_s(box, OVERLAP_S);
+    api_box_pass_s(box, OVERLAP_S);
     assert_int_equal(published(box), 1); /* the one before ends as after any rotation */
 }
 
@@ -339,13 +334,13 @@ static void a_keeper_that_is_away_keeps_an_ended_key_and_no_write_from_being_don
     assert_int_equal(rotate(box)->status, 200);
     keeper_retire = box->data->keys.token_retire;
     box->data->keys.token_retire = retire_nothing;
-    pass_s(box, OVERLAP_S);
+    api_box_pass_s(box, OVERLAP_S);
 
     api_user_sign_up(box, &user);
     assert_int_equal(dev(box)->count, 2);
     assert_int_equal(published(box), 1);
     box->data->keys.token_retire = keeper_retire;
-    pass_s(box, 61);
+    api_box_pass_s(box, 61);
     sign_in(box, &user);
 
     assert_int_equal(dev(box)->count, 1);

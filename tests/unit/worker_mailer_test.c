@@ -18,6 +18,7 @@
 #include "hal/base/fault.h"
 #include "tests/lib/api_mail.h"
 #include "tests/lib/api_operator.h"
+#include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
 
 #define SETTINGS  "/v1/admin/email-settings"
@@ -419,13 +420,12 @@ static enum err put_monster(struct data_txn *txn, struct data_call *call)
 static void a_mail_that_no_relay_takes_has_failed_and_the_next_goes_on(void **state)
 {
     struct fixture *f = *state;
-    size_t cursor = 0;
     relay(f);
     assert_int_equal(api_box_send(f->box, "PUT", f->box->secret, "/v1/admin/email-templates/invitation",
                                   "{\"subject\":\"s\",\"body\":\"{{userName}}{{userName}}{{userName}}{{userName}}\"}")
                          ->status,
                      200);
-    const struct span place = catalog_next(f->box->data->current, CATALOG_ENVIRONMENT, &cursor)->id;
+    const struct span place = api_stored_environment(f->box)->record.id;
 
     api_write(f->box, &(struct data_call){.operation = put_monster, .place = place});
     order(f, f->box->publishable, "ada@example.com");
