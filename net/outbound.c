@@ -5,6 +5,11 @@
 
 #define LABEL_MAX 63
 
+enum outbound_kind outbound_lane_kind(size_t lane)
+{
+    return lane == 0 ? OUTBOUND_SMTP : OUTBOUND_HTTPS;
+}
+
 static bool is_digit(uint8_t byte)
 {
     return byte >= '0' && byte <= '9';

@@ -36,6 +36,13 @@
 
 enum outbound_kind { OUTBOUND_SMTP, OUTBOUND_HTTPS, OUTBOUND_KINDS };
 
+/* What the courier carries out at once: one mail, and so many requests, each to another destination. */
+#define OUTBOUND_FETCHES 3
+#define OUTBOUND_LANES   (1 + OUTBOUND_FETCHES)
+
+/* Of a lane, 0 to OUTBOUND_LANES - 1. */
+enum outbound_kind outbound_lane_kind(size_t lane);
+
 /* There is no third one: nothing is ever sent in clear, and no certificate goes unchecked. */
 enum outbound_tls {
     OUTBOUND_TLS,      /* from the first byte: https, and smtps (port 465) */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Start: the list of destinations from the supervisor -> CA certificates -> give up rights -> two lanes -> say ready. From then
+/* Start: the list of destinations from the supervisor -> CA certificates -> give up rights -> lanes -> say ready. From then
  * on the main thread waits for the supervisor, the worker, and the lanes.
  *
  * The worker is the upper end, but is checked like anybody: a job that is not of the table, out of its bounds, for a
- * destination that is not on the list, or sent while another of its kind is under way ends this process, and the
+ * destination that is not on the list, or sent while all lanes of its kind are busy ends this process, and the
  * supervisor starts another. What a job needs is sent with it; nothing of it stays when it is answered. */
 #include "firmware/courier/courier.h"
 
@@ -32,9 +32,9 @@ struct courier {
     const struct hal_clock *clock;
     struct poller *poller;
     struct courier_list list;
-    struct tls_roots *shared[OUTBOUND_KINDS]; /* the system's CAs, for each lane where it needs them */
-    struct lane *lanes[OUTBOUND_KINDS];
-    bool collecting[OUTBOUND_KINDS]; /* its job is not complete yet */
+    struct tls_roots *shared; /* the system's CAs; NULL: nobody needs them, or there are none */
+    struct lane *lanes[OUTBOUND_LANES];
+    bool collecting[OUTBOUND_LANES]; /* its job is not complete yet */
     struct msg in;
     struct msg out;
 };
@@ -90,16 +90,16 @@ static enum err receive_start(struct courier *courier)
 
 /* --- whom to trust --- */
 
-static enum err shared_roots(struct courier *courier, enum outbound_kind kind, struct tls_roots **out_roots)
+static enum err shared_roots(struct courier *courier, struct tls_roots **out_roots)
 {
     SCOPED_BUF struct buf *pem = NULL;
 
-    if (courier->shared[kind] == NULL) {
+    if (courier->shared == NULL) {
         TRY(buf_new(TRUST_PEM_MAX, &pem));
         TRY(trust_read(pem));
-        TRY(tls_roots_new(TLS_ROOTS_SYSTEM, buf_all(pem), &courier->shared[kind]));
+        TRY(tls_roots_new(TLS_ROOTS_SYSTEM, buf_all(pem), &courier->shared));
     }
-    *out_roots = courier->shared[kind];
+    *out_roots = courier->shared;
     return ERR_OK;
 }
 
@@ -111,9 +111,8 @@ static enum err read_roots(struct courier *courier)
         const struct span ca = destination->to.ca;
 
         destination->shared = ca.len == 0;
-        const enum err err = destination->shared
-                                 ? shared_roots(courier, destination->to.kind, &destination->roots)
-                                 : tls_roots_new(TLS_ROOTS_PINNED, ca, &destination->roots);
+        const enum err err = destination->shared ? shared_roots(courier, &destination->roots)
+                                                 : tls_roots_new(TLS_ROOTS_PINNED, ca, &destination->roots);
         if (err == ERR_NO_MEMORY) {
             TRY(err);
         }
@@ -144,56 +143,72 @@ static enum err give_up_rights(struct courier *courier)
 
 /* --- jobs --- */
 
-static enum err begin_job(struct courier *courier, enum outbound_kind kind, uint64_t number, uint32_t destination,
-                          uint32_t bytes)
+/* A lane of that kind that has nothing to do. */
+static enum err find_lane(const struct courier *courier, enum outbound_kind kind, size_t *out_lane)
 {
-    struct lane *const lane = courier->lanes[kind];
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (outbound_lane_kind(i) == kind && !lane_is_busy(courier->lanes[i]) && !courier->collecting[i]) {
+            *out_lane = i;
+            return ERR_OK;
+        }
+    }
+    FAIL(ERR_MALFORMED, "more jobs than there are lanes", kind);
+}
 
-    ENSURE(!lane_is_busy(lane) && !courier->collecting[kind], ERR_MALFORMED, "a job while there is one");
-    ENSURE(destination < courier->list.count && courier->list.items[destination].to.kind == kind, ERR_MALFORMED,
-           "a job for nobody on the list");
-    struct lane_job *const job = lane_job(lane);
-    job->number = number;
-    job->destination = destination;
-    job->bytes = bytes;
-    courier->collecting[kind] = true;
+static enum err begin_job(struct courier *courier, enum outbound_kind kind, const struct lane_job *begun,
+                          size_t *out_lane)
+{
+    ENSURE(begun->destination < courier->list.count && courier->list.items[begun->destination].to.kind == kind,
+           ERR_MALFORMED, "a job for nobody on the list");
+    TRY(find_lane(courier, kind, out_lane));
+    struct lane_job *const job = lane_job(courier->lanes[*out_lane]);
+    job->number = begun->number;
+    job->destination = begun->destination;
+    job->bytes = begun->bytes;
+    courier->collecting[*out_lane] = true;
     return ERR_OK;
 }
 
-static void start_if_complete(struct courier *courier, enum outbound_kind kind)
+static void start_if_complete(struct courier *courier, size_t lane)
 {
-    const struct lane_job *const job = lane_job(courier->lanes[kind]);
+    const struct lane_job *const job = lane_job(courier->lanes[lane]);
 
     if (buf_len(job->text) == job->bytes) {
-        courier->collecting[kind] = false;
-        lane_start(courier->lanes[kind]);
+        courier->collecting[lane] = false;
+        lane_start(courier->lanes[lane]);
     }
 }
 
 static enum err take_mail(struct courier *courier)
 {
     const struct msg *const in = &courier->in;
+    const struct lane_job begun = {
+        .number = in->as.job_mail.job, .destination = in->as.job_mail.destination, .bytes = in->as.job_mail.bytes};
+    size_t lane = 0;
 
-    TRY(begin_job(courier, OUTBOUND_SMTP, in->as.job_mail.job, in->as.job_mail.destination, in->as.job_mail.bytes));
-    struct lane_job *const job = lane_job(courier->lanes[OUTBOUND_SMTP]);
+    TRY(begin_job(courier, OUTBOUND_SMTP, &begun, &lane));
+    struct lane_job *const job = lane_job(courier->lanes[lane]);
     job->as.mail.from = in->as.job_mail.from;
     job->as.mail.to = in->as.job_mail.to;
     job->as.mail.user = in->as.job_mail.user;
     job->as.mail.password = in->as.job_mail.password;
-    start_if_complete(courier, OUTBOUND_SMTP);
+    start_if_complete(courier, lane);
     return ERR_OK;
 }
 
 static enum err take_fetch(struct courier *courier)
 {
     const struct msg *const in = &courier->in;
+    const struct lane_job begun = {
+        .number = in->as.job_fetch.job, .destination = in->as.job_fetch.destination, .bytes = in->as.job_fetch.bytes};
+    size_t lane = 0;
 
-    TRY(begin_job(courier, OUTBOUND_HTTPS, in->as.job_fetch.job, in->as.job_fetch.destination, in->as.job_fetch.bytes));
-    struct lane_job *const job = lane_job(courier->lanes[OUTBOUND_HTTPS]);
+    TRY(begin_job(courier, OUTBOUND_HTTPS, &begun, &lane));
+    struct lane_job *const job = lane_job(courier->lanes[lane]);
     job->as.fetch.method = in->as.job_fetch.method;
     job->as.fetch.path = in->as.job_fetch.path;
     job->as.fetch.authorization = in->as.job_fetch.authorization;
-    start_if_complete(courier, OUTBOUND_HTTPS);
+    start_if_complete(courier, lane);
     return ERR_OK;
 }
 
@@ -201,17 +216,17 @@ static enum err take_part(struct courier *courier)
 {
     const struct span bytes = MSG_VIEW(&courier->in.as.job_part.bytes);
 
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        if (!courier->collecting[kind]) {
+    for (size_t lane = 0; lane < OUTBOUND_LANES; lane++) {
+        if (!courier->collecting[lane]) {
             continue;
         }
-        struct lane_job *const job = lane_job(courier->lanes[kind]);
+        struct lane_job *const job = lane_job(courier->lanes[lane]);
         if (job->number != courier->in.as.job_part.job) {
             continue;
         }
         ENSURE(bytes.len <= job->bytes - buf_len(job->text), ERR_MALFORMED, "more of a job than was said");
         TRY(buf_put(job->text, bytes));
-        start_if_complete(courier, (enum outbound_kind)kind);
+        start_if_complete(courier, lane);
         return ERR_OK;
     }
     FAIL(ERR_MALFORMED, "a part of no job", bytes.len);
@@ -272,7 +287,7 @@ static void on_lane(struct courier *courier, struct lane *lane)
         return;
     }
     const struct lane_job *const job = lane_job(lane);
-    LOG(LOG_INFO, "job_done", LOG_LITERAL("kind", lane == courier->lanes[OUTBOUND_SMTP] ? "mail" : "fetch"),
+    LOG(LOG_INFO, "job_done", LOG_LITERAL("kind", lane == courier->lanes[0] ? "mail" : "fetch"),
         LOG_LITERAL("stage", outbound_stage_name(job->answer.stage)), LOG_NUMBER("result", job->answer.result),
         LOG_NUMBER("status", job->answer.status));
     if (!courier->jobs_closed && send_answer(courier, job) != ERR_OK) {
@@ -315,7 +330,12 @@ static enum err dispatch(struct courier *courier, const struct poller_event *eve
 
 static bool is_busy(const struct courier *courier)
 {
-    return lane_is_busy(courier->lanes[OUTBOUND_SMTP]) || lane_is_busy(courier->lanes[OUTBOUND_HTTPS]);
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (lane_is_busy(courier->lanes[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum err serve(struct courier *courier)
@@ -340,9 +360,9 @@ static enum err start_lanes(struct courier *courier)
     TRY(poller_new(&courier->poller));
     TRY(poller_add(courier->poller, msg_channel_fd(courier->control), POLLER_READ, courier->control));
     TRY(poller_add(courier->poller, msg_channel_fd(courier->jobs), POLLER_READ, courier->jobs));
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        TRY(lane_new((enum outbound_kind)kind, &courier->list, courier->clock, &courier->lanes[kind]));
-        TRY(poller_add(courier->poller, lane_fd(courier->lanes[kind]), POLLER_READ, courier->lanes[kind]));
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        TRY(lane_new(outbound_lane_kind(i), &courier->list, courier->clock, &courier->lanes[i]));
+        TRY(poller_add(courier->poller, lane_fd(courier->lanes[i]), POLLER_READ, courier->lanes[i]));
     }
     return ERR_OK;
 }
@@ -365,9 +385,8 @@ static enum err start(struct courier *courier)
 /* After serve: no lane is busy. */
 static void end(struct courier *courier)
 {
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        lane_free(courier->lanes[kind]);
-        tls_roots_free(courier->shared[kind]);
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        lane_free(courier->lanes[i]);
     }
     for (size_t i = 0; i < courier->list.count; i++) {
         buf_free(courier->list.items[i].ca);
@@ -380,6 +399,7 @@ static void end(struct courier *courier)
     poller_free(courier->poller);
     msg_wipe(&courier->in);
     mem_free(courier);
+    tls_roots_free(courier->shared);
 }
 
 enum err courier_run(void)

@@ -4,8 +4,9 @@
  * resolving a name needs, all ports but those of the list, and everything else that a program may do. It has no key of the
  * box, no rows and no data directory.
  *
- * Three threads: the main thread talks with supervisor and worker and collects jobs; two lanes carry them out, one for
- * mails and one for fetches, one job at a time (smtp.h, fetch.h). Only lanes wait for others, and only so long. */
+ * The main thread talks with supervisor and worker and collects jobs; lanes, a thread each, carry them out, one for mails
+ * and OUTBOUND_FETCHES for requests, one job at a time (smtp.h, fetch.h). Only lanes wait for others, and only so long. A
+ * worker that takes no answers is no reason to wait either: the courier ends then, and another takes its place. */
 #ifndef FIRMWARE_COURIER_COURIER_H
 #define FIRMWARE_COURIER_COURIER_H
 

@@ -17,8 +17,8 @@ struct courier_destination {
     struct outbound_destination to; /* views of the rest */
     struct msg_name host;
     struct buf *ca;
-    struct tls_roots *roots; /* NULL: there are none to trust. Of this lane alone once it runs */
-    bool shared;             /* roots are the lane's for all without a CA of their own */
+    struct tls_roots *roots; /* NULL: there are none to trust */
+    bool shared;             /* roots are those of all without a CA of their own */
 };
 
 struct courier_list {

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One lane for each kind of job: a queue of those that wait, and the one that the courier has. States of a lane:
+/* A queue for each kind of job, and the lanes of the courier: one for mails, OUTBOUND_FETCHES for requests. States of a lane:
  *
- *   free     the first that waits is sent, if its destination is on the list that the courier was given
+ *   free     the first that waits for a destination that no other lane is at is sent, if that is on the list that the
+ *            courier was given
  *   sending  text or body go out in parts, as far as the channel takes them
  *   sent     the answer is awaited; its bytes are collected in the job
  *   left     the job's time was over before the answer came: whoever asked knows, and the answer will be dropped
  *
  * The list and the courier follow the jobs, not the other way round: see the header. A courier that says what it may not
- * is dropped like one that is gone, and a new one asked for by telling the list again. */
+ * is dropped like one that is gone, and a new one asked for by telling the list again.
+ *
+ * A server that does not answer holds one lane and no more. When that is known it is left alone for a while, and whoever
+ * asks for it meanwhile, or waits, is told at once. */
 #include "firmware/worker/outbound.h"
 
 #include "firmware/worker/outbound_list.h"
+#include "firmware/worker/outbound_message.h"
+#include "firmware/worker/outbound_queue.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -25,12 +31,15 @@
 #define READ_AT_ONCE 64   /* messages taken in one turn */
 #define RETRY_MS     200u /* for a list that could not be told at once */
 #define GRACE_MS     3000u /* for what is under way when the worker stops; less than it has for its own requests */
+#define PAUSE_MS     ((uint64_t)CONFIG_COURIER_PAUSE_S * S_MS)
+#define SLOW_MS      3000u /* what fails sooner costs nobody much, and is tried again at once */
+#define WAITING_MAX  (CONFIG_COURIER_JOBS / 4) /* requests to one server: others find places, too */
 
 struct lane {
-    struct outbound_job *first; /* those that wait */
-    struct outbound_job *last;
-    uint64_t number;            /* of what the courier has; 0: nothing */
-    struct outbound_job *job;   /* the same; NULL: left */
+    uint64_t number;          /* of what the courier has; 0: nothing */
+    struct outbound_job *job; /* the same; NULL: left */
+    uint64_t place;           /* whom it is for: outbound_entry.id */
+    struct mono_time since;   /* when it was given */
 };
 
 struct outbound_link {
@@ -39,7 +48,8 @@ struct outbound_link {
     struct msg_channel *control;
     struct queue *submitted;
     struct queue *places; /* one item for each job that may still be taken in */
-    struct lane lanes[OUTBOUND_KINDS];
+    struct outbound_queue waiting[OUTBOUND_KINDS];
+    struct lane lanes[OUTBOUND_LANES];
     struct outbound_list list;
     struct mono_time tell_at;  /* not before */
     struct msg_channel *channel; /* NULL: no courier */
@@ -96,27 +106,28 @@ static void answer(struct outbound_link *link, struct outbound_job *job, enum ou
     INVARIANT(loop_post(job->loop, &job->post) == ERR_OK); /* the loop has room for every job that can be under way */
 }
 
-static struct outbound_job *take_first(struct lane *lane)
-{
-    struct outbound_job *const job = lane->first;
+/* --- lanes --- */
 
-    if (job != NULL) {
-        lane->first = job->next;
-        lane->last = lane->first == NULL ? NULL : lane->last;
-        job->next = NULL;
-    }
-    return job;
+static enum outbound_kind kind_of(const struct outbound_link *link, const struct lane *lane)
+{
+    return outbound_lane_kind((size_t)(lane - link->lanes));
 }
 
-static void append(struct lane *lane, struct outbound_job *job)
+/* A server that took its time and did not answer. Relays are left alone by whoever sends mails. */
+static void leave_alone(struct outbound_link *link, const struct lane *lane, enum outbound_stage stage)
 {
-    job->next = NULL;
-    if (lane->last != NULL) {
-        lane->last->next = job;
-    } else {
-        lane->first = job;
+    const struct mono_time now = hal_clock_mono(link->clock);
+    const uint64_t lost_ms = mono_ms_between(lane->since, now);
+    const struct outbound_entry *entry = NULL;
+
+    if (lane->number != 0 && kind_of(link, lane) == OUTBOUND_HTTPS && lost_ms >= SLOW_MS) {
+        entry = outbound_list_pause(&link->list, lane->place, stage, mono_add_ms(now, PAUSE_MS));
     }
-    lane->last = job;
+    if (entry != NULL) {
+        LOG(LOG_WARN, "destination_left_alone", LOG_TEXT("host", entry->to.host), LOG_NUMBER("port", entry->to.port),
+            LOG_LITERAL("stage", outbound_stage_name(stage)), LOG_NUMBER("lost_ms", lost_ms),
+            LOG_NUMBER("pause_ms", PAUSE_MS));
+    }
 }
 
 /* What was under way is lost. */
@@ -131,11 +142,10 @@ static void drop_channel(struct outbound_link *link)
     msg_channel_free(link->channel);
     link->channel = NULL;
     link->channel_list = 0;
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        struct lane *const lane = &link->lanes[kind];
-        struct outbound_job *const job = lane->job;
-        lane->job = NULL;
-        lane->number = 0;
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        struct outbound_job *const job = link->lanes[i].job;
+        leave_alone(link, &link->lanes[i], OUTBOUND_AT_ANSWER);
+        link->lanes[i] = (struct lane){.number = 0};
         if (job != NULL) {
             answer(link, job, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER, 0);
         }
@@ -146,24 +156,19 @@ static void drop_channel(struct outbound_link *link)
 
 static struct lane *lane_of(struct outbound_link *link, uint64_t number)
 {
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        if (number != 0 && link->lanes[kind].number == number) {
-            return &link->lanes[kind];
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (number != 0 && link->lanes[i].number == number) {
+            return &link->lanes[i];
         }
     }
     return NULL;
-}
-
-static size_t bytes_of(const struct outbound_job *job)
-{
-    return job->to.kind == OUTBOUND_SMTP ? job->mail.text.len : job->fetch.body.len;
 }
 
 static enum err take_answer(struct outbound_link *link)
 {
     struct lane *const lane = lane_of(link, link->msg.as.job_part.job);
 
-    ENSURE(lane == &link->lanes[OUTBOUND_HTTPS], ERR_MALFORMED, "an answer to no request");
+    ENSURE(lane != NULL && kind_of(link, lane) == OUTBOUND_HTTPS, ERR_MALFORMED, "an answer to no request");
     if (lane->job != NULL) {
         ENSURE(buf_put(lane->job->fetch.answer, MSG_VIEW(&link->msg.as.job_part.bytes)) == ERR_OK, ERR_MALFORMED,
                "an answer that is too long");
@@ -173,16 +178,19 @@ static enum err take_answer(struct outbound_link *link)
 
 static enum err take_done(struct outbound_link *link)
 {
+    const enum outbound_result result = (enum outbound_result)link->msg.as.job_done.result;
+    const enum outbound_stage stage = (enum outbound_stage)link->msg.as.job_done.stage;
     struct lane *const lane = lane_of(link, link->msg.as.job_done.job);
 
     ENSURE(lane != NULL, ERR_MALFORMED, "an answer to no job");
     struct outbound_job *const job = lane->job;
-    ENSURE(job == NULL || job->sent == bytes_of(job), ERR_MALFORMED, "an answer to half a job");
-    lane->job = NULL;
-    lane->number = 0;
+    ENSURE(job == NULL || job->sent == outbound_bytes(job).len, ERR_MALFORMED, "an answer to half a job");
+    if (result == OUTBOUND_TEMPORARY) {
+        leave_alone(link, lane, stage);
+    }
+    *lane = (struct lane){.number = 0};
     if (job != NULL) {
-        answer(link, job, (enum outbound_result)link->msg.as.job_done.result,
-               (enum outbound_stage)link->msg.as.job_done.stage, link->msg.as.job_done.status);
+        answer(link, job, result, stage, link->msg.as.job_done.status);
     }
     return ERR_OK;
 }
@@ -219,29 +227,6 @@ static void take_messages(struct outbound_link *link)
 
 /* --- sending --- */
 
-static enum err fill_mail(const struct outbound_job *job, size_t destination, struct msg *out_msg)
-{
-    *out_msg = MSG_NEW(MSG_JOB_MAIL);
-    out_msg->as.job_mail.job = job->number;
-    out_msg->as.job_mail.destination = (uint32_t)destination;
-    out_msg->as.job_mail.bytes = (uint32_t)job->mail.text.len;
-    TRY(MSG_SET(&out_msg->as.job_mail.from, job->mail.from));
-    TRY(MSG_SET(&out_msg->as.job_mail.to, job->mail.to));
-    TRY(MSG_SET(&out_msg->as.job_mail.user, job->mail.user));
-    return MSG_SET(&out_msg->as.job_mail.password, job->mail.password);
-}
-
-static enum err fill_fetch(const struct outbound_job *job, size_t destination, struct msg *out_msg)
-{
-    *out_msg = MSG_NEW(MSG_JOB_FETCH);
-    out_msg->as.job_fetch.job = job->number;
-    out_msg->as.job_fetch.destination = (uint32_t)destination;
-    out_msg->as.job_fetch.bytes = (uint32_t)job->fetch.body.len;
-    out_msg->as.job_fetch.method = (uint32_t)job->fetch.method;
-    TRY(MSG_SET(&out_msg->as.job_fetch.path, job->fetch.path));
-    return MSG_SET(&out_msg->as.job_fetch.authorization, job->fetch.authorization);
-}
-
 /* Sends what is in msg. ERR_AGAIN: the channel is full, and the poller will tell when it is not. */
 static enum err put(struct outbound_link *link)
 {
@@ -261,7 +246,7 @@ static enum err put(struct outbound_link *link)
 
 static enum err send_parts(struct outbound_link *link, struct outbound_job *job)
 {
-    const struct span all = job->to.kind == OUTBOUND_SMTP ? job->mail.text : job->fetch.body;
+    const struct span all = outbound_bytes(job);
 
     while (job->sent < all.len) {
         const size_t part = num_min(all.len - job->sent, MSG_PART_MAX);
@@ -277,30 +262,57 @@ static enum err send_parts(struct outbound_link *link, struct outbound_job *job)
     return ERR_OK;
 }
 
+/* Is a lane at that place? */
+static bool is_asked(const struct outbound_link *link, uint64_t place)
+{
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (link->lanes[i].number != 0 && link->lanes[i].place == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first that waits for a place that is on the list and that no lane is at. NULL: none. */
+static struct outbound_job *choose(const struct outbound_link *link, enum outbound_kind kind, size_t *out_destination)
+{
+    for (struct outbound_job *job = link->waiting[kind].first; job != NULL; job = job->next) {
+        const size_t destination = outbound_list_find(&link->list, &job->to);
+        if (destination != link->list.count && !is_asked(link, link->list.items[destination].id)) {
+            *out_destination = destination;
+            return job;
+        }
+    }
+    return NULL;
+}
+
 static enum err begin(struct outbound_link *link, struct lane *lane)
 {
-    struct outbound_job *const job = lane->first;
-    const size_t destination = outbound_list_find(&link->list, &job->to);
+    const enum outbound_kind kind = kind_of(link, lane);
+    size_t destination = 0;
+    struct outbound_job *const job = choose(link, kind, &destination);
 
-    if (destination == link->list.count) {
-        return ERR_OK; /* there are too many at the moment */
+    if (job == NULL) {
+        return ERR_OK;
     }
     job->number = link->last_number + 1;
-    TRY(job->to.kind == OUTBOUND_SMTP ? fill_mail(job, destination, &link->msg)
-                                      : fill_fetch(job, destination, &link->msg));
+    TRY(outbound_message(job, destination, &link->msg));
     const enum err err = put(link);
     if (err != ERR_OK) {
         return err;
     }
     link->last_number = job->number;
-    lane->number = job->number;
-    lane->job = take_first(lane);
+    outbound_queue_remove(&link->waiting[kind], job);
+    *lane = (struct lane){.number = job->number,
+                          .job = job,
+                          .place = link->list.items[destination].id,
+                          .since = hal_clock_mono(link->clock)};
     return ERR_OK;
 }
 
 static enum err pump_lane(struct outbound_link *link, struct lane *lane)
 {
-    if (lane->number == 0 && lane->first != NULL && !link->list.changed && link->channel_list == link->list.number) {
+    if (lane->number == 0 && !link->list.changed && link->channel_list == link->list.number) {
         const enum err err = begin(link, lane);
         if (err != ERR_OK) {
             return err;
@@ -311,8 +323,8 @@ static enum err pump_lane(struct outbound_link *link, struct lane *lane)
 
 static void pump(struct outbound_link *link)
 {
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS && link->channel != NULL && !link->full; kind++) {
-        const enum err err = pump_lane(link, &link->lanes[kind]);
+    for (size_t i = 0; i < OUTBOUND_LANES && link->channel != NULL && !link->full; i++) {
+        const enum err err = pump_lane(link, &link->lanes[i]);
         if (err != ERR_OK && err != ERR_AGAIN) {
             log_fault(LOG_WARN, "courier_not_told");
             drop_channel(link);
@@ -329,29 +341,39 @@ static void take_submitted(struct outbound_link *link)
 
     while (queue_pop(link->submitted, &item) == ERR_OK) {
         struct outbound_job *const job = item;
-        append(&link->lanes[job->to.kind], job);
+        struct outbound_queue *const queue = &link->waiting[job->to.kind];
+        if (job->to.kind == OUTBOUND_HTTPS && outbound_queue_count(queue, &job->to) >= WAITING_MAX) {
+            answer(link, job, OUTBOUND_TEMPORARY, OUTBOUND_AT_QUEUE, 0);
+        } else {
+            outbound_queue_append(queue, job);
+        }
     }
     fault_clear();
 }
 
-static void end_late_ones(struct outbound_link *link, struct lane *lane, struct mono_time now)
+/* Of those that wait: whose time is over, and who wants to reach a server that is left alone. */
+static void end_waiting(struct outbound_link *link, struct outbound_queue *queue, struct mono_time now)
 {
-    struct lane rest = {.first = NULL};
+    struct outbound_job *next = NULL;
 
-    for (struct outbound_job *job = take_first(lane); job != NULL; job = take_first(lane)) {
-        if (now.ns >= job->until.ns) {
-            answer(link, job, OUTBOUND_TEMPORARY, OUTBOUND_AT_QUEUE, 0);
-        } else {
-            append(&rest, job);
+    for (struct outbound_job *job = queue->first; job != NULL; job = next) {
+        enum outbound_stage stage = OUTBOUND_AT_QUEUE;
+        const bool paused = outbound_list_is_paused(&link->list, &job->to, now, &stage);
+        next = job->next;
+        if (paused || now.ns >= job->until.ns) {
+            outbound_queue_remove(queue, job);
+            answer(link, job, OUTBOUND_TEMPORARY, stage, 0);
         }
     }
-    lane->first = rest.first;
-    lane->last = rest.last;
+}
+
+static void end_late_one(struct outbound_link *link, struct lane *lane, struct mono_time now)
+{
     struct outbound_job *const job = lane->job;
     if (job == NULL || now.ns < job->until.ns) {
         return;
     }
-    if (job->sent < bytes_of(job)) {
+    if (job->sent < outbound_bytes(job).len) {
         drop_channel(link); /* a courier that does not read: what is left of the job can never be sent */
         link->list.changed = true;
         return;
@@ -362,12 +384,13 @@ static void end_late_ones(struct outbound_link *link, struct lane *lane, struct 
 
 static void keep_list(struct outbound_link *link, struct mono_time now)
 {
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        if (link->lanes[kind].job != NULL &&
-            outbound_list_want(&link->list, &link->lanes[kind].job->to, now) != ERR_OK) {
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (link->lanes[i].job != NULL && outbound_list_want(&link->list, &link->lanes[i].job->to, now) != ERR_OK) {
             fault_clear(); /* it is under way already */
         }
-        for (const struct outbound_job *job = link->lanes[kind].first; job != NULL; job = job->next) {
+    }
+    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
+        for (const struct outbound_job *job = link->waiting[kind].first; job != NULL; job = job->next) {
             if (outbound_list_want(&link->list, &job->to, now) != ERR_OK) {
                 fault_clear(); /* its turn comes, or its time is over */
             }
@@ -406,7 +429,10 @@ void outbound_link_run(struct outbound_link *link)
     take_submitted(link);
     take_messages(link);
     for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        end_late_ones(link, &link->lanes[kind], now);
+        end_waiting(link, &link->waiting[kind], now);
+    }
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        end_late_one(link, &link->lanes[i], now);
     }
     if (!link->stopped) {
         keep_list(link, now);
@@ -415,15 +441,20 @@ void outbound_link_run(struct outbound_link *link)
     pump(link);
 }
 
-static uint64_t lane_wait_ms(const struct lane *lane, struct mono_time now)
+/* Until the first job's time is over. */
+static uint64_t jobs_wait_ms(const struct outbound_link *link, struct mono_time now)
 {
     uint64_t wait = UINT64_MAX;
 
-    if (lane->job != NULL) {
-        wait = mono_ms_between(now, lane->job->until);
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (link->lanes[i].job != NULL) {
+            wait = num_min(wait, mono_ms_between(now, link->lanes[i].job->until));
+        }
     }
-    for (const struct outbound_job *job = lane->first; job != NULL; job = job->next) {
-        wait = num_min(wait, mono_ms_between(now, job->until));
+    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
+        for (const struct outbound_job *job = link->waiting[kind].first; job != NULL; job = job->next) {
+            wait = num_min(wait, mono_ms_between(now, job->until));
+        }
     }
     return wait;
 }
@@ -446,11 +477,8 @@ int outbound_link_wait_ms(const struct outbound_link *link)
         return POLLER_FOREVER;
     }
     const struct mono_time now = hal_clock_mono(link->clock);
-    uint64_t wait = list_wait_ms(link, now);
+    const uint64_t wait = num_min(list_wait_ms(link, now), jobs_wait_ms(link, now));
 
-    for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        wait = num_min(wait, lane_wait_ms(&link->lanes[kind], now));
-    }
     return wait == UINT64_MAX ? POLLER_FOREVER : (int)num_min(wait, INT32_MAX - 1) + 1;
 }
 
@@ -499,13 +527,16 @@ void outbound_link_stop(struct outbound_link *link)
     }
     fault_clear();
     for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        for (struct outbound_job *job = take_first(&link->lanes[kind]); job != NULL;
-             job = take_first(&link->lanes[kind])) {
+        while (link->waiting[kind].first != NULL) {
+            struct outbound_job *const job = link->waiting[kind].first;
+            outbound_queue_remove(&link->waiting[kind], job);
             answer(link, job, OUTBOUND_TEMPORARY, OUTBOUND_AT_QUEUE, 0);
         }
-        if (link->lanes[kind].job != NULL) {
+    }
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if (link->lanes[i].job != NULL) {
             const struct mono_time end = mono_add_ms(hal_clock_mono(link->clock), GRACE_MS);
-            link->lanes[kind].job->until.ns = num_min(link->lanes[kind].job->until.ns, end.ns);
+            link->lanes[i].job->until.ns = num_min(link->lanes[i].job->until.ns, end.ns);
         }
     }
 }

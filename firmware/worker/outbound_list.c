@@ -56,10 +56,37 @@ enum err outbound_list_want(struct outbound_list *list, const struct outbound_de
         ENSURE(list->items[at].used.ns < now.ns, ERR_LIMIT, "more destinations at once than there may be");
     }
     TRY(fill(&list->items[at], to));
+    list->items[at].id = ++list->last_id;
+    list->items[at].paused_until = (struct mono_time){0};
     list->items[at].used = now;
     list->count = num_max(list->count, at + 1);
     list->changed = true;
     return ERR_OK;
+}
+
+const struct outbound_entry *outbound_list_pause(struct outbound_list *list, uint64_t id, enum outbound_stage stage,
+                                                 struct mono_time until)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].id == id) {
+            list->items[i].paused_until = until;
+            list->items[i].failed_stage = stage;
+            return &list->items[i];
+        }
+    }
+    return NULL;
+}
+
+bool outbound_list_is_paused(const struct outbound_list *list, const struct outbound_destination *to,
+                             struct mono_time now, enum outbound_stage *out_stage)
+{
+    const size_t at = outbound_list_find(list, to);
+
+    if (at == list->count || now.ns >= list->items[at].paused_until.ns) {
+        return false;
+    }
+    *out_stage = list->items[at].failed_stage;
+    return true;
 }
 
 static enum err tell_ca(struct msg_channel *control, struct span ca, struct msg *scratch)

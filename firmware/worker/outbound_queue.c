@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/worker/outbound_queue.h"
+
+#include "hal/base/fault.h"
+
+void outbound_queue_append(struct outbound_queue *queue, struct outbound_job *job)
+{
+    job->next = NULL;
+    if (queue->last != NULL) {
+        queue->last->next = job;
+    } else {
+        queue->first = job;
+    }
+    queue->last = job;
+}
+
+void outbound_queue_remove(struct outbound_queue *queue, struct outbound_job *job)
+{
+    struct outbound_job *before = NULL;
+    struct outbound_job *at = queue->first;
+
+    while (at != NULL && at != job) {
+        before = at;
+        at = at->next;
+    }
+    INVARIANT(at != NULL);
+    if (before != NULL) {
+        before->next = job->next;
+    } else {
+        queue->first = job->next;
+    }
+    queue->last = queue->last == job ? before : queue->last;
+    job->next = NULL;
+}
+
+size_t outbound_queue_count(const struct outbound_queue *queue, const struct outbound_destination *to)
+{
+    size_t count = 0;
+
+    for (const struct outbound_job *job = queue->first; job != NULL; job = job->next) {
+        count += outbound_destination_equal(&job->to, to) ? 1u : 0u;
+    }
+    return count;
+}
