@@ -232,6 +232,13 @@ static enum err take_part(struct courier *courier)
     FAIL(ERR_MALFORMED, "a part of no job", bytes.len);
 }
 
+/* The supervisor, which sees the same, says stop. */
+static enum err forget_worker(struct courier *courier)
+{
+    courier->jobs_closed = true;
+    return poller_remove(courier->poller, msg_channel_fd(courier->jobs));
+}
+
 static enum err on_jobs(struct courier *courier)
 {
     const enum err err = msg_recv(courier->jobs, courier->state, &courier->in);
@@ -240,8 +247,7 @@ static enum err on_jobs(struct courier *courier)
         return ERR_OK;
     }
     if (err == ERR_CLOSED) {
-        courier->jobs_closed = true; /* the supervisor, which sees the same, says stop */
-        return poller_remove(courier->poller, msg_channel_fd(courier->jobs));
+        return forget_worker(courier);
     }
     TRY(err);
     enum err taken = ERR_OK;
@@ -281,20 +287,26 @@ static enum err send_answer(struct courier *courier, const struct lane_job *job)
     return msg_send(courier->jobs, &courier->out);
 }
 
-static void on_lane(struct courier *courier, struct lane *lane)
+/* A worker that is gone needs no answer. One that lives would wait for it, and never give that lane another job: where it
+ * cannot be answered this process ends, and whoever comes next can. */
+static enum err on_lane(struct courier *courier, struct lane *lane)
 {
     if (!lane_finished(lane)) {
-        return;
+        return ERR_OK;
     }
     const struct lane_job *const job = lane_job(lane);
     LOG(LOG_INFO, "job_done", LOG_LITERAL("kind", lane == courier->lanes[0] ? "mail" : "fetch"),
         LOG_LITERAL("stage", outbound_stage_name(job->answer.stage)), LOG_NUMBER("result", job->answer.result),
         LOG_NUMBER("status", job->answer.status));
-    if (!courier->jobs_closed && send_answer(courier, job) != ERR_OK) {
-        log_fault(LOG_WARN, "answer_not_sent"); /* the worker has given the job up, or will */
-    }
+    const enum err err = courier->jobs_closed ? ERR_OK : send_answer(courier, job);
     msg_wipe(&courier->out);
     lane_clear(lane);
+    if (err == ERR_CLOSED) {
+        fault_clear();
+        return forget_worker(courier);
+    }
+    ENSURE(err == ERR_OK, err, "an answer that was not taken");
+    return ERR_OK;
 }
 
 /* --- the main thread --- */
@@ -324,8 +336,7 @@ static enum err dispatch(struct courier *courier, const struct poller_event *eve
     if (event->context == courier->jobs) {
         return courier->jobs_closed ? ERR_OK : on_jobs(courier);
     }
-    on_lane(courier, event->context);
-    return ERR_OK;
+    return on_lane(courier, event->context);
 }
 
 static bool is_busy(const struct courier *courier)
@@ -388,6 +399,7 @@ static void end(struct courier *courier)
     for (size_t i = 0; i < OUTBOUND_LANES; i++) {
         lane_free(courier->lanes[i]);
     }
+    tls_roots_free(courier->shared);
     for (size_t i = 0; i < courier->list.count; i++) {
         buf_free(courier->list.items[i].ca);
         if (!courier->list.items[i].shared) {
@@ -399,7 +411,6 @@ static void end(struct courier *courier)
     poller_free(courier->poller);
     msg_wipe(&courier->in);
     mem_free(courier);
-    tls_roots_free(courier->shared);
 }
 
 enum err courier_run(void)

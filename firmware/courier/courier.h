@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* `rowlock courier`: the process that connects to others. The supervisor starts one for each list of destinations, with
  * descriptors at fixed numbers; it reads the system's CA certificates and then gives up all files but those that
- * resolving a name needs, all ports but those of the list, and everything else that a program may do. It has no key of the
- * box, no rows and no data directory.
+ * resolving a name needs, TCP connections to all ports but those of the list where the kernel can (Landlock ABI 4), and
+ * everything else that a program may do. What resolving needs stays: UDP, to any port of any address. It has no key of
+ * the box, no rows and no data directory.
  *
  * The main thread talks with supervisor and worker and collects jobs; lanes, a thread each, carry them out, one for mails
  * and OUTBOUND_FETCHES for requests, one job at a time (smtp.h, fetch.h). Only lanes wait for others, and only so long. A

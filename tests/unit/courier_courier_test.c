@@ -10,7 +10,10 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +35,8 @@ struct fixture {
     struct msg_channel *jobs;
     int listener; /* refuses everybody, and keeps its port */
     uint16_t port;
+    bool small;   /* what the courier can say before the worker has to read is little, */
+    int jobs_end; /* and this is its end of the channel, to see how much it has said; -1 otherwise */
     struct msg in;
 };
 
@@ -78,7 +83,7 @@ static int start(void **state)
     struct socket_address bound = {.port = 0};
     int ends[2];
 
-    *f = (struct fixture){.pid = 0};
+    *f = (struct fixture){.pid = 0, .jobs_end = -1};
     assert_int_equal(socket_listen(&loopback, &f->listener, &bound), ERR_OK);
     f->port = bound.port;
     socket_refuse(f->listener);
@@ -110,6 +115,11 @@ static void give_list(struct fixture *f)
     assert_int_equal(msg_send(f->control, &ca), ERR_OK);
     assert_int_equal(channel_pair(ends), ERR_OK);
     assert_int_equal(channel_set_timeout(ends[0], WAIT_MS), ERR_OK);
+    if (f->small) {
+        const int bytes = 1; /* the kernel makes it the least there is */
+        assert_int_equal(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+        f->jobs_end = dup(ends[1]);
+    }
     msg = MSG_NEW(MSG_COURIER_START);
     msg.fd = ends[1];
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
@@ -144,6 +154,7 @@ static int stop(void **state)
     }
     msg_channel_free(f->control);
     msg_channel_free(f->jobs);
+    socket_close(f->jobs_end);
     socket_close(f->listener);
     fault_clear();
     return 0;
@@ -158,6 +169,18 @@ static struct msg mail(uint64_t number, uint32_t to, uint32_t bytes)
     msg.as.job_mail.bytes = bytes;
     assert_int_equal(MSG_SET(&msg.as.job_mail.from, span_lit("a@b.example")), ERR_OK);
     assert_int_equal(MSG_SET(&msg.as.job_mail.to, span_lit("c@d.example")), ERR_OK);
+    return msg;
+}
+
+static struct msg request(uint64_t number, uint32_t to, uint32_t bytes)
+{
+    struct msg msg = MSG_NEW(MSG_JOB_FETCH);
+
+    msg.as.job_fetch.job = number;
+    msg.as.job_fetch.destination = to;
+    msg.as.job_fetch.bytes = bytes;
+    msg.as.job_fetch.method = OUTBOUND_POST;
+    assert_int_equal(MSG_SET(&msg.as.job_fetch.path, span_lit("/")), ERR_OK);
     return msg;
 }
 
@@ -205,6 +228,86 @@ static void jobs_of_both_kinds_are_answered_and_then_the_next(void **state)
     assert_int_equal(f->in.type, MSG_COURIER_ANSWER);
     say(f->control, MSG_COURIER_STOP);
     assert_ends_with(f, 0);
+}
+
+static void requests_are_collected_side_by_side(void **state)
+{
+    struct fixture *const f = *state;
+    unsigned int seen = 0;
+    get_ready(f);
+
+    for (uint64_t number = 0; number < OUTBOUND_FETCHES; number++) {
+        const struct msg begin = request(number, 1, 2);
+        assert_int_equal(msg_send(f->jobs, &begin), ERR_OK);
+    }
+    for (uint64_t i = 0; i < 2 * (uint64_t)OUTBOUND_FETCHES; i++) {
+        const struct msg more = part(i % OUTBOUND_FETCHES, 1);
+        assert_int_equal(msg_send(f->jobs, &more), ERR_OK);
+    }
+
+    for (size_t i = 0; i < OUTBOUND_FETCHES; i++) {
+        assert_int_equal(msg_recv(f->jobs, MSG_OPERATIONAL, &f->in), ERR_OK);
+        assert_int_equal(f->in.type, MSG_JOB_DONE);
+        seen |= 1u << f->in.as.job_done.job;
+    }
+    assert_int_equal(seen, (1u << OUTBOUND_FETCHES) - 1);
+    say(f->control, MSG_COURIER_STOP);
+    assert_ends_with(f, 0);
+}
+
+static void one_request_more_than_there_are_lanes_ends_it(void **state)
+{
+    struct fixture *const f = *state;
+    get_ready(f);
+
+    for (uint64_t number = 0; number < OUTBOUND_FETCHES; number++) {
+        const struct msg begin = request(number, 1, 2);
+        assert_int_equal(msg_send(f->jobs, &begin), ERR_OK);
+    }
+    say(f->control, MSG_COURIER_ASK);
+    assert_int_equal(msg_recv(f->control, MSG_OPERATIONAL, &f->in), ERR_OK);
+    const struct msg more = request(9, 1, 2);
+    assert_int_equal(msg_send(f->jobs, &more), ERR_OK);
+
+    assert_ends_with(f, 1);
+}
+
+/* False: it is gone. */
+static bool is_alive(struct fixture *f)
+{
+    const struct msg ask = MSG_NEW(MSG_COURIER_ASK);
+    const bool alive = msg_send(f->control, &ask) == ERR_OK && msg_recv(f->control, MSG_OPERATIONAL, &f->in) == ERR_OK;
+
+    fault_clear();
+    return alive;
+}
+
+static int unread_bytes(const struct fixture *f)
+{
+    int bytes = 0;
+
+    assert_int_equal(ioctl(f->jobs_end, SIOCOUTQ, &bytes), 0);
+    return bytes;
+}
+
+/* The worker lives and takes no answers: it would wait for them, and for a lane, for ever. */
+static void it_ends_when_it_cannot_answer(void **state)
+{
+    struct fixture *const f = *state;
+    bool alive = true;
+    f->small = true;
+    get_ready(f);
+
+    for (uint64_t number = 1; alive; number++) {
+        const struct msg job = mail(number, 0, 0);
+        const int before = unread_bytes(f);
+        assert_int_equal(msg_send(f->jobs, &job), ERR_OK);
+        while (alive && unread_bytes(f) == before) {
+            alive = is_alive(f);
+        }
+    }
+
+    assert_ends_with(f, 1);
 }
 
 /* Each ends the process. */
@@ -300,12 +403,30 @@ static void it_waits_for_its_supervisors_word_when_the_worker_is_gone(void **sta
     assert_ends_with(f, 0);
 }
 
+static void a_worker_that_goes_before_its_answer_is_no_failure(void **state)
+{
+    struct fixture *const f = *state;
+    const struct msg job = mail(1, 0, 0);
+    get_ready(f);
+
+    assert_int_equal(msg_send(f->jobs, &job), ERR_OK);
+    msg_channel_free(f->jobs);
+    f->jobs = NULL;
+    assert_true(is_alive(f));
+    say(f->control, MSG_COURIER_STOP);
+
+    assert_ends_with(f, 0);
+}
+
 #define WITH_COURIER(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_COURIER(jobs_of_both_kinds_are_answered_and_then_the_next),
+        WITH_COURIER(requests_are_collected_side_by_side),
+        WITH_COURIER(one_request_more_than_there_are_lanes_ends_it),
+        WITH_COURIER(it_ends_when_it_cannot_answer),
         WITH_COURIER(a_job_for_nobody_on_the_list_ends_it),
         WITH_COURIER(a_mail_for_a_server_that_is_no_relay_ends_it),
         WITH_COURIER(a_second_job_before_the_first_is_complete_ends_it),
@@ -315,6 +436,7 @@ int main(void)
         WITH_COURIER(a_destination_that_does_not_fit_ends_it),
         WITH_COURIER(it_ends_with_its_supervisor),
         WITH_COURIER(it_waits_for_its_supervisors_word_when_the_worker_is_gone),
+        WITH_COURIER(a_worker_that_goes_before_its_answer_is_no_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
