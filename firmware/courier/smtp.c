@@ -305,6 +305,13 @@ static enum err converse(struct smtp *smtp)
     return ERR_OK;
 }
 
+/* What a relay says that lets nobody send without a user, or not with this one, whatever the mail is. Many say so only
+ * when they hear of a mail. RFC 4954 section 6. */
+static bool wants_sign_in(unsigned int code)
+{
+    return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
 /* A mail that is refused for good is one whose own sender, recipient or text was; what the relay has against us may be
  * repaired in the settings. */
 static enum outbound_result result_of(const struct smtp *smtp, enum err err)
@@ -330,6 +337,9 @@ void smtp_send(struct stream *stream, const struct courier_job *job, struct cour
     struct smtp smtp = {.stream = stream, .job = job, .secure = job->to.tls == OUTBOUND_TLS};
 
     const enum err err = set_up(&smtp);
+    if (err == ERR_DENIED && wants_sign_in(smtp.code)) {
+        smtp.stage = OUTBOUND_AT_SIGN_IN;
+    }
     *out_answer = (struct courier_answer){
         .result = result_of(&smtp, err), .stage = smtp.stage, .status = smtp.code};
     if (err == ERR_OK && stream_send(stream, span_lit("QUIT\r\n")) != ERR_OK) {

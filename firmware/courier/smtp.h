@@ -12,7 +12,8 @@
  * whatever becomes of QUIT. User and password are sent over TLS only.
  *   OUTBOUND_DONE       2xx for the text
  *   OUTBOUND_REFUSED    5xx for sender, recipient or text; the mail is longer than the relay takes
- *   OUTBOUND_TEMPORARY  everything else: 4xx, a relay that refuses us or the password, no STARTTLS, a lost connection */
+ *   OUTBOUND_TEMPORARY  everything else: 4xx, a relay that refuses us or the password, no STARTTLS, a lost connection.
+ *                       530, 534, 535 and 538 are about the sign-in (OUTBOUND_AT_SIGN_IN), whenever they come */
 void smtp_send(struct stream *stream, const struct courier_job *job, struct courier_answer *out_answer);
 
 #endif

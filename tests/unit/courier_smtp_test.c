@@ -281,6 +281,23 @@ static void a_wrong_password_is_for_the_settings_to_repair(void **state)
     assert_answer(run_steps(steps), OUTBOUND_TEMPORARY, OUTBOUND_AT_SIGN_IN, 535);
 }
 
+static void a_relay_that_wants_a_sign_in_says_so_at_any_time_and_it_is_for_the_settings_to_repair(void **state)
+{
+    static const struct step from[] = {UP_TO_HELLO, {FROM, "530 5.7.0 Authentication required\r\n"}, END};
+    static const struct step to[] = {UP_TO_AUTH, {FROM, "250 ok\r\n"}, {TO, "535 not you\r\n"}, END};
+    static const struct step data[] = {
+        UP_TO_AUTH, {FROM, "250 ok\r\n"}, {TO, "250 ok\r\n"}, {"DATA", "534 too weak\r\n"}, END};
+    static const struct step other[] = {UP_TO_AUTH, {FROM, "531 no\r\n"}, END};
+    struct outbound_mail nobody = mail;
+    nobody.user = SPAN_NONE;
+    nobody.password = SPAN_NONE;
+
+    assert_answer(run_job(from, OUTBOUND_STARTTLS, &nobody, SAID_MAX), OUTBOUND_TEMPORARY, OUTBOUND_AT_SIGN_IN, 530);
+    assert_answer(run_steps(to), OUTBOUND_TEMPORARY, OUTBOUND_AT_SIGN_IN, 535);
+    assert_answer(run_steps(data), OUTBOUND_TEMPORARY, OUTBOUND_AT_SIGN_IN, 534);
+    assert_answer(run_steps(other), OUTBOUND_REFUSED, OUTBOUND_AT_FROM, 531);
+}
+
 static void five_hundreds_about_the_mail_are_final_and_four_hundreds_are_not(void **state)
 {
     static const struct step from5[] = {UP_TO_AUTH, {FROM, "550 no\r\n"}, END};
@@ -506,6 +523,7 @@ int main(void)
         cmocka_unit_test(words_behind_the_answer_to_starttls_end_the_conversation),
         cmocka_unit_test(what_was_offered_in_clear_counts_for_nothing_under_tls),
         cmocka_unit_test(a_wrong_password_is_for_the_settings_to_repair),
+        cmocka_unit_test(a_relay_that_wants_a_sign_in_says_so_at_any_time_and_it_is_for_the_settings_to_repair),
         cmocka_unit_test(five_hundreds_about_the_mail_are_final_and_four_hundreds_are_not),
         cmocka_unit_test(a_relay_that_wants_nobody_now_is_asked_again_later),
         cmocka_unit_test(a_connection_that_drops_is_no_verdict),
