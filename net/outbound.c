@@ -60,10 +60,77 @@ bool outbound_host_fits(struct span host)
     }
 }
 
+static bool is_printable(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_base64(struct span line)
+{
+    for (size_t i = 0; i < line.len; i++) {
+        const uint8_t byte = line.data[i];
+        if (!is_digit(byte) && !(byte >= 'a' && byte <= 'z') && !(byte >= 'A' && byte <= 'Z') && byte != '+' &&
+            byte != '/' && byte != '=') {
+            return false;
+        }
+    }
+    return line.len != 0;
+}
+
+/* Where a line stands. */
+struct pem_place {
+    bool inside;  /* of a certificate */
+    size_t lines; /* of it so far */
+    size_t certificates;
+};
+
+static bool pem_line_fits(struct span line, struct pem_place *place)
+{
+    if (span_equal(line, span_lit("-----BEGIN CERTIFICATE-----"))) {
+        const bool fits = !place->inside;
+        *place = (struct pem_place){.inside = true, .certificates = place->certificates};
+        return fits;
+    }
+    if (span_equal(line, span_lit("-----END CERTIFICATE-----"))) {
+        const bool fits = place->inside && place->lines != 0;
+        *place = (struct pem_place){.certificates = place->certificates + 1};
+        return fits;
+    }
+    if (place->inside) {
+        place->lines++;
+        return is_base64(line);
+    }
+    return place->certificates != 0 && is_printable(line) && !span_starts_with(line, span_lit("-----"));
+}
+
+bool outbound_ca_fits(struct span pem)
+{
+    struct pem_place place = {.inside = false};
+    struct span rest = pem;
+
+    if (pem.len > OUTBOUND_CA_MAX) {
+        return false;
+    }
+    while (rest.len != 0) {
+        const size_t end = span_find(rest, '\n');
+        const size_t cut = end != 0 && rest.data[end - 1] == '\r' ? end - 1 : end;
+        if (!pem_line_fits(span_of(rest.data, cut), &place)) {
+            return false;
+        }
+        rest = end == rest.len ? SPAN_NONE : span_of(rest.data + end + 1, rest.len - end - 1);
+    }
+    return place.certificates != 0 && !place.inside;
+}
+
 bool outbound_destination_fits(const struct outbound_destination *destination)
 {
-    const bool kind_fits = destination->kind == OUTBOUND_SMTP ||
-                           (destination->kind == OUTBOUND_HTTPS && destination->tls == OUTBOUND_TLS);
+    const bool kind_fits =
+        destination->kind == OUTBOUND_SMTP || (destination->kind == OUTBOUND_HTTPS && destination->tls == OUTBOUND_TLS);
 
     return kind_fits && (destination->tls == OUTBOUND_TLS || destination->tls == OUTBOUND_STARTTLS) &&
            destination->port != 0 && destination->ca.len <= OUTBOUND_CA_MAX && outbound_host_fits(destination->host);
@@ -73,16 +140,6 @@ bool outbound_destination_equal(const struct outbound_destination *a, const stru
 {
     return a->kind == b->kind && a->tls == b->tls && a->port == b->port && span_equal_nocase(a->host, b->host) &&
            span_equal(a->ca, b->ca);
-}
-
-static bool is_printable(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < ' ' || text.data[i] > '~') {
-            return false;
-        }
-    }
-    return true;
 }
 
 static bool is_mailbox(struct span text)

@@ -65,6 +65,11 @@ struct outbound_destination {
  * not fit. */
 bool outbound_host_fits(struct span host);
 
+/* May this be the ca of a destination: one or more certificates in PEM, each from its BEGIN line to its END line with Base64
+ * between, the first at the front; text beside them that is no PEM is passed over? What the Base64 is, is found out by
+ * whoever checks with it. For settings, which refuse what does not fit. */
+bool outbound_ca_fits(struct span pem);
+
 /* Is all of it in its limits? */
 bool outbound_destination_fits(const struct outbound_destination *destination);
 

@@ -293,6 +293,15 @@ static enum err hurry(struct data_txn *txn, const struct catalog_environment *en
     return outbox_hurry(txn);
 }
 
+/* The CA of a relay that the body has. What was stored is not asked again: it is read at every start. */
+static enum err check_ca(const struct json_value *body, const struct mail_relay *relay, struct refusal *refusal)
+{
+    if (json_find(body, span_lit("smtp")) == NULL || relay->to.ca.len == 0 || outbound_ca_fits(relay->to.ca)) {
+        return ERR_OK;
+    }
+    return refuse_member(refusal, "smtp.ca", "must be whole certificates as PEM, or null");
+}
+
 enum err data_email_settings_set(struct data_txn *txn, struct data_call *call)
 {
     struct mail_settings settings;
@@ -306,6 +315,7 @@ enum err data_email_settings_set(struct data_txn *txn, struct data_call *call)
     TRY(check_members(body, &call->refusal));
     settings = txn->environment->mail;
     TRY(read_over(body, call->arena, &settings, &call->refusal));
+    TRY(check_ca(body, &settings.relay, &call->refusal));
     environment_begin_again(txn, span_lit("emailSettings"), &out);
     write_stored(&out, &settings);
     json_out_object_end(&out);

@@ -20,7 +20,6 @@
 
 #define DATA_OIDC_PROVIDERS_MAX 8    /* of one environment */
 #define DATA_OIDC_NAME_MAX      32   /* bytes: ^[a-z][a-z0-9-]{1,31}$ */
-#define DATA_OIDC_CA_MAX        8192 /* bytes of PEM */
 
 /* Views into the catalogue; empty where nothing is set. */
 struct data_oidc {

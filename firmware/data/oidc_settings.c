@@ -10,6 +10,7 @@
 #include "firmware/mail/link.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "net/outbound.h"
 
 #define MEMBER     "authProviders"
 #define TEXT_MAX   128 /* bytes of a client's id or secret: both stand in one header */
@@ -49,22 +50,9 @@ static bool fits_issuer(const struct json_value *value)
     return fits;
 }
 
-/* Certificates, and no more than the look of them: who connects takes them apart. */
 static bool fits_ca(const struct json_value *value)
 {
-    const struct span begin = span_lit("-----BEGIN CERTIFICATE-----");
-
-    if (value->type != JSON_STRING || value->as.text.len > DATA_OIDC_CA_MAX ||
-        !span_starts_with(value->as.text, begin)) {
-        return false;
-    }
-    for (size_t i = 0; i < value->as.text.len; i++) {
-        const uint8_t byte = value->as.text.data[i];
-        if ((byte < ' ' && byte != '\n' && byte != '\r') || byte > '~') {
-            return false;
-        }
-    }
-    return true;
+    return value->type == JSON_STRING && outbound_ca_fits(value->as.text);
 }
 
 static bool fits_scopes(const struct json_value *value)

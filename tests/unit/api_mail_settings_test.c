@@ -163,6 +163,8 @@ static void settings_that_may_not_be_are_refused_and_change_nothing(void **state
         "{\"smtp\":{\"host\":\"a.example\",\"port\":\"25\"}}",
         "{\"smtp\":{\"host\":\"a.example\",\"ca\":\"x\"}}",
         "{\"smtp\":{\"host\":\"a.example\",\"ca\":\"-----BEGIN CERTIFICATE-----\"}}",
+        "{\"smtp\":{\"host\":\"a.example\",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n\"}}",
+        "{\"smtp\":{\"host\":\"a.example\",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n" PEM "\"}}",
         "{\"smtp\":{\"host\":\"a.example\",\"ca\":\"-----BEGIN CERTIFICATE-----\\u0000-----END CERTIFICATE-----\"}}"};
     static char before[8192];
     assert_put(box, WITH_RELAY);

@@ -148,6 +148,7 @@ static void google_keeps_settings_that_nobody_signs_in_by(void **state)
     assert_int_equal(find(box, "github", &provider), DATA_OIDC_NOT_CONFIGURED);
     assert_int_equal(find(box, "corp", &provider), DATA_OIDC_UNKNOWN);
     assert_refused(api_box_get(box, NULL, "/v1/auth/google/callback?code=1"), 400, "auth/oauth-not-configured");
+        {"corp", "{" ISSUER ",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n\"}"},
 }
 
 static void an_environment_has_eight_providers_and_forgets_what_is_deleted(void **state)

@@ -48,6 +48,49 @@ static void a_label_has_63_bytes_and_a_name_253(void **state)
     assert_false(outbound_host_fits(span_of(text, 254)));
 }
 
+#define BEGIN "-----BEGIN CERTIFICATE-----\n"
+#define END   "-----END CERTIFICATE-----\n"
+
+static void certificates_fit_whole(void **state)
+{
+    static const char *const good[] = {
+        BEGIN "MIIB\n" END,
+        BEGIN "MIIB\nab+/09==\n" END BEGIN "MIIC\n" END,
+        BEGIN "MIIB\n" END "\nthe other one:\n" BEGIN "MIIC\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\r\nMIIB\r\n-----END CERTIFICATE-----\r\n",
+    };
+    static const char *const bad[] = {
+        "", "MIIB", BEGIN, BEGIN "MIIB\n", BEGIN END, END, BEGIN "MIIB\n" BEGIN "MIIC\n" END,
+        BEGIN "MIIB\n" END END, BEGIN "MIIB\n" END BEGIN "MIIC\n", BEGIN "MI-B\n" END, BEGIN "MIIB\n\n" END,
+        BEGIN "MIIB\n" "-----END RSA PRIVATE KEY-----\n", "text\n" BEGIN "MIIB\n" END,
+        BEGIN "MIIB\n" END "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN CERTIFICATE-----MIIB-----END CERTIFICATE-----", BEGIN "MIIB\n" END "caf\xc3\xa9\n",
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        assert_true(outbound_ca_fits(span_str(good[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        print_message("%zu\n", i);
+        assert_false(outbound_ca_fits(span_str(bad[i])));
+    }
+}
+
+static void certificates_have_8192_bytes(void **state)
+{
+    static uint8_t text[OUTBOUND_CA_MAX + 1];
+    const struct span begin = span_lit(BEGIN);
+    const struct span end = span_lit(END);
+
+    for (size_t len = OUTBOUND_CA_MAX; len <= sizeof text; len++) {
+        memset(text, 'A', sizeof text);
+        memcpy(text, begin.data, begin.len);
+        memcpy(text + len - end.len, end.data, end.len);
+        text[len - end.len - 1] = '\n';
+        assert_int_equal(outbound_ca_fits(span_of(text, len)), len == OUTBOUND_CA_MAX);
+    }
+}
+
 static void a_destination_has_a_port_a_name_and_a_protection_of_its_kind(void **state)
 {
     static const uint8_t ca[OUTBOUND_CA_MAX + 1] = {0};
@@ -143,6 +186,8 @@ int main(void)
         cmocka_unit_test(names_of_hosts_fit),
         cmocka_unit_test(addresses_and_what_is_no_name_do_not_fit),
         cmocka_unit_test(a_label_has_63_bytes_and_a_name_253),
+        cmocka_unit_test(certificates_fit_whole),
+        cmocka_unit_test(certificates_have_8192_bytes),
         cmocka_unit_test(a_destination_has_a_port_a_name_and_a_protection_of_its_kind),
         cmocka_unit_test(destinations_are_one_if_everything_but_the_case_of_the_name_is_the_same),
         cmocka_unit_test(every_stage_has_a_name_of_its_own),
