@@ -47,8 +47,8 @@ bool data_oidc_next(const struct catalog_environment *environment, size_t *at, s
 /* GET /v1/admin/auth-providers/:provider. ERR_DENIED common/not-found: nothing is configured under that name. */
 enum err data_get_oidc(const struct data_admin *admin, struct span name) MUST_USE;
 
-/* PUT: changes what the body names; null takes it back. Another issuer is never sent the secret that was given for the one
- * before. DELETE forgets everything of it; accounts that were linked stay. */
+/* PUT: changes what the body names; null takes it back. Another issuer, or one that somebody else vouches for (ca), is
+ * never sent the secret that was given for the one before. DELETE forgets everything of it; accounts that were linked stay. */
 data_operation data_oidc_set;
 data_operation data_oidc_delete;
 

@@ -259,20 +259,24 @@ static const struct json_value *next_value(const struct change *change, struct s
     return json_find(change->stored, name);
 }
 
-static bool same_text(const struct json_value *a, const struct json_value *b)
+static struct span text_of(const struct json_value *value)
 {
-    return a != NULL && b != NULL && a->type == JSON_STRING && b->type == JSON_STRING &&
-           span_equal(a->as.text, b->as.text);
+    return value != NULL && value->type == JSON_STRING ? value->as.text : SPAN_NONE;
 }
 
-/* Whoever may change settings and not read the secret could have it sent to a machine of theirs. */
+/* Will that text be another? None is another one, too. */
+static bool changes(const struct change *change, struct span name)
+{
+    return !span_equal(text_of(json_find(change->stored, name)), text_of(next_value(change, name)));
+}
+
+/* Whoever may change settings and not read the secret could have it sent to a machine of theirs: by another address, or,
+ * where they can put themselves between us and the issuer or answer for its name, by a CA of their own. The endpoints that
+ * it is sent to are the issuer's own host's, and are in no settings. */
 static bool loses_secret(const struct change *change, const struct setting *setting)
 {
-    const struct span issuer = span_lit("issuer");
-
     return setting->secret && json_find(change->body, setting->name) == NULL &&
-           !same_text(json_find(change->stored, issuer), next_value(change, issuer)) &&
-           json_find(change->stored, issuer) != NULL;
+           (changes(change, span_lit("issuer")) || changes(change, span_lit("ca")));
 }
 
 static enum err check_change(const struct change *change, struct refusal *refusal)

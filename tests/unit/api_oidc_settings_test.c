@@ -14,9 +14,10 @@
 #include "tests/lib/api_stored.h"
 #include "tests/lib/api_user.h"
 
-#define AT     "/v1/admin/auth-providers/"
-#define ISSUER "\"issuer\":\"https://id.example/realms/a\""
-#define CA     "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n"
+#define AT       "/v1/admin/auth-providers/"
+#define ISSUER   "\"issuer\":\"https://id.example/realms/a\""
+#define OTHER_CA "-----BEGIN CERTIFICATE-----\\nMIIC\\n-----END CERTIFICATE-----\\n"
+#define CA       "-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n"
 #define WHOLE                                                                                                          \
     "{" ISSUER ",\"clientId\":\"box\",\"clientSecret\":\"s3cr3t-value\",\"redirectUri\":\"https://app.example/cb\","   \
     "\"scopes\":[\"openid\",\"email\"],\"ca\":\"" CA "\"}"
@@ -95,6 +96,34 @@ static void a_secret_is_never_sent_to_another_issuer(void **state)
     assert_true(span_equal(provider.client_secret, span_lit("new")));
 }
 
+/* Whoever has a CA of their own in its place, and a way to be taken for the issuer, would be sent it. */
+static void a_secret_is_never_sent_to_whom_another_ca_vouches_for(void **state)
+{
+    static const struct {
+        const char *body, *has;
+    } cases[] = {
+        {"{\"ca\":\"" CA "\"}", "true"}, /* the same, or not named */
+        {"{\"clientId\":\"b2\"}", "true"},
+        {"{\"redirectUri\":null}", "true"},
+        {"{\"ca\":\"" OTHER_CA "\"}", "false"},
+        {"{\"ca\":\"" CA "\"}", "false"}, /* it is gone, and does not come back */
+        {"{\"ca\":\"" OTHER_CA "\",\"clientSecret\":\"new\"}", "true"},
+        {"{\"ca\":null}", "false"}, /* the system's */
+        {"{\"clientSecret\":\"third\"}", "true"},
+        {"{\"ca\":\"" CA "\"}", "false"},
+    };
+    struct api_box *box = *state;
+    struct data_oidc provider;
+    assert_int_equal(put(box, "corp", WHOLE)->status, 200);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        print_message("%s\n", cases[i].body);
+        assert_string_equal(api_answer_text(put(box, "corp", cases[i].body), "hasClientSecret"), cases[i].has);
+    }
+    assert_int_equal(find(box, "corp", &provider), DATA_OIDC_READY);
+    assert_int_equal(provider.client_secret.len, 0);
+}
+
 static void what_no_provider_may_be_is_refused_and_changes_nothing(void **state)
 {
     static const struct {
@@ -119,6 +148,7 @@ static void what_no_provider_may_be_is_refused_and_changes_nothing(void **state)
         {"corp", "{" ISSUER ",\"scopes\":[\"a b\"]}"},
         {"corp", "{" ISSUER ",\"enabled\":1}"},
         {"corp", "{" ISSUER ",\"ca\":\"MIIB\"}"},
+        {"corp", "{" ISSUER ",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n\"}"},
         {"corp", "{" ISSUER ",\"clientSecert\":\"x\"}"},
         {"corp", "[]"},
         {"google", "{" ISSUER "}"},
@@ -148,7 +178,6 @@ static void google_keeps_settings_that_nobody_signs_in_by(void **state)
     assert_int_equal(find(box, "github", &provider), DATA_OIDC_NOT_CONFIGURED);
     assert_int_equal(find(box, "corp", &provider), DATA_OIDC_UNKNOWN);
     assert_refused(api_box_get(box, NULL, "/v1/auth/google/callback?code=1"), 400, "auth/oauth-not-configured");
-        {"corp", "{" ISSUER ",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n\"}"},
 }
 
 static void an_environment_has_eight_providers_and_forgets_what_is_deleted(void **state)
@@ -185,6 +214,7 @@ int main(void)
         T(a_provider_shows_everything_but_its_secret),
         T(what_is_not_named_stays_and_null_takes_back),
         T(a_secret_is_never_sent_to_another_issuer),
+        T(a_secret_is_never_sent_to_whom_another_ca_vouches_for),
         T(what_no_provider_may_be_is_refused_and_changes_nothing),
         T(google_keeps_settings_that_nobody_signs_in_by),
         T(an_environment_has_eight_providers_and_forgets_what_is_deleted),
