@@ -9,8 +9,11 @@
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
 
-#define STRINGS_MAX ((size_t)32768) /* addresses, credentials and a CA */
-#define UNFIT_MAX   8               /* mails of one turn that cannot be sent to anybody */
+#define STRINGS_MAX ((size_t)32768)   /* addresses, credentials and a CA */
+#define UNFIT_MAX   8                 /* mails of one turn that cannot be sent to anybody */
+#define DAMAGED_MAX 64                /* rows of one outbox that are passed over, because nothing can be read there */
+#define DAMAGED_MS  UINT64_C(60000)   /* until an outbox is looked at again whose rows do not even open */
+#define TOLD_MS     UINT64_C(3600000) /* between two lines of the log about it */
 #define MS_PER_MIN  INT64_C(60000)
 
 _Static_assert(MAIL_MESSAGE_MAX <= OUTBOUND_MAIL_MAX, "the courier takes every mail that is built");
@@ -33,6 +36,9 @@ struct data_mail_turn {
     enum data_mail_outcome outcome;
     char settled_in[DATA_UUID_BYTES];
     struct row_id settled;
+
+    struct mono_time damage_told_until; /* 0: it was never told; the writer's, as the next */
+    size_t damaged;                     /* rows, of the environment at hand */
 
     struct arena *strings;
     struct buf *text;
@@ -141,19 +147,41 @@ static enum err settle_last(struct data_txn *txn, const struct data_mail_turn *t
 
 /* --- finding --- */
 
-/* The mail that is or was due first. ERR_NOT_FOUND: none waits. */
-static enum err first_waiting(struct data_txn *txn, struct outbox_mail *out_mail)
+/* The mail that is or was due first, of those that can be read: one that cannot stays where it is until its seven days are
+ * over, and must not keep the others there. ERR_NOT_FOUND: none waits; ERR_DAMAGED: a row does not open, and the scan ends
+ * there. */
+static enum err first_waiting(struct data_txn *txn, struct data_mail_turn *turn, struct outbox_mail *out_mail)
 {
     struct row row;
 
+    turn->damaged = 0;
     TRY(people_scan_sorted(people_snap(txn), people_where(txn)->outbox, OUTBOX_DUE_AT));
-    const enum err err = walk_next(people_snap(txn), &row);
-    if (err == ERR_NOT_FOUND) {
+    while (turn->damaged < DAMAGED_MAX) {
+        const enum err err = walk_next(people_snap(txn), &row);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return err;
+        }
+        TRY(err);
+        if (outbox_read(&row, out_mail) == ERR_OK) {
+            return ERR_OK;
+        }
         fault_clear();
-        return err;
+        turn->damaged++;
     }
-    TRY(err);
-    return outbox_read(&row, out_mail);
+    return ERR_NOT_FOUND;
+}
+
+/* rows: how many are passed over; 0: one does not open, and what is behind it is not known. */
+static void note_damage(const struct data_txn *txn, struct data_mail_turn *turn, size_t rows)
+{
+    const struct log_field fields[] = {LOG_TEXT("environment", txn->environment->record.id), LOG_NUMBER("rows", rows)};
+    const struct mono_time now = hal_clock_mono(turn->data->clock);
+
+    if (now.ns >= turn->damage_told_until.ns) {
+        log_event(LOG_ERROR, rows != 0 ? "mails_damaged" : "outbox_damaged", fields, ARRAY_LENGTH(fields));
+        turn->damage_told_until = mono_add_ms(now, TOLD_MS);
+    }
 }
 
 static uint64_t pause_ms(const struct data_mail_turn *turn, struct span environment)
@@ -169,7 +197,7 @@ static uint64_t pause_ms(const struct data_mail_turn *turn, struct span environm
 }
 
 /* How long until the first mail of the transaction's environment may be tried. */
-static enum err wait_of(struct data_txn *txn, const struct data_mail_turn *turn, uint64_t *out_wait_ms)
+static enum err wait_of(struct data_txn *txn, struct data_mail_turn *turn, uint64_t *out_wait_ms)
 {
     const uint64_t paused_ms = pause_ms(turn, txn->environment->record.id);
     struct outbox_mail mail;
@@ -178,7 +206,15 @@ static enum err wait_of(struct data_txn *txn, const struct data_mail_turn *turn,
     if (txn->environment->mail.relay.to.host.len == 0) {
         return ERR_OK;
     }
-    const enum err err = first_waiting(txn, &mail);
+    const enum err err = first_waiting(txn, turn, &mail);
+    if (turn->damaged != 0 || err == ERR_DAMAGED) {
+        note_damage(txn, turn, turn->damaged);
+    }
+    if (err == ERR_DAMAGED) {
+        fault_clear(); /* the mails of other environments are not to wait */
+        *out_wait_ms = DAMAGED_MS;
+        return ERR_OK;
+    }
     if (err == ERR_NOT_FOUND) {
         return ERR_OK;
     }
@@ -190,8 +226,8 @@ static enum err wait_of(struct data_txn *txn, const struct data_mail_turn *turn,
 
 /* The environment that may send: the first behind the one that was served last, so that none keeps others waiting. NULL:
  * none, and *out_wait_ms says how long. */
-static enum err choose(struct data_txn *txn, const struct data_mail_turn *turn,
-                       const struct catalog_environment **out_chosen, uint64_t *out_wait_ms)
+static enum err choose(struct data_txn *txn, struct data_mail_turn *turn, const struct catalog_environment **out_chosen,
+                       uint64_t *out_wait_ms)
 {
     const struct catalog *catalog = data_txn_catalog(txn);
     const struct catalog_environment *before = NULL;
@@ -268,7 +304,7 @@ static enum err take_first(struct data_txn *txn, struct data_mail_turn *turn)
 {
     struct outbox_mail mail;
 
-    TRY(first_waiting(txn, &mail));
+    TRY(first_waiting(txn, turn, &mail));
     const enum err err = take(txn, turn, &mail);
     if (err != ERR_RANGE && err != ERR_MALFORMED) {
         return err;

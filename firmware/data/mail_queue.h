@@ -6,6 +6,9 @@
  * the turn before and hands out the next one. So what became of a mail is on disk before another is tried, and a mail is
  * sent twice only if the appliance dies between the relay's answer and the next turn.
  *
+ * A row that cannot be read is passed over, and an outbox where one does not even open is left alone for a minute: the log
+ * says so once an hour, and all other mails go on.
+ *
  * A mail that could not be sent is tried again after 1 and 5 minutes, half an hour, 2 and 6 hours, and has failed then.
  * Spec: contract 5.11. */
 #ifndef FIRMWARE_DATA_MAIL_QUEUE_H
