@@ -475,14 +475,16 @@ static bool is_meant(const struct catalog_environment *place, const struct oidc_
            (fields->environment.len == 0 || span_equal(place->record.name, fields->environment));
 }
 
-/* The one environment that has this provider. Two are told apart by projectId and environment in the query, which the
- * address that is registered at the issuer may have. */
+/* The one environment that has this provider, whether it is ready there or not. Two are told apart by projectId and
+ * environment, which stand in the query, because the address that is registered at the issuer may have one, or in the
+ * state: a code must not get to another issuer, nor its person to another environment, because ours was switched off. */
 static enum err find_place(struct oidc_sign *oidc, struct span name)
 {
     struct api_request *request = oidc->sign->request;
-    enum data_oidc_state best = data_oidc_find(NULL, name, &oidc->provider);
+    const enum data_oidc_state unconfigured = data_oidc_find(NULL, name, &oidc->provider);
+    enum data_oidc_state best = unconfigured;
     struct data_oidc provider;
-    size_t ready = 0;
+    size_t configured = 0;
     size_t cursor = 0;
 
     for (;;) {
@@ -495,18 +497,19 @@ static enum err find_place(struct oidc_sign *oidc, struct span name)
             is_meant(place, &oidc->fields) ? data_oidc_find(place, name, &provider) : DATA_OIDC_UNKNOWN;
         best = state > best ? state : best;
         if (state == DATA_OIDC_READY) {
-            ready++;
             oidc->provider = provider;
             request->place = record->id;
         }
     }
-    if (ready > 1) {
-        return sign_refuse_field(request, span_lit("projectId"), "and environment are required in the query");
+    if (best == DATA_OIDC_READY && configured > 1) {
+        return sign_refuse_field(request, span_lit("projectId"),
+                                 "and environment are required in the query or the state");
     }
-    return ready == 1 ? ERR_OK : refuse_state(request, best);
+    return best == DATA_OIDC_READY ? ERR_OK : refuse_state(request, best);
 }
 
 static enum err start_visit(struct api_request *request)
+        configured += state > unconfigured ? 1u : 0u;
 {
     struct oidc_sign *oidc = NULL;
 

@@ -66,12 +66,32 @@ enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *
 static enum err take_parameter(struct api_request *request, struct span name, struct span value,
                                struct oidc_fields *out)
 {
+    if (span_equal(name, span_lit("state"))) {
+        out->state = value;
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(field_table); i++) {
         if (span_equal(name, field_table[i].name)) {
             return take_field(request, &field_table[i], value, out);
         }
     }
-    return ERR_OK; /* state, session_state and whatever else the issuer adds */
+    return ERR_OK; /* session_state and whatever else the issuer adds */
+}
+
+/* A state without a place is none of our business, and no fault. */
+static void take_place(struct oidc_fields *fields)
+{
+    const struct span state = fields->state;
+
+    if (fields->project.len != 0 || fields->environment.len != 0 || state.len <= AUTH_UUID_BYTES ||
+        state.data[AUTH_UUID_BYTES] != '.' || !auth_uuid_is_well_formed(span_of(state.data, AUTH_UUID_BYTES))) {
+        return;
+    }
+    const struct span rest = span_of(state.data + AUTH_UUID_BYTES + 1, state.len - AUTH_UUID_BYTES - 1);
+    const size_t len = span_find(rest, '.');
+    if (len != 0 && len != rest.len) {
+        fields->project = span_of(state.data, AUTH_UUID_BYTES);
+        fields->environment = span_of(rest.data, len);
+    }
 }
 
 enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out)
@@ -85,5 +105,6 @@ enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields 
         TRY(take_parameter(request, name, value, out));
     }
     fault_clear();
+    take_place(out);
     return err == ERR_NOT_FOUND ? ERR_OK : sign_refuse_field(request, span_lit("query"), "is not well-formed");
 }

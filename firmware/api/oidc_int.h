@@ -27,13 +27,17 @@
 struct oidc_fields {
     struct span code, redirect_uri, id_token, nonce, verifier, mfa_code;
     struct span error;                /* of an issuer that sends the browser back without a code */
-    struct span project, environment; /* of a query: where, if several could be meant */
+    struct span project, environment; /* of a query, or its state: where, if several could be meant */
+    struct span state;                /* of a query */
 };
 
 /* Absent, null and empty are none; what is no field is passed over. ERR_DENIED auth/invalid-request; ERR_NO_MEMORY. */
 enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
 enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
 
+
+/* A query may say where in its `state`, too: "<projectId>.<environment>.<what the client made up>". projectId or environment
+ * beside it count instead. Any other state is the client's business. */
 /* --- issuers --- */
 
 /* One issuer, as of now: not to be kept while something is waited for. */

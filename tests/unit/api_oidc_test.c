@@ -122,8 +122,6 @@ static void a_browser_comes_back_without_a_key(void **state)
 {
     struct api_box *box = *state;
     struct api_issuer *issuer = api_issuer_of(box);
-    char target[256];
-    char body[256];
 
     assert_int_equal(api_box_get(box, NULL, CALLBACK "?code=c&state=s&session_state=x&iss=y")->status, 200);
     assert_non_null(strstr(issuer->form, "redirect_uri=https%3A%2F%2Fapp.example%2Fcb"));
@@ -131,19 +129,79 @@ static void a_browser_comes_back_without_a_key(void **state)
     assert_refused(api_box_get(box, NULL, CALLBACK), 400, "auth/invalid-request");
     assert_refused(api_box_get(box, NULL, CALLBACK "?code=%zz"), 400, "auth/invalid-request");
     assert_refused(api_box_get(box, NULL, "/v1/auth/other/callback?code=c"), 400, "auth/unsupported-provider");
+}
 
-    /* A second environment with a provider of that name. */
+/* A callback with the project's id and the name of an environment in it: what stands before, between and behind them. */
+static const char *callback_of(struct api_box *box, const char *const parts[3], const char *environment)
+{
+    static char target[512];
+
+    (void)snprintf(target, sizeof target, CALLBACK "?%s%.36s%s%s%s", parts[0], box->first.project_id, parts[1],
+                   environment, parts[2]);
+    return target;
+}
+
+static void make_prod(struct api_box *box)
+{
     assert_int_equal(
         api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"prod\"}")->status, 201);
-    (void)snprintf(target, sizeof target, CALLBACK "?code=c&projectId=%.36s&environment=prod", box->first.project_id);
-    assert_refused(api_box_get(box, NULL, target), 400, "auth/unsupported-provider");
-    (void)snprintf(body, sizeof body, CALLBACK "?code=c&projectId=%.36s&environment=dev", box->first.project_id);
-    assert_string_equal(api_answer_text(api_box_get(box, NULL, body), "is_new_user"), "false");
+}
+
+/* With a second environment that has a provider of that name: is it asked of the browser where it belongs? */
+static void a_browser_says_where_it_belongs_if_several_places_could_be_meant(void **state)
+{
+    struct api_box *box = *state;
+    static const char *const forms[][3] = {
+        {"code=c&projectId=", "&environment=", ""},
+        {"code=c&state=", ".", ".7f3a9c.x"},
+        {"state=11111111-1111-4111-8111-111111111111.dev.x&code=c&projectId=", "&environment=", ""},
+    };
+    make_prod(box);
+    assert_string_equal(api_answer_text(api_box_get(box, NULL, CALLBACK "?code=c"), "is_new_user"), "true");
+    assert_refused(api_box_get(box, NULL, callback_of(box, forms[0], "prod")), 400, "auth/unsupported-provider");
+
     configure_prod(box);
     assert_refused(api_box_get(box, NULL, CALLBACK "?code=c"), 400, "auth/invalid-request");
-    assert_string_equal(api_answer_text(api_box_get(box, NULL, body), "is_new_user"), "false");
-    assert_string_equal(api_answer_text(api_box_get(box, NULL, target), "is_new_user"),
-                        "true"); /* somebody else there */
+    for (size_t i = 0; i < ARRAY_LENGTH(forms); i++) {
+        assert_string_equal(api_answer_text(api_box_get(box, NULL, callback_of(box, forms[i], "dev")), "is_new_user"),
+                            "false");
+        assert_string_equal(api_answer_text(api_box_get(box, NULL, callback_of(box, forms[i], "prod")), "is_new_user"),
+                            i == 0 ? "true" : "false"); /* somebody else there */
+    }
+}
+
+static void a_state_without_a_place_says_nothing(void **state)
+{
+    struct api_box *box = *state;
+    static const struct {
+        const char *before, *between, *name, *behind;
+    } states[] = {{"", "", "", ""},      {"", ".", "", ""},       {"", ".", "", ".x"},
+                  {"", ".", "prod", ""}, {"", "-", "prod", ".x"}, {"x", ".", "prod", ".x"}};
+    const char *const place[] = {"code=c&state=", ".", ".x"};
+    char before[64];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
+        (void)snprintf(before, sizeof before, "code=c&state=%s", states[i].before);
+        const char *const parts[] = {before, states[i].between, states[i].behind};
+        assert_int_equal(api_box_get(box, NULL, callback_of(box, parts, states[i].name))->status, 200);
+    }
+    assert_refused(api_box_get(box, NULL, callback_of(box, place, "prod")), 400, "auth/unsupported-provider");
+}
+
+/* Switched off, or half configured: the code is still not for the other one. */
+static void a_provider_that_is_not_ready_is_one_that_could_be_meant(void **state)
+{
+    struct api_box *box = *state;
+    const char *const place[] = {"code=c&projectId=", "&environment=", ""};
+    make_prod(box);
+    configure_prod(box);
+
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"enabled\":false}")->status, 200);
+    assert_refused(api_box_get(box, NULL, CALLBACK "?code=c"), 400, "auth/invalid-request");
+    assert_refused(api_box_get(box, NULL, callback_of(box, place, "dev")), 400, "auth/oauth-not-configured");
+    assert_int_equal(api_box_get(box, NULL, callback_of(box, place, "prod"))->status, 200);
+    assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
+    assert_int_equal(api_box_get(box, NULL, CALLBACK "?code=c")->status, 200);
 }
 
 static void codes_are_exchanged_for_known_addresses_only(void **state)
@@ -423,6 +481,9 @@ static void whoever_may_not_come_in_does_not(void **state)
     struct api_box *box = *state;
     struct api_user user;
     api_user_take(post_token(box, GRACE), &user);
+        T(a_browser_says_where_it_belongs_if_several_places_could_be_meant),
+        T(a_state_without_a_place_says_nothing),
+        T(a_provider_that_is_not_ready_is_one_that_could_be_meant),
 
     assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":true}")->status, 200);
     assert_refused(post_token(box, GRACE), 403, "auth/account-banned");
