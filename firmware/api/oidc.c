@@ -171,7 +171,13 @@ static void on_ready(struct oidc_wait *wait, enum err err)
 {
     struct oidc_sign *oidc = (struct oidc_sign *)wait;
 
-    request_begun(oidc->sign->request, err == ERR_OK ? go_on(oidc) : refuse_failed(oidc));
+    enum err begun = ERR_OK;
+    if (err == ERR_OK) {
+        begun = go_on(oidc);
+    } else {
+        begun = err == ERR_LIMIT ? refuse_busy(oidc, err) : refuse_failed(oidc);
+    }
+    request_begun(oidc->sign->request, begun);
 }
 
 static void log_refused(const struct oidc_sign *oidc)
@@ -183,7 +189,7 @@ static void log_refused(const struct oidc_sign *oidc)
     log_fault(LOG_WARN, "id_token_refused_why");
 }
 
-/* An unknown key may be a new one: it is asked for once. */
+/* An unknown key may be a new one: it is asked for once. If that cannot be found out, the token is not to blame. */
 static enum err verify(struct oidc_sign *oidc, const struct oidc_known *known)
 {
     struct api_request *request = oidc->sign->request;
@@ -202,9 +208,13 @@ static enum err verify(struct oidc_sign *oidc, const struct oidc_known *known)
     }
     if (err == ERR_NOT_FOUND && !oidc->asked_again) {
         oidc->asked_again = true;
-        if (oidc_look_again(request->api, &oidc->provider, &oidc->wait) == ERR_AGAIN) {
+        const enum err again = oidc_look_again(request->api, &oidc->provider, &oidc->wait);
+        if (again == ERR_AGAIN) {
             fault_clear();
             return ERR_OK; /* on_ready */
+        }
+        if (again != ERR_NOT_FOUND) {
+            return refuse_busy(oidc, again);
         }
     }
     log_refused(oidc);
@@ -226,6 +236,9 @@ static enum err read_exchanged(struct oidc_sign *oidc, struct span body)
     const bool refused = job->status >= 400 && job->status < 500;
     const struct json_value *json = NULL;
 
+    if (job->result == OUTBOUND_TEMPORARY && job->stage == OUTBOUND_AT_QUEUE) {
+        return refuse_busy(oidc, ERR_LIMIT);
+    }
     if (job->result != OUTBOUND_DONE || (job->status != STATUS_OK && !refused)) {
         oidc_log_failure(&oidc->provider, "token", job);
         return refuse_failed(oidc);
@@ -496,6 +509,7 @@ static enum err find_place(struct oidc_sign *oidc, struct span name)
         const enum data_oidc_state state =
             is_meant(place, &oidc->fields) ? data_oidc_find(place, name, &provider) : DATA_OIDC_UNKNOWN;
         best = state > best ? state : best;
+        configured += state > unconfigured ? 1u : 0u;
         if (state == DATA_OIDC_READY) {
             oidc->provider = provider;
             request->place = record->id;
@@ -509,7 +523,6 @@ static enum err find_place(struct oidc_sign *oidc, struct span name)
 }
 
 static enum err start_visit(struct api_request *request)
-        configured += state > unconfigured ? 1u : 0u;
 {
     struct oidc_sign *oidc = NULL;
 

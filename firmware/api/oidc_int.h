@@ -17,7 +17,9 @@
 #define OIDC_ISSUERS_MAX 8     /* of all environments; the courier reaches as many places */
 #define OIDC_FRESH_S     3600  /* how long it is taken without asking */
 #define OIDC_STALE_S     86400 /* and how long if the issuer cannot be reached */
-#define OIDC_AGAIN_S     60    /* between two fetches for tokens of unknown keys, or of an issuer that is away */
+#define OIDC_AGAIN_S     60    /* between two fetches from an issuer that is away */
+#define OIDC_RENEWALS    4     /* fetches for tokens of unknown keys at once, */
+#define OIDC_RENEWAL_S   15    /* and one more each time so much has passed: anybody can make such tokens */
 
 /* --- what a client sends --- */
 
@@ -26,18 +28,18 @@
 /* What the client sends, by body or query. */
 struct oidc_fields {
     struct span code, redirect_uri, id_token, nonce, verifier, mfa_code;
+    struct span state;                /* of a query */
     struct span error;                /* of an issuer that sends the browser back without a code */
     struct span project, environment; /* of a query, or its state: where, if several could be meant */
-    struct span state;                /* of a query */
 };
 
 /* Absent, null and empty are none; what is no field is passed over. ERR_DENIED auth/invalid-request; ERR_NO_MEMORY. */
 enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
-enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
-
 
 /* A query may say where in its `state`, too: "<projectId>.<environment>.<what the client made up>". projectId or environment
  * beside it count instead. Any other state is the client's business. */
+enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
+
 /* --- issuers --- */
 
 /* One issuer, as of now: not to be kept while something is waited for. */
@@ -48,8 +50,10 @@ struct oidc_known {
 };
 
 struct oidc_wait {
-    void (*ready)(struct oidc_wait *wait, enum err err); /* on the loop's thread; ERR_OK: ask again */
-    struct oidc_wait *next;                              /* the issuer's */
+    /* On the loop's thread. ERR_OK: ask again; ERR_LIMIT: too much is under way; others: the issuer, or the way to it. */
+    void (*ready)(struct oidc_wait *wait, enum err err);
+    struct oidc_wait *next; /* the issuer's, as the next */
+    bool newer;             /* what was known before is not enough */
 };
 
 struct oidc; /* of one reactor; NULL until it is needed */
@@ -61,8 +65,8 @@ void oidc_free(struct oidc *oidc); /* when nobody waits. NULL is fine */
 enum err oidc_look(struct api *api, const struct data_oidc *provider, struct oidc_wait *wait,
                    struct oidc_known *out_known) MUST_USE;
 
-/* For a token of an unknown key: asks anew, whatever is known. ERR_AGAIN: wait->ready follows; ERR_NOT_FOUND: it was asked
- * for such a token less than OIDC_AGAIN_S ago; and as above. */
+/* For a token of an unknown key: asks anew, whatever is known. ERR_AGAIN: wait->ready follows, with ERR_OK only if the issuer
+ * has answered; ERR_NOT_FOUND: it was asked for such tokens too often of late; and as above. */
 enum err oidc_look_again(struct api *api, const struct data_oidc *provider, struct oidc_wait *wait) MUST_USE;
 
 /* Where the provider's issuer is. */

@@ -15,6 +15,7 @@
 #define ARENA_BYTES ((size_t)4 << 20) /* two answers of OUTBOUND_ANSWER_MAX as trees */
 #define ARENA_KEEP  4096
 #define NS_PER_S    UINT64_C(1000000000)
+#define MS_PER_S    UINT64_C(1000)
 #define STATUS_OK   200
 
 struct issuer {
@@ -26,9 +27,8 @@ struct issuer {
     size_t token_path_len;
     struct id_keys *keys;
     struct mono_time known_at;
-    struct mono_time asked_at; /* the last time, or when that ended */
-    bool renewed;              /* for a token of an unknown key, at: */
-    struct mono_time renewed_at;
+    struct mono_time asked_at;      /* the last time, or when that ended */
+    struct mono_time renewed_until; /* all renewals are there again: one takes OIDC_RENEWAL_S to come back */
     struct oidc_wait *waiting;
     struct fetch *fetch; /* NULL: none is under way */
 };
@@ -166,7 +166,7 @@ static void finish(struct fetch *fetch, enum err err)
     fetch_free(fetch);
     while (wait != NULL) {
         struct oidc_wait *next = wait->next; /* the callback may end the request that holds it */
-        wait->ready(wait, usable ? ERR_OK : err);
+        wait->ready(wait, usable && !wait->newer ? ERR_OK : err);
         wait = next;
     }
 }
@@ -185,9 +185,13 @@ static enum err take_keys(struct fetch *fetch)
     return id_keys_read(buf_all(fetch->answer), fetch->arena, issuer->keys);
 }
 
-static bool is_answered(const struct fetch *fetch)
+/* ERR_LIMIT: nobody has asked the issuer, because too much else was to be asked; ERR_IO: it has not answered. */
+static enum err check_answered(const struct fetch *fetch)
 {
-    return fetch->job.result == OUTBOUND_DONE && fetch->job.status == STATUS_OK;
+    if (fetch->job.result == OUTBOUND_TEMPORARY && fetch->job.stage == OUTBOUND_AT_QUEUE) {
+        return ERR_LIMIT;
+    }
+    return fetch->job.result == OUTBOUND_DONE && fetch->job.status == STATUS_OK ? ERR_OK : ERR_IO;
 }
 
 static void on_keys(struct outbound_job *job)
@@ -197,7 +201,8 @@ static void on_keys(struct outbound_job *job)
     const struct span path = fetch->token_path;
 
     INVARIANT(path.len <= sizeof issuer->token_path);
-    const enum err err = is_answered(fetch) ? take_keys(fetch) : ERR_IO;
+    enum err err = check_answered(fetch);
+    err = err == ERR_OK ? take_keys(fetch) : err;
     if (err != ERR_OK) {
         oidc_log_failure(fetch->provider, "keys", job);
         finish(fetch, err);
@@ -273,7 +278,8 @@ static void on_document(struct outbound_job *job)
 {
     struct fetch *fetch = (struct fetch *)job;
 
-    enum err err = is_answered(fetch) ? read_document(fetch) : ERR_IO;
+    enum err err = check_answered(fetch);
+    err = err == ERR_OK ? read_document(fetch) : err;
     if (err == ERR_OK) {
         err = submit(fetch, fetch->keys_path, on_keys);
     }
@@ -354,6 +360,7 @@ enum err oidc_look(struct api *api, const struct data_oidc *provider, struct oid
 {
     struct issuer *issuer = NULL;
 
+    wait->newer = false;
     TRY(find(api, provider, &issuer));
     const uint64_t age = age_s(api, issuer->known_at);
     const bool just_asked = age_s(api, issuer->asked_at) < OIDC_AGAIN_S;
@@ -364,18 +371,31 @@ enum err oidc_look(struct api *api, const struct data_oidc *provider, struct oid
     return issuer->fetch != NULL ? join(issuer, wait) : begin(api, issuer, provider, wait);
 }
 
+static bool take_renewal(const struct api *api, struct issuer *issuer)
+{
+    const struct mono_time now = loop_now(api->options.loop);
+
+    if (mono_ms_between(now, issuer->renewed_until) > (OIDC_RENEWALS - 1) * OIDC_RENEWAL_S * MS_PER_S) {
+        return false;
+    }
+    if (issuer->renewed_until.ns < now.ns) {
+        issuer->renewed_until = now;
+    }
+    issuer->renewed_until = mono_add_ms(issuer->renewed_until, OIDC_RENEWAL_S * MS_PER_S);
+    return true;
+}
+
 enum err oidc_look_again(struct api *api, const struct data_oidc *provider, struct oidc_wait *wait)
 {
     struct issuer *issuer = NULL;
 
+    wait->newer = true;
     TRY(find(api, provider, &issuer));
     if (issuer->fetch != NULL) {
         return join(issuer, wait);
     }
-    if (issuer->renewed && age_s(api, issuer->renewed_at) < OIDC_AGAIN_S) {
+    if (!take_renewal(api, issuer)) {
         return ERR_NOT_FOUND;
     }
-    issuer->renewed = true;
-    issuer->renewed_at = loop_now(api->options.loop);
     return begin(api, issuer, provider, wait);
 }

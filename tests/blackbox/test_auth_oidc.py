@@ -292,6 +292,53 @@ def test_attack_13_an_issuer_that_does_not_answer_keeps_nobody_else_waiting(app,
     assert answers[0].status == 200, answers
 
 
+def test_attack_13_an_issuer_that_does_not_answer_keeps_no_other_issuer_waiting(app, corp, tmp_path):
+    answers = []
+    server = Issuer(tmp_path)
+    other = Corp(app, server.realm(app.name("other")))
+    assert other.by_code().status == 200  # both are on the courier's list
+    assert corp.by_code().status == 200
+    corp.realm.held.clear()
+    corp.realm.hold.clear()
+    waiting = threading.Thread(target=lambda: answers.append(corp.by_code()))
+    waiting.start()
+    assert corp.realm.held.wait(30)
+
+    signed_in = [other.by_code().status for _ in range(3)]
+
+    assert signed_in == [200, 200, 200] and answers == []
+    corp.realm.hold.set()
+    waiting.join(30)
+    assert answers[0].status == 200, answers
+    other.forget()
+    server.stop()
+    server.reserved.close()
+
+
+def test_a_secret_is_not_sent_to_whom_another_ca_vouches_for(app, corp):
+    assert corp.by_code().status == 200
+
+    changed = app.sk.put(f"{PROVIDERS}/{corp.name}", {"ca": Authority().pem})
+    back = app.sk.put(f"{PROVIDERS}/{corp.name}", {"ca": corp.realm.server.authority.pem})
+
+    assert changed.json["hasClientSecret"] is False and back.json["hasClientSecret"] is False
+    assert error(corp.by_code()) == FAILED  # the issuer wants one
+    assert corp.realm.asked[-1][2] is None
+    corp.configure()
+    assert corp.by_code().status == 200
+
+
+def test_keys_that_cannot_be_had_are_no_fault_of_a_token(corp):
+    claims = corp.realm.claims()
+    assert corp.by_token(claims).status == 200
+    corp.realm.rotate("second")
+    corp.realm.answers["/keys"] = (503, {}, "{}")
+
+    assert error(corp.by_token(claims)) == FAILED
+    del corp.realm.answers["/keys"]
+    assert corp.by_token(claims).status == 200
+
+
 # --- who it is ---
 
 def test_an_address_links_nobody(app, corp):

@@ -131,12 +131,27 @@ static enum err submit(void *context, struct outbound_job *job)
     keep(job->fetch.path, issuer->path);
     issuer->port = job->to.port;
     job->result = issuer->result;
-    job->stage = issuer->result == OUTBOUND_DONE ? OUTBOUND_AT_END : OUTBOUND_AT_CONNECT;
+    job->stage = issuer->result == OUTBOUND_DONE ? OUTBOUND_AT_END : issuer->stage;
     if (issuer->result == OUTBOUND_DONE) {
         answer(issuer, job);
     }
     job->post = (struct loop_post){.run = run_done};
+    if (issuer->holds) {
+        assert_null(issuer->held);
+        issuer->held = job;
+        return ERR_OK;
+    }
     return loop_post(job->loop, &job->post);
+}
+
+void api_issuer_release(struct api_issuer *issuer)
+{
+    struct outbound_job *job = issuer->held;
+
+    assert_non_null(job);
+    issuer->holds = false;
+    issuer->held = NULL;
+    assert_int_equal(loop_post(job->loop, &job->post), ERR_OK);
 }
 
 struct api_issuer *api_issuer_new(struct api_box *box)
@@ -149,6 +164,7 @@ struct api_issuer *api_issuer_new(struct api_box *box)
     issuer->token_endpoint = ISSUER_URL "/token";
     issuer->jwks_uri = ISSUER_URL "/keys";
     issuer->result = OUTBOUND_DONE;
+    issuer->stage = OUTBOUND_AT_CONNECT;
     issuer->status = 200;
     issuer->token_status = 200;
     api_issuer_new_key(issuer, "k1");

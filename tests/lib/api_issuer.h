@@ -24,12 +24,16 @@ struct api_issuer {
     /* Members of the document. */
     const char *says, *token_endpoint, *jwks_uri, *methods; /* the last may be NULL: no such member */
 
-    enum outbound_result result; /* of every job, and with OUTBOUND_DONE: */
+    enum outbound_result result; /* of every job: where it is not OUTBOUND_DONE, */
+    enum outbound_stage stage;   /* how far it came, */
+                                 /* and otherwise: */
     uint32_t status;             /* of document and keys */
     uint32_t token_status;
     const char *token_body; /* NULL: an id_token with `claims` */
     const char *claims;     /* members behind iss, aud, iat and exp */
     enum err refuses;       /* what taking a job answers */
+    bool holds;             /* the job that is taken next ends with api_issuer_release */
+    struct outbound_job *held;
 
     unsigned int documents, keys, exchanges;
     char form[OUTBOUND_BODY_MAX + 1];
@@ -42,6 +46,9 @@ struct api_issuer {
 /* Is the courier of the box from now on, until the box is gone. The caller frees it after the box. */
 struct api_issuer *api_issuer_new(struct api_box *box);
 void api_issuer_free(struct api_issuer *issuer);
+
+/* The job that is held ends now. */
+void api_issuer_release(struct api_issuer *issuer);
 
 /* Another key, under another name. */
 void api_issuer_new_key(struct api_issuer *issuer, const char *kid);

@@ -313,87 +313,6 @@ static void a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent
     assert_int_equal(post(box, CODE)->status, 200);
 }
 
-static void an_unknown_key_is_asked_for_once_a_minute_at_most(void **state)
-{
-    struct api_box *box = *state;
-    struct api_issuer *issuer = api_issuer_of(box);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-
-    api_issuer_new_key(issuer, "k2");
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    assert_int_equal(issuer->keys, 2);
-    issuer->kid = "k3"; /* nobody has that one */
-    char body[9000];
-    (void)snprintf(body, sizeof body, "%s", api_issuer_body(api_issuer_token(issuer, GRACE), ""));
-    issuer->kid = "k2";
-    assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
-    assert_int_equal(issuer->keys, 2);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    sim_clock_advance_ms(&box->clock, 61000);
-    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
-    assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
-    assert_int_equal(issuer->keys, 3);
-    assert_refused(post(box, body), 401, "auth/invalid-oauth-code");
-    assert_int_equal(issuer->keys, 3);
-}
-
-static void keys_outlive_an_issuer_that_is_away_by_a_day_at_most(void **state)
-{
-    struct api_box *box = *state;
-    struct api_issuer *issuer = api_issuer_of(box);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    issuer->result = OUTBOUND_TEMPORARY;
-
-    sim_clock_advance_ms(&box->clock, 3599u * 1000);
-    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    sim_clock_advance_ms(&box->clock, 3600u * 1000);
-    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    sim_clock_advance_ms(&box->clock, 86400u * 1000);
-    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
-    assert_refused(post_token(box, GRACE), 500, "auth/oauth-callback-failed");
-}
-
-/* Whoever waited looks again when the fetch has failed: that must not begin another one, however long the first took. */
-static void who_waits_for_a_slow_issuer_waits_for_one_fetch(void **state)
-{
-    struct api_box *box = *state;
-    struct api_issuer *issuer = api_issuer_of(box);
-    static char body[9000];
-    const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = body};
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    sim_clock_advance_ms(&box->clock, 3601u * 1000);
-    assert_int_equal(loop_turn(box->loop, 0), ERR_OK);
-    (void)snprintf(body, sizeof body, "%s", api_issuer_body(api_issuer_token(issuer, GRACE), ""));
-    issuer->status = 500;
-
-    struct api_box_pending *pending = api_box_begin(box, &ask);
-    sim_clock_advance_ms(&box->clock, 61u * 1000);
-    assert_int_equal(api_box_finish(box, pending)->status, 200);
-    assert_int_equal(issuer->documents, 2);
-}
-
-static void all_who_need_an_issuer_wait_for_one_fetch(void **state)
-{
-    struct api_box *box = *state;
-    struct api_issuer *issuer = api_issuer_of(box);
-    struct api_box_pending *pending[3];
-    const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = CODE};
-
-    for (size_t i = 0; i < ARRAY_LENGTH(pending); i++) {
-        pending[i] = api_box_begin(box, &ask);
-        assert_false(api_box_is_done(pending[i]));
-    }
-    api_box_hang_up(pending[1]); /* whose client is gone */
-    for (size_t i = 0; i < ARRAY_LENGTH(pending); i++) {
-        (void)api_box_finish(box, pending[i]);
-    }
-    assert_int_equal(issuer->documents, 1);
-    assert_int_equal(issuer->keys, 1);
-    assert_int_equal(issuer->exchanges, 3);
-}
-
 /* --- who it is here --- */
 
 static void nobody_is_linked_by_an_address(void **state)
@@ -474,44 +393,6 @@ static void an_identity_is_provider_issuer_and_subject(void **state)
     same.email = span_lit("a@example.com");
     data_identity_digest(&same, other);
     assert_memory_equal(digest, other, sizeof digest);
-}
-
-static void whoever_may_not_come_in_does_not(void **state)
-{
-    struct api_box *box = *state;
-    struct api_user user;
-    api_user_take(post_token(box, GRACE), &user);
-        T(a_browser_says_where_it_belongs_if_several_places_could_be_meant),
-        T(a_state_without_a_place_says_nothing),
-        T(a_provider_that_is_not_ready_is_one_that_could_be_meant),
-
-    assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":true}")->status, 200);
-    assert_refused(post_token(box, GRACE), 403, "auth/account-banned");
-    assert_int_equal(api_user_manage(box, "PATCH", &user, "/ban", "{\"banned\":false}")->status, 200);
-    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "email", "{\"signupEnabled\":false}")->status,
-                     200);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-    assert_refused(post_token(box, "\"sub\":\"h\",\"email\":\"h@example.com\",\"email_verified\":true"), 403,
-                   "auth/forbidden");
-    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"enabled\":false}")->status, 200);
-    assert_refused(post_token(box, GRACE), 400, "auth/oauth-not-configured");
-    assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
-    assert_refused(post_token(box, GRACE), 400, "auth/unsupported-provider");
-}
-
-static void an_unconfirmed_address_keeps_out_where_the_environment_says_so(void **state)
-{
-    struct api_box *box = *state;
-    struct api_user user;
-    api_user_sign_up(box, &user);
-    assert_int_equal(
-        api_user_ask(box, box->publishable, &user, "POST", LINK, "{\"provider\":\"corp\",\"code\":\"c\"}")->status,
-        201);
-    assert_int_equal(post_token(box, GRACE)->status, 200);
-
-    assert_int_equal(
-        api_box_send(box, "PUT", box->secret, ISSUER_AT "email", "{\"requireEmailVerification\":true}")->status, 200);
-    assert_refused(post_token(box, GRACE), 403, "auth/email-not-verified");
 }
 
 static void an_account_is_linked_once_and_unlinked(void **state)
@@ -599,20 +480,17 @@ int main(void)
         T(a_client_without_a_secret_says_its_id),
         T(an_id_token_is_enough),
         T(a_browser_comes_back_without_a_key),
+        T(a_browser_says_where_it_belongs_if_several_places_could_be_meant),
+        T(a_state_without_a_place_says_nothing),
+        T(a_provider_that_is_not_ready_is_one_that_could_be_meant),
         T(codes_are_exchanged_for_known_addresses_only),
         T(fields_of_another_form_are_refused),
         T(an_issuer_that_fails_is_told_from_a_code_that_is_wrong),
         T(a_document_that_leads_elsewhere_is_refused_before_the_secret_is_sent),
-        T(an_unknown_key_is_asked_for_once_a_minute_at_most),
-        T(keys_outlive_an_issuer_that_is_away_by_a_day_at_most),
-        T(who_waits_for_a_slow_issuer_waits_for_one_fetch),
-        T(all_who_need_an_issuer_wait_for_one_fetch),
         T(nobody_is_linked_by_an_address),
         T(another_provider_has_other_people),
         T(issuers_of_one_host_have_documents_of_their_own),
         cmocka_unit_test(an_identity_is_provider_issuer_and_subject),
-        T(whoever_may_not_come_in_does_not),
-        T(an_unconfirmed_address_keeps_out_where_the_environment_says_so),
         T(an_account_is_linked_once_and_unlinked),
         T(the_only_account_stays_and_can_be_left_when_its_provider_is_gone),
         T(attack_13_an_address_may_try_thirty_times_a_minute),
