@@ -31,3 +31,27 @@ void api_mail_token(struct api_box *box, const char *email, const char *category
     assert_true(
         api_answer_member(mails(box, email, category), "items.0.token", out_token, DATA_CODE_TEXT_BYTES + 1));
 }
+
+const struct api_answer *api_mail_confirm(struct api_box *box, const char *email, const char *token)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"%s\",\"token\":\"%s\"}", email, token);
+    return api_box_post(box, VERIFY_CONFIRM, body);
+}
+
+const struct api_answer *api_mail_reset(struct api_box *box, const char *email, const char *token)
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"%s\",\"token\":\"%s\",\"newPassword\":\"other1\"}", email, token);
+    return api_box_post(box, RESET_CONFIRM, body);
+}
+
+const struct api_answer *api_mail_open(struct api_box *box, const char *token)
+{
+    char body[128];
+
+    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+    return api_box_post(box, LINK_CALLBACK, body);
+}

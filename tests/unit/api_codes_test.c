@@ -14,31 +14,13 @@
 #include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
 
+#define BOB            "bob@example.com"
 #define ADA            "ada@example.com"
 #define TO_ADA         "{\"email\":\"" ADA "\"}"
 #define LINK_TO_ADA    "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
 #define RESET_REQUEST  "/v1/auth/password/reset/request"
-#define RESET_CONFIRM  "/v1/auth/password/reset/confirm"
-#define VERIFY_CONFIRM "/v1/auth/email/verify/confirm"
-#define CALLBACK       "/v1/auth/email/callback"
 #define DAY_S          86400u
 #define CODE_MAX       (DATA_CODE_TEXT_BYTES + 1)
-
-static const struct api_answer *reset(struct api_box *box, const char *code)
-{
-    char body[256];
-
-    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
-    return api_box_post(box, RESET_CONFIRM, body);
-}
-
-static const struct api_answer *verify(struct api_box *box, const char *code)
-{
-    char body[256];
-
-    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\"}", code);
-    return api_box_post(box, VERIFY_CONFIRM, body);
-}
 
 static const struct api_answer *visit(struct api_box *box, const char *code)
 {
@@ -48,19 +30,21 @@ static const struct api_answer *visit(struct api_box *box, const char *code)
     return api_box_get(box, NULL, target);
 }
 
-static const struct api_answer *callback(struct api_box *box, const char *code)
-{
-    char body[128];
-
-    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
-    return api_box_post(box, CALLBACK, body);
-}
-
 static void ask_for(struct api_box *box, const char *target, const char *body, const char *category,
                     char code[CODE_MAX])
 {
     assert_int_equal(api_box_post(box, target, body)->status, 200);
     api_mail_token(box, ADA, category, code);
+}
+
+/* To take Bob's address in place of one's own. */
+static void ask_for_bob(struct api_box *box, const struct api_user *user, char code[CODE_MAX])
+{
+    assert_int_equal(
+        api_user_ask(box, box->publishable, user, "POST", "/v1/auth/email/verify/send", "{\"email\":\"" BOB "\"}")
+            ->status,
+        200);
+    api_mail_token(box, BOB, "email_verification", code);
 }
 
 static uint64_t stored_codes(struct api_box *box)
@@ -79,11 +63,11 @@ static void a_reset_holds_for_a_day_and_no_longer(void **state)
     ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
 
     api_box_pass_s(box, DAY_S);
-    assert_refused(reset(box, code), 401, "auth/verification-token-expired");
+    assert_refused(api_mail_reset(box, ADA, code), 401, "auth/verification-token-expired");
     ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
     api_box_pass_s(box, DAY_S - 1);
 
-    assert_int_equal(reset(box, code)->status, 200);
+    assert_int_equal(api_mail_reset(box, ADA, code)->status, 200);
     api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
 }
 
@@ -97,7 +81,7 @@ static void a_confirmation_holds_for_a_day_and_no_longer(void **state)
 
     api_box_pass_s(box, DAY_S);
     assert_refused(visit(box, code), 401, "auth/token-expired");
-    assert_refused(verify(box, code), 401, "auth/token-expired");
+    assert_refused(api_mail_confirm(box, ADA, code), 401, "auth/token-expired");
     ask_for(box, "/v1/auth/signup/email/resend", TO_ADA, "signup_confirmation", code);
     api_box_pass_s(box, DAY_S - 1);
 
@@ -113,11 +97,11 @@ static void a_sign_in_link_holds_for_fifteen_minutes_and_no_longer(void **state)
     ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
 
     api_box_pass_s(box, 900);
-    assert_refused(callback(box, code), 401, "auth/token-expired");
+    assert_refused(api_mail_open(box, code), 401, "auth/token-expired");
     ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
     api_box_pass_s(box, 899);
 
-    api_user_take(callback(box, code), &user);
+    api_user_take(api_mail_open(box, code), &user);
     assert_int_equal(api_user_me(box, &user)->status, 200);
 }
 
@@ -131,7 +115,7 @@ static void codes_outlive_a_restart(void **state)
 
     api_box_restart(box);
 
-    assert_int_equal(reset(box, code)->status, 200);
+    assert_int_equal(api_mail_reset(box, ADA, code)->status, 200);
 }
 
 /* --- how often --- */
@@ -197,7 +181,7 @@ static void attack_11_a_reset_ends_the_lockout_at_every_address(void **state)
     }
     assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 429, "auth/too-many-login-attempts");
 
-    assert_int_equal(reset(box, code)->status, 200);
+    assert_int_equal(api_mail_reset(box, ADA, code)->status, 200);
 
     api_user_take(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1")), &user);
     for (unsigned int i = 0; i < 5; i++) {
@@ -270,7 +254,7 @@ static void attack_11_of_two_link_openings_at_once_one_signs_in(void **state)
     assert_int_equal(api_box_post(box, SIGN_UP, LINK_TO_ADA)->status, 201);
     api_mail_token(box, ADA, "magic_link", code);
     (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
-    const struct api_ask ask = {.method = "POST", .target = CALLBACK, .key = box->publishable, .body = body};
+    const struct api_ask ask = {.method = "POST", .target = LINK_CALLBACK, .key = box->publishable, .body = body};
 
     api_box_twice(box, &ask, 200, 401);
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/users"), "pagination.total"), "1");
@@ -308,21 +292,15 @@ static void another_address_is_confirmed_anew(void **state)
     struct api_box *box = *state;
     struct api_user user;
     char code[CODE_MAX];
-    char body[256];
     char first[64];
     api_user_sign_up(box, &user);
     api_mail_token(box, ADA, "signup_confirmation", code);
-    assert_int_equal(verify(box, code)->status, 200);
+    assert_int_equal(api_mail_confirm(box, ADA, code)->status, 200);
     assert_true(api_answer_member(api_user_me(box, &user), "emailVerified", first, sizeof first));
     api_box_pass_s(box, 60);
-    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/email/verify/send",
-                                  "{\"email\":\"bob@example.com\"}")
-                         ->status,
-                     200);
-    api_mail_token(box, "bob@example.com", "email_verification", code);
-    (void)snprintf(body, sizeof body, "{\"email\":\"bob@example.com\",\"token\":\"%s\"}", code);
+    ask_for_bob(box, &user, code);
 
-    assert_int_equal(api_box_post(box, VERIFY_CONFIRM, body)->status, 200);
+    assert_int_equal(api_mail_confirm(box, BOB, code)->status, 200);
 
     assert_true(strcmp(api_answer_text(api_user_me(box, &user), "emailVerified"), first) > 0);
 }
@@ -340,7 +318,7 @@ static void a_link_too_ends_the_oldest_session_beyond_twenty(void **state)
     assert_int_equal(api_user_me(box, &first)->status, 200);
     ask_for(box, SIGN_IN, LINK_TO_ADA, "magic_link", code);
 
-    api_user_take(callback(box, code), &next);
+    api_user_take(api_mail_open(box, code), &next);
 
     assert_refused(api_user_me(box, &first), 401, "auth/session-expired");
     assert_int_equal(api_user_me(box, &next)->status, 200);
@@ -353,20 +331,14 @@ static void a_reset_under_way_when_the_address_changes_is_refused(void **state)
     char code[CODE_MAX];
     char change[CODE_MAX];
     char body[256];
-    char confirm[256];
     api_user_sign_up(box, &user);
     ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
-    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", "/v1/auth/email/verify/send",
-                                  "{\"email\":\"bob@example.com\"}")
-                         ->status,
-                     200);
-    api_mail_token(box, "bob@example.com", "email_verification", change);
+    ask_for_bob(box, &user, change);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
-    (void)snprintf(confirm, sizeof confirm, "{\"email\":\"bob@example.com\",\"token\":\"%s\"}", change);
     const struct api_ask ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
 
     struct api_box_pending *pending = api_box_begin(box, &ask); /* two hashes are before it */
-    assert_int_equal(api_box_post(box, VERIFY_CONFIRM, confirm)->status, 200);
+    assert_int_equal(api_mail_confirm(box, BOB, change)->status, 200);
 
     assert_refused(api_box_finish(box, pending), 404, "auth/verification-token-not-found");
     api_user_take(api_box_post(box, SIGN_IN, ACCOUNT("bob@example.com", "abc123")), &user);
@@ -402,7 +374,7 @@ static void attack_10_what_is_sent_to_nobody_leaves_nothing_and_ends_no_code(voi
 
     assert_int_equal(stored_codes(box), 1);
     assert_int_equal(api_mail_count(box, ADA, NULL), 1);
-    api_user_take(callback(box, code), &user);
+    api_user_take(api_mail_open(box, code), &user);
 }
 
 static void a_code_is_bound_to_purpose_environment_and_address(void **state)
@@ -463,7 +435,7 @@ static void a_code_of_another_environment_is_unknown_to_a_key_and_found_by_a_vis
     assert_true(api_answer_member(made, "id", environment, sizeof environment));
     sign_up_in(box, span_str(environment), code);
 
-    assert_refused(verify(box, code), 401, "auth/invalid-token");
+    assert_refused(api_mail_confirm(box, ADA, code), 401, "auth/invalid-token");
     assert_int_equal(visit(box, code)->status, 200);
 
     assert_string_equal(api_answer_text(api_user_me(box, &user), "emailVerified"), "null");

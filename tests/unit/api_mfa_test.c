@@ -21,7 +21,6 @@
 #define BODY_MAX    256
 #define STEP_MS     (TOTP_STEP_S * UINT64_C(1000))
 #define MINUTE_MS   UINT64_C(60000)
-#define CALLBACK    "/v1/auth/email/callback"
 #define LINK_TO_ADA "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
 
 static const struct api_answer *disable(struct api_box *box, const struct api_user *user, const char *code)
@@ -287,14 +286,12 @@ static void a_new_password_leaves_the_factor_as_it_is(void **state)
     struct api_user user;
     struct api_app app;
     char code[DATA_CODE_TEXT_BYTES + 1];
-    char body[BODY_MAX];
     api_user_sign_up(box, &user);
     api_app_turn_on(box, &user, &app);
 
     assert_int_equal(api_box_post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
     api_mail_token(box, ADA, "password_reset", code);
-    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
-    assert_int_equal(api_box_post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
+    assert_int_equal(api_mail_reset(box, ADA, code)->status, 200);
 
     assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1")), 403, "auth/mfa-required");
 }
@@ -307,7 +304,7 @@ static const struct api_answer *open_link(struct api_box *box, const char *token
 
     (void)snprintf(body, sizeof body, code == NULL ? "{\"token\":\"%s\"}" : "{\"token\":\"%s\",\"mfaCode\":\"%s\"}",
                    token, code);
-    return api_box_post(box, CALLBACK, body);
+    return api_box_post(box, LINK_CALLBACK, body);
 }
 
 static void attack_11_a_sign_in_link_needs_the_code_and_holds_until_it_comes(void **state)

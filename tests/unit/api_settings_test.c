@@ -166,7 +166,6 @@ static void a_password_that_is_too_old_lets_nobody_in_until_it_is_reset(void **s
     struct api_box *box = *state;
     struct api_user user;
     char code[DATA_CODE_TEXT_BYTES + 1];
-    char body[256];
     api_user_sign_up(box, &user);
     provider(box, "\"expirationDays\":2");
 
@@ -178,8 +177,7 @@ static void a_password_that_is_too_old_lets_nobody_in_until_it_is_reset(void **s
 
     assert_int_equal(api_box_post(box, "/v1/auth/password/reset/request", "{\"email\":\"" ADA "\"}")->status, 200);
     api_mail_token(box, ADA, "password_reset", code);
-    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
-    assert_int_equal(api_box_post(box, "/v1/auth/password/reset/confirm", body)->status, 200);
+    assert_int_equal(api_mail_reset(box, ADA, code)->status, 200);
     assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "other1"))->status, 200);
     provider(box, "\"expirationDays\":null");
     sim_clock_advance_ms(&box->clock, 3 * DAY_MS);
@@ -193,7 +191,6 @@ static void a_closed_sign_up_lets_users_in_and_nobody_become_one(void **state)
     struct api_box *box = *state;
     struct api_user user;
     char code[DATA_CODE_TEXT_BYTES + 1];
-    char body[128];
     api_user_sign_up(box, &user);
     assert_int_equal(api_box_post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"bob@example.com\"}")->status,
                      201);
@@ -205,15 +202,14 @@ static void a_closed_sign_up_lets_users_in_and_nobody_become_one(void **state)
     assert_refused(api_box_post(box, SIGN_UP, ACCOUNT(ADA, "abc123")), 403, "auth/forbidden");
     assert_refused(api_box_post(box, SIGN_UP, "{\"method\":\"magiclink\",\"email\":\"eve@example.com\"}"), 403,
                    "auth/forbidden");
-    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
-    assert_refused(api_box_post(box, "/v1/auth/email/callback", body), 403, "auth/forbidden");
+    assert_refused(api_mail_open(box, code), 403, "auth/forbidden");
     assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
     assert_int_equal(api_box_send(box, "POST", box->secret, "/v1/users",
                                   "{\"name\":\"Eve\",\"email\":\"eve@example.com\",\"password\":\"abc123\"}")
                          ->status,
                      201);
     provider(box, "\"signupEnabled\":true");
-    assert_int_equal(api_box_post(box, "/v1/auth/email/callback", body)->status, 200);
+    assert_int_equal(api_mail_open(box, code)->status, 200);
 }
 
 static void links_can_be_turned_off_and_hold_as_long_as_is_said(void **state)
@@ -221,25 +217,22 @@ static void links_can_be_turned_off_and_hold_as_long_as_is_said(void **state)
     struct api_box *box = *state;
     struct api_user user;
     char code[DATA_CODE_TEXT_BYTES + 1];
-    char body[128];
     api_user_sign_up(box, &user);
     provider(box, "\"magicLinkExpirationMinutes\":2");
 
     assert_int_equal(api_box_post(box, SIGN_IN, LINK)->status, 200);
     api_mail_token(box, ADA, "magic_link", code);
-    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
     provider(box, "\"magicLinkEnabled\":false");
-    assert_refused(api_box_post(box, "/v1/auth/email/callback", body), 400, "auth/magiclink-disabled");
+    assert_refused(api_mail_open(box, code), 400, "auth/magiclink-disabled");
     assert_refused(api_box_post(box, SIGN_IN, LINK), 400, "auth/magiclink-disabled");
     assert_refused(api_box_post(box, SIGN_UP, LINK), 400, "auth/magiclink-disabled");
     provider(box, "\"magicLinkEnabled\":true");
     sim_clock_advance_ms(&box->clock, 120000);
-    assert_refused(api_box_post(box, "/v1/auth/email/callback", body), 401, "auth/token-expired");
+    assert_refused(api_mail_open(box, code), 401, "auth/token-expired");
     assert_int_equal(api_box_post(box, SIGN_IN, LINK)->status, 200);
     api_mail_token(box, ADA, "magic_link", code);
-    (void)snprintf(body, sizeof body, "{\"token\":\"%s\"}", code);
     sim_clock_advance_ms(&box->clock, 119000);
-    assert_int_equal(api_box_post(box, "/v1/auth/email/callback", body)->status, 200);
+    assert_int_equal(api_mail_open(box, code)->status, 200);
 }
 
 static void an_address_has_to_be_confirmed_only_where_that_is_asked_for_and_after_the_password(void **state)
@@ -247,7 +240,6 @@ static void an_address_has_to_be_confirmed_only_where_that_is_asked_for_and_afte
     struct api_box *box = *state;
     struct api_user user;
     char code[DATA_CODE_TEXT_BYTES + 1];
-    char body[256];
     api_user_sign_up(box, &user);
     assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
     api_mail_token(box, ADA, "signup_confirmation", code);
@@ -256,8 +248,7 @@ static void an_address_has_to_be_confirmed_only_where_that_is_asked_for_and_afte
 
     assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123")), 403, "auth/email-not-verified");
     assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc124")), 401, "auth/invalid-credentials");
-    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\"}", code);
-    assert_int_equal(api_box_post(box, "/v1/auth/email/verify/confirm", body)->status, 200);
+    assert_int_equal(api_mail_confirm(box, ADA, code)->status, 200);
     assert_int_equal(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "abc123"))->status, 200);
 }
 
@@ -417,11 +408,9 @@ static void enumeration_protection_tells_nobody_who_is_there(void **state)
     struct api_box *box = *state;
     struct api_user user;
     char code[DATA_CODE_TEXT_BYTES + 1];
-    char body[256];
     api_user_sign_up(box, &user);
     api_mail_token(box, ADA, "signup_confirmation", code);
-    (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\"}", code);
-    assert_int_equal(api_box_post(box, "/v1/auth/email/verify/confirm", body)->status, 200);
+    assert_int_equal(api_mail_confirm(box, ADA, code)->status, 200);
     const size_t mails = api_mail_count(box, ADA, NULL);
     assert_string_equal(api_answer_text(api_box_post(box, CHECK, check), "exists"), "true");
     assert_refused(api_box_post(box, "/v1/auth/email/verify/send", "{\"email\":\"" ADA "\"}"), 400,
