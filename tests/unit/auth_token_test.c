@@ -412,6 +412,49 @@ static void base64url_takes_one_text_for_each_value_only(void **state)
     }
 }
 
+/* The texts of RFC 4648 section 10, without padding, and both characters that base64 has others for. */
+static void base64url_writes_the_texts_of_its_specification(void **state)
+{
+    static const struct {
+        const char *bytes, *text;
+    } cases[] = {
+        {"", ""},           {"f", "Zg"},           {"fo", "Zm8"},           {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xbf", "-_-_"},
+    };
+    uint8_t bytes[8];
+    size_t len = 0;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const struct span wanted = span_str(cases[i].text);
+        char text[12] = "~~~~~~~~~~~";
+
+        base64url_encode(span_str(cases[i].bytes), text);
+
+        assert_int_equal(BASE64URL_CHARS(strlen(cases[i].bytes)), wanted.len);
+        assert_memory_equal(text, wanted.data, wanted.len);
+        assert_int_equal(text[wanted.len], '~');
+        assert_int_equal(base64url_decode(wanted, sizeof bytes, bytes, &len), ERR_OK);
+        assert_true(span_equal(span_of(bytes, len), span_str(cases[i].bytes)));
+    }
+}
+
+static void base64url_reads_64_characters_and_no_others(void **state)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint8_t bytes[3];
+    size_t len = 0;
+
+    for (unsigned int character = 0; character <= UINT8_MAX; character++) {
+        const uint8_t text[] = {'A', 'A', 'A', (uint8_t)character};
+        const size_t value = span_find(span_of(alphabet, sizeof alphabet - 1), (uint8_t)character);
+        const enum err err = base64url_decode(span_array(text), sizeof bytes, bytes, &len);
+
+        assert_int_equal(err, value < 64 ? ERR_OK : ERR_MALFORMED);
+        assert_true(err != ERR_OK || bytes[2] == value);
+        fault_clear();
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -429,6 +472,8 @@ int main(void)
         T(attack_09_a_payload_of_another_form_is_none_though_it_is_signed),
         T(a_key_id_is_the_thumbprint_of_the_key),
         cmocka_unit_test(base64url_takes_one_text_for_each_value_only),
+        cmocka_unit_test(base64url_writes_the_texts_of_its_specification),
+        cmocka_unit_test(base64url_reads_64_characters_and_no_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
