@@ -77,7 +77,8 @@ static bool claims_fit(const struct auth_claims *claims)
            claims->issued_s >= 0 && claims->expires_s >= 0 && is_token_id(claims->id);
 }
 
-static enum err put_payload(const struct auth_claims *claims, struct buf *out)
+/* The claims fit, so they are all shorter than a token may be. */
+static struct span put_payload(const struct auth_claims *claims, struct auth_token_bytes *out)
 {
     char issued[SPAN_U64_TEXT_MAX];
     char expires[SPAN_U64_TEXT_MAX];
@@ -103,41 +104,45 @@ static enum err put_payload(const struct auth_claims *claims, struct buf *out)
         span_lit("\"}"),
     };
 
+    size_t at = 0;
+
     for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        TRY(buf_put(out, parts[i]));
+        INVARIANT(parts[i].len <= sizeof out->bytes - at);
+        memcpy(out->bytes + at, parts[i].data, parts[i].len);
+        at += parts[i].len;
     }
-    return ERR_OK;
+    return span_of(out->bytes, at);
 }
 
-static enum err put_encoded(struct span bytes, struct buf *out)
+static size_t put_encoded(char *text, size_t at, struct span bytes)
 {
-    uint8_t *at = NULL;
-
-    TRY(buf_reserve(out, BASE64URL_CHARS(bytes.len), &at));
-    base64url_encode(bytes, (char *)at);
-    buf_commit(out, BASE64URL_CHARS(bytes.len));
-    return ERR_OK;
+    base64url_encode(bytes, text + at);
+    return at + BASE64URL_CHARS(bytes.len);
 }
 
 enum err auth_token_issue(const struct auth_token_key *key, struct signer *signer, const struct auth_claims *claims,
                           struct buf *out_token)
 {
-    SCOPED_BUF struct buf *json = NULL;
-    const size_t before = buf_len(out_token);
+    struct auth_token_bytes bytes;
     uint8_t digest[SHA256_BYTES];
     uint8_t signature[SIGN_RAW_BYTES];
+    uint8_t *place = NULL;
 
     ENSURE(claims_fit(claims), ERR_MALFORMED, "claims that are none of ours");
-    TRY(buf_new(AUTH_TOKEN_MAX, &json));
-    TRY(put_payload(claims, json));
-    TRY(buf_put(out_token, span_array(key->header)));
-    TRY(buf_put(out_token, span_lit(".")));
-    TRY(put_encoded(buf_all(json), out_token));
-    const struct span all = buf_all(out_token);
-    sha256(span_of(all.data + before, all.len - before), digest);
+    const struct span payload = put_payload(claims, &bytes);
+    const size_t all = sizeof key->header + 1 + BASE64URL_CHARS(payload.len) + 1 + AUTH_TOKEN_SIGNED_BYTES;
+    TRY(buf_reserve(out_token, all, &place));
+    char *const text = (char *)place;
+    size_t at = put(text, 0, span_array(key->header));
+    at = put(text, at, span_lit("."));
+    at = put_encoded(text, at, payload);
+    sha256(span_of(place, at), digest);
     TRY(signer_sign_raw(signer, span_array(digest), signature));
-    TRY(buf_put(out_token, span_lit(".")));
-    return put_encoded(span_array(signature), out_token);
+    at = put(text, at, span_lit("."));
+    at = put_encoded(text, at, span_array(signature));
+    INVARIANT(at == all);
+    buf_commit(out_token, all);
+    return ERR_OK;
 }
 
 /* --- reading --- */

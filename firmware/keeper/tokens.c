@@ -44,6 +44,7 @@ struct waiting {
 struct tokens {
     const struct hal_clock *clock;
     struct random *random;
+    struct buf *text; /* of the token that is being made */
     struct bucket signatures;
     struct bucket peppers;
     uint64_t uses;
@@ -53,18 +54,19 @@ struct tokens {
 
 enum err tokens_new(const struct hal_clock *clock, struct tokens **out_tokens)
 {
-    struct random *random = NULL;
     void *memory = NULL;
 
-    TRY(random_new(SPAN_NONE, &random));
-    const enum err err = mem_alloc(sizeof(struct tokens), &memory);
+    TRY(mem_alloc(sizeof(struct tokens), &memory));
+    struct tokens *const tokens = memory;
+    enum err err = random_new(SPAN_NONE, &tokens->random);
+    if (err == ERR_OK) {
+        err = buf_new(AUTH_TOKEN_MAX, &tokens->text);
+    }
     if (err != ERR_OK) {
-        random_free(random);
+        tokens_free(tokens);
         TRY(err);
     }
-    struct tokens *const tokens = memory;
     tokens->clock = clock;
-    tokens->random = random;
     bucket_init(&tokens->signatures, CONFIG_KEEPER_TOKENS_PER_S, "tokens", hal_clock_mono(clock));
     bucket_init(&tokens->peppers, CONFIG_KEEPER_PEPPERS_PER_S, "peppers", hal_clock_mono(clock));
     *out_tokens = tokens;
@@ -86,6 +88,7 @@ void tokens_free(struct tokens *tokens)
         forget(&tokens->ready[i]);
     }
     random_free(tokens->random);
+    buf_free(tokens->text);
     mem_free(tokens);
 }
 
@@ -164,19 +167,19 @@ static enum err get_ready(struct tokens *tokens, struct vault *vault, struct spa
 static enum err issue(struct tokens *tokens, struct ready *ready, struct auth_claims *claims,
                       struct msg_token *out_token)
 {
-    SCOPED_BUF struct buf *text = NULL;
     uint8_t id[AUTH_TOKEN_ID_BYTES];
     char id_text[BASE64URL_CHARS(AUTH_TOKEN_ID_BYTES)];
 
-    TRY(buf_new(AUTH_TOKEN_MAX, &text));
     random_fill(tokens->random, id, sizeof id);
     base64url_encode(span_array(id), id_text);
     claims->id = span_array(id_text);
-    const enum err err = auth_token_issue(&ready->key, ready->signer, claims, text);
+    enum err err = auth_token_issue(&ready->key, ready->signer, claims, tokens->text);
     claims->id = SPAN_NONE;
-    TRY(err);
-    TRY(MSG_SET(out_token, buf_all(text)));
-    return ERR_OK;
+    if (err == ERR_OK) {
+        err = MSG_SET(out_token, buf_all(tokens->text));
+    }
+    buf_wipe(tokens->text);
+    return err;
 }
 
 enum err tokens_sign(struct tokens *tokens, struct vault *vault, const struct msg *request, struct msg *out_answer)

@@ -173,6 +173,27 @@ static void auth_token_issue_refuses_claims_that_could_break_out_of_their_quotes
     }
 }
 
+static void auth_token_issue_appends_or_leaves_the_buffer_alone(void **state)
+{
+    struct fixture *f = *state;
+    const struct span before = span_lit("Bearer ");
+    SCOPED_BUF struct buf *small = NULL;
+    const struct auth_claims claims = claims_of(AUTH_TOKEN_ACCESS);
+    struct auth_claims got;
+    assert_int_equal(buf_new(AUTH_TOKEN_HEADER_BYTES + AUTH_TOKEN_SIGNED_BYTES, &small), ERR_OK);
+    assert_int_equal(buf_put(small, before), ERR_OK);
+    buf_reset(f->text);
+    assert_int_equal(buf_put(f->text, before), ERR_OK);
+
+    assert_int_equal(auth_token_issue(&f->key, f->signer, &claims, small), ERR_RANGE);
+    assert_int_equal(auth_token_issue(&f->key, f->signer, &claims, f->text), ERR_OK);
+
+    const struct span all = buf_all(f->text);
+    assert_true(span_equal(buf_all(small), before));
+    assert_memory_equal(all.data, before.data, before.len);
+    assert_int_equal(verify(f, span_of(all.data + before.len, all.len - before.len), &got), ERR_OK);
+}
+
 static void attack_09_each_flipped_bit_is_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -463,6 +484,7 @@ int main(void)
         T(a_token_says_what_it_was_made_of),
         T(a_token_fits_its_place_also_with_the_longest_claims),
         T(auth_token_issue_refuses_claims_that_could_break_out_of_their_quotes),
+        T(auth_token_issue_appends_or_leaves_the_buffer_alone),
         T(attack_09_each_flipped_bit_is_noticed),
         T(attack_09_a_token_cut_at_any_length_is_none),
         T(auth_token_cut_finds_the_parts_of_our_tokens_and_of_no_shorter_text),
