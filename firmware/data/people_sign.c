@@ -423,7 +423,9 @@ static void remember(struct data_txn *txn, const struct data_sign *sign, struct 
     session->next_refresh = graceful ? sign->refresh_token : SPAN_NONE;
     session->next_access = graceful ? sign->access_token : SPAN_NONE;
     session->has_access = settings.invalidate_access_on_refresh;
-    sha256(sign->access_token, session->access);
+    if (session->has_access) {
+        sha256(sign->access_token, session->access);
+    }
 }
 
 static enum err rotate(struct data_txn *txn, const struct data_sign *sign, struct session *session)
