@@ -97,7 +97,7 @@ static enum err find_user(struct data_txn *txn, struct data_call *call, const st
  *
  * An issuer takes each code once, and a client asks its user for a second factor only after it was told to, with the code
  * in its hands. So what the code brought is kept for a while under the code's digest: nobody gets in by it but with the
- * second factor. */
+ * second factor, also if that was turned off meanwhile. Otherwise we would take a code twice that the issuer takes once. */
 
 static enum err keep_code(struct data_txn *txn, const struct data_sign *sign, const struct person *person)
 {
@@ -135,6 +135,9 @@ static enum err pass(struct data_txn *txn, struct data_call *call, const struct 
 {
     const struct data_sign *sign = call->sign;
 
+    if (!person->mfa && sign->identity.kept) {
+        return refuse(&call->refusal, REFUSAL_AUTH_INVALID_OAUTH_CODE, NULL);
+    }
     *out_passed = !person->mfa;
     if (!person->mfa) {
         return ERR_OK;

@@ -108,6 +108,23 @@ static void a_code_that_waits_is_worth_nothing_once_the_account_is_unlinked_or_b
     assert_refused(post_code(box, "", app.backup[0]), 401, "auth/invalid-oauth-code");
 }
 
+static void a_code_that_waits_is_worth_nothing_once_the_second_factor_is_off(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    struct api_app app;
+    char body[128];
+    make_linked(box, &user, &app);
+    assert_refused(post_code(box, "", ""), 403, "auth/mfa-required");
+
+    (void)snprintf(body, sizeof body, "{\"password\":\"abc123\",\"code\":\"%s\"}", app.backup[0]);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", MFA_DISABLE, body)->status, 200);
+
+    assert_refused(post_code(box, "", ""), 401, "auth/invalid-oauth-code");
+    assert_refused(post_code(box, "", app.backup[1]), 401, "auth/invalid-oauth-code");
+    assert_int_equal(post(box, api_issuer_body(api_issuer_token(api_issuer_of(box), GRACE), ""))->status, 200);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, api_issuer_set_up, api_issuer_tear_down)
 
 int main(void)
@@ -117,6 +134,7 @@ int main(void)
         T(a_code_waits_for_the_second_factor),
         T(a_code_with_a_wrong_second_factor_waits_five_minutes),
         T(a_code_that_waits_is_worth_nothing_once_the_account_is_unlinked_or_banned),
+        T(a_code_that_waits_is_worth_nothing_once_the_second_factor_is_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
