@@ -126,41 +126,35 @@ static void a_secret_is_never_sent_to_whom_another_ca_vouches_for(void **state)
 
 static void what_no_provider_may_be_is_refused_and_changes_nothing(void **state)
 {
-    static const struct {
-        const char *name, *body;
-    } cases[] = {
-        {"c", "{" ISSUER "}"},
-        {"Corp", "{" ISSUER "}"},
-        {"1corp", "{" ISSUER "}"},
-        {"co_rp", "{" ISSUER "}"},
-        {"credentials", "{" ISSUER "}"},
-        {"abcdefghijklmnopqrstuvwxyz1234567", "{" ISSUER "}"},
-        {"corp", "{\"clientId\":\"box\"}"},
-        {"corp", "{\"issuer\":\"http://id.example\"}"},
-        {"corp", "{\"issuer\":\"https://id.example/?x\"}"},
-        {"corp", "{" ISSUER ",\"clientId\":\"\"}"},
-        {"corp", "{" ISSUER ",\"clientId\":7}"},
-        {"corp", "{" ISSUER ",\"clientSecret\":\"a\\nb\"}"},
-        {"corp", "{" ISSUER ",\"clientSecret\":{\"$ne\":1}}"},
-        {"corp", "{" ISSUER ",\"redirectUri\":\"javascript:alert(1)\"}"},
-        {"corp", "{" ISSUER ",\"redirectUri\":\"https://app.example/#x\"}"},
-        {"corp", "{" ISSUER ",\"scopes\":\"openid\"}"},
-        {"corp", "{" ISSUER ",\"scopes\":[\"a b\"]}"},
-        {"corp", "{" ISSUER ",\"enabled\":1}"},
-        {"corp", "{" ISSUER ",\"ca\":\"MIIB\"}"},
-        {"corp", "{" ISSUER ",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n\"}"},
-        {"corp", "{" ISSUER ",\"clientSecert\":\"x\"}"},
-        {"corp", "[]"},
-        {"google", "{" ISSUER "}"},
+    static const char *const names[] = {
+        "c", "Corp", "1corp", "co_rp", "credentials", "abcdefghijklmnopqrstuvwxyz1234567", "google"};
+    static const char *const bodies[] = {
+        "{\"clientId\":\"box\"}",
+        "{\"issuer\":\"http://id.example\"}",
+        "{\"issuer\":\"https://id.example/?x\"}",
+        "{" ISSUER ",\"clientId\":\"\"}",
+        "{" ISSUER ",\"clientId\":7}",
+        "{" ISSUER ",\"clientSecret\":\"a\\nb\"}",
+        "{" ISSUER ",\"clientSecret\":{\"$ne\":1}}",
+        "{" ISSUER ",\"redirectUri\":\"javascript:alert(1)\"}",
+        "{" ISSUER ",\"redirectUri\":\"https://app.example/#x\"}",
+        "{" ISSUER ",\"scopes\":\"openid\"}",
+        "{" ISSUER ",\"scopes\":[\"a b\"]}",
+        "{" ISSUER ",\"enabled\":1}",
+        "{" ISSUER ",\"ca\":\"MIIB\"}",
+        "{" ISSUER ",\"ca\":\"-----BEGIN CERTIFICATE-----\\nMIIB\\n\"}",
+        "{" ISSUER ",\"clientSecert\":\"x\"}",
+        "[]",
     };
     struct api_box *box = *state;
 
-    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        const struct api_answer *got = put(box, cases[i].name, cases[i].body);
-        if (got->status != 400) {
-            print_message("%s %s: %s\n", cases[i].name, cases[i].body, got->body);
-        }
-        assert_refused(got, 400, "common/invalid-parameters");
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        print_message("%s\n", names[i]);
+        assert_refused(put(box, names[i], "{" ISSUER "}"), 400, "common/invalid-parameters");
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(bodies); i++) {
+        print_message("%s\n", bodies[i]);
+        assert_refused(put(box, "corp", bodies[i]), 400, "common/invalid-parameters");
     }
     assert_refused(api_box_get(box, box->secret, AT "corp"), 404, "common/not-found");
     assert_refused(put(box, "corp", "{" ISSUER ",\"environment\":\"prod\"}"), 403, "auth/forbidden");

@@ -28,9 +28,44 @@ static const struct api_answer *sign_in(struct api_box *box, const char *body)
     return api_box_send(box, "POST", NULL, ADMIN "/signin", body);
 }
 
-static void sign_in_owner(struct api_box *box, struct api_user *out_owner)
+struct fixture {
+    struct api_box *box;
+    struct api_user owner;
+    char code[SETUP_CODE_CHARS + 1];
+};
+
+static int set_up(void **state)
 {
-    api_operator_sign_in(box, EMAIL, out_owner);
+    static struct fixture fixture;
+
+    fixture = (struct fixture){.box = api_box_new()};
+    *state = &fixture;
+    return 0;
+}
+
+static int set_up_code(void **state)
+{
+    (void)set_up(state);
+    struct fixture *f = *state;
+    api_operator_offer(f->box, f->code);
+    return 0;
+}
+
+static int set_up_owner(void **state)
+{
+    (void)set_up(state);
+    struct fixture *f = *state;
+    api_operator_make_owner(f->box);
+    api_operator_sign_in(f->box, EMAIL, &f->owner);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    api_box_free(f->box);
+    return 0;
 }
 
 static const struct api_answer *me(struct api_box *box, const struct api_user *user)
@@ -40,28 +75,25 @@ static const struct api_answer *me(struct api_box *box, const struct api_user *u
 
 static void the_setup_code_makes_an_owner_who_signs_in(void **state)
 {
-    struct api_box *box = *state;
-    char code[SETUP_CODE_CHARS + 1];
-    struct api_user owner;
-    api_operator_offer(box, code);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
-    const struct api_answer *made = api_operator_set_up(box, code);
+    const struct api_answer *made = api_operator_set_up(box, f->code);
 
     assert_int_equal(made->status, 201);
     assert_string_equal(api_answer_text(made, "role"), "owner");
     assert_string_equal(api_answer_text(made, "email"), EMAIL);
     assert_null(strstr(made->body, "assword"));
-    sign_in_owner(box, &owner);
-    assert_string_equal(api_answer_text(me(box, &owner), "role"), "owner");
-    assert_string_equal(api_answer_text(me(box, &owner), "id"), owner.id);
+    api_operator_sign_in(box, EMAIL, &f->owner);
+    assert_string_equal(api_answer_text(me(box, &f->owner), "role"), "owner");
+    assert_string_equal(api_answer_text(me(box, &f->owner), "id"), f->owner.id);
 }
 
 static void a_code_that_is_not_the_one_makes_nobody(void **state)
 {
     static const char *const wrong[] = {WRONG_CODE, "", "A", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
-    struct api_box *box = *state;
-    char code[SETUP_CODE_CHARS + 1];
-    api_operator_offer(box, code);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         sim_clock_advance_ms(&box->clock, SECOND_MS);
@@ -72,49 +104,45 @@ static void a_code_that_is_not_the_one_makes_nobody(void **state)
     assert_null(operators_place(box->data->current));
     box->setup.there = false;
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
+    assert_refused(api_operator_set_up(box, f->code), 401, "auth/invalid-credentials");
 }
 
 static void attack_11_the_setup_code_is_tried_once_a_second(void **state)
 {
-    struct api_box *box = *state;
-    char code[SETUP_CODE_CHARS + 1];
-    api_operator_offer(box, code);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     assert_refused(api_operator_set_up(box, WRONG_CODE), 401, "auth/invalid-credentials");
 
-    assert_refused(api_operator_set_up(box, code), 429, "auth/too-many-requests");
+    assert_refused(api_operator_set_up(box, f->code), 429, "auth/too-many-requests");
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_int_equal(api_operator_set_up(box, code)->status, 201);
+    assert_int_equal(api_operator_set_up(box, f->code)->status, 201);
 }
 
 static void the_setup_code_is_over_after_fifteen_minutes(void **state)
 {
-    struct api_box *box = *state;
-    char code[SETUP_CODE_CHARS + 1];
-    api_operator_offer(box, code);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
     sim_clock_advance_ms(&box->clock, CODE_LIFE_MS);
-    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
-    api_operator_offer(box, code);
+    assert_refused(api_operator_set_up(box, f->code), 401, "auth/invalid-credentials");
+    api_operator_offer(box, f->code);
     sim_clock_advance_ms(&box->clock, CODE_LIFE_MS - 1);
-    assert_int_equal(api_operator_set_up(box, code)->status, 201);
+    assert_int_equal(api_operator_set_up(box, f->code)->status, 201);
 }
 
 static void the_setup_code_dies_when_it_is_used_also_across_a_restart(void **state)
 {
-    struct api_box *box = *state;
-    char code[SETUP_CODE_CHARS + 1];
-    struct api_user owner;
-    api_operator_offer(box, code);
-    assert_int_equal(api_operator_set_up(box, code)->status, 201);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
+    assert_int_equal(api_operator_set_up(box, f->code)->status, 201);
 
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
+    assert_refused(api_operator_set_up(box, f->code), 401, "auth/invalid-credentials");
     api_box_restart(box);
     sim_clock_advance_ms(&box->clock, SECOND_MS);
-    assert_refused(api_operator_set_up(box, code), 401, "auth/invalid-credentials");
+    assert_refused(api_operator_set_up(box, f->code), 401, "auth/invalid-credentials");
     assert_non_null(operators_place(box->data->current));
-    sign_in_owner(box, &owner);
+    api_operator_sign_in(box, EMAIL, &f->owner);
 }
 
 static void two_who_use_the_code_at_once_make_one_owner(void **state)
@@ -122,17 +150,16 @@ static void two_who_use_the_code_at_once_make_one_owner(void **state)
     const struct api_ask ask[] = {{.method = "POST", .target = ADMIN "/setup"},
                                   {.method = "POST", .target = ADMIN "/setup"}};
     struct api_box_pending *pending[ARRAY_LENGTH(ask)];
-    struct api_box *box = *state;
-    char code[SETUP_CODE_CHARS + 1];
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     char body[ARRAY_LENGTH(ask)][256];
-    api_operator_offer(box, code);
 
     for (size_t i = 0; i < ARRAY_LENGTH(ask); i++) {
         struct api_ask each = ask[i];
         (void)snprintf(body[i], sizeof body[i],
                        "{\"setupCode\":\"%s\",\"email\":\"o%zu@example.com\",\"password\":\"" PASSWORD
                        "\",\"name\":\"Root\"}",
-                       code, i);
+                       f->code, i);
         each.body = body[i];
         pending[i] = api_box_begin(box, &each);
         sim_clock_advance_ms(&box->clock, SECOND_MS); /* the limit does not keep the second from trying */
@@ -159,7 +186,8 @@ static void fields_of_the_setup_are_checked_and_its_body_is_small(void **state)
          "auth/invalid-request"},
         {"[]", 400, "common/invalid-parameters"},
     };
-    struct api_box *box = *state;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     char large[5000];
 
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -172,7 +200,8 @@ static void fields_of_the_setup_are_checked_and_its_body_is_small(void **state)
 
 static void without_an_operator_nobody_signs_in(void **state)
 {
-    struct api_box *box = *state;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
     assert_refused(sign_in(box, CREDENTIALS(EMAIL, PASSWORD)), 401, "auth/unauthorized");
     assert_refused(api_box_get(box, NULL, ADMIN "/me"), 401, "auth/unauthorized");
@@ -180,8 +209,8 @@ static void without_an_operator_nobody_signs_in(void **state)
 
 static void wrong_credentials_of_operators_are_refused_and_counted(void **state)
 {
-    struct api_box *box = *state;
-    api_operator_make_owner(box);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
     assert_refused(sign_in(box, CREDENTIALS("nobody@example.com", PASSWORD)), 401, "auth/invalid-credentials");
     for (int i = 0; i < 5; i++) {
@@ -191,15 +220,20 @@ static void wrong_credentials_of_operators_are_refused_and_counted(void **state)
     assert_refused(sign_in(box, "{\"method\":\"magiclink\",\"email\":\"" EMAIL "\"}"), 400, "auth/magiclink-disabled");
 }
 
+#define BODY_MAX (AUTH_TOKEN_MAX + 32)
+
+static void write_refresh(const struct api_user *user, char out_body[BODY_MAX])
+{
+    (void)snprintf(out_body, BODY_MAX, "{\"refreshToken\":\"%s\"}", user->refresh);
+}
+
 static void an_operator_refreshes_and_signs_out(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     struct api_user next;
-    char body[AUTH_TOKEN_MAX + 32];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
-    (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", owner.refresh);
+    char body[BODY_MAX];
+    write_refresh(&f->owner, body);
     sim_clock_advance_ms(&box->clock, SECOND_MS);
 
     api_user_take(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), &next);
@@ -213,13 +247,11 @@ static void an_operator_refreshes_and_signs_out(void **state)
 
 static void a_refresh_token_used_twice_ends_the_sessions_of_the_operator(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     struct api_user next;
-    char body[AUTH_TOKEN_MAX + 32];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
-    (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", owner.refresh);
+    char body[BODY_MAX];
+    write_refresh(&f->owner, body);
     sim_clock_advance_ms(&box->clock, SECOND_MS);
     api_user_take(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), &next);
 
@@ -230,15 +262,13 @@ static void a_refresh_token_used_twice_ends_the_sessions_of_the_operator(void **
 
 static void an_operator_changes_the_password(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
-    assert_refused(api_user_ask(box, NULL, &owner, "POST", ADMIN "/password/change",
+    assert_refused(api_user_ask(box, NULL, &f->owner, "POST", ADMIN "/password/change",
                                 "{\"currentPassword\":\"wrong horse\",\"newPassword\":\"Another-horse-battery-8\"}"),
                    401, "auth/invalid-password");
-    assert_int_equal(api_user_ask(box, NULL, &owner, "POST", ADMIN "/password/change",
+    assert_int_equal(api_user_ask(box, NULL, &f->owner, "POST", ADMIN "/password/change",
                                   "{\"currentPassword\":\"" PASSWORD "\",\"newPassword\":\"Another-horse-battery-8\"}")
                          ->status,
                      200);
@@ -249,13 +279,11 @@ static void an_operator_changes_the_password(void **state)
 
 static void an_operator_has_a_second_factor(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
     const struct api_answer *begun =
-        api_user_ask(box, NULL, &owner, "POST", ADMIN "/mfa/enable", "{\"password\":\"" PASSWORD "\"}");
+        api_user_ask(box, NULL, &f->owner, "POST", ADMIN "/mfa/enable", "{\"password\":\"" PASSWORD "\"}");
 
     assert_int_equal(begun->status, 200);
     assert_non_null(strstr(begun->body, "issuer=Rowlock"));
@@ -264,18 +292,16 @@ static void an_operator_has_a_second_factor(void **state)
 static void attack_09_an_operator_is_nobody_to_the_data_api(void **state)
 {
     static const char *const targets[] = {"/v1/data/posts", "/v1/auth/me", "/v1/users"};
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     char id[37];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
     api_box_table(box, BOARD, id);
 
     for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
-        assert_refused(api_user_ask(box, NULL, &owner, "GET", targets[i], NULL), 401, "auth/unauthorized");
-        assert_refused(api_user_ask(box, box->publishable, &owner, "GET", targets[i], NULL), 403,
+        assert_refused(api_user_ask(box, NULL, &f->owner, "GET", targets[i], NULL), 401, "auth/unauthorized");
+        assert_refused(api_user_ask(box, box->publishable, &f->owner, "GET", targets[i], NULL), 403,
                        "data/project-access-denied");
-        assert_refused(api_user_ask(box, box->secret, &owner, "GET", targets[i], NULL), 403,
+        assert_refused(api_user_ask(box, box->secret, &f->owner, "GET", targets[i], NULL), 403,
                        "data/project-access-denied");
     }
     assert_refused(api_box_send(box, "POST", box->publishable, SIGN_IN, CREDENTIALS(EMAIL, PASSWORD)), 401,
@@ -284,12 +310,12 @@ static void attack_09_an_operator_is_nobody_to_the_data_api(void **state)
 
 static void attack_09_a_user_of_an_app_is_no_operator(void **state)
 {
-    struct api_box *box = *state;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     struct api_user user;
-    char body[AUTH_TOKEN_MAX + 32];
-    api_operator_make_owner(box);
+    char body[BODY_MAX];
     api_user_sign_up(box, &user);
-    (void)snprintf(body, sizeof body, "{\"refreshToken\":\"%s\"}", user.refresh);
+    write_refresh(&user, body);
 
     assert_refused(me(box, &user), 403, "data/project-access-denied");
     assert_refused(api_user_ask(box, box->secret, &user, "GET", ADMIN "/me", NULL), 403, "data/project-access-denied");
@@ -300,10 +326,10 @@ static void attack_09_a_user_of_an_app_is_no_operator(void **state)
 
 static void the_place_of_the_operators_shows_nowhere(void **state)
 {
-    struct api_box *box = *state;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     char target[128];
     char kid[64];
-    api_operator_make_owner(box);
     const struct catalog_environment *place = operators_place(box->data->current);
 
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/environments"), "pagination.total"),
@@ -321,88 +347,89 @@ static void the_place_of_the_operators_shows_nowhere(void **state)
     "{\"email\":\"" email "\",\"password\":\"" PASSWORD "\",\"name\":\"O\",\"role\":\"" role "\"}"
 #define OPERATORS "/v1/admin/operators"
 
+#define TARGET_MAX 128
+
+/* m@example.com, and the path of that operator. */
+static void make_member(struct fixture *f, char out_target[TARGET_MAX], struct api_user *out_member)
+{
+    const struct api_answer *made =
+        api_operator_ask(f->box, &f->owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "member"));
+
+    assert_int_equal(made->status, 201);
+    (void)snprintf(out_target, TARGET_MAX, OPERATORS "/%s", api_answer_text(made, "id"));
+    api_operator_sign_in(f->box, "m@example.com", out_member);
+}
+
 static void an_owner_makes_changes_and_removes_operators(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     struct api_user member;
-    char target[128];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
+    char target[TARGET_MAX];
+    make_member(f, target, &member);
 
-    const struct api_answer *made =
-        api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "member"));
-    assert_int_equal(made->status, 201);
-    (void)snprintf(target, sizeof target, OPERATORS "/%s", api_answer_text(made, "id"));
-    assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("M@example.com", "member")), 409,
+    assert_refused(api_operator_ask(box, &f->owner, "POST", OPERATORS, NEW_OPERATOR("M@example.com", "member")), 409,
                    "common/conflict");
-    api_operator_sign_in(box, "m@example.com", &member);
     assert_refused(api_operator_ask(box, &member, "GET", "/v1/admin/projects", NULL), 403, "auth/forbidden");
     assert_refused(api_operator_ask(box, &member, "PATCH", target, "{\"role\":\"owner\"}"), 403, "auth/forbidden");
-    assert_string_equal(api_answer_text(api_operator_ask(box, &owner, "PATCH", target, "{\"role\":\"admin\"}"), "role"),
-                        "admin");
+    assert_string_equal(
+        api_answer_text(api_operator_ask(box, &f->owner, "PATCH", target, "{\"role\":\"admin\"}"), "role"), "admin");
     assert_int_equal(api_operator_ask(box, &member, "GET", "/v1/admin/projects", NULL)->status, 200);
-    assert_string_equal(api_answer_text(api_operator_ask(box, &owner, "GET", OPERATORS, NULL), "items.0.email"),
+    assert_string_equal(api_answer_text(api_operator_ask(box, &f->owner, "GET", OPERATORS, NULL), "items.0.email"),
                         "m@example.com");
 
-    assert_int_equal(api_operator_ask(box, &owner, "DELETE", target, NULL)->status, 200);
+    assert_int_equal(api_operator_ask(box, &f->owner, "DELETE", target, NULL)->status, 200);
     assert_refused(me(box, &member), 401, "auth/session-expired");
     assert_refused(sign_in(box, CREDENTIALS("m@example.com", PASSWORD)), 401, "auth/invalid-credentials");
-    assert_string_equal(api_answer_text(api_operator_ask(box, &owner, "GET", OPERATORS, NULL), "pagination.total"),
+    assert_string_equal(api_answer_text(api_operator_ask(box, &f->owner, "GET", OPERATORS, NULL), "pagination.total"),
                         "1");
-    assert_refused(api_operator_ask(box, &owner, "DELETE", target, NULL), 404, "common/not-found");
+    assert_refused(api_operator_ask(box, &f->owner, "DELETE", target, NULL), 404, "common/not-found");
 }
 
 static void the_last_owner_stays(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     char target[128];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
-    (void)snprintf(target, sizeof target, OPERATORS "/%s", owner.id);
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", f->owner.id);
 
-    assert_refused(api_operator_ask(box, &owner, "DELETE", target, NULL), 409, "common/conflict");
-    assert_refused(api_operator_ask(box, &owner, "PATCH", target, "{\"role\":\"admin\"}"), 409, "common/conflict");
-    assert_int_equal(api_operator_ask(box, &owner, "PATCH", target, "{\"name\":\"N\",\"role\":\"owner\"}")->status,
+    assert_refused(api_operator_ask(box, &f->owner, "DELETE", target, NULL), 409, "common/conflict");
+    assert_refused(api_operator_ask(box, &f->owner, "PATCH", target, "{\"role\":\"admin\"}"), 409, "common/conflict");
+    assert_int_equal(api_operator_ask(box, &f->owner, "PATCH", target, "{\"name\":\"N\",\"role\":\"owner\"}")->status,
                      200);
     assert_int_equal(
-        api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("second@example.com", "owner"))->status, 201);
-    assert_int_equal(api_operator_ask(box, &owner, "DELETE", target, NULL)->status, 200);
-    assert_refused(me(box, &owner), 401, "auth/session-expired");
-    api_operator_sign_in(box, "second@example.com", &owner);
-    assert_string_equal(api_answer_text(me(box, &owner), "role"), "owner");
+        api_operator_ask(box, &f->owner, "POST", OPERATORS, NEW_OPERATOR("second@example.com", "owner"))->status, 201);
+    assert_int_equal(api_operator_ask(box, &f->owner, "DELETE", target, NULL)->status, 200);
+    assert_refused(me(box, &f->owner), 401, "auth/session-expired");
+    api_operator_sign_in(box, "second@example.com", &f->owner);
+    assert_string_equal(api_answer_text(me(box, &f->owner), "role"), "owner");
 }
 
 static void an_owner_gives_another_operator_an_address_and_a_password(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     struct api_user member;
-    char target[128];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
-    const struct api_answer *made =
-        api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "member"));
-    (void)snprintf(target, sizeof target, OPERATORS "/%s", api_answer_text(made, "id"));
-    api_operator_sign_in(box, "m@example.com", &member);
+    char target[TARGET_MAX];
+    make_member(f, target, &member);
 
-    assert_refused(api_operator_ask(box, &owner, "PATCH", target, "{\"email\":\"" EMAIL "\"}"), 409, "common/conflict");
+    assert_refused(api_operator_ask(box, &f->owner, "PATCH", target, "{\"email\":\"" EMAIL "\"}"), 409,
+                   "common/conflict");
     assert_string_equal(
-        api_answer_text(api_operator_ask(box, &owner, "PATCH", target, "{\"email\":\"N@Example.com\"}"), "email"),
+        api_answer_text(api_operator_ask(box, &f->owner, "PATCH", target, "{\"email\":\"N@Example.com\"}"), "email"),
         "n@example.com");
     assert_int_equal(me(box, &member)->status, 200);
     assert_refused(sign_in(box, CREDENTIALS("m@example.com", PASSWORD)), 401, "auth/invalid-credentials");
     assert_int_equal(
-        api_operator_ask(box, &owner, "PATCH", target, "{\"password\":\"Another-horse-battery-8\"}")->status, 200);
+        api_operator_ask(box, &f->owner, "PATCH", target, "{\"password\":\"Another-horse-battery-8\"}")->status, 200);
 
     assert_refused(me(box, &member), 401, "auth/session-expired");
     assert_refused(sign_in(box, CREDENTIALS("n@example.com", PASSWORD)), 401, "auth/invalid-credentials");
     assert_int_equal(sign_in(box, CREDENTIALS("n@example.com", "Another-horse-battery-8"))->status, 200);
-    (void)snprintf(target, sizeof target, OPERATORS "/%s", owner.id);
-    assert_refused(api_operator_ask(box, &owner, "PATCH", target, "{\"password\":\"Another-horse-battery-8\"}"), 403,
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", f->owner.id);
+    assert_refused(api_operator_ask(box, &f->owner, "PATCH", target, "{\"password\":\"Another-horse-battery-8\"}"), 403,
                    "auth/forbidden");
-    assert_int_equal(me(box, &owner)->status, 200);
+    assert_int_equal(me(box, &f->owner)->status, 200);
 }
 
 /* Contract 6: such a key manages nothing, whoever's token comes with it. Elsewhere the token is of another place. */
@@ -411,22 +438,21 @@ static void a_publishable_key_manages_nothing_with_an_operators_token(void **sta
     static const char *const admin[] = {"/v1/admin/tables", "/v1/admin/projects", "/v1/admin/operators",
                                         "/v1/admin/organizations", "/v1/admin/outbox", ADMIN "/me", ADMIN "/sessions"};
     static const char *const others[] = {"/v1/auth/me", "/v1/users", "/v1/data/notes", "/v1/auth/invitations"};
-    struct api_box *box = *state;
-    struct api_user owner;
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
 
     for (size_t i = 0; i < ARRAY_LENGTH(admin); i++) {
-        assert_refused(api_user_ask(box, box->publishable, &owner, "GET", admin[i], NULL), 403, "auth/forbidden");
+        assert_refused(api_user_ask(box, box->publishable, &f->owner, "GET", admin[i], NULL), 403, "auth/forbidden");
     }
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
-        assert_refused(api_user_ask(box, box->publishable, &owner, "GET", others[i], NULL), 403,
+        assert_refused(api_user_ask(box, box->publishable, &f->owner, "GET", others[i], NULL), 403,
                        "data/project-access-denied");
     }
-    assert_refused(api_user_ask(box, box->secret, &owner, "GET", "/v1/admin/tables", NULL), 403,
+    assert_refused(api_user_ask(box, box->secret, &f->owner, "GET", "/v1/admin/tables", NULL), 403,
                    "data/project-access-denied");
-    assert_refused(api_user_ask(box, box->publishable, &owner, "POST", ADMIN "/signout", NULL), 403, "auth/forbidden");
-    assert_int_equal(me(box, &owner)->status, 200);
+    assert_refused(api_user_ask(box, box->publishable, &f->owner, "POST", ADMIN "/signout", NULL), 403,
+                   "auth/forbidden");
+    assert_int_equal(me(box, &f->owner)->status, 200);
 }
 
 static void attack_07_fields_of_an_operator_are_checked(void **state)
@@ -434,36 +460,32 @@ static void attack_07_fields_of_an_operator_are_checked(void **state)
     static const char *const changes[] = {"{\"role\":\"root\"}",    "{\"roles\":[\"owner\"]}", "{\"email\":\"nobody\"}",
                                           "{\"role\":{\"$ne\":1}}", "{\"id\":\"x\"}",          "[]",
                                           "{\"email\":7}",          "{\"password\":\"short\"}", "{\"password\":[]}"};
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     char target[128];
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
-    (void)snprintf(target, sizeof target, OPERATORS "/%s", owner.id);
+    (void)snprintf(target, sizeof target, OPERATORS "/%s", f->owner.id);
 
     for (size_t i = 0; i < ARRAY_LENGTH(changes); i++) {
-        assert_refused(api_operator_ask(box, &owner, "PATCH", target, changes[i]), 400, "common/invalid-parameters");
+        assert_refused(api_operator_ask(box, &f->owner, "PATCH", target, changes[i]), 400, "common/invalid-parameters");
     }
-    assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "root")), 400,
+    assert_refused(api_operator_ask(box, &f->owner, "POST", OPERATORS, NEW_OPERATOR("m@example.com", "root")), 400,
                    "common/invalid-parameters");
-    assert_refused(api_operator_ask(box, &owner, "POST", OPERATORS,
+    assert_refused(api_operator_ask(box, &f->owner, "POST", OPERATORS,
                                     "{\"email\":\"m@example.com\",\"password\":\"" PASSWORD "\",\"name\":\"O\"}"),
                    400, "common/invalid-parameters");
 }
 
 static void attack_19_a_session_of_an_operator_put_back_is_found_at_start(void **state)
 {
-    struct api_box *box = *state;
-    struct api_user owner;
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
     struct raw old;
-    api_operator_make_owner(box);
-    sign_in_owner(box, &owner);
     const struct raw_prefix prefix = raw_table(operators_place(box->data->current)->people.sessions);
     struct store_box disk = api_stored_disk(box);
     api_box_close(box);
     assert_true(raw_find(&disk, ENGINE_ROWS, RAW_SPAN(prefix), 0, &old));
     assert_int_equal(api_box_open(box), ERR_OK);
-    assert_int_equal(api_user_ask(box, NULL, &owner, "POST", ADMIN "/signout", NULL)->status, 200);
+    assert_int_equal(api_user_ask(box, NULL, &f->owner, "POST", ADMIN "/signout", NULL)->status, 200);
     api_box_close(box);
 
     raw_put(&disk, ENGINE_ROWS, &old);
@@ -472,33 +494,35 @@ static void attack_19_a_session_of_an_operator_put_back_is_found_at_start(void *
     fault_clear();
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, api_box_set_up, api_box_tear_down)
+#define T(name)          cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define WITH_CODE(name)  cmocka_unit_test_setup_teardown(name, set_up_code, tear_down)
+#define WITH_OWNER(name) cmocka_unit_test_setup_teardown(name, set_up_owner, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(the_setup_code_makes_an_owner_who_signs_in),
-        T(a_code_that_is_not_the_one_makes_nobody),
-        T(attack_11_the_setup_code_is_tried_once_a_second),
-        T(the_setup_code_is_over_after_fifteen_minutes),
-        T(the_setup_code_dies_when_it_is_used_also_across_a_restart),
-        T(two_who_use_the_code_at_once_make_one_owner),
+        WITH_CODE(the_setup_code_makes_an_owner_who_signs_in),
+        WITH_CODE(a_code_that_is_not_the_one_makes_nobody),
+        WITH_CODE(attack_11_the_setup_code_is_tried_once_a_second),
+        WITH_CODE(the_setup_code_is_over_after_fifteen_minutes),
+        WITH_CODE(the_setup_code_dies_when_it_is_used_also_across_a_restart),
+        WITH_CODE(two_who_use_the_code_at_once_make_one_owner),
         T(fields_of_the_setup_are_checked_and_its_body_is_small),
         T(without_an_operator_nobody_signs_in),
-        T(wrong_credentials_of_operators_are_refused_and_counted),
-        T(an_operator_refreshes_and_signs_out),
-        T(a_refresh_token_used_twice_ends_the_sessions_of_the_operator),
-        T(an_operator_changes_the_password),
-        T(an_operator_has_a_second_factor),
-        T(attack_09_an_operator_is_nobody_to_the_data_api),
-        T(attack_09_a_user_of_an_app_is_no_operator),
-        T(the_place_of_the_operators_shows_nowhere),
-        T(an_owner_makes_changes_and_removes_operators),
-        T(the_last_owner_stays),
-        T(an_owner_gives_another_operator_an_address_and_a_password),
-        T(a_publishable_key_manages_nothing_with_an_operators_token),
-        T(attack_07_fields_of_an_operator_are_checked),
-        T(attack_19_a_session_of_an_operator_put_back_is_found_at_start),
+        WITH_OWNER(wrong_credentials_of_operators_are_refused_and_counted),
+        WITH_OWNER(an_operator_refreshes_and_signs_out),
+        WITH_OWNER(a_refresh_token_used_twice_ends_the_sessions_of_the_operator),
+        WITH_OWNER(an_operator_changes_the_password),
+        WITH_OWNER(an_operator_has_a_second_factor),
+        WITH_OWNER(attack_09_an_operator_is_nobody_to_the_data_api),
+        WITH_OWNER(attack_09_a_user_of_an_app_is_no_operator),
+        WITH_OWNER(the_place_of_the_operators_shows_nowhere),
+        WITH_OWNER(an_owner_makes_changes_and_removes_operators),
+        WITH_OWNER(the_last_owner_stays),
+        WITH_OWNER(an_owner_gives_another_operator_an_address_and_a_password),
+        WITH_OWNER(a_publishable_key_manages_nothing_with_an_operators_token),
+        WITH_OWNER(attack_07_fields_of_an_operator_are_checked),
+        WITH_OWNER(attack_19_a_session_of_an_operator_put_back_is_found_at_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
