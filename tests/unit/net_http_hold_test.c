@@ -136,14 +136,19 @@ static void http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_an
     assert_true(cut);
 }
 
-/* The counters are those of all reactors: here another one holds all connections but two. */
+/* Holds that many connections, as other reactors do: the counters are those of all of them. */
+static void hold_elsewhere(struct http_fixture *f, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(limits_hold(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE, CONFIG_NET_CONNECTIONS_MAX), ERR_OK);
+    }
+}
+
 static void http_attack_13_connections_of_all_reactors_have_one_cap(void **state)
 {
     struct http_fixture *const f = *state;
 
-    for (size_t i = 0; i + 2 < CONFIG_NET_CONNECTIONS_MAX; i++) {
-        assert_int_equal(limits_hold(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE, CONFIG_NET_CONNECTIONS_MAX), ERR_OK);
-    }
+    hold_elsewhere(f, CONFIG_NET_CONNECTIONS_MAX - 2);
     for (size_t i = 0; i < 4; i++) {
         (void)http_client_plain(f, f->port);
     }
@@ -151,11 +156,31 @@ static void http_attack_13_connections_of_all_reactors_have_one_cap(void **state
     assert_int_equal(http_server_connections(f->server), 2);
     assert_true(f->clients[2].ended && f->clients[3].ended);
 
-    limits_drop(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE);
-    struct http_client *const client = http_client_plain(f, f->port);
+    http_client_close(&f->clients[0]); /* its place is free, and no other */
     http_turns(f, 10);
-    assert_false(client->ended);
-    assert_int_equal(http_server_connections(f->server), 3);
+    struct http_client *const next = http_client_plain(f, f->port);
+    http_turns(f, 10);
+    struct http_client *const beyond = http_client_plain(f, f->port);
+    http_turns(f, 10);
+
+    assert_false(next->ended);
+    assert_true(beyond->ended);
+    assert_int_equal(http_server_connections(f->server), 2);
+}
+
+static void http_attack_13_one_that_its_address_refuses_takes_no_place_of_the_others(void **state)
+{
+    struct http_fixture *const f = *state;
+
+    hold_elsewhere(f, CONFIG_NET_CONNECTIONS_MAX - CONFIG_NET_CONNECTIONS_PER_ADDRESS - 1);
+    for (size_t i = 0; i < CONFIG_NET_CONNECTIONS_PER_ADDRESS + 3; i++) {
+        (void)http_client_plain(f, f->port);
+    }
+    http_turns(f, 40);
+
+    assert_int_equal(http_server_connections(f->server), CONFIG_NET_CONNECTIONS_PER_ADDRESS);
+    hold_elsewhere(f, 1); /* the last place is still there, and it is the last one */
+    assert_int_equal(limits_hold(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE, CONFIG_NET_CONNECTIONS_MAX), ERR_LIMIT);
 }
 
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, http_fixture_open, http_fixture_close)
@@ -169,6 +194,7 @@ int main(void)
         FIXTURE_TEST(http_attack_13_bodies_that_do_not_end_have_a_bound),
         FIXTURE_TEST(http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_and_one_without_end_is_cut_off),
         FIXTURE_TEST(http_attack_13_connections_of_all_reactors_have_one_cap),
+        FIXTURE_TEST(http_attack_13_one_that_its_address_refuses_takes_no_place_of_the_others),
     };
 
     if (crypto_start() != ERR_OK) {
