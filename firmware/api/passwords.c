@@ -3,6 +3,7 @@
  * hashed; the writer decides again on the code, or on the old password, and ends the sessions. Spec: contract 5.5. */
 #include "firmware/api/sign_int.h"
 
+#include "crypto/ct.h"
 #include "hal/base/fault.h"
 
 static enum err refuse_same(struct sign *sign)
@@ -85,7 +86,7 @@ static enum err compared_with_current(struct sign *sign)
         return refuse(&sign->request->refusal, REFUSAL_AUTH_INVALID_PASSWORD, NULL);
     }
     TRY(sign_read_text(sign->request, span_lit("currentPassword"), &current));
-    if (span_equal(current, sign->password)) { /* both are the requester's */
+    if (ct_equal(current, sign->password)) {
         return refuse_same(sign);
     }
     sign->data.password = sign->login.password;

@@ -5,4 +5,7 @@ void planted(void)
         return;
     if (memcmp(row->name, name, 16) == 0)
         return;
+    if (span_equal(span_array(key->hash), span_of(hash, 32)))
+        return;
+    out->token = span_equal(name, span_lit("token")) ? value : out->token;
 }
