@@ -67,6 +67,15 @@ def busy_us(pid):
     return nanoseconds / 1000
 
 
+def move(pid, name, core):
+    """Has all threads of the process tree's processes of that name run on that core."""
+    for member in process_tree(pid):
+        with open(f"/proc/{member}/comm") as comm:
+            found = comm.read().strip() == name
+        for thread in os.listdir(f"/proc/{member}/task") if found else []:
+            os.sched_setaffinity(int(thread), {int(core)})
+
+
 def memory_mib(pid, kind):
     """Of the appliance's processes, the software TPM aside: Rss, all pages of each; or Pss, where a page that several share
     counts once."""
