@@ -121,7 +121,7 @@ static void leave_alone(struct outbound_link *link, const struct lane *lane, enu
     const struct outbound_entry *entry = NULL;
 
     if (lane->number != 0 && kind_of(link, lane) == OUTBOUND_HTTPS && lost_ms >= SLOW_MS) {
-        entry = outbound_list_pause(&link->list, lane->place, stage, mono_add_ms(now, PAUSE_MS));
+        entry = outbound_list_pause(&link->list, lane->place, stage, now, PAUSE_MS);
     }
     if (entry != NULL) {
         LOG(LOG_WARN, "destination_left_alone", LOG_TEXT("host", entry->to.host), LOG_NUMBER("port", entry->to.port),
@@ -378,6 +378,7 @@ static void end_late_one(struct outbound_link *link, struct lane *lane, struct m
         link->list.changed = true;
         return;
     }
+    leave_alone(link, lane, OUTBOUND_AT_ANSWER);
     lane->job = NULL; /* number stays: the lane is taken until the courier answers */
     answer(link, job, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER, 0);
 }

@@ -65,11 +65,11 @@ enum err outbound_list_want(struct outbound_list *list, const struct outbound_de
 }
 
 const struct outbound_entry *outbound_list_pause(struct outbound_list *list, uint64_t id, enum outbound_stage stage,
-                                                 struct mono_time until)
+                                                 struct mono_time now, uint64_t pause_ms)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].id == id) {
-            list->items[i].paused_until = until;
+        if (list->items[i].id == id && now.ns >= list->items[i].paused_until.ns) {
+            list->items[i].paused_until = mono_add_ms(now, pause_ms);
             list->items[i].failed_stage = stage;
             return &list->items[i];
         }

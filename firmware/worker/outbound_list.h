@@ -38,9 +38,9 @@ size_t outbound_list_find(const struct outbound_list *list, const struct outboun
 enum err outbound_list_want(struct outbound_list *list, const struct outbound_destination *to, struct mono_time now)
     MUST_USE;
 
-/* Leaves the entry with this id alone until then. NULL: it is not on the list any more. */
+/* Leaves the entry with this id alone for so long. NULL: it is left alone already, or not on the list any more. */
 const struct outbound_entry *outbound_list_pause(struct outbound_list *list, uint64_t id, enum outbound_stage stage,
-                                                 struct mono_time until);
+                                                 struct mono_time now, uint64_t pause_ms);
 
 /* Is it left alone now, and how far did the one come who found out? */
 bool outbound_list_is_paused(const struct outbound_list *list, const struct outbound_destination *to,

@@ -15,6 +15,7 @@
 #define LONG_MS  3000 /* what takes so long and is not answered is followed by a pause */
 #define WAITING  (CONFIG_COURIER_JOBS / 4)
 #define SERVERS  4
+#define FETCH_MS ((uint64_t)CONFIG_COURIER_FETCH_S * 1000)
 
 struct lanes {
     struct outbound_box *box;
@@ -194,19 +195,47 @@ static void a_server_that_answers_is_not_left_alone_whatever_it_says(void **stat
     (void)take(0);
 }
 
-static void a_request_that_was_given_up_tells_of_its_server_when_it_ends(void **state)
+static void a_request_that_is_given_up_tells_of_its_server(void **state)
 {
     struct outbound_box *const f = ((struct lanes *)*state)->box;
     struct outbound_asked late = ask(0);
-    struct outbound_asked waits = ask(0);
+    struct outbound_asked next = ask(0);
+    struct outbound_asked after = ask(0);
     know_all();
     outbound_box_submit(f, &late);
     const uint64_t number = take(0);
-    pass((uint64_t)CONFIG_COURIER_FETCH_S * 1000);
+
+    pass(FETCH_MS);
+
+    outbound_box_assert_ended(&late, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER);
+    outbound_box_submit(f, &next);
+    outbound_box_assert_ended(&next, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER);
+    pass(PAUSE_MS - 1);
+    say_unreached(number, OUTBOUND_AT_TLS); /* which is known, and makes it no longer */
+    pass(1);
+    outbound_box_submit(f, &after);
+    (void)take(0);
+}
+
+static void a_request_that_hardly_began_tells_of_its_server_when_it_ends(void **state)
+{
+    struct outbound_box *const f = ((struct lanes *)*state)->box;
+    struct outbound_asked slow = ask(0);
+    struct outbound_asked late = ask(0);
+    struct outbound_asked waits = ask(0);
+    know_all();
+    outbound_box_submit(f, &slow);
+    outbound_box_submit(f, &late);
+    const uint64_t first = take(0);
+    pass(FETCH_MS - 1);
+    outbound_box_say_done(f, first, OUTBOUND_DONE, 200);
+    const uint64_t number = take(0);
+    pass(1);
     outbound_box_assert_ended(&late, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER);
     outbound_box_submit(f, &waits);
     assert_int_equal(waits.answers, 0);
     assert_false(outbound_box_given(f)); /* one lane, as long as the courier is at it */
+    pass(LONG_MS);
 
     say_unreached(number, OUTBOUND_AT_TLS);
 
@@ -288,7 +317,8 @@ int main(void)
         WITH_LANES(attack_13_a_server_that_does_not_answer_is_left_alone_and_others_are_not),
         WITH_LANES(what_fails_soon_is_tried_again_at_once),
         WITH_LANES(a_server_that_answers_is_not_left_alone_whatever_it_says),
-        WITH_LANES(a_request_that_was_given_up_tells_of_its_server_when_it_ends),
+        WITH_LANES(a_request_that_is_given_up_tells_of_its_server),
+        WITH_LANES(a_request_that_hardly_began_tells_of_its_server_when_it_ends),
         WITH_LANES(a_courier_that_is_gone_takes_what_it_was_waiting_for_along),
         WITH_LANES(attack_13_requests_to_one_server_leave_room_for_those_to_others),
         WITH_LANES(a_relay_is_left_alone_by_nobody_here),

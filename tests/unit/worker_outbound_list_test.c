@@ -90,6 +90,31 @@ static void what_is_idle_is_forgotten_and_the_rest_stays_what_it_was(void **stat
     assert_true(outbound_list_wait_ms(&list, 1000, at(5000)) == UINT64_MAX);
 }
 
+static void whoever_takes_the_place_of_one_that_is_left_alone_is_not(void **state)
+{
+    struct outbound_list list = {.number = 0};
+    char names[2][NAME_BYTES];
+    const struct outbound_destination first = relay(0, names[0]);
+    const struct outbound_destination ninth = relay(9, names[1]);
+    enum outbound_stage stage = OUTBOUND_AT_END;
+    fill(&list);
+    const uint64_t id = list.items[0].id;
+
+    assert_ptr_equal(outbound_list_pause(&list, id, OUTBOUND_AT_TLS, at(100), 50), &list.items[0]);
+
+    assert_true(outbound_list_is_paused(&list, &first, at(149), &stage));
+    assert_int_equal(stage, OUTBOUND_AT_TLS);
+    assert_null(outbound_list_pause(&list, id, OUTBOUND_AT_CONNECT, at(149), 50)); /* it is */
+    assert_false(outbound_list_is_paused(&list, &first, at(150), &stage));
+    assert_non_null(outbound_list_pause(&list, id, OUTBOUND_AT_CONNECT, at(150), 1000));
+    assert_int_equal(outbound_list_want(&list, &ninth, at(200)), ERR_OK);
+    assert_int_equal(outbound_list_find(&list, &ninth), 0);
+    assert_false(outbound_list_is_paused(&list, &ninth, at(200), &stage));
+    assert_false(outbound_list_is_paused(&list, &first, at(200), &stage));
+    assert_null(outbound_list_pause(&list, id, OUTBOUND_AT_TLS, at(2000), 50));
+    outbound_list_clear(&list);
+}
+
 static void a_list_is_told_whole_with_each_ca_in_parts_and_a_new_number(void **state)
 {
     struct outbound_list list = {.number = 41};
@@ -142,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_unused_makes_room_and_what_is_wanted_now_does_not),
         cmocka_unit_test(what_is_idle_is_forgotten_and_the_rest_stays_what_it_was),
+        cmocka_unit_test(whoever_takes_the_place_of_one_that_is_left_alone_is_not),
         cmocka_unit_test(a_list_is_told_whole_with_each_ca_in_parts_and_a_new_number),
     };
 
