@@ -23,7 +23,8 @@ import time
 
 import pytest
 
-from app import Answer, App
+from app import Answer, App, Client
+from authority import Authority
 
 ROOT = pathlib.Path(os.environ.get("ROWLOCK_ROOT", pathlib.Path(__file__).resolve().parents[2]))
 PROGRAM = os.environ.get("ROWLOCK", str(ROOT / "build/host/release/rowlock"))
@@ -53,6 +54,34 @@ def wait_until(condition, what, seconds=WAIT_S):
             return value
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.02)
+
+
+def at_once(count, act):
+    """act(0) .. act(count - 1), each in a thread that starts when all are ready; their results."""
+    ready = threading.Barrier(count)
+    results = [None] * count
+
+    def run(number):
+        ready.wait(WAIT_S)
+        results[number] = act(number)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+    return results
+
+
+def posts_at_once(app, count, path, body, headers=None):
+    """The answers to one request sent count times at once, each over a connection of its own that is there before."""
+    clients = [Client(app.box, app.pk.key) for _ in range(count)]
+    for client in clients:
+        client.get("/healthz")
+    answers = at_once(count, lambda number: clients[number].post(path, body, headers=headers))
+    for client in clients:
+        client.close()
+    return answers
 
 
 def children(pid):
@@ -385,6 +414,21 @@ def module_app(tmp_path_factory):
     yield App(own, SHARED_REQUESTS_PER_MINUTE)
     status = own.stop()
     assert status == 0, own.log_text()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """A CA that a test has the box trust."""
+    return Authority("CA ours")
+
+
+@pytest.fixture
+def directory():
+    """One with a short path that every user may enter, unlike pytest's own."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="rowlock-tmp-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture

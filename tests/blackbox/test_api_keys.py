@@ -8,11 +8,11 @@ import re
 import uuid
 
 import pytest
-from app import BAD_PARAMETERS, Client, DENIED, FORBIDDEN, INSTANT, NOT_FOUND, NO_ROW, NO_TABLE, UUID, error, without_id
+from app import (BAD_PARAMETERS, Client, DENIED, FORBIDDEN, INSTANT, NOT_FOUND, NO_ROW, NO_TABLE, UNAUTHORIZED, UUID,
+                 error, without_id)
 from conftest import ROOT, wait_until
 from wire import Wire, write_request
 
-UNAUTHORIZED = (401, "auth/unauthorized")
 FORMAT = (401, "auth/invalid-token-format")
 UNKNOWN = (401, "auth/invalid-token")
 REVOKED = (401, "auth/token-revoked")

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from app import Client, DUPLICATE, error, Unexpected
+from conftest import at_once
 from wire import Wire, write_request
 
 WRITERS = 16
@@ -102,23 +103,6 @@ def test_attack_03_a_table_closed_while_writes_wait_takes_no_more(app):
         assert not [n for n, status, _, sent in outcomes if status == 201 and sent > answered]
         assert total == len(written)
         assert sorted(numbers_of(table)) == sorted(written)
-
-
-def at_once(count, act):
-    """act(0) .. act(count - 1), each in a thread that starts when all are ready; their results."""
-    ready = threading.Barrier(count)
-    results = [None] * count
-
-    def run(number):
-        ready.wait()
-        results[number] = act(number)
-
-    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def test_of_many_rows_with_one_unique_value_one_is_written(app):

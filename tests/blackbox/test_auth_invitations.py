@@ -4,16 +4,14 @@ end of whoever sent them change: tests/unit/api_invitations_test.c, which moves 
 
 import pytest
 
-from app import BAD_PARAMETERS, FORBIDDEN, INSTANT, UUID, error, query, without_id
+from app import (BAD_PARAMETERS, FORBIDDEN, INSTANT, INVALID_REQUEST, INVALID_TOKEN, UNAUTHORIZED, UUID, error, query,
+                 without_id)
 from mails import mail_to, mails_to, new_email
 
 PATH = "/v1/auth/invitations"
 MEMBERS = {"id", "resourceType", "resourceId", "resourceName", "resourceRole", "email", "status", "expiresAt", "invitedBy",
            "createdAt"}
-INVALID_REQUEST = (400, "auth/invalid-request")
-INVALID_TOKEN = (401, "auth/invalid-token")
 ACCEPTED = (400, "auth/invitation-already-accepted")
-UNAUTHORIZED = (401, "auth/unauthorized")
 ABSENT = (404, "auth/invitation-not-found")
 NO_ID = "11111111-1111-4111-8111-111111111111"
 NO_CODE = "0" * 64

@@ -6,14 +6,12 @@ import urllib.parse
 
 import pytest
 
-from app import error, query, without_id
+from app import INVALID_REQUEST, INVALID_TOKEN, error, query, without_id
 from conftest import wait_until
 from mails import made_user, mail_to, mails_to, new_email
 from test_auth_sign import PAIR_MEMBERS
 
-INVALID_REQUEST = (400, "auth/invalid-request")
 INVALID_EMAIL = (400, "auth/invalid-email")
-INVALID_TOKEN = (401, "auth/invalid-token")
 NO_TOKEN = (404, "auth/verification-token-not-found")
 ENDED = (401, "auth/session-expired")
 NO_CODE = "0" * 64

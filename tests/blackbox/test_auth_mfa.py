@@ -4,23 +4,21 @@ machine, so ends of time, restarts and a clock that is set back are in tests/uni
 which move it."""
 
 import re
-import threading
 import urllib.parse
 
 import pytest
 
-from app import Client, error, without_id
+from app import INVALID_REQUEST, UNAUTHORIZED, error, without_id
 from authenticator import confirmed, enabled, step_now
+from conftest import posts_at_once
 from mails import mail_to
 from test_auth_sign import PAIR_MEMBERS
 
 INVALID_CODE = (401, "auth/invalid-mfa-code")
 INVALID_CREDENTIALS = (401, "auth/invalid-credentials")
-INVALID_REQUEST = (400, "auth/invalid-request")
 MFA_REQUIRED = (403, "auth/mfa-required")
 NONE_PENDING = (400, "auth/mfa-setup-expired")
 TOO_MANY = (429, "auth/too-many-login-attempts")
-UNAUTHORIZED = (401, "auth/unauthorized")
 BACKUP_CODE = re.compile(r"[a-z0-9]{8}")
 # A text that is no code, now or ever: of another length, with other digits, with something around it.
 NO_CODES = ["12345", "1234567", "123 456", "12345a", "１２３４５６", "-12345", "123456789", "x" * 5000]
@@ -37,25 +35,6 @@ def sign_in(app, user, **more):
 
 def is_on(user):
     return user.pk.get("/v1/auth/me").json["mfaEnabled"]
-
-
-def at_once(app, count, path, body, headers=None):
-    """The answers to requests that are sent together, each over a connection of its own."""
-    ready, answers = threading.Barrier(count), [None] * count
-
-    def run(number):
-        client = Client(app.box, app.box.pk)
-        client.get("/healthz")  # the connection is there before the start
-        ready.wait(60)
-        answers[number] = client.post(path, body, headers=headers)
-        client.close()
-
-    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return answers
 
 
 # --- turning it on and off ---
@@ -190,8 +169,8 @@ def test_attack_11_of_sign_ins_at_once_with_one_code_one_succeeds(app):
     phone = confirmed(user)
 
     for code in (phone.unused(), phone.backup[0]):
-        answers = at_once(app, 3, "/v1/auth/email/signin",
-                          {"email": user.email, "password": user.password, "mfaCode": code})
+        answers = posts_at_once(app, 3, "/v1/auth/email/signin",
+                                {"email": user.email, "password": user.password, "mfaCode": code})
         assert sorted(answer.status for answer in answers) == [200, 401, 401], answers
         assert {error(answer) for answer in answers} == {(200, None), INVALID_CODE}
 
@@ -271,7 +250,7 @@ def test_attack_11_guesses_at_once_are_five_too(app):
     user = app.user()
     phone = confirmed(user)
 
-    answers = at_once(app, 7, "/v1/auth/mfa/disable", {"password": user.password, "code": "no code"}, user.header)
+    answers = posts_at_once(app, 7, "/v1/auth/mfa/disable", {"password": user.password, "code": "no code"}, user.header)
 
     assert sorted(error(answer) for answer in answers) == [INVALID_CODE] * 5 + [TOO_MANY] * 2, answers
     assert error(sign_in(app, user, mfaCode=phone.backup[0])) == TOO_MANY

@@ -25,11 +25,6 @@ def app(module_app):
 
 
 @pytest.fixture(scope="module")
-def authority():
-    return Authority("CA ours")
-
-
-@pytest.fixture(scope="module")
 def one_relay(authority):
     """One place for all tests: another one needs another courier, and that takes the box some seconds."""
     made = Relay(authority)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a project and an environment say about signing in, and what an app sees of it. Contract 5.2 to 5.6, 6, 9.2."""
 
-import threading
-
 import pytest
 
-from app import BAD_PARAMETERS, FORBIDDEN, Client, error
+from app import BAD_PARAMETERS, FORBIDDEN, error
+from conftest import posts_at_once
 from mails import mail_to, mails_to, new_email
 
 PROVIDER = "/v1/admin/auth-providers/email"
@@ -139,22 +138,7 @@ def test_links_turned_off(app):
 
 
 def together(app, token, count):
-    """The answers to refreshes with one token at once, each over a connection of its own."""
-    answers = []
-    start = threading.Barrier(count)
-
-    def ask():
-        client = Client(app.box, app.pk.key)
-        start.wait()
-        answers.append(client.post("/v1/auth/refresh", {"refreshToken": token}))
-        client.close()
-
-    threads = [threading.Thread(target=ask) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
+    return posts_at_once(app, count, "/v1/auth/refresh", {"refreshToken": token})
 
 
 def test_parallel_refreshes_with_one_token_get_one_successor_within_the_grace(app):

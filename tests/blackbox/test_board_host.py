@@ -3,11 +3,9 @@
 
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -16,12 +14,9 @@ from conftest import BASIC, KEYS, PROGRAM, ROOT, RUN, SETUP, WAIT_S, children, i
 
 
 @pytest.fixture
-def runtime():
-    """A short path that the service user may enter, for TMPDIR: the TPM's sockets lie there."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="rowlock-tmp-", dir="/tmp"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+def runtime(directory):
+    """TMPDIR: the TPM's sockets lie there."""
+    return directory
 
 
 def start(script, runtime, *options, **more):

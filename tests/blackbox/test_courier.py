@@ -9,7 +9,6 @@ import re
 
 import pytest
 
-from authority import Authority
 from conftest import children, is_there, wait_until
 from mails import new_email
 from relay import Relay, configure
@@ -19,11 +18,6 @@ from relay import Relay, configure
 def app(module_app):
     """These tests kill processes of the box."""
     return module_app
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return Authority("CA ours")
 
 
 @pytest.fixture

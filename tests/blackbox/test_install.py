@@ -3,27 +3,13 @@
 
 import json
 import os
-import pathlib
 import shlex
-import shutil
 import ssl
 import subprocess
-import tempfile
-
-import pytest
 
 from conftest import ROOT, SERVICE_USER, WAIT_S, Connection
 
 INSTALL = os.environ.get("ROWLOCK_INSTALL", "make install")  # with the words of the build that is there: nothing is built
-
-
-@pytest.fixture
-def directory():
-    """One that every user can enter, unlike pytest's own."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="rowlock-install-", dir="/tmp"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
 
 
 def test_what_is_installed_starts_without_the_tree_as_an_ordinary_user(directory):

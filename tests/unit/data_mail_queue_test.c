@@ -143,17 +143,25 @@ static void assert_letter_to(const struct data_mail_turn *turn, const char *to)
     assert_true(span_equal(data_mail_turn_letter(turn)->mail.to, span_str(to)));
 }
 
-static void a_mail_that_cannot_be_read_keeps_no_other_waiting(void **state)
+/* A mail to Ada that cannot be read, and behind it one to Bob. */
+static struct data_mail_turn *begin_behind_a_damaged_one(struct api_box *box, struct span place)
 {
-    struct api_box *box = *state;
-    const struct span place = place_named(box, span_lit("dev"));
     struct data_mail_turn *turn = NULL;
+
     relay(box);
     write_mail(box, place, "ada@example.com");
     api_write(box, &(struct data_call){.operation = spoil_first, .place = place});
     sim_clock_advance_ms(&box->clock, 1);
     write_mail(box, place, "bob@example.com");
     assert_int_equal(data_mail_turn_new(box->data, box->loop, &turn), ERR_OK);
+    return turn;
+}
+
+static void a_mail_that_cannot_be_read_keeps_no_other_waiting(void **state)
+{
+    struct api_box *box = *state;
+    const struct span place = place_named(box, span_lit("dev"));
+    struct data_mail_turn *turn = begin_behind_a_damaged_one(box, place);
 
     assert_true(take_turn(box, turn, DATA_MAIL_NONE).mail);
     assert_letter_to(turn, "bob@example.com");
@@ -169,14 +177,7 @@ static void a_mail_that_cannot_be_read_keeps_no_other_waiting(void **state)
 static void settings_are_saved_past_a_mail_that_cannot_be_read(void **state)
 {
     struct api_box *box = *state;
-    const struct span place = place_named(box, span_lit("dev"));
-    struct data_mail_turn *turn = NULL;
-    relay(box);
-    write_mail(box, place, "ada@example.com");
-    api_write(box, &(struct data_call){.operation = spoil_first, .place = place});
-    sim_clock_advance_ms(&box->clock, 1);
-    write_mail(box, place, "bob@example.com");
-    assert_int_equal(data_mail_turn_new(box->data, box->loop, &turn), ERR_OK);
+    struct data_mail_turn *turn = begin_behind_a_damaged_one(box, place_named(box, span_lit("dev")));
     assert_true(take_turn(box, turn, DATA_MAIL_NONE).mail);
     assert_int_equal(take_turn(box, turn, DATA_MAIL_LATER).wait_ms, 60000);
 
