@@ -42,6 +42,17 @@ enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, cons
     return ERR_OK;
 }
 
+enum err data_txn_admin_body(struct data_txn *txn, struct data_call *call, const struct json_value **out_body)
+{
+    const struct json_value *body = NULL;
+
+    TRY(data_txn_admin(txn, call));
+    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
+    TRY(data_txn_check_place(txn, call, body));
+    *out_body = body;
+    return ERR_OK;
+}
+
 enum err data_txn_confirm(struct data_call *call, struct span name)
 {
     const struct json_value *body = NULL;

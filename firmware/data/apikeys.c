@@ -295,9 +295,7 @@ enum err data_key_create(struct data_txn *txn, struct data_call *call)
     struct new_key key = {.type = AUTH_KEY_PUBLISHABLE};
     struct json_out out;
 
-    TRY(data_txn_admin(txn, call));
-    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
-    TRY(data_txn_check_place(txn, call, body));
+    TRY(data_txn_admin_body(txn, call, &body));
     TRY(read_new_key(body, txn->now, &key, &call->refusal));
     TRY(store_key(txn, &key, value, &record));
     call->status = CREATED;

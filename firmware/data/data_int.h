@@ -235,6 +235,10 @@ enum err data_txn_table(struct data_txn *txn, struct data_call *call, const stru
 /* Does the body name another project or environment than the key's? ERR_DENIED. */
 enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, const struct json_value *body) MUST_USE;
 
+/* The body of whoever may manage what is in the place that it may name: data_txn_admin, data_txn_body and
+ * data_txn_check_place, with their errors. */
+enum err data_txn_admin_body(struct data_txn *txn, struct data_call *call, const struct json_value **out_body) MUST_USE;
+
 /* {"confirmName":"<name>"}. ERR_DENIED. */
 enum err data_txn_confirm(struct data_call *call, struct span name) MUST_USE;
 
@@ -311,8 +315,12 @@ enum err environment_make(struct data_txn *txn, const struct environment_new *en
 enum err environment_forget(struct data_txn *txn, struct span id) MUST_USE;
 
 /* Starts the document of the transaction's environment again, without the member of that name, for another in its place:
- * its object is left open. For record_replace. */
+ * its object is left open. */
 void environment_begin_again(struct data_txn *txn, struct span without, struct json_out *out);
+
+/* Ends it, and stores it in place of the one before. The errors of record_replace. */
+enum err environment_end_again(struct data_txn *txn, struct json_out *out,
+                               const struct catalog_environment **out_stored) MUST_USE;
 
 /* A new unrestricted, permanent key of the transaction's project and environment; the caller wipes the value. */
 enum err apikey_make(struct data_txn *txn, enum auth_key_type type, struct span name, char out_value[AUTH_KEY_BYTES])

@@ -305,23 +305,20 @@ static enum err check_ca(const struct json_value *body, const struct mail_relay 
 enum err data_email_settings_set(struct data_txn *txn, struct data_call *call)
 {
     struct mail_settings settings;
-    const struct catalog_record *record = NULL;
+    const struct catalog_environment *stored = NULL;
     const struct json_value *body = NULL;
     struct json_out out;
 
-    TRY(data_txn_admin(txn, call));
-    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
-    TRY(data_txn_check_place(txn, call, body));
+    TRY(data_txn_admin_body(txn, call, &body));
     TRY(check_members(body, &call->refusal));
     settings = txn->environment->mail;
     TRY(read_over(body, call->arena, &settings, &call->refusal));
     TRY(check_ca(body, &settings.relay, &call->refusal));
     environment_begin_again(txn, span_lit("emailSettings"), &out);
     write_stored(&out, &settings);
-    json_out_object_end(&out);
-    TRY(record_replace(txn, &txn->environment->record, &out, &record));
+    TRY(environment_end_again(txn, &out, &stored));
     TRY(destinations_check(data_txn_catalog(txn), &call->refusal));
-    TRY(hurry(txn, (const struct catalog_environment *)record));
-    note((const struct catalog_environment *)record);
-    return write_answer(call->out, (const struct catalog_environment *)record);
+    TRY(hurry(txn, stored));
+    note(stored);
+    return write_answer(call->out, stored);
 }

@@ -84,6 +84,17 @@ void environment_begin_again(struct data_txn *txn, struct span without, struct j
     json_out_members_without(out, txn->environment->record.doc, &without, 1);
 }
 
+enum err environment_end_again(struct data_txn *txn, struct json_out *out,
+                               const struct catalog_environment **out_stored)
+{
+    const struct catalog_record *record = NULL;
+
+    json_out_object_end(out);
+    TRY(record_replace(txn, &txn->environment->record, out, &record));
+    *out_stored = (const struct catalog_environment *)record;
+    return ERR_OK;
+}
+
 enum err environment_make(struct data_txn *txn, const struct environment_new *environment,
                           const struct catalog_record **out_record)
 {

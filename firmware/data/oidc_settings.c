@@ -323,7 +323,6 @@ static void write_changed(struct json_out *out, const struct change *change)
 static enum err store(struct data_txn *txn, const struct change *change, const struct catalog_environment **out_stored)
 {
     const struct json_value *all = json_find(txn->environment->record.doc, span_lit(MEMBER));
-    const struct catalog_record *record = NULL;
     struct json_out out;
 
     environment_begin_again(txn, span_lit(MEMBER), &out);
@@ -336,10 +335,7 @@ static enum err store(struct data_txn *txn, const struct change *change, const s
         write_changed(&out, change);
     }
     json_out_object_end(&out);
-    json_out_object_end(&out);
-    TRY(record_replace(txn, &txn->environment->record, &out, &record));
-    *out_stored = (const struct catalog_environment *)record;
-    return ERR_OK;
+    return environment_end_again(txn, &out, out_stored);
 }
 
 static void note(const char *event, struct data_txn *txn, struct span name)

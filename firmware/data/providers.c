@@ -80,19 +80,16 @@ static void write_stored(struct json_out *out, const struct json_value *stored, 
 
 enum err data_email_provider_set(struct data_txn *txn, struct data_call *call)
 {
-    const struct catalog_record *record = NULL;
+    const struct catalog_environment *stored = NULL;
     const struct json_value *body = NULL;
     struct json_out out;
 
-    TRY(data_txn_admin(txn, call));
-    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
-    TRY(data_txn_check_place(txn, call, body));
+    TRY(data_txn_admin_body(txn, call, &body));
     for (size_t i = 0; i < body->as.object.count; i++) {
         TRY(check_member(&body->as.object.members[i], &call->refusal));
     }
     environment_begin_again(txn, span_lit("emailProvider"), &out);
     write_stored(&out, json_find(txn->environment->record.doc, span_lit("emailProvider")), body);
-    json_out_object_end(&out);
-    TRY(record_replace(txn, &txn->environment->record, &out, &record));
-    return write_provider(call->out, data_txn_catalog(txn), (const struct catalog_environment *)record);
+    TRY(environment_end_again(txn, &out, &stored));
+    return write_provider(call->out, data_txn_catalog(txn), stored);
 }

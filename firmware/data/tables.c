@@ -329,9 +329,7 @@ enum err data_table_create(struct data_txn *txn, struct data_call *call)
     const struct json_value *body = NULL;
     void *memory = NULL;
 
-    TRY(data_txn_admin(txn, call));
-    TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
-    TRY(data_txn_check_place(txn, call, body));
+    TRY(data_txn_admin_body(txn, call, &body));
     TRY(check_new_members(body, &call->refusal));
     TRY(mem_alloc(sizeof *new_table, &memory));
     new_table = memory;

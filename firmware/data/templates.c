@@ -210,7 +210,7 @@ static void write_all(struct json_out *out, const struct catalog_environment *en
 
 enum err data_template_set(struct data_txn *txn, struct data_call *call)
 {
-    const struct catalog_record *record = NULL;
+    const struct catalog_environment *stored = NULL;
     const struct json_value *body = NULL;
     struct change change = {.now = txn->now};
     struct json_out out;
@@ -222,9 +222,8 @@ enum err data_template_set(struct data_txn *txn, struct data_call *call)
     TRY(read_template(body, &change.template, &call->refusal));
     environment_begin_again(txn, span_lit("mailTemplates"), &out);
     write_all(&out, txn->environment, &change);
-    json_out_object_end(&out);
-    TRY(record_replace(txn, &txn->environment->record, &out, &record));
+    TRY(environment_end_again(txn, &out, &stored));
     json_out_init(&out, call->out);
-    write_template(&out, (const struct catalog_environment *)record, change.category);
+    write_template(&out, stored, change.category);
     return json_out_finish(&out);
 }

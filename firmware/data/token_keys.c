@@ -116,16 +116,11 @@ enum err token_keys_retire(struct data_txn *txn, const struct catalog_environmen
 /* The document of the transaction's environment with these keys. */
 static enum err store_keys(struct data_txn *txn, const struct data_token_keys *keys)
 {
-    const struct catalog_environment *before = txn->environment;
-    const struct catalog_record *stored = NULL;
     struct json_out out;
 
     environment_begin_again(txn, span_lit("tokenKeys"), &out);
-    token_keys_write(&out, keys, before, txn->now);
-    json_out_object_end(&out);
-    TRY(record_replace(txn, &before->record, &out, &stored));
-    txn->environment = (const struct catalog_environment *)stored;
-    return ERR_OK;
+    token_keys_write(&out, keys, txn->environment, txn->now);
+    return environment_end_again(txn, &out, &txn->environment);
 }
 
 enum err token_keys_sweep(struct data_txn *txn)
