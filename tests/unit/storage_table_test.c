@@ -422,34 +422,6 @@ static void a_drop_that_is_aborted_leaves_the_table(void **state)
     assert_int_equal(store_box_fsck(box, true), 0);
 }
 
-static void more_tables_than_expanded_keys_can_be_used(void **state)
-{
-    struct store_box *box = *state;
-    static struct table_id tables[1100];
-    struct store_txn *txn = NULL;
-    struct row row;
-    assert_int_equal(store_txn_begin(box->sealer, &txn), ERR_OK);
-    for (size_t at = 0; at < ARRAY_LENGTH(tables); at++) {
-        assert_int_equal(store_table_new(txn, &tables[at]), ERR_OK);
-        assert_int_equal(
-            store_insert(txn, tables[at], (struct row_id){{1}}, store_box_row(box, "ann", "x", (int64_t)at), NULL),
-            ERR_OK);
-    }
-    assert_int_equal(store_txn_commit(txn), ERR_OK);
-    assert_true(secret_slab_capacity(box->slab) < ARRAY_LENGTH(tables));
-
-    store_box_reopen(box);
-
-    SCOPED_SNAP struct store_snap *snap = NULL;
-    assert_int_equal(store_snap_begin(box->reader, &snap), ERR_OK);
-    for (size_t at = 0; at < ARRAY_LENGTH(tables); at++) {
-        assert_int_equal(store_get(snap, tables[at], (struct row_id){{1}}, &row), ERR_OK);
-        assert_int_equal(store_box_number(&row), at);
-    }
-    store_snap_end(TAKE(snap));
-    assert_int_equal(store_box_fsck(box, true), 0);
-}
-
 /* --- epochs that pile up --- */
 
 static void a_reader_that_finds_the_slab_full_does_with_the_keys_it_has(void **state)
@@ -585,7 +557,6 @@ int main(void)
         BOX_TEST(a_rotation_that_was_cut_off_is_finished_at_the_next_start),
         BOX_TEST(a_table_made_after_an_unfinished_rotation_is_destroyed_with_its_own),
         BOX_TEST(a_drop_that_is_aborted_leaves_the_table),
-        BOX_TEST(more_tables_than_expanded_keys_can_be_used),
         BOX_TEST(a_reader_that_finds_the_slab_full_does_with_the_keys_it_has),
         BOX_TEST(old_epochs_are_emptied_and_forgotten),
         BOX_TEST(an_index_dropped_by_another_sealer_makes_a_pass_over_epochs_begin_again),
