@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -51,6 +52,19 @@ def test_a_client_goes_on_with_its_session(box, version):
             reused.append(tls.session_reused)
 
     assert reused == [False, True]
+
+
+def test_attack_14_no_ticket_allows_early_data(box):
+    """Early data is a request that anybody may send again."""
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{box.port}", "-servername", "localhost", "-CAfile", box.ca, "-tls1_3",
+         "-ign_eof"],
+        input="GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", capture_output=True, text=True, timeout=60,
+        check=False)
+
+    assert '{"status":"ok"}' in done.stdout, done.stderr
+    allowed = re.findall(r"Max Early Data: (\d+)", done.stdout.split("New Session Ticket arrived", 1)[1])
+    assert allowed and set(allowed) == {"0"}
 
 
 def run_testssl(box, report):

@@ -166,7 +166,7 @@ cat >"$fake/apt-get" <<'END'
 for word; do
     case $word in
     indextargets) echo "$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release) http://mirror.invalid" ;;
-    source) : >"wolfssl_${fake_offer%-*}.orig.tar.gz" ;;
+    source) cat "${fake_tarball:-/dev/null}" >"wolfssl_${fake_offer%-*}.orig.tar.gz" ;;
     esac
 done
 END
@@ -187,6 +187,27 @@ verdict $? "a wolfSSL older than the floor is not taken, even from a signed inde
 ! third_party "$recorded-1" && grep -q 'has SHA-256 .* records' "$trials/log" && [ ! -e "$trials/deps/wolfssl" ]
 verdict $? "the recorded version with other bytes is not taken"
 
+# A newer one: its "source" configures and installs nothing but what third_party.sh looks for, so all of it is gone through.
+for tool in tar make cp mv; do ln -s "$(command -v "$tool")" "$fake/$tool"; done
+newer=$trials/wolfssl-99.0.0
+mkdir -p "$newer/wolfssl"
+: >"$newer/wolfssl/internal.h"
+cat >"$newer/configure" <<'END'
+#!/bin/sh
+for word; do case $word in --prefix=*) prefix=${word#--prefix=} ;; esac; done
+printf 'all:\ninstall:\n\tmkdir -p %s/include/wolfssl\n\techo "#define WOLFSSL_PQC_HYBRIDS" >%s/include/wolfssl/options.h\n' \
+    "$prefix" "$prefix" >Makefile
+END
+chmod +x "$newer/configure"
+export fake_tarball="$trials/newer.tar"
+tar -cf "$fake_tarball" -C "$trials" wolfssl-99.0.0
+third_party 99.0.0-1 && grep -qF "$(printf '*** deps: took wolfssl 99.0.0 from the signed index of sid; wolfssl.dep records %s. SHA-256 %s' \
+    "$recorded" "$(sha256sum <"$fake_tarball" | cut -d' ' -f1)")" "$trials/log"
+verdict $? "a newer wolfSSL of the signed index is taken, and said so loudly"
+grep -qx 'version=99.0.0' "$trials/deps/wolfssl/taken" && grep -qx 'verified=signed index of sid' "$trials/deps/wolfssl/taken" &&
+    grep -qF 'WOLFSSL_TAKEN_VERSION "99.0.0"' "$trials/deps/wolfssl/include/generated/wolfssl_taken.h"
+verdict $? "and the program is told which one it was"
+
 older=$trials/older
 mkdir -p "$older/wolfssl"
 sed 's/^\(#define LIBWOLFSSL_VERSION_HEX\) .*/\1 0x05009000/' "$wolfssl/include/wolfssl/version.h" >"$older/wolfssl/version.h"
@@ -205,6 +226,8 @@ has WOLFSSL_TLS13 NO_OLD_TLS WOLFSSL_HARDEN_TLS && has_not WOLFSSL_ALLOW_TLSV10 
 verdict $? "wolfSSL speaks TLS 1.3 and 1.2 only"
 has WOLFSSL_HAVE_MLKEM WOLFSSL_PQC_HYBRIDS HAVE_CURVE25519 HAVE_ECC384 && has WOLFSSL_ASYNC_CRYPT HAVE_PK_CALLBACKS && has HAVE_HPKE HAVE_HKDF
 verdict $? "wolfSSL has the ML-KEM hybrids, asynchronous signing and HPKE"
+has_not WOLFSSL_EARLY_DATA HAVE_SECURE_RENEGOTIATION
+verdict $? "wolfSSL takes no early data and does not renegotiate"
 has_not OPENSSL_EXTRA OPENSSL_EXTRA_X509_SMALL OPENSSL_ALL WOLFSSL_SYS_CA_CERTS && has NO_MD4 NO_MD5 NO_RC4 NO_DES3 NO_DSA NO_DH
 verdict $? "wolfSSL has no OpenSSL layer and no old primitives"
 [ "$(uname -m)" != x86_64 ] || has WOLFSSL_AESNI USE_INTEL_SPEEDUP WOLFSSL_SP_X86_64_ASM
