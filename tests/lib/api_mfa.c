@@ -113,3 +113,29 @@ uint64_t api_app_rows(struct api_box *box, char *out_row, size_t size)
     store_reader_free(reader);
     return rows;
 }
+
+int api_mfa_set_up(void **state)
+{
+    static struct api_mfa fixture;
+
+    fixture = (struct api_mfa){.box = api_box_new()};
+    api_user_sign_up(fixture.box, &fixture.user);
+    *state = &fixture;
+    return 0;
+}
+
+int api_mfa_set_up_on(void **state)
+{
+    (void)api_mfa_set_up(state);
+    struct api_mfa *f = *state;
+    api_app_turn_on(f->box, &f->user, &f->app);
+    return 0;
+}
+
+int api_mfa_tear_down(void **state)
+{
+    struct api_mfa *f = *state;
+
+    api_box_free(f->box);
+    return 0;
+}

@@ -16,6 +16,18 @@ struct api_app {
     char code[8]; /* of the last api_app_code */
 };
 
+/* A box with ada@example.com and her app, which is there once the test or set_up_on has turned it on. */
+struct api_mfa {
+    struct api_box *box;
+    struct api_user user;
+    struct api_app app;
+};
+
+/* For cmocka. set_up_on: as api_app_turn_on leaves it. */
+int api_mfa_set_up(void **state);
+int api_mfa_set_up_on(void **state);
+int api_mfa_tear_down(void **state);
+
 /* The code of the step that is `steps` after that of now. It lives until the next call. */
 const char *api_app_code(struct api_box *box, struct api_app *app, int steps);
 
