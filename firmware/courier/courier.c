@@ -7,6 +7,8 @@
  * supervisor starts another. What a job needs is sent with it; nothing of it stays when it is answered. */
 #include "firmware/courier/courier.h"
 
+#include <unistd.h>
+
 #include "crypto/crypto.h"
 #include "firmware/courier/lane.h"
 #include "hal/base/fault.h"
@@ -23,9 +25,11 @@
 #define LOCKED_BYTES    ((size_t)1 << 20)
 #define EVENTS          8
 #define SEND_TIMEOUT_MS 5000 /* a worker that does not read for so long is gone, or as good as */
+#define FETCH_GRACE_MS  3000 /* for requests after the word to stop: whoever follows us, and all jobs, wait for that */
 
 struct courier {
     enum msg_state state;
+    struct mono_time leave_at; /* when stopping: even if requests are under way */
     struct msg_channel *control;
     struct msg_channel *jobs;
     bool jobs_closed; /* the worker is gone */
@@ -322,6 +326,7 @@ static enum err on_control(struct courier *courier)
     TRY(err);
     if (courier->in.type == MSG_COURIER_STOP) {
         courier->state = MSG_STOPPING;
+        courier->leave_at = mono_add_ms(hal_clock_mono(courier->clock), FETCH_GRACE_MS);
     } else if (courier->in.type == MSG_COURIER_ASK) {
         TRY(msg_send(courier->control, &answer));
     }
@@ -349,6 +354,16 @@ static bool is_busy(const struct courier *courier)
     return false;
 }
 
+/* How long the main thread may sleep; 0: what is under way is not waited for any more. A mail is, as long as the supervisor
+ * lets us: cut off between its text and the relay's answer it would be sent twice. */
+static int wait_ms(const struct courier *courier)
+{
+    if (courier->state != MSG_STOPPING || lane_is_busy(courier->lanes[0])) {
+        return POLLER_FOREVER;
+    }
+    return (int)mono_ms_between(hal_clock_mono(courier->clock), courier->leave_at); /* at most FETCH_GRACE_MS */
+}
+
 static enum err serve(struct courier *courier)
 {
     const struct msg ready = MSG_NEW(MSG_COURIER_READY);
@@ -357,8 +372,8 @@ static enum err serve(struct courier *courier)
 
     courier->state = MSG_OPERATIONAL;
     TRY(msg_send(courier->control, &ready));
-    while (courier->state != MSG_STOPPING || is_busy(courier)) {
-        TRY(poller_wait(courier->poller, POLLER_FOREVER, events, EVENTS, &count));
+    while (courier->state != MSG_STOPPING || (is_busy(courier) && wait_ms(courier) != 0)) {
+        TRY(poller_wait(courier->poller, wait_ms(courier), events, EVENTS, &count));
         for (size_t i = 0; i < count; i++) {
             TRY(dispatch(courier, &events[i]));
         }
@@ -422,6 +437,9 @@ enum err courier_run(void)
     courier->clock = hal_clock_system();
     TRY(start(courier));
     TRY(serve(courier));
+    if (is_busy(courier)) {
+        _exit(0); /* lanes still wait for servers that do not answer: nothing can be put in order behind their backs */
+    }
     end(courier);
     return ERR_OK;
 }

@@ -7,7 +7,8 @@
  *
  * The main thread talks with supervisor and worker and collects jobs; lanes, a thread each, carry them out, one for mails
  * and OUTBOUND_FETCHES for requests, one job at a time (smtp.h, fetch.h). Only lanes wait for others, and only so long. A
- * worker that takes no answers is no reason to wait either: the courier ends then, and another takes its place. */
+ * worker that takes no answers is no reason to wait either: the courier ends then, and another takes its place. One that is
+ * told to stop ends what it has at hand, but waits three seconds at most for requests. */
 #ifndef FIRMWARE_COURIER_COURIER_H
 #define FIRMWARE_COURIER_COURIER_H
 

@@ -22,6 +22,7 @@
 #include "firmware/msg.h"
 #include "hal/base/fault.h"
 #include "hal/board.h"
+#include "hal/clock.h"
 #include "hal/process.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
@@ -378,6 +379,27 @@ static void a_destination_that_does_not_fit_ends_it(void **state)
     assert_ends_with(f, 1);
 }
 
+/* It would wait for 20 s, and whoever has a job for the next one with it. */
+static void a_request_under_way_does_not_keep_it_for_long(void **state)
+{
+    struct fixture *const f = *state;
+    const struct socket_listen silent = {.address = {.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}}, .backlog = 1};
+    const struct msg job = request(1, 1, 0);
+    struct socket_address bound = {.port = 0};
+    socket_close(f->listener);
+    assert_int_equal(socket_listen(&silent, &f->listener, &bound), ERR_OK); /* takes connections, and says nothing */
+    f->port = bound.port;
+    get_ready(f);
+    assert_int_equal(msg_send(f->jobs, &job), ERR_OK);
+    assert_true(is_alive(f)); /* and has taken it: messages of both channels are read in one turn */
+    const struct mono_time before = hal_clock_mono(hal_clock_system());
+
+    say(f->control, MSG_COURIER_STOP);
+    assert_ends_with(f, 0);
+
+    assert_in_range(mono_ms_between(before, hal_clock_mono(hal_clock_system())), 2900, 15000);
+}
+
 static void it_ends_with_its_supervisor(void **state)
 {
     struct fixture *const f = *state;
@@ -434,6 +456,7 @@ int main(void)
         WITH_COURIER(a_part_of_another_job_ends_it),
         WITH_COURIER(a_list_out_of_order_ends_it),
         WITH_COURIER(a_destination_that_does_not_fit_ends_it),
+        WITH_COURIER(a_request_under_way_does_not_keep_it_for_long),
         WITH_COURIER(it_ends_with_its_supervisor),
         WITH_COURIER(it_waits_for_its_supervisors_word_when_the_worker_is_gone),
         WITH_COURIER(a_worker_that_goes_before_its_answer_is_no_failure),
