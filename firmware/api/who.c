@@ -108,11 +108,12 @@ static const struct operator_duty *duty_of(const struct route *route)
 static enum err refuse_publishable(struct api_request *request, enum err err)
 {
     const struct auth_header *key = &request->headers.auth.key;
-    const bool managed = duty_of(request->route) != NULL && err == ERR_DENIED &&
-                         request->refusal.code == REFUSAL_DATA_PROJECT_ACCESS_DENIED;
-    const bool own = request->route->who == ROUTE_OPERATOR && err == ERR_OK;
+    const bool of_operators = request->route->who == ROUTE_OPERATOR;
+    const bool elsewhere = (of_operators || duty_of(request->route) != NULL) && err == ERR_DENIED &&
+                           request->refusal.code == REFUSAL_DATA_PROJECT_ACCESS_DENIED;
+    const bool own = of_operators && err == ERR_OK;
 
-    if (!(managed || own) || !request->auth.bearer.present || !span_starts_with(key->value, span_lit("pk_"))) {
+    if (!(elsewhere || own) || !request->auth.bearer.present || !span_starts_with(key->value, span_lit("pk_"))) {
         return err;
     }
     return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "A publishable key manages nothing");
@@ -150,15 +151,15 @@ static enum err verify_operator(struct api_request *request, const struct auth_d
     if (request->route->who == ROUTE_OPERATORS) {
         asked->authorization.count = 0;
     }
-    const enum err err = operators_key(request->catalog, request->exchange->arena, &asked->place);
+    enum err err = operators_key(request->catalog, request->exchange->arena, &asked->place);
     if (err == ERR_NOT_FOUND) {
         fault_clear();
         return refuse(&request->refusal, REFUSAL_AUTH_UNAUTHORIZED, "There is no operator yet");
     }
     TRY(err);
-    TRY(auth_verify_operator(asked, directory, request->api->options.limits, request->now, &request->auth,
-                             &request->refusal));
-    return refuse_publishable(request, admit_operator(request));
+    err = auth_verify_operator(asked, directory, request->api->options.limits, request->now, &request->auth,
+                               &request->refusal);
+    return refuse_publishable(request, err == ERR_OK ? admit_operator(request) : err);
 }
 
 /* Routes of operators alone; and of /v1/admin the requests with an access token and without a key. */

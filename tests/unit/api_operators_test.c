@@ -319,6 +319,7 @@ static void attack_09_a_user_of_an_app_is_no_operator(void **state)
 
     assert_refused(me(box, &user), 403, "data/project-access-denied");
     assert_refused(api_user_ask(box, box->secret, &user, "GET", ADMIN "/me", NULL), 403, "data/project-access-denied");
+    assert_refused(api_user_ask(box, box->publishable, &user, "GET", ADMIN "/me", NULL), 403, "auth/forbidden");
     assert_refused(api_box_get(box, box->secret, ADMIN "/me"), 401, "auth/unauthorized");
     assert_refused(api_box_send(box, "POST", NULL, ADMIN "/refresh", body), 401, "auth/invalid-refresh-token");
     assert_refused(sign_in(box, CREDENTIALS("ada@example.com", "abc123")), 401, "auth/invalid-credentials");
