@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* net/http.h with clients that hold on to memory: that do not read, read little, or send a body without an end. */
+/* net/http.h with clients that hold on to memory: that do not read, read little, send a body without an end, or nothing. */
+/* link: --wrap=arena_new */
 #include "net/http.h"
 
 #include <errno.h>
@@ -8,11 +9,26 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <arpa/inet.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "crypto/crypto.h"
 #include "hal/base/config.h"
+#include "hal/base/mem.h"
 #include "tests/lib/http_fixture.h"
+
+enum err __real_arena_new(size_t keep_bytes, size_t max_bytes, struct arena **out_arena);
+enum err __wrap_arena_new(size_t keep_bytes, size_t max_bytes, struct arena **out_arena);
+
+static size_t arenas; /* made: each set of buffers has one */
+
+enum err __wrap_arena_new(size_t keep_bytes, size_t max_bytes, struct arena **out_arena)
+{
+    arenas++;
+    return __real_arena_new(keep_bytes, max_bytes, out_arena);
+}
 
 static void http_a_client_that_does_not_read_is_closed_and_costs_no_more_than_its_answer(void **state)
 {
@@ -183,6 +199,68 @@ static void http_attack_13_one_that_its_address_refuses_takes_no_place_of_the_ot
     assert_int_equal(limits_hold(f->limits, LIMITS_KIND_CONNECTIONS, SPAN_NONE, CONFIG_NET_CONNECTIONS_MAX), ERR_LIMIT);
 }
 
+#define IDLE 24      /* of the places, where others hold the rest */
+#define STRANGERS 10000
+#define AT_ONCE 20
+
+/* Connections beyond the cap, so many at once: all of them are closed by the server. */
+static void come_in_vain(struct http_fixture *f)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(f->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct linger forget = {.l_onoff = 1}; /* leaves no address in use behind */
+    int descriptors[AT_ONCE];
+    uint8_t byte = 0;
+
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        descriptors[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_true(descriptors[i] >= 0);
+        assert_int_equal(setsockopt(descriptors[i], SOL_SOCKET, SO_LINGER, &forget, sizeof(forget)), 0);
+        assert_int_equal(connect(descriptors[i], (const struct sockaddr *)&address, sizeof(address)), 0);
+    }
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        ssize_t got = -1;
+
+        for (size_t turns = 0; turns < HTTP_FIXTURE_TURNS_MAX && got < 0; turns++) {
+            assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
+            got = recv(descriptors[i], &byte, 1, MSG_DONTWAIT);
+        }
+        assert_int_equal(got, 0);
+        assert_int_equal(close(descriptors[i]), 0);
+    }
+}
+
+/* Each of those within the cap was served once, and has sent the beginning of a record since. */
+static void http_attack_13_of_10000_idle_connections_those_within_the_cap_hold_no_buffers_and_go_on(void **state)
+{
+    struct http_fixture *const f = *state;
+    struct span sent = SPAN_NONE;
+
+    hold_elsewhere(f, CONFIG_NET_CONNECTIONS_MAX - IDLE);
+    arenas = 0;
+    for (size_t i = 0; i < IDLE; i++) {
+        struct http_client *const client = http_client_open(f);
+
+        http_client_send(client, span_lit("GET /fine HTTP/1.1\r\nHost: h\r\n\r\n"));
+        http_await(f, client, "fine", 1);
+    }
+    for (size_t i = 0; i < IDLE; i++) {
+        http_client_send(&f->clients[i], span_lit("GET /again HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert_int_equal(buf_get(tls_peer_out(f->clients[i].tls), 3, &sent), ERR_OK);
+        assert_int_equal(send(f->clients[i].descriptor, sent.data, sent.len, MSG_NOSIGNAL), sent.len);
+        assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
+    }
+    for (size_t i = 0; i < (STRANGERS - IDLE) / AT_ONCE; i++) {
+        come_in_vain(f);
+    }
+
+    assert_int_equal(http_server_connections(f->server), IDLE);
+    assert_int_equal(arenas, 1); /* one set of buffers did for all of them, one after the other */
+    for (size_t i = 0; i < IDLE; i++) {
+        http_await(f, &f->clients[i], "again", 1);
+    }
+}
+
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, http_fixture_open, http_fixture_close)
 
 int main(void)
@@ -195,6 +273,7 @@ int main(void)
         FIXTURE_TEST(http_attack_13_a_client_that_sends_a_refused_body_whole_hears_why_and_one_without_end_is_cut_off),
         FIXTURE_TEST(http_attack_13_connections_of_all_reactors_have_one_cap),
         FIXTURE_TEST(http_attack_13_one_that_its_address_refuses_takes_no_place_of_the_others),
+        FIXTURE_TEST(http_attack_13_of_10000_idle_connections_those_within_the_cap_hold_no_buffers_and_go_on),
     };
 
     if (crypto_start() != ERR_OK) {
