@@ -257,7 +257,6 @@ struct msg {
         struct {
             uint64_t request;
             uint32_t kind; /* enum msg_unlock_kind */
-            uint32_t accept_rollback;
             struct msg_recovery text;
         } unlock;
         struct { /* the claims are built by the keeper, from its own clock */

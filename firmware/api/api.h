@@ -33,7 +33,6 @@ struct api_unlock_job {
     void (*done)(struct api_unlock_job *job, enum err err);
     struct span text;     /* the PIN or the recovery key, as typed */
     bool is_recovery_key; /* otherwise a PIN */
-    bool accept_rollback;
     uint64_t tag; /* of whoever does it */
 };
 

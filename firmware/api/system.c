@@ -122,8 +122,8 @@ static enum err read_unlock(struct api_request *request)
     }
     job->is_recovery_key = recovery.len != 0;
     job->text = job->is_recovery_key ? recovery : pin;
-    job->accept_rollback = doc_bool(request->body, span_lit("acceptRollback"), false);
-    if (job->accept_rollback && !job->is_recovery_key) {
+    /* There is nothing that it would accept yet: no box is locked for a rollback before there is an NV counter. */
+    if (doc_bool(request->body, span_lit("acceptRollback"), false) && !job->is_recovery_key) {
         return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback needs the recoveryKey");
     }
     job->done = on_unlocked;

@@ -132,7 +132,6 @@ static enum err fill_unlock(struct keeper_link *link, const struct slot *slot, s
     *out_msg = MSG_NEW(MSG_UNLOCK);
     out_msg->as.unlock.request = number_of(link, slot);
     out_msg->as.unlock.kind = slot->job.unlock->is_recovery_key ? MSG_UNLOCK_RECOVERY : MSG_UNLOCK_PIN;
-    out_msg->as.unlock.accept_rollback = slot->job.unlock->accept_rollback ? 1 : 0;
     TRY(MSG_SET(&out_msg->as.unlock.text, slot->job.unlock->text));
     return ERR_OK;
 }

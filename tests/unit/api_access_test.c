@@ -512,6 +512,21 @@ static void attack_13_unlocking_reads_a_small_body_only(void **state)
     api_free(locked);
 }
 
+static void a_rollback_is_accepted_with_the_recovery_key_alone(void **state)
+{
+    struct api_box *box = *state;
+    struct api *locked = api_box_in_state(box, BOARD_LOCKED, LIFE_REASON_NO_TPM);
+    struct api_ask ask = {.method = "POST", .target = "/v1/system/unlock", .api = locked};
+
+    ask.body = "{\"pin\":\"1234\",\"acceptRollback\":true}";
+    assert_refused(api_box_ask(box, &ask), 400, "common/invalid-parameters");
+    ask.body = "{\"pin\":\"1234\",\"acceptRollback\":false}";
+    assert_refused(api_box_ask(box, &ask), 503, "common/unavailable"); /* read, and nobody here to ask */
+    ask.body = "{\"recoveryKey\":\"words\",\"acceptRollback\":true}";
+    assert_refused(api_box_ask(box, &ask), 503, "common/unavailable");
+    api_free(locked);
+}
+
 static void an_operational_box_does_not_unlock(void **state)
 {
     struct api_box *box = *state;
@@ -549,6 +564,7 @@ int main(void)
         T(origins_that_are_none_are_refused),
         T(a_locked_box_answers_health_and_state_alone),
         T(attack_13_unlocking_reads_a_small_body_only),
+        T(a_rollback_is_accepted_with_the_recovery_key_alone),
         T(an_operational_box_does_not_unlock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,23 +162,23 @@ static void msg_recv_refuses_numbers_and_texts_out_of_range(void **state)
     uint8_t bytes[MSG_WIRE_MAX] = {0};
     const size_t size = msg_size(MSG_UNLOCK);
     make_pair(MSG_REACTOR, &pair);
-    put_u32be(bytes, MSG_UNLOCK); /* then request(8) kind(4) accept_rollback(4) length(4) text */
+    put_u32be(bytes, MSG_UNLOCK); /* then request(8) kind(4) length(4) text */
 
     put_u32be(bytes + 12, MSG_UNLOCK_KINDS);
     send_raw(pair.lower, bytes, size);
     assert_int_equal(msg_recv(pair.upper, MSG_LOCKED, &got), ERR_MALFORMED);
 
     put_u32be(bytes + 12, 0);
-    put_u32be(bytes + 20, MSG_RECOVERY_MAX + 1);
+    put_u32be(bytes + 16, MSG_RECOVERY_MAX + 1);
     send_raw(pair.lower, bytes, size);
     assert_int_equal(msg_recv(pair.upper, MSG_LOCKED, &got), ERR_MALFORMED);
 
-    put_u32be(bytes + 20, 3);
-    bytes[24 + 3] = 'x'; /* behind the text */
+    put_u32be(bytes + 16, 3);
+    bytes[20 + 3] = 'x'; /* behind the text */
     send_raw(pair.lower, bytes, size);
     assert_int_equal(msg_recv(pair.upper, MSG_LOCKED, &got), ERR_MALFORMED);
 
-    bytes[24 + 3] = 0;
+    bytes[20 + 3] = 0;
     send_raw(pair.lower, bytes, size);
     assert_int_equal(msg_recv(pair.upper, MSG_LOCKED, &got), ERR_OK);
     free_pair(&pair);
