@@ -32,7 +32,8 @@
 #define RETRY_MS     200u /* for a list that could not be told at once */
 #define GRACE_MS     3000u /* for what is under way when the worker stops; less than it has for its own requests */
 #define PAUSE_MS     ((uint64_t)CONFIG_COURIER_PAUSE_S * S_MS)
-#define SLOW_MS      3000u /* what fails sooner costs nobody much, and is tried again at once */
+#define FETCH_MS     ((uint64_t)CONFIG_COURIER_FETCH_S * S_MS)
+#define SLOW_MS      (FETCH_MS < 12000 ? FETCH_MS / 4 : 3000) /* what fails sooner costs little, and is tried again at once */
 #define WAITING_MAX  (CONFIG_COURIER_JOBS / 4) /* requests to one server: others find places, too */
 
 struct lane {

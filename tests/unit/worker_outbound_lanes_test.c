@@ -12,10 +12,10 @@
 #include "tests/lib/outbound_box.h"
 
 #define PAUSE_MS ((uint64_t)CONFIG_COURIER_PAUSE_S * 1000)
-#define LONG_MS  3000 /* what takes so long and is not answered is followed by a pause */
+#define FETCH_MS ((uint64_t)CONFIG_COURIER_FETCH_S * 1000)
+#define LONG_MS  (FETCH_MS < 12000 ? FETCH_MS / 4 : 3000) /* what takes so long in vain is followed by a pause */
 #define WAITING  (CONFIG_COURIER_JOBS / 4)
 #define SERVERS  4
-#define FETCH_MS ((uint64_t)CONFIG_COURIER_FETCH_S * 1000)
 
 struct lanes {
     struct outbound_box *box;
