@@ -147,6 +147,13 @@ static enum err give_up_rights(struct courier *courier)
 
 /* --- jobs --- */
 
+/* What the first message says of each kind. */
+struct begun {
+    uint64_t number;
+    uint32_t destination;
+    uint32_t bytes;
+};
+
 /* A lane of that kind that has nothing to do. */
 static enum err find_lane(const struct courier *courier, enum outbound_kind kind, size_t *out_lane)
 {
@@ -159,7 +166,7 @@ static enum err find_lane(const struct courier *courier, enum outbound_kind kind
     FAIL(ERR_MALFORMED, "more jobs than there are lanes", kind);
 }
 
-static enum err begin_job(struct courier *courier, enum outbound_kind kind, const struct lane_job *begun,
+static enum err begin_job(struct courier *courier, enum outbound_kind kind, const struct begun *begun,
                           size_t *out_lane)
 {
     ENSURE(begun->destination < courier->list.count && courier->list.items[begun->destination].to.kind == kind,
@@ -186,7 +193,7 @@ static void start_if_complete(struct courier *courier, size_t lane)
 static enum err take_mail(struct courier *courier)
 {
     const struct msg *const in = &courier->in;
-    const struct lane_job begun = {
+    const struct begun begun = {
         .number = in->as.job_mail.job, .destination = in->as.job_mail.destination, .bytes = in->as.job_mail.bytes};
     size_t lane = 0;
 
@@ -203,7 +210,7 @@ static enum err take_mail(struct courier *courier)
 static enum err take_fetch(struct courier *courier)
 {
     const struct msg *const in = &courier->in;
-    const struct lane_job begun = {
+    const struct begun begun = {
         .number = in->as.job_fetch.job, .destination = in->as.job_fetch.destination, .bytes = in->as.job_fetch.bytes};
     size_t lane = 0;
 
@@ -317,7 +324,6 @@ static enum err on_lane(struct courier *courier, struct lane *lane)
 
 static enum err on_control(struct courier *courier)
 {
-    const struct msg answer = MSG_NEW(MSG_COURIER_ANSWER);
     const enum err err = msg_recv(courier->control, courier->state, &courier->in);
 
     if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
@@ -328,7 +334,8 @@ static enum err on_control(struct courier *courier)
         courier->state = MSG_STOPPING;
         courier->leave_at = mono_add_ms(hal_clock_mono(courier->clock), FETCH_GRACE_MS);
     } else if (courier->in.type == MSG_COURIER_ASK) {
-        TRY(msg_send(courier->control, &answer));
+        courier->out = MSG_NEW(MSG_COURIER_ANSWER);
+        TRY(msg_send(courier->control, &courier->out));
     }
     return ERR_OK;
 }
@@ -366,12 +373,12 @@ static int wait_ms(const struct courier *courier)
 
 static enum err serve(struct courier *courier)
 {
-    const struct msg ready = MSG_NEW(MSG_COURIER_READY);
     struct poller_event events[EVENTS];
     size_t count = 0;
 
     courier->state = MSG_OPERATIONAL;
-    TRY(msg_send(courier->control, &ready));
+    courier->out = MSG_NEW(MSG_COURIER_READY);
+    TRY(msg_send(courier->control, &courier->out));
     while (courier->state != MSG_STOPPING || (is_busy(courier) && wait_ms(courier) != 0)) {
         TRY(poller_wait(courier->poller, wait_ms(courier), events, EVENTS, &count));
         for (size_t i = 0; i < count; i++) {
