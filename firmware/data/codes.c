@@ -140,8 +140,21 @@ struct found {
     size_t count;
 };
 
-/* Of the scan under way: the codes of that purpose, or, without one, those that nobody asks for any more. */
-static enum err collect(struct data_txn *txn, enum data_code_purpose purpose, struct found *out)
+/* Which codes: those that change an address; or those of a purpose, if there is one, and what nobody asks for any more. */
+struct wanted {
+    bool changes;
+    enum data_code_purpose purpose;
+};
+
+static bool is_wanted(const struct data_txn *txn, const struct code *code, struct wanted wanted)
+{
+    const bool old = txn->now.ms - code->ends_at.ms > FORGOTTEN_MS;
+
+    return wanted.changes ? code->new_email : old || code->purpose == wanted.purpose;
+}
+
+/* Of the scan under way. */
+static enum err collect(struct data_txn *txn, struct wanted wanted, struct found *out)
 {
     struct code code;
     struct row row;
@@ -150,8 +163,7 @@ static enum err collect(struct data_txn *txn, enum data_code_purpose purpose, st
     out->count = 0;
     for (size_t i = 0; i < LOOKED_AT && (err = walk_next(people_snap(txn), &row)) == ERR_OK; i++) {
         TRY(code_read(&row, &code));
-        const bool old = txn->now.ms - code.ends_at.ms > FORGOTTEN_MS;
-        if (old || code.purpose == purpose) {
+        if (is_wanted(txn, &code, wanted)) {
             out->rows[out->count++] = row.id;
         }
     }
@@ -169,24 +181,35 @@ static enum err delete_found(struct data_txn *txn, const struct found *found)
 enum err codes_make_room(struct data_txn *txn)
 {
     const struct store_scan oldest = {.table = people_where(txn)->codes};
-    const enum data_code_purpose none = DATA_CODE_PURPOSE_END;
+    const struct wanted over = {.purpose = DATA_CODE_PURPOSE_END};
     struct found found;
 
     TRY(store_scan_begin(people_snap(txn), &oldest));
-    TRY(collect(txn, none, &found));
+    TRY(collect(txn, over, &found));
     return delete_found(txn, &found);
+}
+
+static enum err end_codes(struct data_txn *txn, struct span owner, struct wanted wanted)
+{
+    const struct row_value value = {.type = ROW_STRING, .bytes = owner};
+    struct found found;
+
+    TRY(people_scan(people_snap(txn), people_where(txn)->codes, 0, &value));
+    TRY(collect(txn, wanted, &found));
+    return delete_found(txn, &found);
+}
+
+enum err codes_end_change(struct data_txn *txn, struct span owner)
+{
+    return end_codes(txn, owner, (struct wanted){.changes = true});
 }
 
 enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row)
 {
-    const struct row_value owner = {.type = ROW_STRING, .bytes = code->owner};
     const struct row_id row = store_txn_row_id(txn->store, txn->now);
     struct span encoded = SPAN_NONE;
-    struct found found;
 
-    TRY(people_scan(people_snap(txn), people_where(txn)->codes, 0, &owner));
-    TRY(collect(txn, code->purpose, &found));
-    TRY(delete_found(txn, &found));
+    TRY(end_codes(txn, code->owner, (struct wanted){.purpose = code->purpose}));
     TRY(codes_make_room(txn));
     TRY(encode(txn, code, &encoded));
     TRY(store_insert(txn->store, people_where(txn)->codes, row, encoded, NULL));

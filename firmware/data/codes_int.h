@@ -41,6 +41,9 @@ enum err code_find(struct store_snap *snap, const struct catalog_people *where, 
 /* Some of the codes that were over a day ago go. */
 enum err codes_make_room(struct data_txn *txn) MUST_USE;
 
+/* Ends a code that would change the address of its owner, who lies in no row of a code. */
+enum err codes_end_change(struct data_txn *txn, struct span owner) MUST_USE;
+
 /* Stores a code, whose row is not read; ends the owner's older ones of its purpose, and makes room. */
 enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row) MUST_USE;
 

@@ -181,7 +181,20 @@ static enum err store_verified(struct data_txn *txn, struct data_call *call, str
     return ERR_OK;
 }
 
-/* The code is used up and its address confirmed. */
+/* An address that nobody confirmed may stand in an account that a stranger made. Whoever comes by a mail to it has the
+ * address, and from here on the account: nothing holds any more by which the stranger could get in. */
+static enum err claim(struct data_txn *txn, struct data_call *call, struct person *person)
+{
+    TRY(people_end_sessions(txn, person->id, 0));
+    TRY(people_forget_rows(txn, people_where(txn)->accounts, person->id));
+    TRY(people_forget_rows(txn, people_where(txn)->mfa, person->id));
+    TRY(codes_end_change(txn, person->id));
+    person->mfa = false;
+    note("account_claimed", person->id);
+    return store_verified(txn, call, person);
+}
+
+/* The code is used up and its address confirmed. Whoever opens it vouches for who signed up, or asked for the address. */
 static enum err confirm(struct data_txn *txn, struct data_call *call)
 {
     struct person person;
@@ -259,7 +272,7 @@ static enum err find_or_make(struct data_txn *txn, struct data_call *call, const
     return ERR_OK;
 }
 
-/* Whoever read the mail has the address, so it is confirmed. */
+/* Whoever read the mail has the address, so it is confirmed. Of an address that was not, a second factor is anybody's. */
 enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
 {
     struct person person;
@@ -272,14 +285,14 @@ enum err data_magic_callback(struct data_txn *txn, struct data_call *call)
     if (person.banned) {
         return refuse(&call->refusal, REFUSAL_AUTH_ACCOUNT_BANNED, NULL);
     }
-    TRY(person.mfa ? mfa_pass(txn, call, person.id, &passed) : ERR_OK);
+    TRY(person.mfa && person.verified ? mfa_pass(txn, call, person.id, &passed) : ERR_OK);
     if (!passed) {
         return ERR_OK; /* the try is written, and the answer refuses; the link still holds */
     }
     if (is_new) {
         TRY(people_insert(txn, &person));
     } else if (!person.verified) {
-        TRY(store_verified(txn, call, &person));
+        TRY(claim(txn, call, &person));
     }
     TRY(people_answer_pair(call, &person, &is_new));
     TRY(store_delete(txn->store, people_where(txn)->codes, code.row.id));
@@ -299,6 +312,7 @@ enum err data_reset_confirm(struct data_txn *txn, struct data_call *call)
     TRY(find_owner(txn, call, &code, absent, &person));
     TRY(people_answer(call, span_lit("The password was changed, please sign in")));
     TRY(store_delete(txn->store, people_where(txn)->codes, code.row.id));
+    TRY(person.verified ? codes_end_change(txn, person.id) : claim(txn, call, &person));
     TRY(people_put_password(txn, person.id, &call->sign->stronger));
     note("password_reset", person.id);
     return people_end_sessions(txn, person.id, 0);
@@ -315,6 +329,7 @@ enum err data_password_change(struct data_txn *txn, struct data_call *call)
     TRY(people_answer(call, keeps ? span_lit("The password was changed")
                                   : span_lit("The password was changed, please sign in")));
     TRY(people_replace_password(txn, &account, user, &call->sign->stronger));
+    TRY(codes_end_change(txn, user)); /* whoever has the old password may have asked for one */
     note("password_changed", user);
     return people_end_other_sessions(txn, user, keeps ? txn->principal.session : SPAN_NONE);
 }

@@ -248,6 +248,9 @@ enum err people_insert(struct data_txn *txn, const struct person *person) MUST_U
  * in them. */
 enum err people_forget_person(struct data_txn *txn, struct span id, const struct person *person) MUST_USE;
 
+/* Deletes all that a table has of an owner, who lies in no row of it. */
+enum err people_forget_rows(struct data_txn *txn, struct table_id table, struct span owner) MUST_USE;
+
 /* Ends the sessions of a user that are over, and of the others the oldest beyond `keep`. */
 enum err people_end_sessions(struct data_txn *txn, struct span user, uint64_t keep) MUST_USE;
 

@@ -277,8 +277,7 @@ enum err data_user_create(struct data_txn *txn, struct data_call *call)
     return sign->has_stronger ? people_insert_password(txn, sign->user_id, &sign->stronger) : ERR_OK;
 }
 
-/* All that a table has of an owner. */
-static enum err forget_rows(struct data_txn *txn, struct table_id table, struct span owner)
+enum err people_forget_rows(struct data_txn *txn, struct table_id table, struct span owner)
 {
     const struct row_value value = {.type = ROW_STRING, .bytes = owner};
     struct row row;
@@ -300,10 +299,10 @@ enum err people_forget_person(struct data_txn *txn, struct span id, const struct
     code_owner_of_email(person->email, mails);
     TRY(store_delete(txn->store, people_where(txn)->users, person->row.id));
     people_note_change(txn);
-    TRY(forget_rows(txn, people_where(txn)->accounts, id));
-    TRY(forget_rows(txn, people_where(txn)->codes, id));
-    TRY(forget_rows(txn, people_where(txn)->mfa, id));
-    TRY(forget_rows(txn, people_where(txn)->outbox, span_array(mails)));
+    TRY(people_forget_rows(txn, people_where(txn)->accounts, id));
+    TRY(people_forget_rows(txn, people_where(txn)->codes, id));
+    TRY(people_forget_rows(txn, people_where(txn)->mfa, id));
+    TRY(people_forget_rows(txn, people_where(txn)->outbox, span_array(mails)));
     TRY(invitations_forget(txn, id, span_array(mails)));
     return people_end_sessions(txn, id, 0);
 }

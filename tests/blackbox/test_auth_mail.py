@@ -345,6 +345,19 @@ def test_a_link_signs_a_user_in_once(app):
     assert error(ask(app, "email/callback", token=mail["token"])) == INVALID_TOKEN
 
 
+def test_attack_11_a_link_leaves_nothing_to_who_signed_up_with_the_address_of_another(app):
+    eve = app.user()
+    assert ask(app, "email/signin", method="magiclink", email=eve.email).status == 200
+
+    answer = ask(app, "email/callback", token=mail_to(app, eve.email, "magic_link")["token"])
+
+    assert answer.status == 200 and answer.json["user"]["id"] == eve.id, answer
+    assert error(eve.pk.get("/v1/auth/me")) == ENDED
+    assert error(ask(app, "refresh", refreshToken=eve.refresh)) == (401, "auth/invalid-refresh-token")
+    assert error(sign_in(app, eve.email, eve.password)) == (401, "auth/invalid-credentials")
+    assert logged(app, "account_claimed", eve)
+
+
 @pytest.mark.parametrize("name", [None, "Grace"])
 def test_a_link_signs_an_unknown_address_up(app, name):
     email = new_email(app, "fresh")

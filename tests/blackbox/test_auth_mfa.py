@@ -352,6 +352,8 @@ def test_an_address_has_to_be_confirmed_before_a_code_is_asked_for(app):
 
 def test_attack_11_a_sign_in_link_needs_the_code_too(app):
     user = app.user()
+    code = mail_to(app, user.email, "signup_confirmation")["token"]
+    assert ask(app.pk, "email/verify/confirm", email=user.email, token=code).status == 200
     phone = confirmed(user)
     assert ask(app.pk, "email/signin", method="magiclink", email=user.email).status == 200
     token = mail_to(app, user.email, "magic_link")["token"]

@@ -372,6 +372,25 @@ static void attack_12_a_role_that_was_taken_away_does_not_come_again(void **stat
     assert_false(is_member(f));
 }
 
+/* Whoever signed up first with an address that is not theirs has neither session nor password when the role comes. */
+static void attack_12_a_link_gives_the_role_to_nobody_but_who_opens_it(void **state)
+{
+    struct fixture *f = *state;
+    struct api_box *box = f->box;
+    api_user_take(api_box_post(box, SIGN_UP, ACCOUNT(BOB, "abc123")), &f->bob);
+    api_box_pass_s(box, 30);
+    invite_bob(f);
+    assert_int_equal(accept(f)->status, 200);
+    assert_int_equal(api_user_me(box, &f->bob)->status, 200);
+    api_box_pass_s(box, 30);
+
+    open_link(box);
+
+    assert_true(is_member(f));
+    assert_refused(api_user_me(box, &f->bob), 401, "auth/session-expired");
+    assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(BOB, "abc123")), 401, "auth/invalid-credentials");
+}
+
 static void a_role_waits_for_whoever_a_link_signs_up(void **state)
 {
     struct fixture *f = *state;
@@ -408,6 +427,7 @@ int main(void)
         WITH_USER(attack_12_an_invitation_by_a_secret_key_ends_with_the_key),
         WITH_ADMIN(attack_12_a_key_that_may_not_change_users_invites_nobody),
         WITH_ADMIN(attack_12_a_role_that_was_taken_away_does_not_come_again),
+        WITH_ADMIN(attack_12_a_link_gives_the_role_to_nobody_but_who_opens_it),
         WITH_INVITED(a_role_waits_for_whoever_a_link_signs_up),
     };
 
