@@ -208,6 +208,7 @@ struct msg {
         struct {
             struct msg_tcti tcti;
             struct msg_pin pin; /* empty: none */
+            uint32_t shown;     /* 1: the recovery key was shown, but the keeper before may have died unheard */
         } keeper_start;
         struct {
             uint32_t kind;  /* enum msg_fd_kind */
@@ -216,7 +217,7 @@ struct msg {
         struct {
             uint32_t state;  /* enum board_state */
             uint32_t reason; /* enum life_reason */
-            uint32_t first;  /* 1 until the supervisor has said MSG_KEEPER_SHOWN */
+            uint32_t first;  /* 1 until the supervisor has said that it was shown */
         } keeper_state;
         struct msg_recovery keeper_recovery;
         struct msg_pem keeper_ca;

@@ -326,6 +326,7 @@ static enum err find_state(struct keeper *keeper, const struct msg *start)
         .dir = keeper->dir,
         .pcr_mask = CONFIG_HAL_TPM_PCRS,
         .names = keeper->names,
+        .shown = start->as.keeper_start.shown == 1,
     };
     bool changed = false;
 

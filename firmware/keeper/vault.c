@@ -98,6 +98,7 @@ enum err vault_new(const struct vault_options *options, struct vault **out_vault
     vault->dir = options->dir;
     vault->pcr_mask = options->pcr_mask;
     vault->names = *options->names;
+    vault->was_shown = options->shown;
     vault->state = BOARD_LOCKED;
     vault->reason = LIFE_REASON_STARTING;
     /* A TPM that gives no random bytes now is found out by the calls that need it; the kernel's suffice here. */
@@ -350,6 +351,20 @@ static enum err ring_open(struct vault *vault, const struct secret *root)
     return ERR_OK;
 }
 
+/* Nobody has the recovery key that was made before a crash: another is made. Or somebody has, and only the note of it was
+ * lost: another would turn what was shown into a lie. That note may be made later, too. */
+static enum err recovery_repair(struct vault *vault, const struct secret *root)
+{
+    if (!is_unseen(vault->ring)) {
+        unseen_file_remove(vault);
+    } else if (!vault->was_shown) {
+        TRY(recovery_make(vault, root));
+    } else if (vault_shown(vault) != ERR_OK) {
+        log_fault(LOG_WARN, "shown_not_noted");
+    }
+    return ERR_OK;
+}
+
 static enum err unseal(struct vault *vault, struct span pin)
 {
     SCOPED_BUF struct buf *file = NULL;
@@ -363,11 +378,7 @@ static enum err unseal(struct vault *vault, struct span pin)
     TRY(ring_open(vault, root));
     TRY(own_if_not_yet(vault, &seal.srk));
     TRY(seal_to_configured_pcrs(vault, &seal, root, pin));
-    if (is_unseen(vault->ring)) {
-        TRY(recovery_make(vault, root)); /* nobody has the one that was made before the crash */
-    } else {
-        unseen_file_remove(vault);
-    }
+    TRY(recovery_repair(vault, root));
     if (vault_locked_repair(vault, &seal.srk) != ERR_OK) {
         log_fault(LOG_WARN, "locked_leaf_not_repaired"); /* the locked box then shows an ephemeral one */
     }

@@ -40,6 +40,7 @@ struct vault_options {
     struct datadir *dir;
     uint32_t pcr_mask;
     const struct x509_names *names; /* copied */
+    bool shown; /* somebody has the recovery key, whatever the files say: it stays */
 };
 
 /* Borrows tpm, entropy, clock and dir for its life. ERR_NO_MEMORY, ERR_REFUSED. */
@@ -68,7 +69,7 @@ enum err vault_unlock_recovery(struct vault *vault, struct span words) MUST_USE;
 enum board_state vault_state(const struct vault *vault);
 enum life_reason vault_reason(const struct vault *vault);
 
-/* The recovery key to be shown, or NULL. Made anew at each start until vault_shown. */
+/* The recovery key to be shown, or NULL. Made anew at each start until vault_shown, or with vault_options.shown. */
 const struct secret *vault_recovery_words(const struct vault *vault);
 
 /* It was shown: it is forgotten here and never shown again. ERR_STATE (not operational), ERR_IO, ERR_FULL. */

@@ -26,6 +26,7 @@ struct vault {
     enum life_reason reason;
     struct keyring *ring;      /* NULL unless operational */
     bool unsaved;              /* the ring has what its file has not: nothing is wrapped until it is written */
+    bool was_shown;            /* as the options had it; the ring may not say so yet */
     struct secret *words;      /* of the recovery key, until shown */
     struct secret *locked_key; /* private key of the locked leaf, if the TPM gave it */
     struct secret *ephemeral_key;

@@ -54,6 +54,7 @@ enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
     supervisor->out = MSG_NEW(MSG_KEEPER_START);
     TRY(MSG_SET(&supervisor->out.as.keeper_start.tcti, span_str(supervisor->options->tcti)));
     TRY(MSG_SET(&supervisor->out.as.keeper_start.pin, pin));
+    supervisor->out.as.keeper_start.shown = supervisor->shown ? 1 : 0;
     const enum err err = msg_send(supervisor->keeper.control, &supervisor->out);
     msg_wipe(&supervisor->out);
     TRY(err);

@@ -145,9 +145,7 @@ static void on_keeper(struct supervisor *supervisor)
     } else if (supervisor->in.type == MSG_KEEPER_CA) {
         on_keeper_ca(supervisor);
     } else if (supervisor->in.type == MSG_KEEPER_RECOVERY) {
-        /* Also again, if the keeper died before it could note that its words were shown: those are worth nothing now. */
         supervisor->news.recovery = supervisor->in.as.keeper_recovery;
-        supervisor->reported = false; /* one that was shown before its keeper died, unheard, opens nothing any more */
     } else if (supervisor->in.type == MSG_KEEPER_OFFENCE) {
         child_condemn(&supervisor->worker, "it sent the keeper what it may not");
     } else if (supervisor->in.type == MSG_KEEPER_ANSWER) {

@@ -67,6 +67,7 @@ struct supervisor {
     enum life_reason failure; /* why failed */
     bool ending;
     bool reported;
+    bool shown; /* a recovery key stood in the report: each later keeper is told, if this one dies before it hears */
     int exit_status;
     struct mono_time next_tick;
     size_t reactors;

@@ -116,27 +116,34 @@ static enum err print(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-static enum err acknowledge(struct supervisor *supervisor)
+/* What was printed is true from here on: a keeper that does not hear of it any more has died, and the next one is told at
+ * its start that no other recovery key is to be made, nor other API keys. */
+static void acknowledge(struct supervisor *supervisor)
 {
-    if (supervisor->news.recovery.len != 0) {
-        supervisor->out = MSG_NEW(MSG_KEEPER_SHOWN);
-        TRY(msg_send(supervisor->keeper.control, &supervisor->out));
-        supervisor->first = false;
+    if (supervisor->news.recovery.len == 0) {
+        return;
     }
-    return ERR_OK;
+    supervisor->shown = true;
+    supervisor->first = false;
+    supervisor->out = MSG_NEW(MSG_KEEPER_SHOWN);
+    if (msg_send(supervisor->keeper.control, &supervisor->out) != ERR_OK) {
+        log_fault(LOG_WARN, "shown_not_told");
+    }
 }
 
-/* A report that could not be written keeps the recovery key unseen: the next start shows a new one. Without a keeper
- * there is nobody to tell that it was shown, and the next keeper makes another: then nothing is said yet.
- * A worker that takes another's place while there is no operator has a setup code of its own, and the one before is worth
- * nothing: a person is told it as the first was, while a program reads one line and no more. Who has stopped reading
- * neither stops nor holds up a box by it. */
+/* A report that could not be written keeps the recovery key unseen: the next start shows a new one. After the end of a
+ * keeper its recovery key is not printed, since the next keeper makes another: then nothing is said yet.
+ * Two things can be new after the report, and a person is told them as the first were: a worker that takes another's place
+ * while there is no operator has a setup code of its own, and the one before is worth nothing; and a keeper that finds the
+ * TPM which the one before had to do without has a recovery key that nobody has seen. A program reads one line and no more,
+ * so that key waits for the next start. Who has stopped reading neither stops nor holds up a box by it. */
 enum err supervisor_report(struct supervisor *supervisor)
 {
     const bool again = supervisor->reported;
     const bool can_again = !supervisor->options->json && report_has_room();
+    const bool is_new = supervisor->news.setup.len != 0 || supervisor->news.recovery.len != 0;
 
-    if ((again && supervisor->news.setup.len == 0) || !supervisor->known) {
+    if ((again && !is_new) || !supervisor->known) {
         return ERR_OK;
     }
     if (supervisor->news.project.len != 0) {
@@ -144,8 +151,10 @@ enum err supervisor_report(struct supervisor *supervisor)
     } else if (project_recall(supervisor) != ERR_OK) {
         log_fault(LOG_WARN, "project_not_known");
     }
-    const enum err printed = again && !can_again ? ERR_AGAIN : print(supervisor);
-    const enum err err = printed == ERR_OK ? acknowledge(supervisor) : printed;
+    const enum err err = again && !can_again ? ERR_AGAIN : print(supervisor);
+    if (err == ERR_OK) {
+        acknowledge(supervisor);
+    }
     mem_wipe(&supervisor->news, sizeof(supervisor->news));
     if (err != ERR_OK && again) {
         log_fault(LOG_WARN, "report_not_written");

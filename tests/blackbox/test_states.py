@@ -36,6 +36,28 @@ def test_keys_that_were_never_printed_are_made_anew_at_the_next_start(make_box):
     assert set(box.report) == BASIC | SETUP
 
 
+def test_the_one_line_stays_true_when_the_keeper_dies_as_it_is_printed(make_box, tmp_path):
+    box = make_box(start=False)
+    killed = []
+    box.at_report = lambda: killed.append(box.kill("keeper"))
+    box.start()
+    box.at_report = None
+
+    box.wait_for_event("worker_ready", count=2)
+
+    assert box.pid("keeper") != killed[0]
+    assert box.get("/v1/admin/tables", key="sk").status == 200
+    assert len(box.get("/v1/admin/api-keys", key="sk").json["items"]) == 2
+    assert box.stop() == 0
+    assert len(box.output) == 1 and set(box.report) == BASIC | KEYS | SETUP
+    box.start(tpm=tmp_path / "other.tpm")
+    assert set(box.report) == BASIC  # and what was shown is not shown again
+    answer = box.post("/v1/system/unlock", {"recoveryKey": box.recovery_key}, verify=False)
+    assert answer.status == 200, answer
+    box.wait_for_state("operational")
+    assert box.get("/v1/admin/tables", key="sk").status == 200
+
+
 def test_attack_19_a_file_put_there_does_not_make_the_box_show_a_new_recovery_key(make_box):
     box = make_box()
     assert box.stop() == 0

@@ -99,6 +99,7 @@ static void the_keeper_is_told_what_was_printed(void **state)
     assert_non_null(strstr(text, "lusab-babad"));
     assert_int_equal(msg_recv(f->keeper, MSG_OPERATIONAL, &msg), ERR_OK);
     assert_int_equal(msg.type, MSG_KEEPER_SHOWN);
+    assert_true(f->supervisor.shown);
     assert_int_equal(f->supervisor.news.recovery.len, 0);
     assert_int_equal(f->supervisor.news.recovery.data[0], 0);
 }
@@ -132,6 +133,61 @@ static void a_program_that_reads_one_line_is_told_one_line(void **state)
 
     assert_string_equal(text, "");
     assert_int_equal(f->supervisor.news.setup.len, 0);
+}
+
+/* A TPM that was not there at the first report, for instance. What nobody reads is not called shown. */
+static void a_recovery_key_that_comes_after_the_line_waits_for_the_next_start(void **state)
+{
+    struct fixture *const f = *state;
+    char text[1024];
+    struct msg msg = MSG_NEW(MSG_KEEPER_STOP);
+    f->supervisor.news.recovery.len = 0;
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+    assert_false(f->supervisor.shown);
+
+    assert_int_equal(MSG_SET(&f->supervisor.news.recovery, span_lit("lusab-babad")), ERR_OK);
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_string_equal(text, "");
+    assert_false(f->supervisor.shown);
+    assert_int_equal(msg_recv(f->keeper, MSG_OPERATIONAL, &msg), ERR_AGAIN);
+    assert_int_equal(f->supervisor.news.recovery.len, 0);
+    assert_int_equal(f->supervisor.news.recovery.data[0], 0);
+}
+
+static void a_recovery_key_that_comes_after_the_report_is_printed_for_a_person(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    struct msg msg = MSG_NEW(MSG_KEEPER_STOP);
+    f->options.json = false;
+    f->supervisor.news.recovery.len = 0;
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_int_equal(MSG_SET(&f->supervisor.news.recovery, span_lit("lusab-babad")), ERR_OK);
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "lusab-babad"));
+    assert_true(f->supervisor.shown);
+    assert_int_equal(msg_recv(f->keeper, MSG_OPERATIONAL, &msg), ERR_OK);
+    assert_int_equal(msg.type, MSG_KEEPER_SHOWN);
+}
+
+/* Its end may reach the supervisor after the line was written. */
+static void a_keeper_that_dies_as_the_line_is_printed_leaves_it_true(void **state)
+{
+    struct fixture *const f = *state;
+    char text[1024];
+    f->supervisor.first = true;
+    msg_channel_free(f->keeper);
+    f->keeper = NULL;
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "lusab-babad"));
+    assert_true(f->supervisor.shown); /* what the next keeper is told */
+    assert_false(f->supervisor.first); /* and the next worker */
+    assert_true(f->supervisor.reported);
 }
 
 static void the_setup_code_of_a_worker_that_was_replaced_is_printed_too(void **state)
@@ -237,6 +293,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_path_with_a_quote_in_it_stays_one_word_when_pasted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_program_that_reads_one_line_is_told_one_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_recovery_key_that_comes_after_the_line_waits_for_the_next_start, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_recovery_key_that_comes_after_the_report_is_printed_for_a_person, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_keeper_that_dies_as_the_line_is_printed_leaves_it_true, setup, teardown),
         cmocka_unit_test_setup_teardown(the_setup_code_of_a_worker_that_was_replaced_is_printed_too, setup, teardown),
         cmocka_unit_test_setup_teardown(who_stopped_reading_stops_no_box_that_has_started, setup, teardown),
         cmocka_unit_test_setup_teardown(who_reads_no_more_holds_up_no_box_that_has_started, setup, teardown),

@@ -45,7 +45,10 @@ struct fixture {
     pid_t pid;
     struct msg_channel *control;
     enum msg_state state;
+    const char *pin;
+    bool shown; /* what the next keeper is told of the recovery key */
     struct msg_recovery words;
+    uint32_t first; /* as it told */
     struct msg_channel *links[LINKS];
     uint32_t certificate;
     struct msg_leaf leaf;
@@ -87,6 +90,7 @@ static void hear_state(struct fixture *f, enum board_state *out_state)
         }
         if (f->in.type == MSG_KEEPER_STATE) {
             *out_state = (enum board_state)f->in.as.keeper_state.state;
+            f->first = f->in.as.keeper_state.first;
             f->state = *out_state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
             return;
         }
@@ -119,6 +123,8 @@ static enum board_state start(struct fixture *f)
     }
     msg = MSG_NEW(MSG_KEEPER_START);
     assert_int_equal(MSG_SET(&msg.as.keeper_start.tcti, span_str(swtpm_tcti(f->swtpm))), ERR_OK);
+    assert_int_equal(MSG_SET(&msg.as.keeper_start.pin, span_str(f->pin)), ERR_OK);
+    msg.as.keeper_start.shown = f->shown ? 1 : 0;
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
     hear_state(f, &state);
     return state;
@@ -189,7 +195,8 @@ static int setup(void **state)
     struct fixture *const f = &fixture;
 
     fault_clear();
-    fixture = (struct fixture){.temp = temp_dir_make(), .swtpm = swtpm_new(), .keeper_dir = -1, .generation = -1};
+    fixture = (struct fixture){.temp = temp_dir_make(), .swtpm = swtpm_new(), .keeper_dir = -1, .generation = -1,
+                                .pin = ""};
     assert_int_equal(datadir_open(f->temp.path, &f->dir), ERR_OK);
     assert_int_equal(
         datadir_open_for(f->dir, "keeper", board_desc.keeper_uid, board_desc.keeper_gid, &f->keeper_dir), ERR_OK);
@@ -216,15 +223,31 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The box's TPM is taken out, and another put in: it is locked. */
+/* Another TPM is put in: the next start finds the box locked. */
+static void change_tpm(struct fixture *f)
+{
+    swtpm_free(f->swtpm);
+    f->swtpm = swtpm_new();
+}
+
 static void lock(struct fixture *f)
 {
     assert_int_equal(start(f), BOARD_OPERATIONAL);
     tell_shown(f);
     stop(f);
-    swtpm_free(f->swtpm);
-    f->swtpm = swtpm_new();
+    change_tpm(f);
     assert_int_equal(start(f), BOARD_LOCKED);
+}
+
+/* As it is when words were heard and no word of that reached the keeper. */
+static void kill_keeper(struct fixture *f)
+{
+    assert_int_equal(kill(f->pid, SIGKILL), 0);
+    assert_int_equal(waitpid(f->pid, NULL, 0), f->pid);
+    f->pid = 0;
+    msg_channel_free(f->control);
+    f->control = NULL;
+    close_links(f);
 }
 
 /* --- being the worker --- */
@@ -243,6 +266,39 @@ static struct msg unlock_with(struct span words)
     msg.as.unlock.kind = MSG_UNLOCK_RECOVERY;
     assert_int_equal(MSG_SET(&msg.as.unlock.text, words), ERR_OK);
     return msg;
+}
+
+/* Over the reactor's channel; the box is operational then. */
+static void assert_unlocks(struct fixture *f, const struct msg *unlock)
+{
+    enum board_state now = BOARD_LOCKED;
+
+    connect_worker(f);
+    assert_int_equal(ask(f, REACTOR, unlock), ERR_OK);
+    assert_int_equal(f->in.type, MSG_UNLOCKED);
+    assert_int_equal(f->in.as.unlocked.err, ERR_OK);
+    hear_state(f, &now);
+    assert_int_equal(now, BOARD_OPERATIONAL);
+}
+
+/* Starts a keeper that is told that the words were shown: it tells no others, and those open the box. */
+static void assert_first_words_stay(struct fixture *f, const struct msg_recovery *first)
+{
+    const struct msg words = unlock_with(MSG_VIEW(first));
+
+    f->shown = true;
+    f->words.len = 0;
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    assert_int_equal(f->words.len, 0);
+    assert_int_equal(f->first, 0);
+    stop(f);
+    f->shown = false; /* it was noted */
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    assert_int_equal(f->words.len, 0);
+    stop(f);
+    change_tpm(f);
+    assert_int_equal(start(f), BOARD_LOCKED);
+    assert_unlocks(f, &words);
 }
 
 static struct msg sign_with(uint32_t certificate)
@@ -332,6 +388,61 @@ static void the_worker_that_unlocked_the_box_gets_no_key_of_it(void **state)
     connect_worker(f);
     assert_int_equal(ask(f, CALLS, &question), ERR_OK);
     assert_int_equal(f->in.type, MSG_KEY);
+    stop(f);
+}
+
+static void a_keeper_that_died_before_it_heard_that_its_words_were_shown_has_them_stay(void **state)
+{
+    struct fixture *const f = *state;
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    assert_int_not_equal(f->words.len, 0);
+    assert_int_equal(f->first, 1);
+    const struct msg_recovery first = f->words;
+
+    kill_keeper(f);
+
+    assert_first_words_stay(f, &first);
+    stop(f);
+}
+
+static void words_that_nobody_has_seen_are_made_anew(void **state)
+{
+    struct fixture *const f = *state;
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    const struct msg_recovery first = f->words;
+    kill_keeper(f);
+    f->words.len = 0;
+
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+
+    assert_int_not_equal(f->words.len, 0);
+    assert_int_equal(f->first, 1);
+    assert_memory_not_equal(f->words.data, first.data, first.len);
+    stop(f);
+}
+
+/* The PIN was given to the first keeper alone, so the next one finds the words unseen when somebody types it. */
+static void words_that_were_shown_stay_when_a_pin_unlocks_the_box_after_its_keeper_died(void **state)
+{
+    struct fixture *const f = *state;
+    struct msg pin = unlock_with(span_lit("1234-abcd"));
+    pin.as.unlock.kind = MSG_UNLOCK_PIN;
+    f->pin = "1234-abcd";
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    const struct msg_recovery first = f->words;
+    const struct msg words = unlock_with(MSG_VIEW(&first));
+    kill_keeper(f);
+    f->pin = "";
+    f->shown = true;
+    assert_int_equal(start(f), BOARD_LOCKED);
+
+    assert_unlocks(f, &pin);
+
+    assert_int_equal(f->first, 0);
+    stop(f);
+    change_tpm(f);
+    assert_int_equal(start(f), BOARD_LOCKED);
+    assert_unlocks(f, &words);
     stop(f);
 }
 
@@ -425,6 +536,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_signature_is_of_the_content_that_the_keeper_built, setup, teardown),
         cmocka_unit_test_setup_teardown(a_worker_that_sends_nonsense_loses_every_channel, setup, teardown),
         cmocka_unit_test_setup_teardown(the_worker_that_unlocked_the_box_gets_no_key_of_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_keeper_that_died_before_it_heard_that_its_words_were_shown_has_them_stay, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(words_that_nobody_has_seen_are_made_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(words_that_were_shown_stay_when_a_pin_unlocks_the_box_after_its_keeper_died,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_a_keeper_of_a_copied_machine_signs_nothing_and_makes_no_key, setup,
                                         teardown),
