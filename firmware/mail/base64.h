@@ -10,7 +10,7 @@
 #include "hal/base/err.h"
 #include "hal/base/span.h"
 
-/* Appends bytes as one line, without an end of line. ERR_RANGE, ERR_NO_MEMORY. */
+/* Appends bytes as one line, without an end of line. Time depends on the length alone. ERR_RANGE, ERR_NO_MEMORY. */
 enum err mail_base64_put(struct buf *out, struct span bytes) MUST_USE;
 
 #endif
