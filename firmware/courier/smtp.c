@@ -221,6 +221,15 @@ static size_t line_len(struct span text)
     return lf;
 }
 
+/* Of what stands behind a line: CRLF, CR or LF, or the end of the text. */
+static size_t end_len(struct span rest)
+{
+    if (span_starts_with(rest, span_lit("\r\n"))) {
+        return 2;
+    }
+    return rest.len == 0 ? 0 : 1;
+}
+
 /* CRLF, CR and LF each end a line, and a dot at its front is doubled. RFC 5321 section 4.5.2. */
 static enum err put_text(struct text_out *out, struct span text)
 {
@@ -228,7 +237,7 @@ static enum err put_text(struct text_out *out, struct span text)
 
     while (rest.len != 0) {
         const size_t len = line_len(rest);
-        const size_t ends = len == rest.len ? 0u : rest.data[len] == '\r' && len + 1 < rest.len && rest.data[len + 1] == '\n' ? 2u : 1u;
+        const size_t ends = end_len(span_of(rest.data + len, rest.len - len));
         if (rest.data[0] == '.') {
             TRY(text_put(out, span_lit(".")));
         }
