@@ -18,8 +18,8 @@ struct linefile;
 
 /* Opens the plain file of that name in a directory; both end in NUL. It is the one that is there now: of a file that is
  * put in its place later nothing is seen. The caller closes it.
- * ERR_NOT_FOUND; ERR_REFUSED: a link, no plain file, or others than its owner may write it; ERR_IO; ERR_RANGE: a path of 1 KiB or more;
- * ERR_NO_MEMORY. */
+ * ERR_NOT_FOUND; ERR_REFUSED: a link, no plain file, or others than its owner may write it; ERR_IO; ERR_RANGE: a path of
+ * 1 KiB or more; ERR_NO_MEMORY. */
 enum err linefile_open(const char *directory, const char *name, struct linefile **out_file) MUST_USE;
 
 void linefile_close(struct linefile *file); /* NULL is fine */

@@ -5,8 +5,8 @@
  * too many may be given.)
  *
  * Keys are hashed with SipHash-2-4 under a random key, so nobody outside can choose keys that meet. Two keys share a
- * counter with a chance of about 2^-33 for rates and 2^-50 for holds in a table of ten thousand. When the places of one hash are all taken, a rate
- * forgets the smallest counter among them and a hold is refused. Any thread may call.
+ * counter with a chance of about 2^-33 for rates and 2^-50 for holds in a table of ten thousand. When the places of one hash
+ * are all taken, a rate forgets the smallest counter among them and a hold is refused. Any thread may call.
  *
  * So whoever comes from a million addresses finds the memory as large as before, and locks nobody out: a key that has no
  * counter has its whole limit. To make the table forget a counter of n, every cell of its set has to be brought to more

@@ -61,8 +61,8 @@ struct outbound_destination {
 };
 
 /* May this be the host of a destination: two or more labels of letters, digits and '-' with dots between, the last
- * beginning with a letter (an IPv4 address, in any of its notations, is no name), at most OUTBOUND_HOST_MAX bytes; or localhost? For settings, which refuse what does
- * not fit. */
+ * beginning with a letter (an IPv4 address, in any of its notations, is no name), at most OUTBOUND_HOST_MAX bytes; or
+ * localhost? For settings, which refuse what does not fit. */
 bool outbound_host_fits(struct span host);
 
 /* May this be the ca of a destination: one or more certificates in PEM, each from its BEGIN line to its END line with Base64
@@ -151,7 +151,8 @@ enum err outbound_job_check(const struct outbound_job *job) MUST_USE;
 
 /* Where jobs go: how the API reaches the link. */
 struct outbound {
-    /* Any thread; never blocks. Errors of outbound_job_check; ERR_LIMIT: as many wait as may; ERR_CLOSED: the worker is stopping. done is then not called. */
+    /* Any thread; never blocks. Errors of outbound_job_check; ERR_LIMIT: as many wait as may; ERR_CLOSED: the worker is
+     * stopping. done is then not called. */
     enum err (*submit)(void *context, struct outbound_job *job);
     void *context;
 };

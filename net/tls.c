@@ -12,7 +12,8 @@
  * wolfSSL holds a "private key" that is only the certificate's public key: with a signing callback it accepts that.
  * Of the signature algorithms that a client offers for a P-256 key, wolfSSL takes ECDSA with SHA-256, in 1.3 because the
  * curve demands it and in 1.2 because it is the weakest that is allowed. A client that offers only stronger ones for 1.2
- * is refused in step 2. What we read from <wolfssl/internal.h>: the two randoms, the transcript hash, the group and the temporary key. */
+ * is refused in step 2. What we read from <wolfssl/internal.h>: the two randoms, the transcript hash, the group and the
+ * temporary key. */
 #include "net/tls.h"
 
 #include <string.h>

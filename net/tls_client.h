@@ -4,7 +4,8 @@
  * TLS 1.3 and 1.2; AEAD suites with forward secrecy only. The server shows a chain to a trusted CA, valid now, for the
  * name that was asked for (a dNSName, or the common name where there is none); there is no switch for less. No
  * resumption, no client certificates, no revocation lists.
- * A connection belongs to one thread; roots may be used by several, as long as nobody frees them. Spec: RFC 8446, RFC 5246, RFC 6125, RFC 6066 (server name). */
+ * A connection belongs to one thread; roots may be used by several, as long as nobody frees them.
+ * Spec: RFC 8446, RFC 5246, RFC 6125, RFC 6066 (server name). */
 #ifndef NET_TLS_CLIENT_H
 #define NET_TLS_CLIENT_H
 

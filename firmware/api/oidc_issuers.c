@@ -106,7 +106,7 @@ static struct issuer *take_entry(struct oidc *oidc, const uint8_t id[SHA256_BYTE
 
     for (size_t i = 0; i < OIDC_ISSUERS_MAX; i++) {
         struct issuer *entry = &oidc->issuers[i];
-        if (entry->used && memcmp(entry->id, id, SHA256_BYTES) == 0) {
+        if (entry->used && span_equal(span_array(entry->id), span_of(id, SHA256_BYTES))) {
             return entry;
         }
         if (entry->fetch == NULL &&

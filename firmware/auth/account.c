@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* An address is read once, where it comes in, and from then on compared byte by byte. What two mail servers may understand in
+ * two ways (quotes, comments, anything but ASCII, addresses of machines in brackets) is no address here. */
 #include "firmware/auth/account.h"
 
 #include <string.h>

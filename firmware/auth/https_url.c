@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Split at the first '/' and the first ':'; each part has to consist of what may stand in it, and nothing is decoded. So no
+ * other reader of the address can find another host in it. */
 #include "firmware/auth/https_url.h"
 
 #include "hal/base/fault.h"

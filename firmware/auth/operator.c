@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One table: each role with its rights. What is not in it has none. */
 #include "firmware/auth/operator.h"
 
 #include "hal/base/span.h"

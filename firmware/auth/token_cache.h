@@ -32,7 +32,7 @@
 #include "hal/base/mem.h"
 
 #define TOKEN_CACHE_ROLES_MAX 256 /* bytes of all roles; an account with more is looked up each time */
-#define TOKEN_CACHE_TEXT_MAX  536 /* header, dot, payload; ours have at most 530 until the year 2286. A longer one is verified each time */
+#define TOKEN_CACHE_TEXT_MAX  536 /* header, dot, payload: ours have 530 at most until 2286; longer ones are not kept */
 
 struct auth_token_cache;
 

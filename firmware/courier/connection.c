@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A socket that never blocks, waited for as long as the step and the whole job have left. TLS is put over the same two
+ * functions that send and receive in clear. The addresses of a name are tried in their order. Which certificate holds is
+ * decided by net/tls_client.c; without a CA to trust there is no TLS, and nothing goes out. */
 #include "firmware/courier/connection.h"
 
 #include "hal/base/config.h"

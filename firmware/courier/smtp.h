@@ -8,8 +8,8 @@
 #include "firmware/courier/job.h"
 #include "firmware/courier/stream.h"
 
-/* Sends job->mail. Always fills out_answer, with the reason in the fault trail; waits as long as the stream does. A relay that has taken the text has the mail,
- * whatever becomes of QUIT. User and password are sent over TLS only.
+/* Sends job->mail. Always fills out_answer, with the reason in the fault trail; waits as long as the stream does. A relay that
+ * has taken the text has the mail, whatever becomes of QUIT. User and password are sent over TLS only.
  *   OUTBOUND_DONE       2xx for the text
  *   OUTBOUND_REFUSED    5xx for sender, recipient or text; the mail is longer than the relay takes
  *   OUTBOUND_TEMPORARY  everything else: 4xx, a relay that refuses us or the password, no STARTTLS, a lost connection.

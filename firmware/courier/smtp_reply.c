@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A line is looked at when its CRLF is there. Three digits, then a blank, a '-' or nothing: any other line is none, because
+ * whoever guesses at replies takes one command's for another's. */
 #include "firmware/courier/smtp_reply.h"
 
 #include "hal/base/fault.h"

@@ -4,8 +4,8 @@
  *
  * A deleted key stays as a tombstone with its digest, so that it is answered as revoked. Keys of an environment that was
  * deleted stay likewise, and are answered as such. Neither counts toward what a project may have: of both together a
- * project keeps the CONFIG_DATA_DELETED_KEYS_MAX that ended last, and so do all projects that are gone together. One that had to make room is unknown afterwards: still
- * 401, and its value cannot come back, since values are random. */
+ * project keeps the CONFIG_DATA_DELETED_KEYS_MAX that ended last, and so do all projects that are gone together. One that
+ * had to make room is unknown afterwards: still 401, and its value cannot come back, since values are random. */
 #include "firmware/data/access.h"
 #include "firmware/data/data_int.h"
 #include "firmware/data/doc.h"

@@ -211,7 +211,8 @@ enum err data_access_refuse_hidden(const struct data_access *access, struct refu
 enum err data_snapshot(struct data_reader *reader, const struct catalog *catalog, struct store_snap **out_snap)
     MUST_USE;
 
-/* One row, with the gate of the access applied to it; work is for row filters, see data_access_gate(). The view lives as store_get says. ERR_DENIED. */
+/* One row, with the gate of the access applied to it; work is for row filters, see data_access_gate(). The view lives as
+ * store_get says. ERR_DENIED. */
 enum err data_access_row(const struct data_access *access, struct store_snap *snap, struct span id,
                          struct regex_work *work, struct row *out_row, struct refusal *refusal) MUST_USE;
 

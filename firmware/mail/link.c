@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Addresses are compared byte by byte with what RFC 3986 lets stand in them, and nothing is decoded: what was looked at is
+ * what is sent. Schemes are refused by name, because apps have their own. */
 #include "firmware/mail/link.h"
 
 #include "hal/base/fault.h"
