@@ -41,6 +41,16 @@ static enum err check_people(struct api_request *request)
     return ERR_OK;
 }
 
+/* A secret key manages its own place, and is never answered for that one in the name of another. */
+static enum err check_manager(struct api_request *request)
+{
+    const struct http_exchange *exchange = request->exchange;
+    const struct data_asked asked = {exchange->query, request->route->who != ROUTE_PROJECTS, exchange->arena};
+
+    TRY(auth_check_admin(request->auth.key, &request->refusal));
+    return data_check_query_place(request->auth.key, &asked, REFUSAL_AUTH_FORBIDDEN, &request->refusal);
+}
+
 /* What the route asks for besides a valid key. */
 static enum err check_who(struct api_request *request)
 {
@@ -48,7 +58,7 @@ static enum err check_who(struct api_request *request)
     case ROUTE_TABLES:
     case ROUTE_SETTINGS:
     case ROUTE_PROJECTS:
-        return auth_check_admin(request->auth.key, &request->refusal);
+        return check_manager(request);
     case ROUTE_APPLIANCE:
     case ROUTE_OWNERS:
         TRY(auth_check_admin(request->auth.key, &request->refusal));

@@ -116,6 +116,18 @@ struct data_admin {
     struct refusal *refusal;
 };
 
+struct data_asked {
+    struct span query;
+    bool of_environment; /* `environment` counts, too */
+    struct arena *arena;
+};
+
+/* `projectId` and `environment` of a query, as often as they are there: may name the place of the key and no other, since
+ * the request is answered for that one. ERR_DENIED with `other`, or common/invalid-parameters: the query is none;
+ * ERR_NO_MEMORY. */
+enum err data_check_query_place(const struct auth_key *key, const struct data_asked *asked, enum refusal_code other,
+                                struct refusal *out_refusal) MUST_USE;
+
 /* Lists and single objects; ids as in the path. ERR_DENIED common/not-found for what is not there or not the key's. */
 enum err data_list_projects(const struct data_admin *admin) MUST_USE;
 enum err data_get_project(const struct data_admin *admin, struct span id) MUST_USE;

@@ -29,17 +29,52 @@ enum err data_txn_table(struct data_txn *txn, struct data_call *call, const stru
     return ERR_OK;
 }
 
-enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, const struct json_value *body)
+static enum err check_body_place(const struct json_value *body, struct span project, struct span environment,
+                                 struct refusal *refusal)
 {
-    if (doc_has(body, span_lit("projectId")) &&
-        !span_equal(doc_text(body, span_lit("projectId")), txn->project->record.id)) {
-        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own project only");
+    if (doc_has(body, span_lit("projectId")) && !span_equal(doc_text(body, span_lit("projectId")), project)) {
+        return refuse(refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own project only");
     }
-    if (doc_has(body, span_lit("environment")) &&
-        !span_equal(doc_text(body, span_lit("environment")), txn->environment->record.name)) {
-        return refuse(&call->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own environment only");
+    if (doc_has(body, span_lit("environment")) && !span_equal(doc_text(body, span_lit("environment")), environment)) {
+        return refuse(refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own environment only");
     }
     return ERR_OK;
+}
+
+enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, const struct json_value *body)
+{
+    return check_body_place(body, txn->project->record.id, txn->environment->record.name, &call->refusal);
+}
+
+enum err admin_check_place(const struct data_admin *admin, const struct json_value *body)
+{
+    return check_body_place(body, admin->key->project_id, admin->key->environment, admin->refusal);
+}
+
+enum err data_check_query_place(const struct auth_key *key, const struct data_asked *asked, enum refusal_code other,
+                                struct refusal *out_refusal)
+{
+    struct http_query walk = http_query_of(asked->query);
+
+    for (;;) {
+        struct span name = SPAN_NONE;
+        struct span value = SPAN_NONE;
+        const enum err err = http_query_next(&walk, asked->arena, &name, &value);
+        if (err == ERR_NOT_FOUND) {
+            fault_clear();
+            return ERR_OK;
+        }
+        if (err == ERR_MALFORMED) {
+            return refuse(out_refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "The query string is not well-formed");
+        }
+        TRY(err);
+        const bool own_project = !span_equal(name, span_lit("projectId")) || span_equal(value, key->project_id);
+        const bool own_environment = !asked->of_environment || !span_equal(name, span_lit("environment")) ||
+                                     span_equal(value, key->environment);
+        if (!own_project || !own_environment) {
+            return refuse_at(out_refusal, other, name, "in the query is not that of the key, the path or the body");
+        }
+    }
 }
 
 enum err data_txn_admin_body(struct data_txn *txn, struct data_call *call, const struct json_value **out_body)
@@ -213,35 +248,6 @@ void data_write_pagination(struct json_out *out, struct data_page page, uint64_t
     json_out_object_end(out);
 }
 
-/* ?projectId=&environment= of a list. A key sees its own place only: asked for another it must not show its own in that
- * one's name. */
-static enum err check_asked_place(const struct data_admin *admin, enum catalog_kind kind)
-{
-    const bool has_environment = kind == CATALOG_TABLE || kind == CATALOG_KEY;
-    struct http_query walk = http_query_of(admin->query);
-
-    for (;;) {
-        struct span name = SPAN_NONE;
-        struct span value = SPAN_NONE;
-        const enum err err = http_query_next(&walk, admin->arena, &name, &value);
-        if (err == ERR_NOT_FOUND) {
-            fault_clear();
-            return ERR_OK;
-        }
-        TRY(err);
-        if (kind == CATALOG_ORGANIZATION) { /* of no project, and shown to operators alone */
-            continue;
-        }
-        if (span_equal(name, span_lit("projectId")) && !span_equal(value, admin->key->project_id)) {
-            return refuse(admin->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own project only");
-        }
-        if (has_environment && span_equal(name, span_lit("environment")) &&
-            !span_equal(value, admin->key->environment)) {
-            return refuse(admin->refusal, REFUSAL_AUTH_FORBIDDEN, "A secret key manages its own environment only");
-        }
-    }
-}
-
 enum err admin_list(const struct data_admin *admin, const struct admin_lister *lister)
 {
     const size_t most = catalog_count(admin->catalog, lister->kind);
@@ -253,7 +259,6 @@ enum err admin_list(const struct data_admin *admin, const struct admin_lister *l
     void *memory = NULL;
 
     TRY(data_page_read(admin->arena, admin->query, PLAN_LIMIT_DEFAULT, &page, admin->refusal));
-    TRY(check_asked_place(admin, lister->kind));
     TRY(arena_alloc(admin->arena, (most + 1) * sizeof *found, &memory));
     found = memory;
     for (size_t i = 0; i < most; i++) {

@@ -235,6 +235,7 @@ enum err data_txn_table(struct data_txn *txn, struct data_call *call, const stru
 
 /* Does the body name another project or environment than the key's? ERR_DENIED. */
 enum err data_txn_check_place(struct data_txn *txn, struct data_call *call, const struct json_value *body) MUST_USE;
+enum err admin_check_place(const struct data_admin *admin, const struct json_value *body) MUST_USE;
 
 /* The body of whoever may manage what is in the place that it may name: data_txn_admin, data_txn_body and
  * data_txn_check_place, with their errors. */

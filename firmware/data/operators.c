@@ -171,6 +171,7 @@ static enum err find_where(const struct operators_ask *ask, struct where *out, s
 enum err operators_admit(const struct operators_ask *ask, const struct auth_key **out_key, struct refusal *out_refusal)
 {
     const struct auth_principal *principal = ask->principal;
+    const struct data_asked asked = {ask->query, ask->duty.need == OPERATOR_NEEDS_ENVIRONMENT, ask->arena};
     struct where where;
     void *memory = NULL;
 
@@ -192,6 +193,9 @@ enum err operators_admit(const struct operators_ask *ask, const struct auth_key 
     if (where.environment != NULL) {
         made->key.environment_id = where.environment->record.id;
         made->key.environment = where.environment->record.name;
+    }
+    if (ask->duty.need != OPERATOR_NEEDS_NOTHING) {
+        TRY(data_check_query_place(&made->key, &asked, REFUSAL_COMMON_INVALID_PARAMETERS, out_refusal));
     }
     sha256(principal->user, made->key.hash); /* of counters, as above */
     *out_key = &made->key;

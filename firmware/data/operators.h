@@ -36,7 +36,8 @@ struct operators_ask {
 
 /* May the operator do it, and where? What stands there for a secret key, unrestricted, in the arena; it points into the
  * catalogue, and its project_id and environment_id are empty where nothing is named. ERR_DENIED auth/forbidden,
- * common/not-found, common/invalid-parameters; ERR_NO_MEMORY. */
+ * common/not-found, common/invalid-parameters, also where the query names another place than the path or the body;
+ * ERR_NO_MEMORY. */
 enum err operators_admit(const struct operators_ask *ask, const struct auth_key **out_key, struct refusal *out_refusal)
     MUST_USE;
 

@@ -157,6 +157,7 @@ enum err data_preview_template(const struct data_admin *admin, struct span categ
     struct json_out out;
 
     TRY(read_category(category, &found, admin->refusal));
+    TRY(admin_check_place(admin, body));
     TRY(place_of(admin, &place));
     struct mail_template template = data_template(place, found);
     TRY(read_template(body, &template, admin->refusal));

@@ -78,16 +78,36 @@ def test_lists_have_pages(app, path):
     assert error(app.sk.get(f"/v1/admin{path}?limit=x")) == BAD_PARAMETERS
 
 
-@pytest.mark.parametrize("path", ["/tables", "/environments", "/api-keys"])
-def test_a_list_of_another_place_is_refused_and_never_the_keys_own_in_its_name(app, path):
+@pytest.mark.parametrize("path", ["/tables", "/environments", "/api-keys", "/projects", "/outbox", "/email-templates",
+                                  "/email-settings", "/auth-providers/email"])
+def test_what_is_of_another_place_is_refused_and_never_the_keys_own_in_its_name(app, path):
     app.table()
+    app.user()
 
     own = app.sk.get(f"/v1/admin{path}?projectId={app.box.project}&environment=dev")
-    assert own.status == 200 and own.json["items"]
+    assert own.status == 200 and own.json.get("items") != []
     assert error(app.sk.get(f"/v1/admin{path}?projectId={ABSENT}")) == FORBIDDEN
     assert error(app.sk.get(f"/v1/admin{path}?projectId={app.box.project}&projectId={ABSENT}")) == FORBIDDEN
-    if path != "/environments":
+    if path not in ("/environments", "/projects"):
         assert error(app.sk.get(f"/v1/admin{path}?environment=prod")) == FORBIDDEN
+
+
+@pytest.mark.parametrize("path,body", [("/email-settings", {"senderName": "Elsewhere"}), ("/auth-providers/email", {"minLength": 99}),
+                                       ("/auth-providers/google", {"enabled": True}),
+                                       ("/email-templates/magic_link", {"subject": "S", "body": "B"})])
+def test_settings_for_another_place_change_nothing_here(app, path, body):
+    def now():
+        answer = app.sk.get(f"/v1/admin{path}")
+        return answer.json if answer.status == 200 else error(answer)
+
+    before = now()
+    for place in (f"projectId={ABSENT}", "environment=prod", f"projectId={app.box.project}&environment=prod"):
+        assert error(app.sk.put(f"/v1/admin{path}?{place}", body)) == FORBIDDEN
+    for place in ({"projectId": ABSENT}, {"environment": "prod"}):
+        assert error(app.sk.put(f"/v1/admin{path}", {**body, **place})) == FORBIDDEN
+        assert error(app.sk.post("/v1/admin/email-templates/invitation/preview", {"subject": "S", **place})) == FORBIDDEN
+
+    assert now() == before
 
 
 # --- projects ---

@@ -2,6 +2,8 @@
 """Every endpoint for every kind of requester, from one table: tests/data/endpoints.txt. Status, code and members of each
 answer; what an endpoint does is the business of the other files."""
 
+import json
+import re
 from collections import Counter
 
 import pytest
@@ -48,6 +50,53 @@ def test_attack_09_an_operators_token_and_a_publishable_key_are_nobody(places):
 
     client.close()
     assert {name: what for name, what in problems.items() if what is not None} == {}
+
+
+def managed():
+    """What a secret key manages, and whether that is an environment's: a project's settings and its environments are not."""
+    return [(endpoint, not re.match(r"/v1/admin/(projects|environments)(/|$)", endpoint.pattern)) for endpoint in ENDPOINTS
+            if re.match("/v1/admin/(?!auth/)", endpoint.pattern) and endpoint.expected["sk"] != "403 auth/forbidden"]
+
+
+def ask_of_another_place(places, endpoint, client, query, more, headers=None):
+    """As the line asks, but for the query; the body names the place that the line means, if `more` does."""
+    body = None if endpoint.body is None else json.dumps({**json.loads(places.fill(endpoint.body)), **more}).encode()
+    return client.request(endpoint.method, f"{places.fill(endpoint.target).split('?')[0]}?{query}", body, headers=headers)
+
+
+def test_attack_06_no_key_manages_its_own_place_in_the_name_of_another(places):
+    """Whoever names another place has made a mistake, and must not change what is here, nor take it for what is there."""
+    app, answered = places.app, {}
+
+    for endpoint, of_environment in managed():
+        own = f"projectId={app.box.project}"
+        others = [f"projectId={ABSENT}", f"{own}&projectId={ABSENT}", "projectId="]
+        for query in others + (["environment=prod", f"{own}&environment=dev&environment=prod"] if of_environment else []):
+            answer = ask_of_another_place(places, endpoint, app.sk, query, {})
+            if error(answer) != (403, "auth/forbidden"):
+                answered[f"{endpoint.name} {query}"] = answer
+        if error(ask_of_another_place(places, endpoint, app.sk, "projectId=%zz", {})) != (400, "common/invalid-parameters"):
+            answered[f"{endpoint.name} of no query"] = answer
+
+    assert answered == {}
+
+
+def test_an_operator_who_names_two_places_is_answered_for_neither(places):
+    client, answered = Client(places.app.box, None), {}
+    headers, here = {"Authorization": f"Bearer {places.operator}"}, {"projectId": places.app.box.project, "environment": "dev"}
+    wanted = {(400, "common/invalid-parameters"), (404, "common/not-found")}  # the second: where the query alone names one
+
+    for endpoint, of_environment in managed():
+        more = here if endpoint.body is not None and not re.search("explain|simulate|:id", endpoint.pattern) else {}
+        if re.search("projects|environments", endpoint.pattern) and not PLACE.search(endpoint.target.split("?")[0]) and not more:
+            continue  # lists of what the query names
+        for query in [f"projectId={ABSENT}"] + ([f"projectId={here['projectId']}&environment=prod"] if of_environment else []):
+            answer = ask_of_another_place(places, endpoint, client, query, more, headers)
+            if error(answer) not in wanted:
+                answered[f"{endpoint.name} {query}"] = answer
+
+    client.close()
+    assert answered == {}
 
 
 def methods_of(target):

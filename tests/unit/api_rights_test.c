@@ -285,6 +285,15 @@ static void an_operator_names_the_place_by_body_query_or_id(void **state)
     assert_int_equal(api_operator_ask(box, owner, "POST", A "tables", text)->status, 201);
     (void)snprintf(text, sizeof text, A "tables?projectId=%.36s&environment=prod", box->first.project_id);
     assert_string_equal(api_answer_text(api_operator_ask(box, owner, "GET", text, NULL), "items.0.tableName"), "there");
+    (void)snprintf(text, sizeof text, "{\"projectId\":\"%.36s\",\"environment\":\"prod\",\"minLength\":12}",
+                   box->first.project_id);
+    assert_refused(api_operator_ask(box, owner, "PUT", A "auth-providers/email?environment=dev", text), 400,
+                   "common/invalid-parameters");
+    assert_refused(api_operator_ask(box, owner, "PUT", A "auth-providers/email?projectId=" NO_ID, text), 400,
+                   "common/invalid-parameters");
+    assert_int_equal(api_operator_ask(box, owner, "PUT", A "auth-providers/email?environment=prod", text)->status, 200);
+    (void)snprintf(text, sizeof text, A "tables/%s?environment=prod", world.table);
+    assert_refused(api_operator_ask(box, owner, "GET", text, NULL), 400, "common/invalid-parameters");
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, A "tables"), "items.0.tableName"), "notes");
     (void)snprintf(text, sizeof text, A "tables/%s", world.table);
     assert_int_equal(api_operator_ask(box, owner, "GET", text, NULL)->status, 200);
