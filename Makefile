@@ -443,8 +443,8 @@ test-tsan: $(TESTS_tsan)
 
 # They meet what valgrind does not know (pidfd_open, Landlock) or keeps for itself (the limit of open files); what LMDB does
 # with a file that somebody changed; children that end with what they hold.
-NOT_VALGRIND := $(addprefix %/,hal_process_test hal_sandbox_test keeper_keeper_test storage_hostile_test \
-	storage_durability_test)
+NOT_VALGRIND := $(addprefix %/,hal_process_test hal_sandbox_test hal_sandbox_courier_test keeper_keeper_test \
+	courier_courier_test storage_hostile_test storage_durability_test)
 test-valgrind: $(TESTS_debug)
 	@$(CHECK_ENV) $(RUN) --limit $(SLOW_LIMIT) --programs "tests/lint/sanitizers.sh $(OUT)/planted valgrind" \
 		$(foreach t,$(filter-out $(NOT_VALGRIND),$(TESTS_debug)),"valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $t")
