@@ -32,6 +32,26 @@ void api_mail_token(struct api_box *box, const char *email, const char *category
         api_answer_member(mails(box, email, category), "items.0.token", out_token, DATA_CODE_TEXT_BYTES + 1));
 }
 
+void api_mail_ask_reset(struct api_box *box, const char *email, char out_token[DATA_CODE_TEXT_BYTES + 1])
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"%s\"}", email);
+    assert_int_equal(api_box_post(box, RESET_REQUEST, body)->status, 200);
+    api_mail_token(box, email, "password_reset", out_token);
+}
+
+void api_mail_ask_address(struct api_box *box, const struct api_user *user, const char *email,
+                          char out_token[DATA_CODE_TEXT_BYTES + 1])
+{
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "{\"email\":\"%s\"}", email);
+    assert_int_equal(api_user_ask(box, box->publishable, user, "POST", "/v1/auth/email/verify/send", body)->status,
+                     200);
+    api_mail_token(box, email, "email_verification", out_token);
+}
+
 const struct api_answer *api_mail_confirm(struct api_box *box, const char *email, const char *token)
 {
     char body[256];

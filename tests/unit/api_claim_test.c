@@ -15,7 +15,6 @@
 
 #define ADA           "ada@example.com"
 #define BOB           "bob@example.com"
-#define RESET_REQUEST "/v1/auth/password/reset/request"
 #define CODE_MAX      (DATA_CODE_TEXT_BYTES + 1)
 
 /* Eve signs up with the address of Ada, and it is long enough ago for the next mail. */
@@ -38,8 +37,7 @@ static const struct api_answer *reset(struct api_box *box)
 {
     char code[CODE_MAX];
 
-    assert_int_equal(api_box_post(box, RESET_REQUEST, "{\"email\":\"" ADA "\"}")->status, 200);
-    api_mail_token(box, ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
     return api_mail_reset(box, ADA, code);
 }
 
@@ -78,15 +76,6 @@ static struct api_box *next_box(void **state, size_t i)
 static const char *account_count(struct api_box *box, const struct api_user *user)
 {
     return api_answer_text(api_user_ask(box, box->publishable, user, "GET", LINK, NULL), "pagination.total");
-}
-
-static void ask_for_bob(struct api_box *box, const struct api_user *user, char code[CODE_MAX])
-{
-    assert_int_equal(
-        api_user_ask(box, box->publishable, user, "POST", "/v1/auth/email/verify/send", "{\"email\":\"" BOB "\"}")
-            ->status,
-        200);
-    api_mail_token(box, BOB, "email_verification", code);
 }
 
 static void assert_address(struct api_box *box, const struct api_user *user, const char *email)
@@ -182,7 +171,7 @@ static void attack_11_an_address_that_a_stranger_asked_for_does_not_come(void **
         struct api_user ada;
         char code[CODE_MAX];
         sign_up_eve(box, &eve);
-        ask_for_bob(box, &eve, code);
+        api_mail_ask_address(box, &eve, BOB, code);
 
         ways[i](box, &ada);
 
@@ -235,7 +224,7 @@ static void attack_11_an_address_that_was_asked_for_before_a_new_password_does_n
         sign_up_eve(box, &ada);
         api_mail_token(box, ADA, "signup_confirmation", code);
         assert_int_equal(api_mail_confirm(box, ADA, code)->status, 200);
-        ask_for_bob(box, &ada, code);
+        api_mail_ask_address(box, &ada, BOB, code);
 
         const struct api_answer *answer =
             i == 0 ? reset(box)

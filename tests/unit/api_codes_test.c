@@ -18,7 +18,6 @@
 #define ADA            "ada@example.com"
 #define TO_ADA         "{\"email\":\"" ADA "\"}"
 #define LINK_TO_ADA    "{\"method\":\"magiclink\",\"email\":\"" ADA "\"}"
-#define RESET_REQUEST  "/v1/auth/password/reset/request"
 #define DAY_S          86400u
 #define CODE_MAX       (DATA_CODE_TEXT_BYTES + 1)
 
@@ -37,16 +36,6 @@ static void ask_for(struct api_box *box, const char *target, const char *body, c
     api_mail_token(box, ADA, category, code);
 }
 
-/* To take Bob's address in place of one's own. */
-static void ask_for_bob(struct api_box *box, const struct api_user *user, char code[CODE_MAX])
-{
-    assert_int_equal(
-        api_user_ask(box, box->publishable, user, "POST", "/v1/auth/email/verify/send", "{\"email\":\"" BOB "\"}")
-            ->status,
-        200);
-    api_mail_token(box, BOB, "email_verification", code);
-}
-
 static uint64_t stored_codes(struct api_box *box)
 {
     return api_stored_rows(box, api_stored_environment(box)->people.codes);
@@ -60,11 +49,11 @@ static void a_reset_holds_for_a_day_and_no_longer(void **state)
     struct api_user user;
     char code[CODE_MAX];
     api_user_sign_up(box, &user);
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
 
     api_box_pass_s(box, DAY_S);
     assert_refused(api_mail_reset(box, ADA, code), 401, "auth/verification-token-expired");
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
     api_box_pass_s(box, DAY_S - 1);
 
     assert_int_equal(api_mail_reset(box, ADA, code)->status, 200);
@@ -111,7 +100,7 @@ static void codes_outlive_a_restart(void **state)
     struct api_user user;
     char code[CODE_MAX];
     api_user_sign_up(box, &user);
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
 
     api_box_restart(box);
 
@@ -175,7 +164,7 @@ static void attack_11_a_reset_ends_the_lockout_at_every_address(void **state)
     struct api_user user;
     char code[CODE_MAX];
     api_user_sign_up(box, &user);
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
     for (unsigned int i = 0; i < 5; i++) {
         assert_refused(api_box_post(box, SIGN_IN, ACCOUNT(ADA, "wrong1")), 401, "auth/invalid-credentials");
     }
@@ -239,7 +228,7 @@ static void attack_11_of_two_resets_at_once_with_one_code_one_succeeds(void **st
     char code[CODE_MAX];
     char body[256];
     api_user_sign_up(box, &user);
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
     const struct api_ask ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
 
@@ -267,7 +256,7 @@ static void of_a_reset_and_a_change_at_once_the_password_of_the_reset_stays(void
     char code[CODE_MAX];
     char body[256];
     api_user_sign_up(box, &user);
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
+    api_mail_ask_reset(box, ADA, code);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
     const struct api_ask reset_ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
     const struct api_ask change = {.method = "POST",
@@ -298,7 +287,7 @@ static void another_address_is_confirmed_anew(void **state)
     assert_int_equal(api_mail_confirm(box, ADA, code)->status, 200);
     assert_true(api_answer_member(api_user_me(box, &user), "emailVerified", first, sizeof first));
     api_box_pass_s(box, 60);
-    ask_for_bob(box, &user, code);
+    api_mail_ask_address(box, &user, BOB, code);
 
     assert_int_equal(api_mail_confirm(box, BOB, code)->status, 200);
 
@@ -334,8 +323,8 @@ static void a_reset_under_way_when_the_address_changes_is_refused(void **state)
     char change[CODE_MAX];
     char body[256];
     api_user_sign_up(box, &user);
-    ask_for(box, RESET_REQUEST, TO_ADA, "password_reset", code);
-    ask_for_bob(box, &user, change);
+    api_mail_ask_reset(box, ADA, code);
+    api_mail_ask_address(box, &user, BOB, change);
     (void)snprintf(body, sizeof body, "{\"email\":\"" ADA "\",\"token\":\"%s\",\"newPassword\":\"other1\"}", code);
     const struct api_ask ask = {.method = "POST", .target = RESET_CONFIRM, .key = box->publishable, .body = body};
 
