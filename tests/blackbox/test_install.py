@@ -7,8 +7,9 @@ import shlex
 import ssl
 import subprocess
 
-from conftest import ROOT, SERVICE_USER, WAIT_S, Connection
+from conftest import ROOT, WAIT_S, Connection
 
+OTHER_USER = 65533  # neither root nor who the box becomes
 INSTALL = os.environ.get("ROWLOCK_INSTALL", "make install")  # with the words of the build that is there: nothing is built
 
 
@@ -27,10 +28,11 @@ def test_what_is_installed_starts_without_the_tree_as_an_ordinary_user(directory
     home.mkdir()
     user = []
     if os.geteuid() == 0:
-        os.chown(home, SERVICE_USER, SERVICE_USER)
-        user = ["setpriv", f"--reuid={SERVICE_USER}", f"--regid={SERVICE_USER}", "--clear-groups"]
-    with subprocess.Popen([*user, programs / "rowlock-host", "--port", "0", "--json"], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, cwd="/", env={"HOME": str(home), "PATH": os.environ["PATH"]}) as box:
+        os.chown(home, OTHER_USER, OTHER_USER)
+        user = ["setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups"]
+    with open(directory / "log", "wb") as log, subprocess.Popen(
+            [*user, programs / "rowlock-host", "--port", "0", "--json"], stdout=subprocess.PIPE, stderr=log, cwd="/",
+            env={"HOME": str(home), "PATH": os.environ["PATH"]}) as box:
         try:
             report = json.loads(box.stdout.readline())
             assert report["caFile"] == str(home / ".local/share/rowlock/data/ca.pem")
@@ -42,3 +44,6 @@ def test_what_is_installed_starts_without_the_tree_as_an_ordinary_user(directory
         finally:
             box.terminate()
     assert box.returncode == 0
+    lines = [json.loads(line) for line in (directory / "log").read_text().splitlines()]
+    said = {(line["process"], line["uid"]) for line in lines if line["event"] == "user-not-changed"}
+    assert said == {(process, os.geteuid() or OTHER_USER) for process in ("supervisor", "keeper", "worker")}
