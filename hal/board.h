@@ -16,7 +16,6 @@ struct board_desc {
     unsigned int watchdog_s;
     const char *vmgenid;  /* path; "" = none */
     bool tpm_is_software; /* its state can be copied: said loudly */
-    bool require_landlock;
     unsigned int supervisor_uid; /* all of them used when started as root */
     unsigned int supervisor_gid;
     unsigned int worker_uid; /* the supervisor's, as it starts them after it has changed to it */

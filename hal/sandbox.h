@@ -18,7 +18,6 @@
 #ifndef HAL_SANDBOX_H
 #define HAL_SANDBOX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,12 +32,13 @@ enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER, SANDBOX_COURIER };
 struct sandbox_limits {
     size_t open_files;   /* RLIMIT_NOFILE, at most SANDBOX_FILES_MAX; lowered to the hard limit with a log line */
     size_t locked_bytes; /* RLIMIT_MEMLOCK, at most the hard limit */
+    size_t locked_least; /* fewer of those that are to be had are ERR_LIMIT; 0: whatever there is */
     size_t file_bytes;   /* RLIMIT_FSIZE; 0: no limit */
 };
 
 /* No core dumps, not dumpable (nobody of the same user can trace it or read its memory), no new privileges, SIGPIPE
  * ignored, umask 077, limits set, descriptors 0 to 2 open (on /dev/null where they were not). Before anything else is
- * opened. ERR_REFUSED if the kernel refuses one of them, ERR_IO. */
+ * opened. ERR_LIMIT, ERR_REFUSED if the kernel refuses one of them, ERR_IO. */
 enum err sandbox_begin(const struct sandbox_limits *limits) MUST_USE;
 
 /* Gives up root: empties the bounding set of capabilities (where the kernel refuses, a log line says so), sets groups,
@@ -51,6 +51,10 @@ enum err sandbox_drop_user(unsigned int uid, unsigned int gid) MUST_USE;
 /* For a process that has no business as root: ERR_REFUSED if its real, effective or saved user is root. */
 enum err sandbox_refuse_root(void) MUST_USE;
 
+/* Has this kernel what sandbox_enter needs? Told once with a reason, where children would only end one after the other.
+ * ERR_UNSUPPORTED: it has no Landlock, or was started without it. */
+enum err sandbox_is_possible(void) MUST_USE;
+
 /* Makes free() overwrite what it is given, for libraries that free secrets without wiping them. Costs a pass over each
  * block; for the keeper, whose TPM library does so. */
 void sandbox_wipe_freed_memory(void);
@@ -58,15 +62,13 @@ void sandbox_wipe_freed_memory(void);
 struct sandbox_spec {
     enum sandbox_profile profile;
     int directory_fd;      /* the one directory whose files it may use; -1: none */
-    bool require_landlock; /* board policy: refuse to run where the kernel has no Landlock */
     const uint16_t *ports; /* of the courier: where it may connect to */
     size_t port_count;
 };
 
-/* Enters the sandbox: Landlock for files (and TCP, where the kernel knows it), then the system-call list. Where
- * Landlock is missing and not required, a log line says so and no file can be opened any more at all.
+/* Enters the sandbox: Landlock for files (and TCP, where the kernel knows it), then the system-call list.
  * Only from the process's single thread. There is no way back.
- * ERR_UNSUPPORTED (Landlock required and missing), ERR_STATE (more than one thread), ERR_REFUSED, ERR_NO_MEMORY. */
+ * ERR_UNSUPPORTED (no Landlock), ERR_STATE (more than one thread), ERR_REFUSED, ERR_NO_MEMORY. */
 enum err sandbox_enter(const struct sandbox_spec *spec) MUST_USE;
 
 #endif

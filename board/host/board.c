@@ -12,7 +12,6 @@ const struct board_desc board_desc = {
     .watchdog_s = 60,
     .vmgenid = "",
     .tpm_is_software = true,
-    .require_landlock = false, /* a developer's kernel may lack it; the log says so */
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,
     .worker_uid = SERVICE_USER,

@@ -138,7 +138,6 @@ static enum err give_up_rights(struct courier *courier)
     const struct sandbox_spec spec = {
         .profile = SANDBOX_COURIER,
         .directory_fd = -1,
-        .require_landlock = board_desc.require_landlock,
         .ports = ports,
         .port_count = courier->list.count,
     };

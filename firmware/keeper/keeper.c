@@ -311,7 +311,6 @@ static enum err give_up_rights(struct keeper *keeper)
     const struct sandbox_spec spec = {
         .profile = SANDBOX_KEEPER,
         .directory_fd = datadir_fd(keeper->dir),
-        .require_landlock = board_desc.require_landlock,
     };
     TRY(sandbox_enter(&spec));
     return ERR_OK;

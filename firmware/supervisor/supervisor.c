@@ -36,6 +36,7 @@
 #define KEEPER_KILL_MS  60000U /* a TPM that has stopped answering is given up after a while */
 #define OPEN_FILES      (CONFIG_NET_CONNECTIONS_MAX + 1024) /* also the hard limit of the children */
 #define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
+#define LOCKED_LEAST    ((size_t)2 << 20) /* with less of it a worker of two reactors does not start */
 #define EVENTS          16
 #define PIN_BYTES       MSG_PIN_MAX
 #define PIN_READ_BYTES  (PIN_BYTES + 3) /* with a line end, and one more to see that it is too long */
@@ -502,11 +503,13 @@ static enum err open_all(struct supervisor *supervisor)
 
 static enum err start(struct supervisor *supervisor)
 {
-    const struct sandbox_limits limits = {.open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES};
+    const struct sandbox_limits limits = {
+        .open_files = OPEN_FILES, .locked_bytes = LOCKED_BYTES, .locked_least = LOCKED_LEAST};
     uint8_t pin[PIN_READ_BYTES] = {0};
     size_t pin_len = 0;
 
     TRY(sandbox_begin(&limits));
+    TRY(sandbox_is_possible());
     enum err err = read_pin(supervisor->options, pin, &pin_len);
     err = err != ERR_OK ? err : open_all(supervisor);
     if (err == ERR_OK) {

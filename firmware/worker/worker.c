@@ -174,7 +174,6 @@ static enum err give_up_rights(struct worker *worker)
     const struct sandbox_spec spec = {
         .profile = SANDBOX_WORKER,
         .directory_fd = datadir_fd(worker->dir),
-        .require_landlock = board_desc.require_landlock,
     };
     return sandbox_enter(&spec);
 }

@@ -25,7 +25,7 @@
 #define FREED_PATTERN 0x5a
 #define STANDARD_FDS  3
 
-static enum err set_limit(int which, size_t wanted)
+static enum err set_limit(int which, size_t wanted, size_t least)
 {
     struct rlimit limit;
 
@@ -37,6 +37,9 @@ static enum err set_limit(int which, size_t wanted)
     if (now < wanted) {
         LOG(LOG_WARN, "limit-lowered", LOG_NUMBER("resource", which), LOG_NUMBER("wanted", wanted),
             LOG_NUMBER("got", now));
+    }
+    if (now < least) {
+        FAIL(ERR_LIMIT, "too little: locked memory is raised by ulimit -l, in KiB", which);
     }
     if (setrlimit((__rlimit_resource_t)which, &limit) != 0) {
         FAIL_ERRNO(errno, "setrlimit");
@@ -62,11 +65,11 @@ enum err sandbox_begin(const struct sandbox_limits *limits)
 
     ENSURE(limits->open_files <= SANDBOX_FILES_MAX, ERR_RANGE, "open files");
     TRY(open_standard());
-    TRY(set_limit(RLIMIT_CORE, 0));
-    TRY(set_limit(RLIMIT_NOFILE, limits->open_files));
-    TRY(set_limit(RLIMIT_MEMLOCK, limits->locked_bytes));
+    TRY(set_limit(RLIMIT_CORE, 0, 0));
+    TRY(set_limit(RLIMIT_NOFILE, limits->open_files, 0));
+    TRY(set_limit(RLIMIT_MEMLOCK, limits->locked_bytes, limits->locked_least));
     if (limits->file_bytes > 0) {
-        TRY(set_limit(RLIMIT_FSIZE, limits->file_bytes));
+        TRY(set_limit(RLIMIT_FSIZE, limits->file_bytes, 0));
     }
     ENSURE(prctl(PR_SET_DUMPABLE, 0) == 0, ERR_REFUSED, "PR_SET_DUMPABLE");
     ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
@@ -168,18 +171,11 @@ static enum err count_threads(size_t *out_count)
 
 enum err sandbox_enter(const struct sandbox_spec *spec)
 {
-    bool files_confined = false;
     size_t threads = 0;
 
     TRY(count_threads(&threads));
     ENSURE(SANDBOX_SANITIZER == 1 || threads == 1, ERR_STATE, "another thread would stay outside the sandbox");
     ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
-    const enum err err = sandbox_confine_files(spec);
-    if (err == ERR_OK) {
-        files_confined = true;
-    } else {
-        ENSURE(err == ERR_UNSUPPORTED && !spec->require_landlock, err, "Landlock");
-        log_fault(LOG_WARN, "landlock-missing");
-    }
-    return sandbox_filter_calls(spec->profile, files_confined);
+    TRY(sandbox_confine_files(spec));
+    return sandbox_filter_calls(spec->profile);
 }

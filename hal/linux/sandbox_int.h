@@ -3,8 +3,6 @@
 #ifndef HAL_LINUX_SANDBOX_INT_H
 #define HAL_LINUX_SANDBOX_INT_H
 
-#include <stdbool.h>
-
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/sandbox.h"
@@ -27,7 +25,7 @@
  * ERR_REFUSED. */
 enum err sandbox_confine_files(const struct sandbox_spec *spec) MUST_USE;
 
-/* The system-call list. Files may be opened only when files_confined. ERR_REFUSED, ERR_NO_MEMORY. */
-enum err sandbox_filter_calls(enum sandbox_profile profile, bool files_confined) MUST_USE;
+/* The system-call list; after sandbox_confine_files, for it lets files be opened. ERR_REFUSED, ERR_NO_MEMORY. */
+enum err sandbox_filter_calls(enum sandbox_profile profile) MUST_USE;
 
 #endif

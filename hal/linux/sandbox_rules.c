@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -136,12 +137,23 @@ static enum err add_rules(int ruleset, const struct ruleset_attr *attr, const st
     return ERR_OK;
 }
 
+static long landlock_abi(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+enum err sandbox_is_possible(void)
+{
+    ENSURE(landlock_abi() >= 1, ERR_UNSUPPORTED, "this kernel has no Landlock, or was started without it");
+    return ERR_OK;
+}
+
 enum err sandbox_confine_files(const struct sandbox_spec *spec)
 {
     size_t bytes = 0;
-    const long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
-    ENSURE(abi >= 1, ERR_UNSUPPORTED, "the kernel has no Landlock");
+    TRY(sandbox_is_possible());
+    const long abi = landlock_abi();
     const struct ruleset_attr attr = attr_of_abi(abi, &bytes);
     const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, bytes, 0);
     if (ruleset < 0) {
@@ -383,29 +395,13 @@ static enum err allow_files(scmp_filter_ctx filter, enum sandbox_profile profile
     return allow_all(filter, file_calls, ARRAY_LENGTH(file_calls));
 }
 
-/* Without Landlock: a name is not found, which must not end the process. */
-static enum err refuse_files(scmp_filter_ctx filter)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(courier_file_calls); i++) {
-        const int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), courier_file_calls[i], 0);
-        if (error != 0 && error != -EDOM) {
-            FAIL(from_seccomp(error), "seccomp_rule_add", courier_file_calls[i]);
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile, bool files_confined)
+static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile)
 {
     TRY(allow_all(filter, common_calls, ARRAY_LENGTH(common_calls)));
     TRY(allow_by_argument(filter));
     TRY(allow_options(filter, option_rules, ARRAY_LENGTH(option_rules)));
     TRY(allow_own_signals(filter));
-    if (files_confined) {
-        TRY(allow_files(filter, profile));
-    } else if (profile == SANDBOX_COURIER) {
-        TRY(refuse_files(filter));
-    }
+    TRY(allow_files(filter, profile));
     if (profile == SANDBOX_WORKER) {
         TRY(allow_all(filter, worker_calls, ARRAY_LENGTH(worker_calls)));
         TRY(allow_own_priority(filter));
@@ -423,7 +419,7 @@ static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile
     return ERR_OK;
 }
 
-enum err sandbox_filter_calls(enum sandbox_profile profile, bool files_confined)
+enum err sandbox_filter_calls(enum sandbox_profile profile)
 {
     const uint32_t otherwise = CONFIG_ON(HAL_SANDBOX_KILL) ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
     scmp_filter_ctx filter = seccomp_init(otherwise);
@@ -431,7 +427,7 @@ enum err sandbox_filter_calls(enum sandbox_profile profile, bool files_confined)
     ENSURE(filter != NULL, ERR_NO_MEMORY, "seccomp_init");
     /* A binary tree of the list: half the instructions for each call. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    enum err err = fill_filter(filter, profile, files_confined);
+    enum err err = fill_filter(filter, profile);
     const int error = err == ERR_OK ? seccomp_load(filter) : 0;
     seccomp_release(filter);
     TRY(err);

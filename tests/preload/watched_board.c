@@ -11,7 +11,6 @@ const struct board_desc board_desc = {
     .watchdog_s = 60,
     .vmgenid = "generation",
     .tpm_is_software = true,
-    .require_landlock = false,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,
     .worker_uid = SERVICE_USER,

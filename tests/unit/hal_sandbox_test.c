@@ -311,8 +311,7 @@ static void the_keeper_unseals_inside_the_sandbox(void **state)
     if (pid == 0) {
         const struct hal_tpm_policy policy = {.pcr_mask = 0};
         const struct sandbox_spec spec = {.profile = SANDBOX_KEEPER,
-                                          .directory_fd = open(temp.path, O_RDONLY | O_DIRECTORY),
-                                          .require_landlock = true};
+                                          .directory_fd = open(temp.path, O_RDONLY | O_DIRECTORY)};
         const uint8_t secret[32] = "thirty-two bytes, all of them so";
         uint8_t out[32] = {0};
         struct hal_tpm *tpm = NULL;
