@@ -9,18 +9,20 @@
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
+#include "crypto/aead.h"
 #include "crypto/secret.h"
 
-/* ciphertext | tag: plain.len + 16 bytes. ERR_RANGE (key is not 32 bytes), ERR_NO_MEMORY, ERR_REFUSED. */
+/* ciphertext | tag: plain.len + AEAD_TAG_BYTES bytes. ERR_RANGE (key is not 32 bytes), ERR_NO_MEMORY, ERR_REFUSED. */
 enum err aead_once_seal(const struct secret *key, struct span aad, struct span plain, uint8_t *out_sealed) MUST_USE;
 
-/* sealed.len - 16 bytes, zeroed when the tag is wrong (ERR_AUTH). ERR_MALFORMED (shorter than a tag), and as above. */
+/* sealed.len - AEAD_TAG_BYTES bytes, zeroed when the tag is wrong (ERR_AUTH). ERR_MALFORMED (shorter than a tag), and as
+ * above. */
 enum err aead_once_open(const struct secret *key, struct span aad, struct span sealed, uint8_t *out_plain) MUST_USE;
 
 /* The same under a nonce of the caller's: HPKE derives one. */
-enum err aead_once_seal_at(const struct secret *key, const uint8_t nonce[12], struct span aad, struct span plain,
-                           uint8_t *out_sealed) MUST_USE;
-enum err aead_once_open_at(const struct secret *key, const uint8_t nonce[12], struct span aad, struct span sealed,
-                           uint8_t *out_plain) MUST_USE;
+enum err aead_once_seal_at(const struct secret *key, const uint8_t nonce[AEAD_NONCE_BYTES], struct span aad,
+                           struct span plain, uint8_t *out_sealed) MUST_USE;
+enum err aead_once_open_at(const struct secret *key, const uint8_t nonce[AEAD_NONCE_BYTES], struct span aad,
+                           struct span sealed, uint8_t *out_plain) MUST_USE;
 
 #endif

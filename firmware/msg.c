@@ -180,7 +180,7 @@ static const struct row table[] = {
         {U64(job_part.job), TEXT(job_part.bytes)}},
     [MSG_JOB_DONE] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 4,
         {U64(job_done.job), U32(job_done.result, OUTBOUND_RESULTS - 1), U32(job_done.stage, OUTBOUND_STAGES - 1),
-         U32(job_done.status, 999)}},
+         U32(job_done.status, OUTBOUND_STATUS_MAX)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

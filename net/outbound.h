@@ -33,6 +33,7 @@
 #define OUTBOUND_AUTHORIZATION_MAX 512
 #define OUTBOUND_BODY_MAX         8192  /* of a request: a form */
 #define OUTBOUND_ANSWER_MAX       65536 /* body of an answer; a longer one is OUTBOUND_REFUSED */
+#define OUTBOUND_STATUS_MAX       999   /* three digits: RFC 5321, RFC 9110 */
 
 enum outbound_kind { OUTBOUND_SMTP, OUTBOUND_HTTPS, OUTBOUND_KINDS };
 
@@ -138,7 +139,7 @@ struct outbound_job {
     struct outbound_fetch fetch;
     enum outbound_result result; /* the answer, as the next two */
     enum outbound_stage stage;
-    uint32_t status; /* SMTP reply or HTTP status; 0: none came */
+    uint32_t status; /* SMTP reply or HTTP status, at most OUTBOUND_STATUS_MAX; 0: none came */
     struct loop_post post;      /* the link's, as the rest */
     struct outbound_job *next;
     struct mono_time until;

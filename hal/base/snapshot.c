@@ -43,7 +43,7 @@ enum err snapshot_cell_new(size_t readers, struct snapshot *take_first, struct s
 {
     void *memory = NULL;
 
-    ENSURE(readers <= 1024, ERR_RANGE, "more readers than threads could be");
+    ENSURE(readers <= SNAPSHOT_READERS_MAX, ERR_RANGE, "more readers than threads could be");
     TRY(mem_alloc(sizeof(struct snapshot_cell) + readers * sizeof(struct hazard), &memory));
     struct snapshot_cell *const cell = memory;
 

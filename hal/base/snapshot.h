@@ -26,7 +26,10 @@ void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
 
 struct snapshot_cell;
 
-/* A cell for readers many readers, holding `take_first` (may be NULL), whose reference it takes. ERR_NO_MEMORY. */
+#define SNAPSHOT_READERS_MAX 1024 /* more than a process has threads; each costs a cache line */
+
+/* A cell for readers many readers, holding `take_first` (may be NULL), whose reference it takes. ERR_NO_MEMORY,
+ * ERR_RANGE (more than SNAPSHOT_READERS_MAX). */
 enum err snapshot_cell_new(size_t readers, struct snapshot *take_first, struct snapshot_cell **out_cell) MUST_USE;
 
 /* When no reader is left. Drops the cell's reference. NULL is fine. */
