@@ -37,7 +37,7 @@ struct oidc_fields {
 enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
 
 /* A query may say where in its `state`, too: "<projectId>.<environment>.<what the client made up>". projectId or environment
- * beside it count instead. Any other state is the client's business. */
+ * beside it count instead. Any other state is the client's business. Errors as above. */
 enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out_fields) MUST_USE;
 
 /* --- issuers --- */
@@ -69,7 +69,7 @@ enum err oidc_look(struct api *api, const struct data_oidc *provider, struct oid
  * has answered; ERR_NOT_FOUND: it was asked for such tokens too often of late; and as above. */
 enum err oidc_look_again(struct api *api, const struct data_oidc *provider, struct oidc_wait *wait) MUST_USE;
 
-/* Where the provider's issuer is. */
+/* Where the provider's issuer is; views into the provider. ERR_MALFORMED: its issuer is no https address. */
 enum err oidc_destination(const struct data_oidc *provider, struct outbound_destination *out_to) MUST_USE;
 
 /* A job of the courier that was not answered as it should be, for whoever set the provider up. */

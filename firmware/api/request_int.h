@@ -150,13 +150,13 @@ enum err request_with_one_version(struct api_request *request, enum err (*read)(
 /* Does work and finishes the request with its outcome: at once if the first slice is enough, otherwise as a scan of its key. */
 void request_run(struct api_request *request, struct api_work work);
 
-/* The step of request->list. */
+/* The step of request->list: errors of data_list_step. */
 enum err request_step_list(struct api_request *request, struct mono_time until) MUST_USE;
 
 /* The clock of a struct loop, for work that is given one. */
 struct mono_time request_loop_now(void *context);
 
-/* Opens the envelope if the project has one; before a body is built. */
+/* Opens the envelope if the project has one; before a body is built. ERR_RANGE, ERR_NO_MEMORY: the body's. */
 enum err request_begin_body(struct api_request *request) MUST_USE;
 
 /* Parses the body. What is wrong with it is left in request->body_refusal with code != REFUSAL_NONE: some routes come to
