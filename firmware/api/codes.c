@@ -32,6 +32,7 @@ static enum err start_send(struct api_request *request, enum mail_category categ
 
     TRY(sign_new(request, &sign));
     TRY(request_object(request));
+    TRY(sign_read_callback(sign));
     TRY(sign_read_email(sign));
     return send(sign, category);
 }

@@ -47,6 +47,7 @@ static enum err read_invitation(struct sign *sign, struct data_invitation *out)
         return sign_refuse_field(request, type, "must be organization or project");
     }
     TRY(sign_read_text(request, span_lit("resourceId"), &out->resource_id));
+    TRY(sign_read_callback(sign));
     TRY(sign_read_email(sign));
     TRY(read_name(request, span_lit("name"), &sign->data.name));
     TRY(read_name(request, span_lit("resourceName"), &out->resource_name));

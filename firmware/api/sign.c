@@ -39,6 +39,7 @@ static enum err begin(struct api_request *request, struct sign **out_sign, enum 
     TRY(sign_new(request, out_sign));
     TRY(request_object(request));
     TRY(read_method(request, out_method));
+    TRY(sign_read_callback(*out_sign));
     return sign_read_email(*out_sign);
 }
 

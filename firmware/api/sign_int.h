@@ -17,6 +17,7 @@ struct sign {
     enum err (*hashed)(struct sign *sign); /* what follows the hash under way */
     struct account_email email;
     struct span password;
+    struct span callback; /* where a link may lead, if the request says so */
     struct data_login login;
     struct data_people people;
     struct data_sign data; /* what the writer gets */
@@ -55,6 +56,9 @@ enum err sign_read_name(struct sign *sign) MUST_USE;
 /* `email`, into sign->email and sign->data.email. */
 enum err sign_read_email(struct sign *sign) MUST_USE;
 
+/* `callbackUrl`, into sign->callback if the project lets it: it is ignored otherwise. */
+enum err sign_read_callback(struct sign *sign) MUST_USE;
+
 /* Does a new password obey the policy of the environment? */
 enum err sign_check_password(struct api_request *request, struct span password) MUST_USE;
 
@@ -67,8 +71,8 @@ enum err sign_send_link(struct sign *sign, data_operation *operation) MUST_USE;
  * sign->data.presented; and what is known of it. ERR_NOT_FOUND. */
 enum err sign_find_code(struct sign *sign, const struct data_code_of *of, struct data_code *out_code) MUST_USE;
 
-/* Makes a code for sign->data.email and the link that brings it back, into sign->data.mail. `callbackUrl` of the body
- * counts if the project lets it: it is ignored otherwise. ERR_NO_MEMORY. */
+/* Makes a code for sign->data.email and the link that brings it back, by way of sign->callback, into sign->data.mail.
+ * ERR_NO_MEMORY. */
 enum err sign_make_mail(struct sign *sign, enum mail_category category) MUST_USE;
 
 /* --- limits: ERR_DENIED with Retry-After --- */

@@ -25,23 +25,28 @@ static const struct kind kinds[] = {
 };
 _Static_assert(ARRAY_LENGTH(kinds) == MAIL_CATEGORIES, "each mail has a link");
 
-/* `callbackUrl` of the body, or empty. */
-static struct span callback_of(const struct api_request *request)
+enum err sign_read_callback(struct sign *sign)
 {
-    const struct span url = doc_text(request->body, span_lit("callbackUrl"));
+    struct api_request *request = sign->request;
+    const struct span name = span_lit("callbackUrl");
 
-    return cors_redirects(request->project, url) ? url : SPAN_NONE;
+    if (doc_has(request->body, name) && json_find(request->body, name)->type != JSON_STRING) {
+        return sign_refuse_field(request, name, "must be a string");
+    }
+    const struct span url = doc_text(request->body, name);
+    sign->callback = cors_redirects(request->project, url) ? url : SPAN_NONE;
+    return ERR_OK;
 }
 
 /* Where the link leads, without its query. */
-static enum err put_place(const struct sign *sign, const struct kind *kind, struct span callback, struct buf *url)
+static enum err put_place(const struct sign *sign, const struct kind *kind, struct buf *url)
 {
     const struct catalog_project *project = sign->request->project;
     const struct span box = sign->request->api->options.url;
     const bool has_origin = kind->purpose != DATA_CODE_VERIFY && project != NULL && project->origin_count > 0;
 
-    if (kind->purpose != DATA_CODE_VERIFY && callback.len != 0) {
-        return buf_put(url, callback);
+    if (kind->purpose != DATA_CODE_VERIFY && sign->callback.len != 0) {
+        return buf_put(url, sign->callback);
     }
     TRY(buf_put(url, has_origin ? project->origins[0] : box));
     return buf_put(url, span_str(kind->path));
@@ -49,18 +54,17 @@ static enum err put_place(const struct sign *sign, const struct kind *kind, stru
 
 static enum err make_link(struct sign *sign, const struct kind *kind, struct span *out_link)
 {
-    const struct span callback = callback_of(sign->request);
     const struct mail_parameter parameters[] = {
         {span_lit("token"), span_array(sign->code)},
         {span_lit("email"), kind->by_code_alone ? SPAN_NONE : sign->data.email},
-        {span_lit("callbackUrl"), kind->purpose == DATA_CODE_VERIFY ? callback : SPAN_NONE},
+        {span_lit("callbackUrl"), kind->purpose == DATA_CODE_VERIFY ? sign->callback : SPAN_NONE},
     };
     SCOPED_BUF struct buf *place = NULL;
     SCOPED_BUF struct buf *link = NULL;
 
     TRY(buf_new(MAIL_VALUE_MAX, &place));
     TRY(buf_new(2 * MAIL_VALUE_MAX, &link));
-    TRY(put_place(sign, kind, callback, place));
+    TRY(put_place(sign, kind, place));
     TRY(mail_link_put(link, buf_all(place), parameters, ARRAY_LENGTH(parameters)));
     return arena_copy(sign->request->exchange->arena, buf_all(link), out_link);
 }

@@ -109,6 +109,7 @@ static void on_unlocked(struct api_unlock_job *job, enum err err)
 
 static enum err read_unlock(struct api_request *request)
 {
+    const struct span accept = span_lit("acceptRollback");
     struct api_unlock_job *job = &request->unlock;
 
     if (request->exchange->body.len > UNLOCK_BODY_MAX) {
@@ -122,8 +123,11 @@ static enum err read_unlock(struct api_request *request)
     }
     job->is_recovery_key = recovery.len != 0;
     job->text = job->is_recovery_key ? recovery : pin;
+    if (doc_has(request->body, accept) && json_find(request->body, accept)->type != JSON_BOOL) {
+        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback must be true or false");
+    }
     /* There is nothing that it would accept yet: no box is locked for a rollback before there is an NV counter. */
-    if (doc_bool(request->body, span_lit("acceptRollback"), false) && !job->is_recovery_key) {
+    if (doc_bool(request->body, accept, false) && !job->is_recovery_key) {
         return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback needs the recoveryKey");
     }
     job->done = on_unlocked;

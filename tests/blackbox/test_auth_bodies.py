@@ -91,6 +91,20 @@ def test_attack_08_a_member_of_another_kind_is_refused(places, endpoint):
     assert accepted == {}
 
 
+@pytest.mark.parametrize("body", [{"method": "magiclink"}, {"method": "magiclink", "callbackUrl": None},
+                                  {"method": "magiclink", "callbackUrl": ""}], ids=str)
+@pytest.mark.parametrize("route", ["signup", "signin"])
+def test_attack_08_a_link_leads_to_no_object_and_a_refused_one_is_not_counted(places, route, body):
+    email, answers = {"email": places.email()}, {}
+
+    for other in TEXTS:
+        answers[str(other)] = places.app.pk.post(f"/v1/auth/email/{route}", {**body, **email, "callbackUrl": other})
+
+    assert {other: answer for other, answer in answers.items() if error(answer) != (400, "auth/invalid-request")} == {}
+    sent = places.app.pk.post(f"/v1/auth/email/{route}", {**body, **email})  # the next mail would be one too many for half a minute
+    assert sent.status == {"signup": 201, "signin": 200}[route]
+
+
 @pytest.mark.parametrize("endpoint", BODIES, ids=ids)
 def test_attack_07_no_body_sets_more_than_is_the_requesters_to_set(places, endpoint):
     body = filled(places, endpoint)

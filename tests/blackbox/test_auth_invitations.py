@@ -86,7 +86,7 @@ def test_names_are_those_of_the_records_if_none_are_given(app, admin):
 
 
 @pytest.mark.parametrize("url, leads", [("http://localhost:3000/join", True), ("https://evil.example/", False),
-                                        ("javascript:alert(1)", False), ({"$ne": None}, False)])
+                                        ("javascript:alert(1)", False), (None, False)])
 def test_attack_08_an_invitation_leads_only_where_the_project_lets_links_lead(app, admin, url, leads):
     _, mail = invite(app, admin, callbackUrl=url)
 

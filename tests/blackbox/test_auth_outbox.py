@@ -84,7 +84,7 @@ def test_a_name_stays_a_value_of_its_mail(app, name):
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/in", "javascript:alert(1)", "//evil.example", "http://localhost@evil.example/",
-                                 "http://localhost.evil.example/", "http://localhost:3000/a\r\nb", {"a": 1}])
+                                 "http://localhost.evil.example/", "http://localhost:3000/a\r\nb", ""])
 def test_a_callback_elsewhere_is_not_in_the_link(app, url):
     email = new_email(app)
 

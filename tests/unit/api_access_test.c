@@ -520,6 +520,8 @@ static void a_rollback_is_accepted_with_the_recovery_key_alone(void **state)
 
     ask.body = "{\"pin\":\"1234\",\"acceptRollback\":true}";
     assert_refused(api_box_ask(box, &ask), 400, "common/invalid-parameters");
+    ask.body = "{\"recoveryKey\":\"words\",\"acceptRollback\":\"true\"}";
+    assert_refused(api_box_ask(box, &ask), 400, "common/invalid-parameters");
     ask.body = "{\"pin\":\"1234\",\"acceptRollback\":false}";
     assert_refused(api_box_ask(box, &ask), 503, "common/unavailable"); /* read, and nobody here to ask */
     ask.body = "{\"recoveryKey\":\"words\",\"acceptRollback\":true}";
