@@ -7,6 +7,7 @@ either the status 401 alone (the clock moves in tests/unit/api_sign_test.c)."""
 import concurrent.futures
 import json
 import os
+import threading
 
 import pytest
 from app import NO_ROW, Client, error, query
@@ -35,12 +36,18 @@ def dart(value, kind):
 
 
 class Base:
-    """What the clients have in common: a connection, and the two tokens that they keep."""
+    """What the clients have in common: a connection for each of its threads, and the two tokens that they keep."""
 
     def __init__(self, app):
-        self.http = Client(app.box)
+        self.box, self.kept = app.box, threading.local()
         self.key, self.access, self.refresh = app.box.pk, None, None
         self.refreshes = 0
+
+    @property
+    def http(self):
+        if not hasattr(self.kept, "client"):
+            self.kept.client = Client(self.box)
+        return self.kept.client
 
     def send(self, method, path, body, headers):
         data = None if body is None else json.dumps(body).encode()
@@ -105,14 +112,15 @@ class Web(Base):
 class Mobile(Base):
     """Dio with an interceptor: the content type goes with every request, that of an empty body included."""
 
-    def headers(self):
-        token = {} if self.access is None else {"Authorization": f"Bearer {self.access}"}
+    def headers(self, access):
+        token = {} if access is None else {"Authorization": f"Bearer {access}"}
         return {"Content-Type": "application/json", "Accept": "application/json", **token}
 
     def call(self, method, path, body=None, again=True):
-        answer = self.send(method, path, body, self.headers())
+        used = self.access
+        answer = self.send(method, path, body, self.headers(used))
         if answer.status == 401 and again and not path.startswith(("/auth/email", "/auth/refresh")):
-            self.renew()
+            self.on_401(used)
             return self.call(method, path, body, again=False)
         read = json.loads(answer.body)
         if answer.status >= 400:
@@ -124,6 +132,9 @@ class Mobile(Base):
 
     def unwrap(self, read):
         return read
+
+    def on_401(self, _):
+        self.renew()
 
     def renew(self):
         if self.refresh is None:
@@ -152,6 +163,36 @@ class SocialApp(Mobile):
     """Unwraps what has both keys; a page ends with hasNext; one refresh for all that wait."""
 
     TEXTS = {400: "Bad request", 401: "Please sign in", 409: "Already there", 429: "Too many requests"}
+
+    def __init__(self, app):
+        super().__init__(app)
+        self.flight = threading.Lock()
+        self.all_met_401 = None  # a barrier: all of them hold a 401 before any of them refreshes
+
+    def on_401(self, used):
+        """Requests that meet a 401 queue up; whoever comes to find another token than it sent has nothing left to do."""
+        if self.all_met_401 is not None:
+            self.all_met_401.wait(timeout=60)
+        with self.flight:
+            if self.access is None:
+                raise SignedOut
+            if self.access == used:
+                self.renew()
+
+    def at_once(self, *requests):
+        """What becomes of requests that all meet a 401."""
+        self.all_met_401 = threading.Barrier(len(requests))
+
+        def outcome(request):
+            try:
+                return self.call(*request)
+            except SignedOut:
+                return SignedOut
+            finally:
+                self.http.close()
+
+        with concurrent.futures.ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(outcome, requests))
 
     def unwrap(self, read):
         return read["data"] if isinstance(read, dict) and "success" in read and "data" in read else read
@@ -212,6 +253,8 @@ def test_the_web_apps_go_through_their_journey(app, posts, person):
     filters = {"andFilters": {"title": "First", "createdBy": me["id"]}, "sortBy": "createdAt", "sortDirection": "desc"}
     found = web.fetch("GET", path + query(page="1", limit="10", **filters))
     assert [item["id"] for item in found["items"]] == [row["id"]] and found["pagination"]["total"] == 1
+    many = web.fetch("GET", path + query(andFilters={"id": {"$in": ids_with(row["id"])}}))
+    assert many["items"] == [row] and many["pagination"]["total"] == 1
     assert web.fetch("PATCH", f"{path}/{row['id']}", {"title": "Second"})["title"] == "Second"
     assert web.fetch("GET", f"{path}/{row['id']}")["title"] == "Second"
     assert web.fetch("DELETE", f"{path}/{row['id']}") == {"success": True}
@@ -316,11 +359,15 @@ def test_the_recipe_app_goes_through_its_journey(app, posts, person):
     assert recipe.refreshes == 0
 
     me = recipe.call("GET", "/auth/me")
+    profile = recipe.call("PATCH", f"/users/{me['id']}/profile", {"nickname": "ada", "image": "https://cdn.example/ada.png"})
+    assert dart(profile["nickname"], str) == "ada" and dart(profile["id"], str) == dart(me["id"], str)
+    assert recipe.call("GET", f"/users/{me['id']}/profile") == profile
     row = recipe.call("POST", path, {"title": "Soup", "servings": 4, "price": 5.0})
     assert dart(row["id"], str) and dart(row["servings"], int) == 4 and dart(row["price"], int) == 5
     items, pagination = recipe.page(path, andFilters={"createdBy": me["id"]}, sortBy="createdAt", sortDirection="desc")
     assert [item["id"] for item in items] == [row["id"]]
     assert pagination == {"total": 1, "page": 1, "limit": 100, "totalPages": 1}
+    assert recipe.page(path, andFilters={"id": {"$in": ids_with(row["id"])}}) == ([row], pagination)
     assert dart(recipe.call("PATCH", f"{path}/{row['id']}", {"servings": 6})["servings"], int) == 6
     recipe.call("DELETE", f"{path}/{row['id']}")  # with a content type and no body
     assert recipe.page(path, andFilters={"createdBy": me["id"]})[1] == {"total": 0, "page": 1, "limit": 100, "totalPages": 0}
@@ -351,6 +398,10 @@ def test_the_social_app_goes_through_its_journey(app, posts, person):
     assert social.user_id({"accessToken": pair["accessToken"]}) == user_id
     assert {name: dart(pair["user"][name], str) for name in ("id", "email", "name")} == {
         "id": user_id, "email": person["email"], "name": "Ada"}
+    social.call("POST", "/auth/signout")
+    social.access = social.refresh = None
+    back = social.keep(social.call("POST", "/auth/email/signin", {"method": "password", "email": person["email"], "password": PASSWORD}))
+    assert social.user_id(back) == social.user_id({"accessToken": back["accessToken"]}) == user_id
     profile = social.call("PATCH", f"/users/{user_id}/profile", {"bio": "b", "image": "https://cdn.example/a.png"})
     assert profile["bio"] == "b" and social.call("GET", f"/users/{user_id}/profile")["image"] == "https://cdn.example/a.png"
 
@@ -370,14 +421,26 @@ def test_the_social_app_goes_through_its_journey(app, posts, person):
         social.call("GET", "/auth/me")
 
 
-def test_the_social_app_refreshes_once_for_all_that_wait(app, person):
+def test_the_social_app_refreshes_once_for_all_that_wait(app, posts, person):
+    social, path = SocialApp(app), path_of(posts)
+    user_id = social.user_id(social.keep(social.call("POST", "/auth/email/signup", person)))
+    before, social.access = social.refresh, over(social.access)
+
+    me, profile, row = social.at_once(("GET", "/auth/me"), ("GET", f"/users/{user_id}/profile"),
+                                      ("POST", path, {"title": "Waited"}))
+
+    assert (social.refreshes, me["email"], profile["id"], row["createdBy"]) == (1, person["email"], user_id, user_id)
+    assert social.refresh != before and social.page(path, andFilters={"createdBy": user_id}) == ([social.row(row)], False)
+
+
+def test_the_social_app_is_signed_out_once_for_all_that_wait(app, person):
     social = SocialApp(app)
     social.keep(social.call("POST", "/auth/email/signup", person))
-    social.access = over(social.access)
+    social.call("POST", "/auth/signout")
 
-    assert [social.call("GET", "/auth/me")["email"] for _ in range(3)] == [person["email"]] * 3
+    assert social.at_once(*[("GET", "/auth/me")] * 3) == [SignedOut] * 3
 
-    assert social.refreshes == 1
+    assert social.refreshes == 1 and social.access is None
 
 
 # --- the seed script, and the scripts that export ---
