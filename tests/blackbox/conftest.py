@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -245,9 +246,14 @@ class Box:
         return any(line.get("event") == "worker_ready" for line in self.lines[started[-1]:])
 
     def kill_all(self):
-        """SIGKILL to everything at once, the TPM included: a power cut."""
+        """SIGKILL to everything at once, the TPM included: a power cut. Nobody is left to remove the TPM's sockets then."""
+        words = pathlib.Path(f"/proc/{self.process.pid}/cmdline").read_text()  # empty if it has ended by itself
+        sockets = re.findall(r"\0swtpm:path=([^\0]+/rowlock-run-\w+)/tpm\0", words)
         os.killpg(self.process.pid, signal.SIGKILL)
-        return self.wait_end()
+        status = self.wait_end()
+        for directory in sockets:
+            shutil.rmtree(directory)
+        return status
 
     # --- what it says ---
 
