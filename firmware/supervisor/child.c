@@ -3,6 +3,7 @@
 
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "hal/base/num.h"
 #include "hal/socket.h"
 
 #define SEND_TIMEOUT_MS 5000 /* a child that does not read for so long is not worth waiting for */
@@ -84,6 +85,12 @@ void child_done(struct child *child, struct poller *poller)
     }
 }
 
+/* How long to wait after one more end, before_ms after the one before it. */
+static unsigned int wait_after(unsigned int before_ms)
+{
+    return before_ms == 0 ? CHILD_BACKOFF_FIRST_MS : (unsigned int)num_min((size_t)before_ms * 2, CHILD_BACKOFF_LAST_MS);
+}
+
 enum child_end child_reap(struct child *child, struct poller *poller, struct mono_time now)
 {
     enum process_end end = PROCESS_EXITED;
@@ -111,12 +118,8 @@ enum child_end child_reap(struct child *child, struct poller *poller, struct mon
     health_ended(&child->health);
     const bool steady = mono_ms_between(child->started, now) >= CHILD_STEADY_MS;
     const bool orderly = child->stopping && end == PROCESS_EXITED && number == 0;
-    if (orderly || steady || child->backoff_ms == 0) {
-        child->backoff_ms = CHILD_BACKOFF_FIRST_MS;
-    } else if (child->backoff_ms < CHILD_BACKOFF_LAST_MS) {
-        child->backoff_ms *= 2;
-    }
-    child->start_at = orderly ? now : mono_add_ms(now, child->backoff_ms);
+    child->backoff_ms = orderly ? 0 : wait_after(steady ? 0 : child->backoff_ms);
+    child->start_at = mono_add_ms(now, child->backoff_ms);
     LOG(orderly ? LOG_INFO : LOG_ERROR, "child_ended", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", pid),
         LOG_LITERAL("how", end == PROCESS_EXITED ? "exit" : "signal"), LOG_NUMBER("number", number));
     child_done(child, poller);

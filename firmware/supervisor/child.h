@@ -13,8 +13,8 @@
 #include "hal/poller.h"
 #include "hal/process.h"
 
-/* A child that dies is started again at once, then after waits that double up to the longest; one that has lived for a
- * minute starts from the beginning. */
+/* A child that dies is started again after waits that double up to the longest; one that has lived for a minute starts from
+ * the beginning. One that ended as asked is started again at once, and the next one starts from the beginning as well. */
 #define CHILD_BACKOFF_FIRST_MS 100U
 #define CHILD_BACKOFF_LAST_MS  10000U
 #define CHILD_STEADY_MS        60000U
@@ -30,7 +30,7 @@ struct child {
     struct mono_time kill_at; /* while stopping */
     struct mono_time started;
     struct mono_time start_at; /* not before */
-    unsigned int backoff_ms;
+    unsigned int backoff_ms; /* the wait after the latest end; 0: none */
     struct health health;
     bool silent;   /* it owes an answer, or to be ready, for too long to vouch for it */
     bool at_fault; /* killed for what it did or did not do */
