@@ -68,7 +68,7 @@ static int keeper(int argc, char **argv)
         return usage(stderr);
     }
     log_open("keeper", LOG_INFO);
-    enum err err = keeper_new(&keeper);
+    enum err err = keeper_new(KEEPER_TICK_MS, &keeper);
     err = err == ERR_OK ? keeper_run(keeper) : err;
     const int status =
         err == ERR_CLOSED ? 1 : status_of(err, "keeper_failed"); /* the supervisor is gone: nothing failed */

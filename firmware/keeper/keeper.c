@@ -30,8 +30,6 @@
 #define LOCKED_BYTES ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS       16
 
-#define TICK_MS 60000U /* the TPM is probed, certificates and ticket keys are looked after */
-
 enum err keeper_tell_state(struct keeper *keeper)
 {
     SCOPED_MSG struct msg msg = MSG_NEW(MSG_KEEPER_STATE);
@@ -162,7 +160,7 @@ static void tick(struct keeper *keeper)
     if (!tpm_thread_is_busy(keeper->tpm_thread) && tpm_thread_do(keeper->tpm_thread, &probe) != ERR_OK) {
         log_fault(LOG_ERROR, "tpm_probe_failed");
     }
-    keeper->next_tick = mono_add_ms(now, TICK_MS);
+    keeper->next_tick = mono_add_ms(now, keeper->tick_ms);
 }
 
 /* The outcome of an unlocking: to whoever asked, and, if the state changed, to the supervisor, which then replaces the
@@ -368,7 +366,7 @@ static enum err start(struct keeper *keeper)
     TRY(channel_set_nonblocking(msg_channel_fd(keeper->control)));
     TRY(poller_add(keeper->poller, msg_channel_fd(keeper->control), POLLER_READ, keeper->control));
     TRY(poller_add(keeper->poller, tpm_thread_fd(keeper->tpm_thread), POLLER_READ, keeper->tpm_thread));
-    keeper->next_tick = mono_add_ms(hal_clock_mono(keeper->clock), TICK_MS);
+    keeper->next_tick = mono_add_ms(hal_clock_mono(keeper->clock), keeper->tick_ms);
     return ERR_OK;
 }
 
@@ -441,12 +439,14 @@ void keeper_free(struct keeper *keeper)
     mem_free(keeper);
 }
 
-enum err keeper_new(struct keeper **out_keeper)
+enum err keeper_new(unsigned int tick_ms, struct keeper **out_keeper)
 {
     void *memory = NULL;
 
     TRY(mem_alloc(sizeof(struct keeper), &memory));
-    *out_keeper = memory;
+    struct keeper *const keeper = memory;
+    keeper->tick_ms = tick_ms;
+    *out_keeper = keeper;
     return ERR_OK;
 }
 

@@ -10,10 +10,13 @@
 #define KEEPER_FD_CONTROL   3 /* MSG_TO_KEEPER, lower end */
 #define KEEPER_FD_DIRECTORY 4 /* the keeper's own */
 
+#define KEEPER_TICK_MS 60000U
+
 struct keeper;
 
-/* ERR_NO_MEMORY. */
-enum err keeper_new(struct keeper **out_keeper) MUST_USE;
+/* tick_ms: how often the TPM is probed, and certificates and ticket keys are looked after; KEEPER_TICK_MS but in a test.
+ * ERR_NO_MEMORY. */
+enum err keeper_new(unsigned int tick_ms, struct keeper **out_keeper) MUST_USE;
 
 /* Runs until the supervisor says stop or is gone. Once in a process. ERR_CLOSED: the supervisor was gone before the start;
  * any other error: why the keeper cannot go on. */

@@ -44,6 +44,7 @@ struct keeper {
     struct tokens *tokens;
     struct tpm_thread *tpm_thread;
     bool tpm_gone; /* while operational */
+    unsigned int tick_ms;
     struct mono_time next_tick;
     struct msg in;      /* the message at hand; wiped after each */
     struct msg tickets; /* MSG_TICKETS, as the worker has them */

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ struct fixture {
     struct temp_dir temp;
     struct datadir *dir;
     int keeper_dir;
+    unsigned int tick_ms; /* of the next keeper */
     int generation; /* of the virtual machine; -1: none */
     struct swtpm *swtpm;
     pid_t pid;
@@ -57,7 +59,7 @@ struct fixture {
 
 /* --- being the supervisor --- */
 
-NO_RETURN static void be_keeper(int control, int directory)
+NO_RETURN static void be_keeper(int control, int directory, unsigned int tick_ms)
 {
     const int high_control = fcntl(control, F_DUPFD, 100);
     const int high_directory = fcntl(directory, F_DUPFD, 100);
@@ -70,7 +72,7 @@ NO_RETURN static void be_keeper(int control, int directory)
         _exit(3); /* as the supervisor does before it starts one */
     }
     struct keeper *keeper = NULL;
-    const int status = keeper_new(&keeper) == ERR_OK && keeper_run(keeper) == ERR_OK ? 0 : 1;
+    const int status = keeper_new(tick_ms, &keeper) == ERR_OK && keeper_run(keeper) == ERR_OK ? 0 : 1;
     keeper_free(keeper);
     _exit(status);
 }
@@ -98,24 +100,32 @@ static void hear_state(struct fixture *f, enum board_state *out_state)
     fail();
 }
 
-static enum board_state start(struct fixture *f)
+/* The only name that the certificate is for. */
+static void tell_name(struct fixture *f, struct span name)
 {
     struct msg msg = MSG_NEW(MSG_KEEPER_NAME);
+
+    msg.as.keeper_name.count = 1;
+    assert_int_equal(MSG_SET(&msg.as.keeper_name.name, name), ERR_OK);
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+}
+
+static enum board_state start(struct fixture *f)
+{
+    struct msg msg = MSG_NEW(MSG_KEEPER_START);
     enum board_state state = BOARD_FAILED;
     int ends[2] = {-1, -1};
 
     assert_int_equal(channel_pair(ends), ERR_OK);
     f->pid = fork();
     if (f->pid == 0) {
-        be_keeper(ends[1], f->keeper_dir);
+        be_keeper(ends[1], f->keeper_dir, f->tick_ms);
     }
     (void)close(ends[1]);
     assert_int_equal(channel_set_timeout(ends[0], WAIT_MS), ERR_OK);
     assert_int_equal(msg_channel_new(ends[0], MSG_TO_KEEPER, MSG_UPPER, &f->control), ERR_OK);
     f->state = MSG_STARTING;
-    msg.as.keeper_name.count = 1;
-    assert_int_equal(MSG_SET(&msg.as.keeper_name.name, span_lit("localhost")), ERR_OK);
-    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    tell_name(f, span_lit("localhost"));
     if (f->generation >= 0) {
         msg = MSG_NEW(MSG_KEEPER_GENERATION);
         msg.fd = f->generation;
@@ -196,7 +206,7 @@ static int setup(void **state)
 
     fault_clear();
     fixture = (struct fixture){.temp = temp_dir_make(), .swtpm = swtpm_new(), .keeper_dir = -1, .generation = -1,
-                                .pin = ""};
+                                .tick_ms = KEEPER_TICK_MS, .pin = ""};
     assert_int_equal(datadir_open(f->temp.path, &f->dir), ERR_OK);
     assert_int_equal(
         datadir_open_for(f->dir, "keeper", board_desc.keeper_uid, board_desc.keeper_gid, &f->keeper_dir), ERR_OK);
@@ -405,22 +415,6 @@ static void a_keeper_that_died_before_it_heard_that_its_words_were_shown_has_the
     stop(f);
 }
 
-static void words_that_nobody_has_seen_are_made_anew(void **state)
-{
-    struct fixture *const f = *state;
-    assert_int_equal(start(f), BOARD_OPERATIONAL);
-    const struct msg_recovery first = f->words;
-    kill_keeper(f);
-    f->words.len = 0;
-
-    assert_int_equal(start(f), BOARD_OPERATIONAL);
-
-    assert_int_not_equal(f->words.len, 0);
-    assert_int_equal(f->first, 1);
-    assert_memory_not_equal(f->words.data, first.data, first.len);
-    stop(f);
-}
-
 /* The PIN was given to the first keeper alone, so the next one finds the words unseen when somebody types it. */
 static void words_that_were_shown_stay_when_a_pin_unlocks_the_box_after_its_keeper_died(void **state)
 {
@@ -481,6 +475,55 @@ static void a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked(void **stat
     stop(f);
 }
 
+/* What the worker hears next is a new certificate for that name; the keeper's end of it signs. */
+static void assert_renewed(struct fixture *f, const char *name)
+{
+    static struct x509_info info;
+    const uint32_t before = f->certificate;
+
+    assert_int_equal(msg_recv(f->links[NOTICES], MSG_OPERATIONAL, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_CERT);
+    assert_true(f->in.as.cert.number > before);
+    assert_int_equal(x509_read(MSG_VIEW(&f->in.as.cert.leaf), &info), ERR_OK);
+    assert_int_equal(info.names.dns_count, 1);
+    assert_true(span_equal(span_of(info.names.dns[0].text, info.names.dns[0].len), span_str(name)));
+    const struct msg question = sign_with(f->in.as.cert.number);
+    assert_int_equal(ask(f, REACTOR, &question), ERR_OK);
+    assert_int_equal(f->in.type, MSG_SIGNED);
+    assert_int_equal(f->in.as.signature.err, ERR_OK);
+}
+
+static void another_name_gives_the_worker_another_certificate_without_a_restart(void **state)
+{
+    struct fixture *const f = *state;
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    connect_worker(f);
+
+    tell_name(f, span_lit("other.example"));
+
+    assert_renewed(f, "other.example");
+    stop(f);
+}
+
+static void a_renewal_that_failed_is_made_up_for_at_a_tick(void **state)
+{
+    struct fixture *const f = *state;
+    const struct msg question = MSG_NEW(MSG_KEEPER_ASK);
+    f->tick_ms = 100;
+    assert_int_equal(start(f), BOARD_OPERATIONAL);
+    connect_worker(f);
+    assert_int_equal(fchmod(f->keeper_dir, S_IRUSR | S_IXUSR), 0); /* as a disk that cannot be written for a while */
+    tell_name(f, span_lit("other.example"));
+    assert_int_equal(msg_send(f->control, &question), ERR_OK);
+    assert_int_equal(hear(f), ERR_OK);
+    assert_int_equal(f->in.type, MSG_KEEPER_ANSWER); /* it has tried, and there is no new CA to tell */
+
+    assert_int_equal(fchmod(f->keeper_dir, S_IRWXU), 0);
+
+    assert_renewed(f, "other.example");
+    stop(f);
+}
+
 /* The generation of this machine, as a platform keeps it. */
 static void be_copied(struct fixture *f, uint8_t into)
 {
@@ -538,9 +581,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_worker_that_unlocked_the_box_gets_no_key_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_keeper_that_died_before_it_heard_that_its_words_were_shown_has_them_stay, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(words_that_nobody_has_seen_are_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(words_that_were_shown_stay_when_a_pin_unlocks_the_box_after_its_keeper_died,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(another_name_gives_the_worker_another_certificate_without_a_restart, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_renewal_that_failed_is_made_up_for_at_a_tick, setup, teardown),
         cmocka_unit_test_setup_teardown(a_keeper_shows_a_sign_of_life_each_time_that_it_is_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_19_a_keeper_of_a_copied_machine_signs_nothing_and_makes_no_key, setup,
                                         teardown),
