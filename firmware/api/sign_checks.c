@@ -114,12 +114,14 @@ void sign_count_failure(const struct sign *sign)
     }
 }
 
-/* Contract 1.9: mails to an address, whether or not it is somebody's: 5 an hour, and one in 30 seconds. */
-enum err sign_take_mail(const struct sign *sign)
+/* Contract 1.9: mails to an address, whether or not it is somebody's: 5 an hour, and one in 30 seconds. false: as many as
+ * there may be. */
+static bool take_mail(const struct sign *sign, struct limits_state *out_state)
 {
-    struct api_request *request = sign->request;
-    const struct limits_rule rules[] = {{AUTH_LIMIT_MAILS_NEXT, 1, MAILS_NEXT_S},
-                                        {AUTH_LIMIT_MAILS, sign_settings(request).mails, HOUR_S}};
+    const struct api_request *request = sign->request;
+    const struct auth_settings settings = sign_settings(request);
+    const struct limits_rule rules[] = {{AUTH_LIMIT_MAILS_NEXT, settings.mails_next, MAILS_NEXT_S},
+                                        {AUTH_LIMIT_MAILS, settings.mails, HOUR_S}};
     const struct span environment = sign_environment(sign);
     uint8_t key[AUTH_UUID_BYTES + ACCOUNT_EMAIL_MAX];
     const size_t at = num_min(environment.len, AUTH_UUID_BYTES);
@@ -127,14 +129,29 @@ enum err sign_take_mail(const struct sign *sign)
     memcpy(key, environment.data, at);
     memcpy(key + at, sign->email.text, sign->email.len);
     for (size_t i = 0; i < ARRAY_LENGTH(rules); i++) {
-        struct limits_state state = {0, 0};
         if (limits_take(request->api->options.limits, &rules[i], span_of(key, at + sign->email.len), request->now,
-                        &state) != ERR_OK) {
+                        out_state) != ERR_OK) {
             fault_clear();
-            return refuse_often(request, REFUSAL_AUTH_TOO_MANY_CODE_REQUESTS, state.reset_s);
+            return false;
         }
     }
-    return ERR_OK;
+    return true;
+}
+
+enum err sign_take_mail(const struct sign *sign)
+{
+    struct limits_state state = {0, 0};
+
+    return take_mail(sign, &state)
+               ? ERR_OK
+               : refuse_often(sign->request, REFUSAL_AUTH_TOO_MANY_CODE_REQUESTS, state.reset_s);
+}
+
+bool sign_may_mail(const struct sign *sign)
+{
+    struct limits_state state = {0, 0};
+
+    return take_mail(sign, &state);
 }
 
 /* --- fields --- */

@@ -88,8 +88,9 @@ enum err sign_take_sign_up(struct api_request *request) MUST_USE;
 enum err sign_check_lockout(const struct sign *sign) MUST_USE;
 void sign_count_failure(const struct sign *sign);
 
-/* One mail to sign->email, or 429 auth/too-many-code-requests. */
+/* One mail to sign->email, or 429 auth/too-many-code-requests; or, for what goes on without the mail, false. */
 enum err sign_take_mail(const struct sign *sign) MUST_USE;
+bool sign_may_mail(const struct sign *sign) MUST_USE;
 
 /* --- steps. ERR_OK: it is under way, and on the loop's thread what follows it is called or the request is finished with
  * its error. ERR_DENIED 503: the pool or the keeper has too much to do. --- */

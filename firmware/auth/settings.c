@@ -88,6 +88,7 @@ static const struct auth_setting table[] = {
     LIMIT_SETTING("signUpsPerHour", sign_ups),
     LIMIT_SETTING("refreshesPerMinute", refreshes),
     LIMIT_SETTING("mailsPerHour", mails),
+    LIMIT_SETTING("mailsPerHalfMinute", mails_next),
     LIMIT_SETTING("mfaFailures", mfa_failures),
     LIMIT_SETTING("accountChecksPerMinute", account_checks),
 };
@@ -246,6 +247,7 @@ static struct auth_settings defaults(bool hardened)
                                      .sign_ups = 600,
                                      .refreshes = 10,
                                      .mails = 5,
+                                     .mails_next = 1,
                                      .mfa_failures = 5,
                                      .account_checks = 30};
 

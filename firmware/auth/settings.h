@@ -46,6 +46,7 @@ struct auth_settings {
     uint32_t sign_ups;         /* an hour, from one address */
     uint32_t refreshes;        /* a minute, of a session */
     uint32_t mails;            /* an hour, to an address */
+    uint32_t mails_next;       /* in 30 seconds, to an address */
     uint32_t mfa_failures;     /* in 15 minutes, of a user */
     uint32_t account_checks;   /* a minute, from one address */
 };

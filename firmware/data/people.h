@@ -187,7 +187,7 @@ struct data_sign {
     uint32_t access_s, refresh_s;    /* how long they live */
     struct span access_token, refresh_token;
     struct span mfa_code;  /* of whoever has a second factor: an app's code or a backup code; or empty */
-    struct data_mail mail; /* signing up, and whatever else sends a code */
+    struct data_mail mail; /* whatever sends a code; signing up also without one */
     bool redirects;        /* confirming an address: the answer leads elsewhere */
     struct data_identity identity; /* of whoever signs in, or is linked, by an issuer */
     const struct data_invitation *invitation; /* inviting: invitations.h */

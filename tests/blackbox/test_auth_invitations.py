@@ -188,6 +188,24 @@ def test_attack_12_an_address_that_is_not_confirmed_gets_no_role_yet(app, admin)
     confirm(app, user)
 
     assert roles(app, user) == ["member"]
+    assert user.pk.get("/v1/auth/me").status == 200  # who opened the mail vouches for who signed up
+
+
+def test_attack_12_a_link_gives_the_role_to_nobody_but_who_opens_it(app, admin):
+    """As the one above; whoever is invited never hears of the account, and signs in by a link to their address."""
+    eve = app.user()
+    _, mail = invite(app, admin, email=eve.email)
+    assert accept(app, mail["token"]).status == 200
+    assert app.pk.post("/v1/auth/email/signin", {"method": "magiclink", "email": eve.email}).status == 200
+    token = mail_to(app, eve.email, "magic_link")["token"]
+
+    answer = app.pk.post("/v1/auth/email/callback", {"token": token})
+
+    assert answer.status == 200 and answer.json["user"]["id"] == eve.id, answer
+    assert roles(app, eve) == ["member"]
+    assert error(eve.pk.get("/v1/auth/me")) == (401, "auth/session-expired")
+    again = app.pk.post("/v1/auth/email/signin", {"email": eve.email, "password": eve.password})
+    assert error(again) == (401, "auth/invalid-credentials")
 
 
 def test_a_role_waits_for_whoever_signs_up_later(app, admin):

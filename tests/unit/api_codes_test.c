@@ -29,9 +29,11 @@ static const struct api_answer *visit(struct api_box *box, const char *code)
     return api_box_get(box, NULL, target);
 }
 
+/* As soon as the address may have another mail. */
 static void ask_for(struct api_box *box, const char *target, const char *body, const char *category,
                     char code[CODE_MAX])
 {
+    api_box_pass_s(box, 30);
     assert_int_equal(api_box_post(box, target, body)->status, 200);
     api_mail_token(box, ADA, category, code);
 }
@@ -132,6 +134,18 @@ static void attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hou
     assert_int_equal(api_mail_count(box, ADA, "magic_link"), 0);
 }
 
+/* A sign-up is none that could be refused for it. Ada is nobody again afterwards. */
+static void sign_up_without_mail(struct api_box *box)
+{
+    struct api_user user;
+    const size_t mails = api_mail_count(box, ADA, NULL);
+
+    api_user_sign_up(box, &user);
+
+    assert_int_equal(api_mail_count(box, ADA, NULL), mails);
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", "/v1/auth/withdraw", NULL)->status, 200);
+}
+
 static void every_route_that_sends_mail_takes_from_the_same_limit(void **state)
 {
     static const struct {
@@ -154,8 +168,73 @@ static void every_route_that_sends_mail_takes_from_the_same_limit(void **state)
             assert_non_null(strstr(next->body, "429"));
             assert_non_null(strstr(next->headers, "Retry-After: "));
         }
+        sign_up_without_mail(box);
         api_box_pass_s(box, 3600);
     }
+}
+
+static void attack_11_sign_ups_take_from_the_limit_of_mails(void **state)
+{
+    static const char *const senders[] = {RESET_REQUEST, "/v1/auth/signup/email/resend", "/v1/auth/email/verify/send"};
+    struct api_box *box = *state;
+    struct api_user user;
+    size_t mails = 0;
+    api_box_pass_s(box, 3600 - (uint64_t)(hal_clock_wall(&box->clock.base).ms / 1000 % 3600)); /* windows begin now */
+
+    for (unsigned int i = 0; i < 9; i++) {
+        api_user_sign_up(box, &user);
+        mails += api_mail_count(box, ADA, "signup_confirmation");
+        for (size_t j = 0; j < ARRAY_LENGTH(senders); j++) {
+            assert_refused(api_box_post(box, senders[j], TO_ADA), 429, "auth/too-many-code-requests");
+        }
+        assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", "/v1/auth/withdraw", NULL)->status, 200);
+        api_box_pass_s(box, i % 2 == 0 ? 0 : 30);
+    }
+
+    assert_int_equal(mails, 5); /* of 30 seconds one */
+    api_box_pass_s(box, 30);
+    api_user_sign_up(box, &user);
+    assert_int_equal(api_mail_count(box, ADA, NULL), 0); /* of an hour five */
+}
+
+static void an_address_that_got_no_mail_at_its_sign_up_is_confirmed_by_a_later_one(void **state)
+{
+    struct api_box *box = *state;
+    struct api_user user;
+    char code[CODE_MAX];
+    assert_int_equal(api_box_post(box, RESET_REQUEST, TO_ADA)->status, 200);
+    api_user_sign_up(box, &user);
+    assert_int_equal(api_mail_count(box, ADA, NULL), 0);
+    assert_int_equal(stored_codes(box), 0);
+
+    ask_for(box, "/v1/auth/signup/email/resend", TO_ADA, "signup_confirmation", code);
+
+    assert_int_equal(api_mail_confirm(box, ADA, code)->status, 200);
+    assert_string_not_equal(api_answer_text(api_user_me(box, &user), "emailVerified"), "null");
+}
+
+static void a_new_confirmation_ends_the_one_before(void **state)
+{
+    static const struct {
+        const char *target, *category;
+    } senders[] = {{"/v1/auth/signup/email/resend", "signup_confirmation"},
+                   {"/v1/auth/email/verify/send", "email_verification"},
+                   {"/v1/auth/email/verify/resend", "email_verification"}};
+    struct api_box *box = *state;
+    struct api_user user;
+    char former[CODE_MAX];
+    char code[CODE_MAX];
+    api_user_sign_up(box, &user);
+    api_mail_token(box, ADA, "signup_confirmation", former);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(senders); i++) {
+        ask_for(box, senders[i].target, TO_ADA, senders[i].category, code);
+        assert_refused(api_mail_confirm(box, ADA, former), 401, "auth/invalid-token");
+        assert_refused(visit(box, former), 401, "auth/invalid-token");
+        memcpy(former, code, sizeof former);
+    }
+
+    assert_int_equal(visit(box, code)->status, 200);
 }
 
 static void attack_11_a_reset_ends_the_lockout_at_every_address(void **state)
@@ -464,6 +543,9 @@ int main(void)
         T(codes_outlive_a_restart),
         T(attack_11_an_address_gets_one_mail_in_thirty_seconds_and_five_an_hour),
         T(every_route_that_sends_mail_takes_from_the_same_limit),
+        T(attack_11_sign_ups_take_from_the_limit_of_mails),
+        T(an_address_that_got_no_mail_at_its_sign_up_is_confirmed_by_a_later_one),
+        T(a_new_confirmation_ends_the_one_before),
         T(attack_11_a_reset_ends_the_lockout_at_every_address),
         T(attack_11_guesses_at_the_current_password_are_counted_as_sign_ins_are),
         T(attack_13_wrong_codes_of_a_visitor_are_counted),

@@ -102,10 +102,23 @@ static void a_project_sets_how_many_mails_go_to_an_address(void **state)
     struct api_box *box = *state;
     struct api_user user;
     api_user_sign_up(box, &user);
-    assert_int_equal(set(box, "\"mailsPerHour\":1")->status, 200);
+    assert_int_equal(set(box, "\"mailsPerHour\":2")->status, 200); /* that of the sign-up is one */
+    sim_clock_advance_ms(&box->clock, 31000);
     assert_int_equal(post(box, "/v1/auth/password/reset/request", MAIL)->status, 200);
     sim_clock_advance_ms(&box->clock, 31000);
 
+    assert_refused(post(box, "/v1/auth/password/reset/request", MAIL), 429, "auth/too-many-code-requests");
+}
+
+static void a_project_sets_how_soon_a_mail_follows_another(void **state)
+{
+    struct api_box *box = *state;
+    assert_int_equal(post(box, "/v1/auth/password/reset/request", MAIL)->status, 200);
+    assert_refused(post(box, "/v1/auth/password/reset/request", MAIL), 429, "auth/too-many-code-requests");
+
+    assert_int_equal(set(box, "\"mailsPerHalfMinute\":2")->status, 200);
+
+    assert_int_equal(post(box, "/v1/auth/password/reset/request", MAIL)->status, 200);
     assert_refused(post(box, "/v1/auth/password/reset/request", MAIL), 429, "auth/too-many-code-requests");
 }
 
@@ -125,8 +138,8 @@ static void a_project_sets_how_often_a_second_factor_is_tried(void **state)
 static void a_limit_is_a_number_from_one_to_a_million(void **state)
 {
     static const char *const names[] = {"signInFailures",     "accountFailures", "signUpsPerHour",
-                                        "refreshesPerMinute", "mailsPerHour",    "mfaFailures",
-                                        "accountChecksPerMinute"};
+                                        "refreshesPerMinute", "mailsPerHour",    "mailsPerHalfMinute",
+                                        "mfaFailures",        "accountChecksPerMinute"};
     static const char *const bad[] = {"0", "-1", "1000001", "1.5", "\"5\"", "true", "[5]"};
     static const char *const good[] = {"1", "1000000", "null"};
     struct api_box *box = *state;
@@ -154,6 +167,7 @@ int main(void)
         T(a_project_sets_how_often_an_address_signs_up_and_checks),
         T(a_project_sets_how_often_a_session_is_refreshed),
         T(a_project_sets_how_many_mails_go_to_an_address),
+        T(a_project_sets_how_soon_a_mail_follows_another),
         T(a_project_sets_how_often_a_second_factor_is_tried),
         T(a_limit_is_a_number_from_one_to_a_million),
     };
