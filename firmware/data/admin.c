@@ -162,6 +162,21 @@ enum err admin_members(const struct json_value *body, const struct member_rule *
     return ERR_OK;
 }
 
+enum err admin_text_change(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
+                           struct refusal *refusal)
+{
+    const struct json_value *value = json_find(body, rule->name);
+
+    if (value == NULL || value->type != JSON_NULL) {
+        return admin_text(body, rule, out_text, refusal);
+    }
+    if (rule->min > 0) {
+        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule->name, "must not be null");
+    }
+    *out_text = SPAN_NONE;
+    return ERR_OK;
+}
+
 /* --- objects --- */
 
 void admin_write_head(struct json_out *out, const struct catalog_record *record)

@@ -257,6 +257,10 @@ struct text_rule {
 enum err admin_text(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
                     struct refusal *refusal) MUST_USE;
 
+/* The same in a change of what *out holds: null empties it, and is an error where it cannot be empty. */
+enum err admin_text_change(const struct json_value *body, const struct text_rule *rule, struct span *out_text,
+                           struct refusal *refusal) MUST_USE;
+
 /* The members that an object may have: a misspelt restriction must not be passed over. What is no object has none.
  * ERR_DENIED with the code, naming the first other one. */
 struct member_rule {

@@ -112,7 +112,7 @@ static enum err read_change(struct data_txn *txn, struct data_call *call, struct
     uint64_t owners = 0;
 
     TRY(admin_members(call->body, &known, &call->refusal));
-    TRY(admin_text(call->body, &name_rule, &person->name, &call->refusal));
+    TRY(admin_text_change(call->body, &name_rule, &person->name, &call->refusal));
     TRY(read_role(call->body, false, &role, &call->refusal));
     TRY(count_owners(txn, &owners));
     if (role.len != 0 && is_owner(person) && !operator_may(role, OPERATOR_ANYTHING)) {

@@ -77,9 +77,9 @@ static enum err read_edit(const struct json_value *body, struct organization_edi
     const struct text_rule description = {span_lit("description"), 0, DESCRIPTION_MAX, false};
 
     TRY(admin_members(body, &known, refusal));
-    TRY(admin_text(body, &name, &edit->name, refusal));
-    TRY(admin_text(body, &display_name, &edit->display_name, refusal));
-    return admin_text(body, &description, &edit->description, refusal);
+    TRY(admin_text_change(body, &name, &edit->name, refusal));
+    TRY(admin_text_change(body, &display_name, &edit->display_name, refusal));
+    return admin_text_change(body, &description, &edit->description, refusal);
 }
 
 enum err data_organization_update(struct data_txn *txn, struct data_call *call)

@@ -362,8 +362,8 @@ enum err data_project_update(struct data_txn *txn, struct data_call *call)
     TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
     TRY(check_project_members(body, &call->refusal));
     struct project_edit edit = edit_of(txn->project);
-    TRY(admin_text(body, &name, &edit.name, &call->refusal));
-    TRY(admin_text(body, &description, &edit.description, &call->refusal));
+    TRY(admin_text_change(body, &name, &edit.name, &call->refusal));
+    TRY(admin_text_change(body, &description, &edit.description, &call->refusal));
     if (doc_has(body, span_lit("settings"))) {
         edit.settings = json_find(body, span_lit("settings"));
         TRY(check_settings(edit.settings, &call->refusal));

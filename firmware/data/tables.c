@@ -372,8 +372,8 @@ enum err data_table_update(struct data_txn *txn, struct data_call *call)
     TRY(data_txn_body(call, REFUSAL_COMMON_INVALID_PARAMETERS, &body));
     TRY(arena_alloc(call->arena, sizeof(struct data_index_list), &memory));
     table_edit_of(table, memory, &edit);
-    TRY(admin_text(body, &display, &edit.display_name, &call->refusal));
-    TRY(admin_text(body, &description, &edit.description, &call->refusal));
+    TRY(admin_text_change(body, &display, &edit.display_name, &call->refusal));
+    TRY(admin_text_change(body, &description, &edit.description, &call->refusal));
     TRY(check_changed_members(body, &call->refusal));
     const struct json_value *permissions = json_find(body, span_lit("permissions"));
     if (permissions != NULL) {

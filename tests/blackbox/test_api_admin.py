@@ -132,10 +132,14 @@ def test_a_project_is_renamed_and_keeps_its_slug(app):
 
     assert answer.status == 200
     assert answer.json == dict(before, name="Another name", description="d", updatedAt=answer.json["updatedAt"])
-    assert app.sk.patch(app.project, {"name": before["name"]}).status == 200
+    kept = app.sk.patch(app.project, {"name": before["name"]})
+    assert (kept.status, kept.json["description"]) == (200, "d")
+    cleared = app.sk.patch(app.project, {"description": None})
+    assert (cleared.status, cleared.json["description"], cleared.json["name"]) == (200, None, before["name"])
+    assert app.sk.get(app.project).json == cleared.json
 
 
-@pytest.mark.parametrize("body", [{"name": ""}, {"name": 5}, {"settings": []}, {"settings": {"nosuch": 1}},
+@pytest.mark.parametrize("body", [{"name": ""}, {"name": 5}, {"name": None}, {"name": None, "description": "x"}, {"settings": []}, {"settings": {"nosuch": 1}},
                                   {"settings": {"responseEnvelope": "none"}}, {"settings": {"errorEnvelope": True}},
                                   {"settings": {"allowLocalhostOrigins": "yes"}}, {"name": {"$ne": ""}},
                                   {"settings": {"__proto__": {}}},

@@ -159,6 +159,10 @@ static void a_table_is_made_shown_changed_and_dropped(void **state)
     assert_string_equal(api_answer_text(changed, "displayName"), "Posts");
     assert_string_equal(api_answer_text(changed, "description"), "d");
     assert_non_null(strstr(api_answer_text(changed, "permissions.guest"), "missing"));
+    const struct api_answer *cleared = done(
+        api_box_send(box, "PATCH", box->secret, at("tables", id, ""), "{\"displayName\":null,\"description\":null}"), 200);
+    assert_string_equal(api_answer_text(cleared, "displayName"), "null");
+    assert_string_equal(api_answer_text(cleared, "description"), "null");
     assert_refused(api_box_send(box, "DELETE", box->secret, at("tables", id, ""), "{}"), 400,
                    "common/invalid-parameters");
     done(api_box_send(box, "DELETE", box->secret, at("tables", id, ""), "{\"confirmName\":\"posts\"}"), 200);

@@ -317,7 +317,7 @@ static void an_environment_goes_the_same_way(void **state)
 static void an_operator_renames_the_organization(void **state)
 {
     static const char *const refused[] = {"{\"name\":\"\"}", "{\"name\":7}", "{\"id\":\"" NO_ID "\"}",
-                                          "{\"name\":{\"$ne\":\"\"}}", "[]"};
+                                          "{\"name\":{\"$ne\":\"\"}}", "{\"name\":null,\"description\":\"x\"}", "[]"};
     struct api_box *box = *state;
     struct api_user owner;
     char target[128];
@@ -343,6 +343,11 @@ static void an_operator_renames_the_organization(void **state)
     assert_string_equal(api_answer_text(one, "name"), "acme");
     assert_string_equal(api_answer_text(one, "description"), "d");
     assert_true(strcmp(api_answer_text(one, "updatedAt"), api_answer_text(one, "createdAt")) > 0);
+    const struct api_answer *cleared =
+        api_operator_ask(box, &owner, "PATCH", target, "{\"displayName\":null,\"description\":null}");
+    assert_string_equal(api_answer_text(cleared, "displayName"), "null");
+    assert_string_equal(api_answer_text(cleared, "description"), "null");
+    assert_string_equal(api_answer_text(cleared, "name"), "acme");
     assert_refused(api_operator_ask(box, &owner, "GET", A "organizations/" NO_ID, NULL), 404, "common/not-found");
     assert_refused(api_box_send(box, "PATCH", box->secret, target, "{\"name\":\"x\"}"), 403, "auth/forbidden");
     assert_int_equal(api_box_get(box, box->secret, A "projects")->status, 200); /* what lies below it still does */
