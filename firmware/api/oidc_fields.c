@@ -104,7 +104,12 @@ enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields 
     while ((err = http_query_next(&walk, request->exchange->arena, &name, &value)) == ERR_OK) {
         TRY(take_parameter(request, name, value, out));
     }
+    if (err == ERR_MALFORMED) {
+        fault_clear();
+        return sign_refuse_field(request, span_lit("query"), "is not well-formed");
+    }
+    ENSURE(err == ERR_NOT_FOUND, err, "the query of a callback");
     fault_clear();
     take_place(out);
-    return err == ERR_NOT_FOUND ? ERR_OK : sign_refuse_field(request, span_lit("query"), "is not well-formed");
+    return ERR_OK;
 }

@@ -80,7 +80,8 @@ static int teardown(void **state)
     return 0;
 }
 
-#define MOST 400 /* more allocations than any request makes */
+#define LONG_TARGET 6000
+#define MOST        400 /* more allocations than any request makes */
 
 /* Asks with the k-th allocation refused, for each k; hands back the first untouched answer. After a refusal `unchanged`
  * must still answer as it did before. */
@@ -278,26 +279,46 @@ static void mail_settings_are_changed_whole_or_not_at_all(void **state)
 }
 
 /* Document and keys are an hour old at each try, so they are fetched as well. */
-static void somebody_signs_up_by_an_issuer_whole_or_not_at_all(void **state)
+static void check_sign_up_by_an_issuer(struct api_box *box, const struct api_ask *ask)
 {
-    struct api_box *box = *state;
     struct api_issuer *issuer = api_issuer_new(box);
-    const struct api_ask ask = {.method = "POST",
-                                .target = "/v1/auth/corp/callback",
-                                .key = box->publishable,
-                                .body = "{\"code\":\"c\",\"redirectUri\":\"https://app.example/\"}"};
     const struct api_ask users = {.method = "GET", .target = "/v1/users", .key = box->secret};
     issuer->claims = "\"sub\":\"g\",\"email\":\"grace@example.com\",\"email_verified\":true";
-    api_issuer_configure(box, "corp", "");
+    api_issuer_configure(box, "corp", ",\"redirectUri\":\"https://app.example/\"");
 
     hourly = box; /* thirty tries a minute */
-    assert_int_equal(survive(box, &ask, &users), 200);
+    assert_int_equal(survive(box, ask, &users), 200);
     hourly = NULL;
 
     assert_string_equal(api_answer_text(api_box_ask(box, &users), "pagination.total"), "1");
     box->outbound = (struct outbound){.submit = NULL};
     api_box_restart(box);
     api_issuer_free(issuer);
+}
+
+static void somebody_signs_up_by_an_issuer_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    const struct api_ask ask = {.method = "POST",
+                                .target = CALLBACK,
+                                .key = box->publishable,
+                                .body = "{\"code\":\"c\",\"redirectUri\":\"https://app.example/\"}"};
+
+    check_sign_up_by_an_issuer(box, &ask);
+}
+
+/* The query is longer than what is free of the arena's first block, so decoding it asks for memory. */
+static void somebody_comes_back_from_an_issuer_whole_or_not_at_all(void **state)
+{
+    struct api_box *box = *state;
+    char target[LONG_TARGET];
+    int at = snprintf(target, sizeof target, CALLBACK "?code=c&state=");
+    for (; (size_t)at + 4 < sizeof target; at += 3) {
+        memcpy(target + at, "%61", 4);
+    }
+    const struct api_ask ask = {.method = "GET", .target = target};
+
+    check_sign_up_by_an_issuer(box, &ask);
 }
 
 static void an_issuer_is_configured_whole_or_not_at_all(void **state)
@@ -330,6 +351,7 @@ int main(void)
         T(a_template_is_changed_whole_or_not_at_all),
         T(mail_settings_are_changed_whole_or_not_at_all),
         T(somebody_signs_up_by_an_issuer_whole_or_not_at_all),
+        T(somebody_comes_back_from_an_issuer_whole_or_not_at_all),
         T(an_issuer_is_configured_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
