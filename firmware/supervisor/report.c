@@ -12,7 +12,8 @@
 
 #define REPORT_MAX 65536 /* the longest path, all of it quotes, in three lines to paste */
 
-/* A pipe that can be written at all takes 4 KiB, and a report without keys is shorter. */
+/* A pipe that can be written at all takes 4 KiB. What comes after the first report is longer only where it has new keys and,
+ * in the lines to paste, three times a path of a thousand bytes. */
 bool report_has_room(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};

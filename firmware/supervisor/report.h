@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the supervisor tells the person who started it, once requests are answered: one JSON line, or text with lines to
- * paste. Keys appear at the first start only. The text comes again when a worker was replaced that had a setup code to tell. */
+ * paste. Keys appear at the first start only. The text comes again when a worker was replaced that had a setup code to tell,
+ * or a recovery key has come to light. */
 #ifndef FIRMWARE_SUPERVISOR_REPORT_H
 #define FIRMWARE_SUPERVISOR_REPORT_H
 
