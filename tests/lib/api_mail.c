@@ -37,6 +37,7 @@ void api_mail_ask_reset(struct api_box *box, const char *email, char out_token[D
     char body[256];
 
     (void)snprintf(body, sizeof body, "{\"email\":\"%s\"}", email);
+    api_box_pass_s(box, 30); /* of a sign-up there was one */
     assert_int_equal(api_box_post(box, RESET_REQUEST, body)->status, 200);
     api_mail_token(box, email, "password_reset", out_token);
 }

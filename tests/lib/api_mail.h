@@ -18,7 +18,8 @@ size_t api_mail_count(struct api_box *box, const char *email, const char *catego
 void api_mail_token(struct api_box *box, const char *email, const char *category,
                     char out_token[DATA_CODE_TEXT_BYTES + 1]);
 
-/* Asks for a mail, and takes its token: for another password; for an address that the user wants in place of the own one. */
+/* Asks for a mail, and takes its token: for another password, half a minute later, when the address may have the next mail;
+ * for an address that the user wants in place of the own one. */
 void api_mail_ask_reset(struct api_box *box, const char *email, char out_token[DATA_CODE_TEXT_BYTES + 1]);
 void api_mail_ask_address(struct api_box *box, const struct api_user *user, const char *email,
                           char out_token[DATA_CODE_TEXT_BYTES + 1]);
