@@ -133,6 +133,16 @@ static enum err compare(struct sign *sign)
     return sign_new_session(sign);
 }
 
+/* As the stored password was hashed; or as somebody else's was, for an address that is nobody's: those of a time when
+ * hashes cost less would be told by it. */
+static enum err hash_to_compare(struct sign *sign)
+{
+    const struct data_password *like = &sign->login.password;
+
+    return sign->login.found || like->cost.passes != 0 ? sign_hash_like(sign, sign->password, like, compare)
+                                                       : sign_hash_new(sign, sign->password, compare);
+}
+
 static enum err start_sign_in(struct api_request *request)
 {
     struct sign *sign = NULL;
@@ -149,8 +159,7 @@ static enum err start_sign_in(struct api_request *request)
     TRY(sign_read_code(sign, span_lit("mfaCode")));
     TRY(data_find_login(&sign->people, sign_environment(sign), sign->data.email, &sign->login));
     TRY(sign_check_lockout(sign));
-    return sign->login.found ? sign_hash_like(sign, sign->password, &sign->login.password, compare)
-                             : sign_hash_new(sign, sign->password, compare);
+    return hash_to_compare(sign);
 }
 
 /* --- refreshing --- */

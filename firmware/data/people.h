@@ -69,7 +69,8 @@ enum err data_write_token_keys(const struct catalog *catalog, struct arena *aren
 enum err data_email_taken(const struct data_people *people, struct span environment_id, struct span email,
                           bool *out_taken) MUST_USE;
 
-/* What signing in with an email begins with. found is false for an unknown one, and for one without a password. */
+/* What signing in with an email begins with. found is false for an unknown one, and for one without a password. The cost
+ * of an unknown one's is that of another's, who may have chosen it when hashes cost less; zeros: of nobody's. */
 struct data_login {
     bool found;
     char user[AUTH_UUID_BYTES];

@@ -185,7 +185,7 @@ static enum err read_login(const struct look *look, const struct person *person,
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-/* Nobody's address costs what somebody's does: another login is read, and forgotten. */
+/* Nobody's address costs what somebody's does: another login is read, and forgotten but for what its hash costs. */
 static enum err find_login(const struct look *look, struct span email, struct data_login *out)
 {
     struct data_login login = {.found = false};
@@ -198,6 +198,9 @@ static enum err find_login(const struct look *look, struct span email, struct da
     }
     if (err == ERR_OK && is_it) {
         *out = login;
+    }
+    if (err == ERR_OK && !is_it) {
+        out->password.cost = login.password.cost;
     }
     mem_wipe(&login, sizeof login);
     return err;

@@ -26,7 +26,7 @@ static const struct pwhash_cost more_memory = {PWHASH_MEMORY_KIB_MIN + 1024, PWH
 
 /* What new hashes cost, set between requests; and the hashes that were computed, by the pool's thread. */
 static struct pwhash_cost today;
-static atomic_uint hashes, passes;
+static atomic_uint hashes, passes, memory_kib;
 
 struct pwhash_cost __wrap_pwhash_cost_now(void);
 enum err __wrap_pwhash(struct pwhash_cost cost, struct span input, struct span salt, uint8_t out_hash[PWHASH_BYTES]);
@@ -41,6 +41,7 @@ enum err __wrap_pwhash(struct pwhash_cost cost, struct span input, struct span s
 {
     atomic_fetch_add(&hashes, 1);
     atomic_fetch_add(&passes, cost.passes);
+    atomic_fetch_add(&memory_kib, cost.memory_kib);
     return __real_pwhash(cost, input, salt, out_hash);
 }
 
@@ -54,6 +55,7 @@ static const struct api_answer *sign_in(struct api_box *box, const char *body)
 {
     atomic_store(&hashes, 0);
     atomic_store(&passes, 0);
+    atomic_store(&memory_kib, 0);
     return api_box_send(box, "POST", box->publishable, SIGN_IN, body);
 }
 
@@ -140,6 +142,51 @@ static void attack_10_an_address_that_is_nobodys_costs_the_hash_of_a_wrong_passw
     assert_int_equal(passes, more_passes.passes);
 }
 
+static void assert_one_hash(struct api_box *box, const char *body, struct pwhash_cost cost)
+{
+    assert_refused(sign_in(box, body), 401, "auth/invalid-credentials");
+    assert_int_equal(hashes, 1);
+    assert_int_equal(passes, cost.passes);
+    assert_int_equal(memory_kib, cost.memory_kib);
+}
+
+/* Who has not signed in since hashes cost more costs less, and so do addresses that are nobody's: before the address in
+ * the order of the index and behind it. */
+static void attack_10_an_address_that_is_nobodys_costs_what_somebodys_cost_once(void **state)
+{
+    static const struct pwhash_cost *const rises[] = {&more_passes, &more_memory};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(rises); i++) {
+        struct api_user user;
+        assert_int_equal(api_box_tear_down(state), 0);
+        assert_int_equal(set_up(state), 0);
+        struct api_box *box = *state;
+        api_user_sign_up(box, &user);
+        today = *rises[i];
+
+        assert_one_hash(box, WRONG, floor_cost);
+        assert_one_hash(box, ACCOUNT("aaa@example.com", "wrong1"), floor_cost);
+        assert_one_hash(box, ACCOUNT("nobody@example.com", "abc123"), floor_cost);
+        api_user_take(sign_in(box, RIGHT), &user);
+
+        assert_one_hash(box, WRONG, *rises[i]);
+        assert_one_hash(box, ACCOUNT("nobody@example.com", "wrong1"), *rises[i]);
+    }
+}
+
+static void an_address_beside_nobody_with_a_password_costs_what_is_usual_today(void **state)
+{
+    struct api_box *box = *state;
+    today = more_passes;
+
+    assert_one_hash(box, WRONG, more_passes); /* nobody at all */
+    assert_int_equal(
+        api_box_send(box, "POST", box->secret, "/v1/users", "{\"email\":\"" ADA "\",\"name\":\"Ada\"}")->status, 201);
+
+    assert_one_hash(box, ACCOUNT("nobody@example.com", "wrong1"), more_passes);
+    assert_one_hash(box, WRONG, more_passes);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, api_box_tear_down)
 
 int main(void)
@@ -148,6 +195,8 @@ int main(void)
         T(a_password_is_hashed_anew_by_a_sign_in_when_hashes_cost_more),
         T(a_password_keeps_a_hash_that_costs_more_than_today),
         T(attack_10_an_address_that_is_nobodys_costs_the_hash_of_a_wrong_password),
+        T(attack_10_an_address_that_is_nobodys_costs_what_somebodys_cost_once),
+        T(an_address_beside_nobody_with_a_password_costs_what_is_usual_today),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
