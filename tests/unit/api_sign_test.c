@@ -256,33 +256,6 @@ static void tokens_of_a_keeper_whose_calendar_is_ahead_are_good(void **state)
     assert_int_equal(hal_clock_wall(&box->clock.base).ms, right.ms);
 }
 
-static void vector_125_a_token_of_another_environment_is_refused_by_its_binding(void **state)
-{
-    struct api_box *box = *state;
-    char environment[64];
-    char key[128];
-    struct api_user user;
-    api_user_sign_up(box, &user);
-    const struct api_answer *made =
-        api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"prod\"}");
-    assert_int_equal(made->status, 201);
-    assert_true(api_answer_member(made, "id", environment, sizeof environment));
-    const struct auth_claims claims = {.type = AUTH_TOKEN_ACCESS,
-                                       .user = span_str(user.id),
-                                       .session = span_lit("22222222-2222-4222-8222-222222222222"),
-                                       .project = span_array(box->first.project_id),
-                                       .environment = span_lit("prod"),
-                                       .issued_s = 0,
-                                       .expires_s = INT64_MAX / 2,
-                                       .id = span_lit("AAECAwQFBgcICQoLDA0ODw")};
-    api_box_token(box, span_str(environment), &claims, user.access);
-    (void)snprintf(user.header, sizeof user.header, "Authorization: Bearer %s", user.access);
-    (void)snprintf(key, sizeof key, "%s", box->publishable);
-
-    assert_refused(api_user_ask(box, key, &user, "GET", "/v1/auth/me", NULL), 403, "data/project-access-denied");
-    assert_refused(refresh(box, user.access), 401, "auth/invalid-refresh-token");
-}
-
 static void vector_126_a_token_without_a_key_is_nothing(void **state)
 {
     struct api_box *box = *state;
@@ -559,7 +532,6 @@ int main(void)
         T(attack_09_a_token_that_is_remembered_ends_with_its_time_whichever_way_the_clock_goes),
         T(attack_09_a_token_of_a_time_to_come_is_none_before_its_time),
         T(tokens_of_a_keeper_whose_calendar_is_ahead_are_good),
-        T(vector_125_a_token_of_another_environment_is_refused_by_its_binding),
         T(vector_126_a_token_without_a_key_is_nothing),
         T(vector_131_promotion_and_demotion_count_for_the_next_request),
         T(vector_132_signing_out_ends_the_access_token_at_once),
