@@ -61,7 +61,7 @@ def run_programs(commands, jobs, limit_s, tell):
             passed += good
             failed += bad
             words = command.split()
-            name = os.path.basename(words[-1 if words[0] == "valgrind" else 0])
+            name = os.path.basename(words[-1 if "valgrind" in words else 0])
             if bad:
                 told = "\n".join(line for line in output.splitlines() if not re.match(r"ok \d+|\d+\.\.\d+$", line))
                 print(f"FAILED {name}: {bad} of {good + bad}, exit {status}\n{told}", flush=True)
