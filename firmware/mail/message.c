@@ -113,10 +113,11 @@ static enum err put_from(struct buf *out, const struct mail_message *message)
 {
     const struct span name = span_lit("From: ");
     const struct span shown = message->from_name;
+    const size_t quoted_max = (LINE_MAX - name.len - 2) / 2; /* a quote at each end, and each character may want another */
 
     TRY(buf_put(out, name));
     if (shown.len > 0) {
-        TRY(is_plain(shown, LINE_MAX / 2) ? put_quoted(out, shown) : put_encoded(out, shown, name.len));
+        TRY(is_plain(shown, quoted_max) ? put_quoted(out, shown) : put_encoded(out, shown, name.len));
         TRY(put(out, "\r\n "));
     }
     TRY(put(out, "<"));

@@ -176,6 +176,19 @@ static void what_means_something_in_a_name_is_quoted(void **state)
         strstr(built(&message), "\r\nFrom: \"Ada \\\"the\\\" <a@b.c>, \\\\o/\"\r\n <noreply@shop.example>\r\n"));
 }
 
+static void a_name_of_quotes_stays_on_a_line_of_76(void **state)
+{
+    struct mail_message message = usual();
+    const struct span quotes = span_lit("\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"");
+
+    for (size_t len = 30; len <= quotes.len; len++) {
+        message.from_name = span_of(quotes.data, len);
+        const struct span line = between(built(&message), "\r\nFrom: ", "\r\n");
+        assert_in_range(line.len, 1, 76 - strlen("From: "));
+        assert_int_equal(line.data[0], len <= 34 ? '"' : '=');
+    }
+}
+
 static void other_letters_become_words_of_whole_code_points_on_lines_of_76(void **state)
 {
     static const char *const letters[] = {"x\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xc3\xa4"};
@@ -309,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_date_is_that_of_the_calendar),
         cmocka_unit_test(a_sender_without_a_name_is_an_address),
         cmocka_unit_test(what_means_something_in_a_name_is_quoted),
+        cmocka_unit_test(a_name_of_quotes_stays_on_a_line_of_76),
         cmocka_unit_test(other_letters_become_words_of_whole_code_points_on_lines_of_76),
         cmocka_unit_test(a_text_that_would_be_read_otherwise_is_encoded),
         cmocka_unit_test(no_value_becomes_another_field),
