@@ -43,10 +43,10 @@ static enum err write_cells(const struct limits *limits, uint32_t block, int64_t
 {
     const _Atomic uint64_t *const cells = limits->kept.cells + (size_t)block * LIMITS_BLOCK_CELLS;
 
-    for (uint16_t i = 0; i < LIMITS_BLOCK_CELLS; i++) {
+    for (uint32_t i = 0; i < LIMITS_BLOCK_CELLS; i++) {
         const uint64_t cell = atomic_load(&cells[i]);
         if (end_of(cell, now_s) != 0) {
-            TRY(buf_put_u16be(out, i));
+            TRY(buf_put_u16be(out, (uint16_t)i));
             TRY(buf_put_u64be(out, cell));
         }
     }
