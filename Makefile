@@ -18,6 +18,9 @@ SHELL := /bin/sh
 O ?= build
 DEPS ?= $(O)/deps
 BOARD ?= host
+# Whose images are trusted: a folder made by `make keys`. The one here is for trials only.
+TEST_KEYS := board/keys/qemu
+KEYS ?= $(TEST_KEYS)
 DEFCONFIG ?= board/$(BOARD)/defconfig
 PREFIX ?= /usr/local
 TIME ?= 60
@@ -146,7 +149,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	install clean help FORCE
+	keys install clean help FORCE
 
 all: build
 
@@ -161,6 +164,7 @@ help:
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
+	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
 # --- configuration ---------------------------------------------------------------------------------------------------
@@ -183,6 +187,15 @@ config: $(CONFIG_H)
 
 menuconfig: $(CONFIG_H)
 	@BOARD=$(BOARD) $(KCONFIG) --menu
+
+# The vendor's public keys, compiled in.
+$(OUT)/keys: FORCE
+	$(call remember,$(abspath $(KEYS)))
+
+VENDOR_KEYS_H := $(OUT)/include/generated/vendor_keys.h
+$(VENDOR_KEYS_H): board/image/signing.py $(wildcard $(KEYS)/*.pub) $(OUT)/keys
+	@mkdir -p $(@D)
+	@$(PYTHON) board/image/signing.py header $(KEYS) >$@
 
 %_defconfig: board/%/defconfig
 	@mkdir -p $(O)/$*/include/generated
@@ -219,7 +232,7 @@ $(OUT)/$1/flags: FORCE
 $(OUT)/$1/sources: FORCE
 	$$(call remember,$$(OBJECTS_$1) $$(SUPPORT_$1))
 
-$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp
+$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp $(VENDOR_KEYS_H)
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(if $$(filter tests/%,$$<),$$(FLAGS_TEST)) $$(call standard,$$<) -MMD -MP -c -o $$@ $$<
 
@@ -544,6 +557,11 @@ format:
 	@clang-format-14 -i $(SOURCES) $(SIM_SOURCES) $(MAIN) $(wildcard $(addsuffix /*.h,$(FOLDERS)))
 
 # --- use -------------------------------------------------------------------------------------------------------------
+
+# Keys of a vendor's own, for `make image KEYS=folder`.
+keys:
+	@[ '$(KEYS)' != '$(TEST_KEYS)' ] || { echo 'make keys KEYS=<folder to be made>'; exit 1; }
+	@board/image/keys.sh '$(KEYS)'
 
 # deps comes first and alone, as in check.
 run: deps
