@@ -149,7 +149,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	keys install clean help FORCE
+	image image-built keys install clean help FORCE
 
 all: build
 
@@ -164,6 +164,7 @@ help:
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
+	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -555,6 +556,23 @@ timing-built: build
 
 format:
 	@clang-format-14 -i $(SOURCES) $(SIM_SOURCES) $(MAIN) $(wildcard $(addsuffix /*.h,$(FOLDERS)))
+
+# --- image -----------------------------------------------------------------------------------------------------------
+
+# A board with an image.conf is an appliance, whose whole disk is made here: board/image/README.md. FLAVOR=debug has a shell.
+FLAVOR ?= release
+VERSION ?= $(shell sed -n 's/^\#define ROWLOCK_VERSION "\(.*\)"/\1/p' firmware/version.h)
+IMAGE := $(OUT)/image$(if $(filter debug,$(FLAVOR)),-debug)
+
+image: deps
+	@[ -f board/$(BOARD)/image.conf ] || { echo 'image: $(BOARD) has no image: make image BOARD=<one of$(patsubst board/%/image.conf, %,$(wildcard board/*/image.conf))>'; exit 1; }
+	@board/deps/packages.sh board/deps/debian-image.txt
+	@$(MAKE) image-built
+
+image-built: build $(OUT)/release/stage1
+	@BOARD=$(BOARD) KEYS=$(KEYS) FLAVOR=$(FLAVOR) VERSION=$(VERSION) DEPS=$(DEPS) LIBS='$(LIBS)' \
+		SECURITY=$$(sed -n 's/^\#define CONFIG_FIRMWARE_SECURITY_VERSION //p' $(CONFIG_H)) \
+		PROGRAM=$(OUT)/release/rowlock STAGE1=$(OUT)/release/stage1 board/image/build.sh $(IMAGE)
 
 # --- use -------------------------------------------------------------------------------------------------------------
 

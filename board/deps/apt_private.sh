@@ -34,10 +34,32 @@ apt_refresh() { # suite, deb or deb-src
     printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
         "$2" "$(mirror)" "$1" /usr/share/keyrings/debian-archive-keyring.gpg >"$state/sources/$1.sources"
     say "reading the signed index of $1"
+    apt_update "$1"
+}
+
+apt_update() { # what apt_private is called with
+    state=$work/apt-$1
     apt_private "$1" apt-get update >"$state/update.log" 2>&1 || { tail -n 5 "$state/update.log" >&2; return 1; }
     # apt-get update forgives a mirror that cannot be reached; without the index there is nothing to trust.
     grep -qE '^(E|W):' "$state/update.log" && { grep -E '^(E|W):' "$state/update.log" >&2; return 1; }
     return 0
+}
+
+# Every suite of this machine's own release that its apt knows: base, updates, security. For apt_private with `release`.
+apt_refresh_release() {
+    state=$work/apt-release
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+    mkdir -p "$state/sources" "$state/lists/partial" "$state/cache/archives/partial"
+    # shellcheck disable=SC2016
+    apt-get indextargets 'Created-By: Packages' --format '$(RELEASE) $(REPO_URI)' | sort -u |
+        awk -v release="$codename" -v keys=/usr/share/keyrings/debian-archive-keyring.gpg '
+            $1 == release || index($1, release "-") == 1 {
+                printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n\n", $2, $1, keys }' \
+            >"$state/sources/release.sources"
+    [ -s "$state/sources/release.sources" ] || { loud "this machine's apt knows no suite of $codename"; return 1; }
+    say "reading the signed indexes of $codename"
+    apt_update release
 }
 
 apt_offers() { # suite, source -> the newest version on offer
