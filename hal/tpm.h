@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The TPM, as Rowlock uses it: one storage root key, small secrets sealed under it, ownership, and random numbers.
+/* The TPM, as Rowlock uses it: one storage root key, small secrets sealed under it, a counter that never goes down,
+ * ownership, and random numbers.
  *
  * One interface for the real device (hal_tpm_open, hal/linux) and the one in memory (sim_tpm_new, hal/sim/sim_tpm.h).
  * The bytes of a secret lie in memory of the caller; the driver wipes every copy of its own. Whatever carries a secret
@@ -29,30 +30,52 @@
 #include "hal/base/err.h"
 #include "hal/base/span.h"
 
-#define HAL_TPM_SRK_HANDLE     UINT32_C(0x81000001)
-#define HAL_TPM_NAME_BYTES     34  /* algorithm identifier (2) and SHA-256 of the public area */
-#define HAL_TPM_DIGEST_BYTES   32  /* PCRs of the SHA-256 bank, and the longest authorisation value */
-#define HAL_TPM_SECRET_MIN     32  /* a sealed secret: a whole key at least */
-#define HAL_TPM_SECRET_MAX     128 /* what every TPM can seal (MAX_SYM_DATA) */
-#define HAL_TPM_PCR_COUNT      24
-#define HAL_TPM_RANDOM_MAX     1024 /* asked for in several commands where the TPM gives less at once */
-#define HAL_TPM_PUBLIC_MAX     256
-#define HAL_TPM_PRIVATE_MAX    384
-#define HAL_TPM_DA_TRIES       32    /* with a PIN: wrong ones before the lockout ... */
-#define HAL_TPM_DA_RECOVERY_S  600   /* ... and the time after which one more is allowed */
-#define HAL_TPM_LOCKOUT_WAIT_S 86400 /* after one wrong lockoutAuth */
+#define HAL_TPM_SRK_HANDLE      UINT32_C(0x81000001)
+#define HAL_TPM_NAME_BYTES      34  /* algorithm identifier (2) and SHA-256 of the public area */
+#define HAL_TPM_DIGEST_BYTES    32  /* PCRs of the SHA-256 bank, and the longest authorisation value */
+#define HAL_TPM_SECRET_MIN      32  /* a sealed secret: a whole key at least */
+#define HAL_TPM_SECRET_MAX      128 /* what every TPM can seal (MAX_SYM_DATA) */
+#define HAL_TPM_PCR_COUNT       24
+#define HAL_TPM_RANDOM_MAX      1024 /* asked for in several commands where the TPM gives less at once */
+#define HAL_TPM_PUBLIC_MAX      256
+#define HAL_TPM_PRIVATE_MAX     384
+#define HAL_TPM_DA_TRIES        32                   /* with a PIN: wrong ones before the lockout ... */
+#define HAL_TPM_DA_RECOVERY_S   600                  /* ... and the time after which one more is allowed */
+#define HAL_TPM_LOCKOUT_WAIT_S  86400                /* after one wrong lockoutAuth */
+#define HAL_TPM_POINT_BYTES     64                   /* P-256: x | y */
+#define HAL_TPM_SIGNATURE_BYTES 64                   /* ECDSA on it: r | s */
+#define HAL_TPM_COUNTER_HANDLE  UINT32_C(0x01800052) /* in the range that the TCG's registry leaves to owners */
 
 /* The name of a key: a digest of its public area. Not secret. Compared with span_equal. */
 struct hal_tpm_name {
     uint8_t bytes[HAL_TPM_NAME_BYTES];
 };
 
+/* A key whose signature stands for a part of a policy, so that what the part demands can change without sealing anew. */
+struct hal_tpm_authority {
+    uint8_t key[HAL_TPM_POINT_BYTES];
+    uint8_t reference[HAL_TPM_DIGEST_BYTES]; /* policyRef: signed together with each part. Another reference makes all
+                                                earlier signatures void */
+};
+
+/* What an authority signed: PolicyPCR of one PCR, then PolicyNV that the counter is at most counter_max. */
+struct hal_tpm_approval {
+    unsigned int pcr;
+    uint64_t counter_max;
+    uint8_t digest[HAL_TPM_DIGEST_BYTES];       /* of those two, with the PCR's value and the counter's name */
+    uint8_t signature[HAL_TPM_SIGNATURE_BYTES]; /* over SHA-256(digest | reference) */
+};
+
 /* When a sealed secret may come out. PolicyCommandCode(Unseal) always; PolicyPCR if pcr_mask is not 0 (bit n = PCR n of
- * the SHA-256 bank, at the values of the moment of sealing); PolicyAuthValue if pin is not empty. Without a PIN the
- * object is outside the dictionary-attack logic (noDA): power cuts must not lock the box. */
+ * the SHA-256 bank, at the values of the moment of sealing); PolicyAuthValue if pin is not empty. With an authority the
+ * order is PolicyAuthorize, PolicyPCR, PolicyCommandCode, PolicyAuthValue; without one PolicyCommandCode comes first.
+ * Without a PIN the object is outside the dictionary-attack logic (noDA): power cuts must not lock the box. */
 struct hal_tpm_policy {
-    uint32_t pcr_mask; /* below 2^24 */
-    struct span pin;   /* borrowed; at most HAL_TPM_DIGEST_BYTES, and the last byte must not be 0 (TPMs strip zeros):
+    uint32_t pcr_mask;        /* below 2^24 */
+    const uint8_t *pcr_value; /* sealing for a value that is expected of the only PCR in pcr_mask; NULL: as it is now */
+    const struct hal_tpm_authority *authority; /* NULL: none */
+    const struct hal_tpm_approval *approval;   /* unsealing with an authority; NULL at sealing */
+    struct span pin; /* borrowed; at most HAL_TPM_DIGEST_BYTES, and the last byte must not be 0 (TPMs strip zeros):
                           derive it from what the person typed */
 };
 
@@ -62,6 +85,13 @@ struct hal_tpm_sealed {
     size_t public_bytes;
     uint8_t private_area[HAL_TPM_PRIVATE_MAX]; /* marshalled TPM2B_PRIVATE, encrypted by the TPM */
     size_t private_bytes;
+};
+
+/* The counter. Its name is a digest of what it is (a counter that only the owner raises and anybody reads), so another
+ * index at the same place, or one that was never raised, has another. */
+struct hal_tpm_counter {
+    struct hal_tpm_name name;
+    uint64_t value;
 };
 
 /* What the TPM says of itself. Not authenticated: for the log and the status page, never for a decision on secrets. */
@@ -100,6 +130,11 @@ struct hal_tpm_ops {
                      struct span secret, struct hal_tpm_sealed *out_sealed);
     enum err (*unseal)(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const struct hal_tpm_policy *policy,
                        const struct hal_tpm_sealed *sealed, uint8_t *out_secret, size_t secret_bytes);
+    enum err (*counter_make)(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct span owner_auth,
+                             struct hal_tpm_counter *out_counter);
+    enum err (*counter_read)(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct hal_tpm_counter *out_counter);
+    enum err (*counter_step)(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct span owner_auth,
+                             struct hal_tpm_counter *out_counter);
 };
 
 /* The first member of every driver's own struct. */
@@ -197,7 +232,7 @@ static inline MUST_USE enum err hal_tpm_lockout_reset(struct hal_tpm *tpm, const
 }
 
 /* Seals HAL_TPM_SECRET_MIN to HAL_TPM_SECRET_MAX bytes. out_sealed is untouched on failure.
- * ERR_RANGE (lengths, PCR mask), ERR_STALE_KEY, ERR_UNSUPPORTED (no SHA-256 PCR bank). */
+ * ERR_RANGE (lengths, PCR mask, an expected value for several PCRs), ERR_STALE_KEY, ERR_UNSUPPORTED (no SHA-256 PCR bank). */
 static inline MUST_USE enum err hal_tpm_seal(struct hal_tpm *tpm, const struct hal_tpm_name *srk,
                                              const struct hal_tpm_policy *policy, struct span secret,
                                              struct hal_tpm_sealed *out_sealed)
@@ -211,7 +246,8 @@ static inline MUST_USE enum err hal_tpm_seal(struct hal_tpm *tpm, const struct h
  * PIN.
  * out_secret is the caller's locked memory; nothing is left in it on failure.
  *
- * ERR_POLICY     PCRs differ, or the policy is not the one of the sealing
+ * ERR_POLICY     PCRs differ, or the policy is not the one of the sealing, or what was approved does not hold: another
+ *                value of the PCR, a counter that is gone, is another or stands above
  * ERR_PIN        wrong or missing PIN (each counts towards the lockout)
  * ERR_LOCKED     too many wrong PINs; one more try every HAL_TPM_DA_RECOVERY_S
  * ERR_STALE_KEY  the SRK is not the pinned one or is missing: another TPM, a cleared one, or a substituted key
@@ -223,6 +259,30 @@ static inline MUST_USE enum err hal_tpm_unseal(struct hal_tpm *tpm, const struct
                                                uint8_t *out_secret, size_t secret_bytes)
 {
     return tpm->ops->unseal(tpm, srk, policy, sealed, out_secret, secret_bytes);
+}
+
+/* The counter of this TPM, made if it is not there: it then starts above every counter that this TPM ever had, so that
+ * undefining one and making it anew does not lead back. Whatever else lies at its place is removed. Can be repeated after
+ * a crash at any point. owner_auth: empty on a TPM that nobody owns.
+ * ERR_AUTH (wrong owner_auth), ERR_STALE_KEY. Spec: TPM 2.0 Part 1, 37.2.4 (counters). */
+static inline MUST_USE enum err hal_tpm_counter_make(struct hal_tpm *tpm, const struct hal_tpm_name *srk,
+                                                     struct span owner_auth, struct hal_tpm_counter *out_counter)
+{
+    return tpm->ops->counter_make(tpm, srk, owner_auth, out_counter);
+}
+
+/* ERR_NOT_FOUND (there is none), ERR_CONFLICT (another index lies there, or one that was never raised), ERR_STALE_KEY. */
+static inline MUST_USE enum err hal_tpm_counter_read(struct hal_tpm *tpm, const struct hal_tpm_name *srk,
+                                                     struct hal_tpm_counter *out_counter)
+{
+    return tpm->ops->counter_read(tpm, srk, out_counter);
+}
+
+/* Raises it by one, for ever. ERR_AUTH (wrong owner_auth) and those of hal_tpm_counter_read(). */
+static inline MUST_USE enum err hal_tpm_counter_step(struct hal_tpm *tpm, const struct hal_tpm_name *srk,
+                                                     struct span owner_auth, struct hal_tpm_counter *out_counter)
+{
+    return tpm->ops->counter_step(tpm, srk, owner_auth, out_counter);
 }
 
 #endif

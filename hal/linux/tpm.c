@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The TPM through tpm2-tss: opening, closing, and what needs no secret. The sealing is in tpm_seal.c, the SRK in
- * tpm_srk.c, ownership in tpm_own.c, sessions and error codes in tpm_call.c. */
+/* The TPM through tpm2-tss: opening, closing, and what needs no secret. The sealing is in tpm_seal.c and
+ * tpm_authority.c, the SRK in tpm_srk.c, ownership in tpm_own.c, the counter in tpm_counter.c, sessions and error codes in tpm_call.c. */
 #include "hal/tpm.h"
 
 #include <stdlib.h>
@@ -227,6 +227,9 @@ static const struct hal_tpm_ops linux_ops = {
     .lockout_reset = tpm_lockout_reset,
     .seal = tpm_seal,
     .unseal = tpm_unseal,
+    .counter_make = tpm_counter_make,
+    .counter_read = tpm_counter_read,
+    .counter_step = tpm_counter_step,
 };
 
 enum err hal_tpm_open(const char *tcti, struct hal_tpm **out_tpm)

@@ -235,6 +235,7 @@ void tpm_call_done(struct tpm_call *call)
     if (call->esys == NULL) {
         return;
     }
+    flush(call, call->key);
     flush(call, call->object);
     flush(call, call->policy);
     flush(call, call->session);

@@ -39,6 +39,8 @@ struct tpm_call {
     ESYS_TR session; /* HMAC, salted with the SRK */
     ESYS_TR policy;  /* policy session, salted with the SRK */
     ESYS_TR object;  /* loaded or created, transient */
+    ESYS_TR key;     /* of an authority, transient */
+    ESYS_TR counter; /* persistent */
 };
 
 /* What the tests may choose by linking a definition of their own in place of tpm_wire.c; no other way exists. */
@@ -58,7 +60,8 @@ void tpm_call_done(struct tpm_call *call);
 #define SCOPED_CALL SCOPED(tpm_call_done)
 #define TPM_CALL_NONE                                                                                                  \
     {                                                                                                                  \
-        .srk = ESYS_TR_NONE, .session = ESYS_TR_NONE, .policy = ESYS_TR_NONE, .object = ESYS_TR_NONE                   \
+        .srk = ESYS_TR_NONE, .session = ESYS_TR_NONE, .policy = ESYS_TR_NONE, .object = ESYS_TR_NONE,                  \
+        .key = ESYS_TR_NONE, .counter = ESYS_TR_NONE                                                                   \
     }
 
 /* After an _Async: starts the command's time; its code. After a _Finish: its code, and the raw number in the trail. */
@@ -116,6 +119,27 @@ enum err tpm_set_auth(struct tpm_call *call, ESYS_TR object, struct span auth) M
 enum err tpm_capability(struct tpm_call *call, TPM2_CAP capability, uint32_t first, TPMS_CAPABILITY_DATA *out_data)
     MUST_USE;
 
+/* SHA-256 by the TPM, the question and the answer authenticated by call->session. */
+enum err tpm_hash(struct tpm_call *call, struct span text, uint8_t out_digest[HAL_TPM_DIGEST_BYTES]) MUST_USE;
+
+/* digest = H(digest | command code | arguments), as TPMs count policies. */
+enum err tpm_policy_extend(struct tpm_call *call, uint32_t command, struct span arguments,
+                           uint8_t digest[HAL_TPM_DIGEST_BYTES]) MUST_USE;
+
+/* What PolicyAuthorize by this authority makes of any digest before it. */
+enum err tpm_authority_digest(struct tpm_call *call, const struct hal_tpm_authority *authority,
+                              uint8_t out_digest[HAL_TPM_DIGEST_BYTES]) MUST_USE;
+
+/* Does in call->policy what the authority approved, and then PolicyAuthorize. ERR_POLICY: it does not hold. */
+enum err tpm_authority_satisfy(struct tpm_call *call, const struct hal_tpm_authority *authority,
+                               const struct hal_tpm_approval *approval) MUST_USE;
+
+/* PolicyPCR in call->policy, of the values as they are. */
+enum err tpm_policy_pcr(struct tpm_call *call, uint32_t mask) MUST_USE;
+
+/* Opens the index at the counter's place in the call. ERR_NOT_FOUND. */
+enum err tpm_counter_find(struct tpm_call *call) MUST_USE;
+
 /* PolicyPCR's selection of the SHA-256 bank. */
 TPML_PCR_SELECTION tpm_pcr_selection(uint32_t mask);
 
@@ -128,6 +152,12 @@ enum err tpm_seal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const str
                   struct span secret, struct hal_tpm_sealed *out_sealed) MUST_USE;
 enum err tpm_unseal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const struct hal_tpm_policy *policy,
                     const struct hal_tpm_sealed *sealed, uint8_t *out_secret, size_t secret_bytes) MUST_USE;
+enum err tpm_counter_make(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct span owner_auth,
+                          struct hal_tpm_counter *out_counter) MUST_USE;
+enum err tpm_counter_read(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct hal_tpm_counter *out_counter)
+    MUST_USE;
+enum err tpm_counter_step(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct span owner_auth,
+                          struct hal_tpm_counter *out_counter) MUST_USE;
 enum err tpm_policy_check(const struct hal_tpm_policy *policy) MUST_USE;
 
 static inline struct linux_tpm *tpm_of(struct hal_tpm *tpm)

@@ -10,7 +10,8 @@
  * 3. TPM2_Create makes a data object with that policy; secret and PIN travel encrypted.
  * At unsealing:
  * 1. A session as above; TPM2_Load of the blob, which the TPM opens only if it made it under this SRK.
- * 2. A policy session, salted as well; PolicyCommandCode, PolicyPCR, PolicyAuthValue as the policy says.
+ * 2. A policy session, salted as well; PolicyCommandCode, PolicyPCR, PolicyAuthValue as the policy says, with what an
+ *    authority approved in front (tpm_authority.c).
  * 3. TPM2_Unseal: the answer is encrypted under the policy session, and authentic or refused.
  *
  * The object has adminWithPolicy and no userWithAuth: nothing but Unseal can be done with it, and only by the policy.
@@ -38,11 +39,12 @@ enum err tpm_policy_check(const struct hal_tpm_policy *policy)
     ENSURE(policy->pin.len <= HAL_TPM_DIGEST_BYTES, ERR_RANGE, "PIN too long");
     ENSURE(policy->pin.len == 0 || policy->pin.data[policy->pin.len - 1] != 0, ERR_RANGE,
            "TPMs drop zeros at the end of a PIN");
+    ENSURE(policy->pcr_value == NULL || (policy->pcr_mask != 0 && (policy->pcr_mask & (policy->pcr_mask - 1)) == 0),
+           ERR_RANGE, "a value is expected of one PCR");
     return ERR_OK;
 }
 
-/* SHA-256 by the TPM, the question and the answer authenticated by the session. */
-static enum err hash(struct tpm_call *call, struct span text, uint8_t out_digest[HAL_TPM_DIGEST_BYTES])
+enum err tpm_hash(struct tpm_call *call, struct span text, uint8_t out_digest[HAL_TPM_DIGEST_BYTES])
 {
     TPM2B_MAX_BUFFER data = {.size = (UINT16)text.len};
     TPM2B_DIGEST *digest = NULL;
@@ -92,12 +94,11 @@ static enum err pcr_digest(struct tpm_call *call, uint32_t mask, uint8_t out_dig
             TRY(append_pcr(call, bit, values));
         }
     }
-    return hash(call, buf_all(values), out_digest);
+    return tpm_hash(call, buf_all(values), out_digest);
 }
 
-/* digest = H(digest | command code | arguments) */
-static enum err extend_policy(struct tpm_call *call, uint32_t command, struct span arguments,
-                              uint8_t digest[HAL_TPM_DIGEST_BYTES])
+enum err tpm_policy_extend(struct tpm_call *call, uint32_t command, struct span arguments,
+                           uint8_t digest[HAL_TPM_DIGEST_BYTES])
 {
     SCOPED_BUF struct buf *text = NULL;
 
@@ -105,33 +106,50 @@ static enum err extend_policy(struct tpm_call *call, uint32_t command, struct sp
     TRY(buf_put(text, span_of(digest, HAL_TPM_DIGEST_BYTES)));
     TRY(buf_put_u32be(text, command));
     TRY(buf_put(text, arguments));
-    return hash(call, buf_all(text), digest);
+    return tpm_hash(call, buf_all(text), digest);
 }
 
-static enum err extend_with_pcrs(struct tpm_call *call, uint32_t mask, uint8_t digest[HAL_TPM_DIGEST_BYTES])
+static enum err extend_with_pcrs(struct tpm_call *call, const struct hal_tpm_policy *policy,
+                                 uint8_t digest[HAL_TPM_DIGEST_BYTES])
 {
-    const TPML_PCR_SELECTION selection = tpm_pcr_selection(mask);
+    const TPML_PCR_SELECTION selection = tpm_pcr_selection(policy->pcr_mask);
     uint8_t arguments[SELECTION_BYTES + HAL_TPM_DIGEST_BYTES];
     size_t offset = 0;
 
     TRY(tpm_answered(call, Tss2_MU_TPML_PCR_SELECTION_Marshal(&selection, arguments, SELECTION_BYTES, &offset)));
     INVARIANT(offset == SELECTION_BYTES);
-    TRY(pcr_digest(call, mask, arguments + SELECTION_BYTES));
-    return extend_policy(call, TPM2_CC_PolicyPCR, span_array(arguments), digest);
+    TRY(policy->pcr_value == NULL
+            ? pcr_digest(call, policy->pcr_mask, arguments + SELECTION_BYTES)
+            : tpm_hash(call, span_of(policy->pcr_value, HAL_TPM_DIGEST_BYTES), arguments + SELECTION_BYTES));
+    return tpm_policy_extend(call, TPM2_CC_PolicyPCR, span_array(arguments), digest);
 }
 
-static enum err policy_digest(struct tpm_call *call, const struct hal_tpm_policy *policy, TPM2B_DIGEST *out_digest)
+static enum err extend_with_unseal(struct tpm_call *call, uint8_t digest[HAL_TPM_DIGEST_BYTES])
 {
-    uint8_t digest[HAL_TPM_DIGEST_BYTES] = {0};
     uint8_t unseal[4];
 
     put_u32be(unseal, TPM2_CC_Unseal);
-    TRY(extend_policy(call, TPM2_CC_PolicyCommandCode, span_array(unseal), digest));
+    return tpm_policy_extend(call, TPM2_CC_PolicyCommandCode, span_array(unseal), digest);
+}
+
+/* The order of the steps is that of satisfy(). */
+static enum err policy_digest(struct tpm_call *call, const struct hal_tpm_policy *policy, TPM2B_DIGEST *out_digest)
+{
+    uint8_t digest[HAL_TPM_DIGEST_BYTES] = {0};
+
+    if (policy->authority != NULL) {
+        TRY(tpm_authority_digest(call, policy->authority, digest));
+    } else {
+        TRY(extend_with_unseal(call, digest));
+    }
     if (policy->pcr_mask != 0) {
-        TRY(extend_with_pcrs(call, policy->pcr_mask, digest));
+        TRY(extend_with_pcrs(call, policy, digest));
+    }
+    if (policy->authority != NULL) {
+        TRY(extend_with_unseal(call, digest));
     }
     if (policy->pin.len > 0) {
-        TRY(extend_policy(call, TPM2_CC_PolicyAuthValue, SPAN_NONE, digest));
+        TRY(tpm_policy_extend(call, TPM2_CC_PolicyAuthValue, SPAN_NONE, digest));
     }
 
     out_digest->size = HAL_TPM_DIGEST_BYTES;
@@ -231,19 +249,36 @@ static enum err load(struct tpm_call *call, const TPM2B_PUBLIC *public_area, con
     return err == ERR_DEVICE && (rc & TPM2_RC_FMT1) != 0 && rc <= UINT16_MAX ? ERR_AUTH : err;
 }
 
-static enum err satisfy(struct tpm_call *call, const struct hal_tpm_policy *policy)
+enum err tpm_policy_pcr(struct tpm_call *call, uint32_t mask)
 {
     const TPM2B_DIGEST as_they_are = {.size = 0};
-    const TPML_PCR_SELECTION selection = tpm_pcr_selection(policy->pcr_mask);
+    const TPML_PCR_SELECTION selection = tpm_pcr_selection(mask);
 
-    TRY(tpm_session_start(call, TPM2_SE_POLICY, &call->policy));
+    TRY(tpm_sent(call, Esys_PolicyPCR_Async(call->esys, call->policy, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                            &as_they_are, &selection)));
+    return tpm_answered(call, TPM_FINISH(call, Esys_PolicyPCR_Finish(call->esys)));
+}
+
+static enum err policy_unseal(struct tpm_call *call)
+{
     TRY(tpm_sent(call, Esys_PolicyCommandCode_Async(call->esys, call->policy, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                                     TPM2_CC_Unseal)));
-    TRY(tpm_answered(call, TPM_FINISH(call, Esys_PolicyCommandCode_Finish(call->esys))));
+    return tpm_answered(call, TPM_FINISH(call, Esys_PolicyCommandCode_Finish(call->esys)));
+}
+
+static enum err satisfy(struct tpm_call *call, const struct hal_tpm_policy *policy)
+{
+    TRY(tpm_session_start(call, TPM2_SE_POLICY, &call->policy));
+    if (policy->authority != NULL) {
+        TRY(tpm_authority_satisfy(call, policy->authority, policy->approval));
+    } else {
+        TRY(policy_unseal(call));
+    }
     if (policy->pcr_mask != 0) {
-        TRY(tpm_sent(call, Esys_PolicyPCR_Async(call->esys, call->policy, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                                &as_they_are, &selection)));
-        TRY(tpm_answered(call, TPM_FINISH(call, Esys_PolicyPCR_Finish(call->esys))));
+        TRY(tpm_policy_pcr(call, policy->pcr_mask));
+    }
+    if (policy->authority != NULL) {
+        TRY(policy_unseal(call));
     }
     if (policy->pin.len > 0) {
         TRY(tpm_sent(call,
@@ -278,6 +313,7 @@ enum err tpm_unseal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const s
     TPM2B_PRIVATE private_area = {.size = 0};
 
     TRY(tpm_policy_check(policy));
+    ENSURE((policy->authority == NULL) == (policy->approval == NULL), ERR_RANGE, "an authority and what it approved");
     TRY(tpm_call_open(tpm_of(tpm), &call));
     TRY(unmarshal(&call, sealed, &public_area, &private_area));
     const bool has_pin = (public_area.publicArea.objectAttributes & TPMA_OBJECT_NODA) == 0;

@@ -206,6 +206,14 @@ static enum err sim_lockout_reset(struct hal_tpm *tpm, const struct hal_tpm_name
     return ERR_OK;
 }
 
+/* What an authority signs is digests, and this one hashes nothing. */
+static enum err refuse_authority(const struct hal_tpm_policy *policy)
+{
+    ENSURE(policy->authority == NULL && policy->approval == NULL && policy->pcr_value == NULL, ERR_UNSUPPORTED,
+           "no authority in memory");
+    return ERR_OK;
+}
+
 static void make_area(const struct sim_tpm *tpm, size_t number, uint8_t out_area[AREA_BYTES])
 {
     put_u64be(out_area, tpm->seed);
@@ -220,12 +228,12 @@ static enum err sim_seal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, co
 
     TRY(enter(self));
     TRY(check_policy(policy));
+    TRY(refuse_authority(policy));
     ENSURE(secret.len >= HAL_TPM_SECRET_MIN && secret.len <= HAL_TPM_SECRET_MAX, ERR_RANGE, "length of the secret");
     TRY(check_srk(self, srk));
     ENSURE(self->object_count < SIM_TPM_OBJECTS_MAX, ERR_DEVICE, "no room");
     struct object *object = &self->objects[self->object_count];
-    *object = (struct object){
-        .pcr_mask = policy->pcr_mask, .pin_bytes = policy->pin.len, .secret_bytes = secret.len};
+    *object = (struct object){.pcr_mask = policy->pcr_mask, .pin_bytes = policy->pin.len, .secret_bytes = secret.len};
     memcpy(object->pcrs, self->pcrs, sizeof(object->pcrs));
     if (policy->pin.len > 0) {
         memcpy(object->pin, policy->pin.data, policy->pin.len);
@@ -256,8 +264,7 @@ static enum err find(struct sim_tpm *tpm, const struct hal_tpm_sealed *sealed, c
 static bool pcrs_hold(const struct sim_tpm *tpm, const struct object *object)
 {
     for (size_t i = 0; i < HAL_TPM_PCR_COUNT; i++) {
-        if ((object->pcr_mask >> i & 1) != 0 &&
-            !span_equal(span_array(object->pcrs[i]), span_array(tpm->pcrs[i]))) {
+        if ((object->pcr_mask >> i & 1) != 0 && !span_equal(span_array(object->pcrs[i]), span_array(tpm->pcrs[i]))) {
             return false;
         }
     }
@@ -285,6 +292,7 @@ static enum err sim_unseal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, 
 
     TRY(enter(self));
     TRY(check_policy(policy));
+    TRY(refuse_authority(policy));
     TRY(check_srk(self, srk));
     TRY(find(self, sealed, &object));
     ENSURE(object->pin_bytes == 0 || policy->pin.len > 0, ERR_PIN, "sealed with a PIN, and none was given");
@@ -295,6 +303,22 @@ static enum err sim_unseal(struct hal_tpm *tpm, const struct hal_tpm_name *srk, 
     ENSURE(object->secret_bytes == secret_bytes, ERR_MALFORMED, "a secret of another length");
     memcpy(out_secret, object->secret, secret_bytes);
     return ERR_OK;
+}
+
+static enum err sim_counter_make(struct hal_tpm *tpm, const struct hal_tpm_name *srk, struct span owner_auth,
+                                 struct hal_tpm_counter *out_counter)
+{
+    (void)srk;
+    (void)owner_auth;
+    (void)out_counter;
+    TRY(enter(of(tpm)));
+    FAIL(ERR_UNSUPPORTED, "no counter in memory", 0);
+}
+
+static enum err sim_counter_read(struct hal_tpm *tpm, const struct hal_tpm_name *srk,
+                                 struct hal_tpm_counter *out_counter)
+{
+    return sim_counter_make(tpm, srk, SPAN_NONE, out_counter);
 }
 
 static const struct hal_tpm_ops sim_ops = {
@@ -310,6 +334,9 @@ static const struct hal_tpm_ops sim_ops = {
     .lockout_reset = sim_lockout_reset,
     .seal = sim_seal,
     .unseal = sim_unseal,
+    .counter_make = sim_counter_make,
+    .counter_read = sim_counter_read,
+    .counter_step = sim_counter_make,
 };
 
 enum err sim_tpm_new(uint64_t seed, struct sim_tpm **out_tpm)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A TPM in memory, for tests of what stands on hal/tpm.h: PCRs, policies, lockout, ownership, and faults by script. It
- * keeps secrets in clear and hashes nothing; it imitates decisions, not cryptography. One thread. */
+ * keeps secrets in clear and hashes nothing; it imitates decisions, not cryptography. So it has no authorities and no
+ * counter (ERR_UNSUPPORTED): measured boards are tested with a software TPM. One thread. */
 #ifndef HAL_SIM_TPM_H
 #define HAL_SIM_TPM_H
 

@@ -231,9 +231,32 @@ static void tamper_events_in_memory_come_in_order_and_wake_a_poll(void **state)
     hal_tamper_close(&tamper.base);
 }
 
+static void the_tpm_in_memory_says_that_it_has_no_authority_and_no_counter(void **state)
+{
+    struct sim_tpm *tpm = NULL;
+    const uint8_t bytes[HAL_TPM_SECRET_MIN] = {0};
+    const struct hal_tpm_authority authority = {{0}, {0}};
+    const struct hal_tpm_policy policy = {.authority = &authority};
+    struct hal_tpm_sealed blob;
+    struct hal_tpm_counter counter;
+    struct hal_tpm_name srk;
+    (void)state;
+    assert_int_equal(sim_tpm_new(1, &tpm), ERR_OK);
+    struct hal_tpm *const hal = sim_tpm_hal(tpm);
+    assert_int_equal(hal_tpm_srk_make(hal, SPAN_NONE, &srk), ERR_OK);
+
+    assert_int_equal(hal_tpm_seal(hal, &srk, &policy, span_array(bytes), &blob), ERR_UNSUPPORTED);
+    assert_int_equal(hal_tpm_counter_make(hal, &srk, SPAN_NONE, &counter), ERR_UNSUPPORTED);
+    assert_int_equal(hal_tpm_counter_read(hal, &srk, &counter), ERR_UNSUPPORTED);
+    assert_int_equal(hal_tpm_counter_step(hal, &srk, SPAN_NONE, &counter), ERR_UNSUPPORTED);
+
+    sim_tpm_free(tpm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_tpm_in_memory_says_that_it_has_no_authority_and_no_counter),
         cmocka_unit_test(the_tpm_in_memory_answers_as_a_software_tpm_does),
         cmocka_unit_test(a_scripted_fault_hits_the_call_it_names),
         cmocka_unit_test(clearing_or_substituting_makes_the_pinned_srk_stale),
