@@ -67,6 +67,7 @@ HARDEN += -mbranch-protection=standard
 endif
 
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed,--no-undefined,--fatal-warnings
+LINK_STATIC := -static-pie $(filter-out -pie,$(LINK))
 REPRO := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build -ffile-prefix-map=$(abspath $(DEPS))=build/deps
 
 ifeq ($(IS_CLANG),)
@@ -131,7 +132,8 @@ endif
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 FOLDERS := hal hal/base hal/linux crypto storage net firmware $(patsubst %/,%,$(wildcard firmware/*/)) board/$(BOARD)
-SOURCES := $(sort $(filter-out firmware/main.c,$(wildcard $(addsuffix /*.c,$(FOLDERS)))))
+# The two programs' main functions are in no archive.
+SOURCES := $(sort $(filter-out firmware/main.c firmware/stage1/main.c,$(wildcard $(addsuffix /*.c,$(FOLDERS)))))
 SIM_SOURCES := $(sort $(wildcard hal/sim/*.c))
 TESTLIB_SOURCES := $(sort $(wildcard tests/lib/*.c))
 UNIT := $(sort $(filter-out %_noasm_test.c,$(wildcard tests/unit/*_test.c)))
@@ -244,6 +246,10 @@ $(OUT)/$1/librowlock.a: $$(OBJECTS_$1) $(OUT)/$1/sources
 $(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
+# The first program of an appliance: static, because there is nothing beside it.
+$(OUT)/$1/stage1: $(OUT)/$1/obj/firmware/stage1/main.o $(OUT)/$1/librowlock.a
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_STATIC) $$(LINK_$1) -o $$@ $$^ -lsodium
+
 # A test may ask for more at link time in a comment line of its own: /* link: --wrap=fsync -lpcre2-8 */
 $(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a
 	@mkdir -p $$(@D)
@@ -270,7 +276,7 @@ $(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $(OUT)/$1/libsupport.a $(OU
 		-Wl,--start-group $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a -Wl,--end-group $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
 -include $$(patsubst %.o,%.d,$$(OBJECTS_$1) $$(SUPPORT_$1) $(patsubst %.c,$(OUT)/$1/obj/%.d,$(UNIT) $(FAULT) $(PROOF) $(FUZZ)) \
-	$(OUT)/$1/obj/firmware/main.d)
+	$(OUT)/$1/obj/firmware/main.d $(OUT)/$1/obj/firmware/stage1/main.d)
 endef
 
 # V=1 shows every command.
@@ -280,9 +286,12 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
 RUN := $(PYTHON) tests/run.py --jobs $(JOBS) --results $(OUT)/blackbox.xml
 MAIN := $(wildcard firmware/main.c)
 PROGRAM_release := $(if $(MAIN),$(OUT)/release/rowlock)
+# A board with an image.conf is an appliance.
+APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
+STAGE1_release := $(if $(APPLIANCE),$(OUT)/release/stage1)
 PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
 
-build: $(OUT)/release/librowlock.a $(PROGRAM_release)
+build: $(OUT)/release/librowlock.a $(PROGRAM_release) $(STAGE1_release)
 
 # Preloaded under a program: the recorder writes down what it asks of its disk.
 $(OUT)/preload/%.so: tests/preload/%.c $(CONFIG_H)
@@ -569,7 +578,7 @@ image: deps
 	@board/deps/packages.sh board/deps/debian-image.txt
 	@$(MAKE) image-built
 
-image-built: build $(OUT)/release/stage1
+image-built: build
 	@BOARD=$(BOARD) KEYS=$(KEYS) FLAVOR=$(FLAVOR) VERSION=$(VERSION) DEPS=$(DEPS) LIBS='$(LIBS)' \
 		SECURITY=$$(sed -n 's/^\#define CONFIG_FIRMWARE_SECURITY_VERSION //p' $(CONFIG_H)) \
 		PROGRAM=$(OUT)/release/rowlock STAGE1=$(OUT)/release/stage1 board/image/build.sh $(IMAGE)

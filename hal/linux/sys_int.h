@@ -14,6 +14,12 @@ enum err sys_err(int error) MUST_USE;
 /* Closes a descriptor that was only read, or whose content nobody will look at; a negative one is fine. */
 void sys_close(int fd);
 
+static inline void sys_close_scoped(const int *fd)
+{
+    sys_close(*fd);
+}
+#define SCOPED_SYS_FD SCOPED(sys_close_scoped)
+
 /* Names the errno of a failed call in the fault trail and returns its code from the function that uses it. */
 #define FAIL_ERRNO(error, why)                                                                                         \
     do {                                                                                                               \

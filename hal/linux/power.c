@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hal/power.h"
+
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "hal/base/log.h"
+
+#define REFUSED_STATUS 1
+
+NO_RETURN void power_restart(void)
+{
+    sync();
+    (void)reboot(RB_AUTOBOOT); /* returns only if it is refused */
+    log_event(LOG_ERROR, "restart-refused", NULL, 0);
+    _exit(REFUSED_STATUS);
+}
