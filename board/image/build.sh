@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Builds the image of a board: build.sh <output folder>. Called by `make image`, which says by the environment what to take:
-#   BOARD KEYS FLAVOR VERSION SECURITY PROGRAM STAGE1 LIBS DEPS SOURCE_DATE_EPOCH
+#   BOARD KEYS FLAVOR VERSION CONFIG_H PROGRAM STAGE1 LIBS DEPS SOURCE_DATE_EPOCH
 # What comes out, and why it is made this way: README.md beside this file. No root, no loop device, no clock, no chance.
 set -eu
 
@@ -32,6 +32,7 @@ esac
 case $VERSION in '' | [!0-9A-Za-z]* | *[!0-9A-Za-z._~-]*) die "VERSION=$VERSION cannot be part of a file name" ;; esac
 case $FLAVOR in release | debug) ;; *) die "FLAVOR=$FLAVOR is neither release nor debug" ;; esac
 
+security=$(sed -n 's/^#define CONFIG_FIRMWARE_SECURITY_VERSION //p' "$CONFIG_H")
 limit_mib=40 # compressed: what an update moves and a slot holds
 debian=$DEPS/debian-$arch
 work=$out/work
@@ -71,7 +72,7 @@ fetch() {
 describe() {
     say "writing the list of parts and the version"
     # shellcheck disable=SC2086
-    tool sbom.py --version "$VERSION" --board "$BOARD" --flavour "$FLAVOR" --security "$SECURITY" --kernel "$kernel_version" \
+    tool sbom.py --version "$VERSION" --board "$BOARD" --flavour "$FLAVOR" --security "$security" --kernel "$kernel_version" \
         --epoch "$SOURCE_DATE_EPOCH" --arch "$arch" --deps "$DEPS" --taken "$debian/taken" --used $used --libs "$LIBS" --out "$out"
     printf 'ID=rowlock\nNAME=Rowlock\nPRETTY_NAME="Rowlock %s"\nVERSION_ID=%s\nIMAGE_ID=rowlock\nIMAGE_VERSION=%s\nVARIANT_ID=%s\n' \
         "$VERSION" "$VERSION" "$VERSION" "$BOARD-$FLAVOR" >"$work/os-release"
@@ -91,6 +92,10 @@ root_tree() {
     while read -r module; do put 0644 "$modules/$module" "usr/lib/modules/$release/$module"; done <"$work/modules.root"
     sed "s|^|/usr/lib/modules/$release/|" "$work/modules.root" >"$root/etc/modules"
     put 0644 "$work/os-release" etc/os-release
+    say "making the empty file system that the first boot puts into the data volume, and lets grow"
+    # To 1 TiB without moving anything; the number is that of board.c's users.
+    ext4 "$work/data" 16 data 2 "root_owner=100:100,resize=$((1 << 28))" -b 4096 -J size=4
+    put 0644 "$work/data" usr/share/rowlock/data.ext4
     put 0644 "$out/sbom.json" usr/share/rowlock/sbom.json
     put 0644 "$out/version.json" usr/share/rowlock/version.json
     ! readelf -lW "$PROGRAM" | grep -q INTERP || shared_libraries
@@ -105,7 +110,9 @@ debug_shell() {
 
 root_image() {
     say "packing it (squashfs, zstd)"
-    mksquashfs "$work/root" "$work/root.squashfs" -all-root -noappend -no-xattrs -no-exports -no-progress -quiet \
+    # Its own reading of SOURCE_DATE_EPOCH leaves older times as they are.
+    env -u SOURCE_DATE_EPOCH mksquashfs "$work/root" "$work/root.squashfs" -mkfs-time "$SOURCE_DATE_EPOCH" \
+        -all-time "$SOURCE_DATE_EPOCH" -all-root -noappend -no-xattrs -no-exports -no-progress -quiet \
         -comp zstd -Xcompression-level 19 -b 131072 -processors 2 >"$work/mksquashfs.log"
     # mksquashfs pads to 4096.
     blocks=$(($(bytes "$work/root.squashfs") / 4096))
@@ -153,7 +160,7 @@ policy() {
     pcr11=$(tool pcr11.py "$out/rowlock.efi")
     [ "$BOARD_DIRECT_KERNEL" = no ] || pcr11="$pcr11 $(tool pcr11.py --direct)"
     # shellcheck disable=SC2086
-    tool policy.py --key "$KEYS/policy.key" --board "$BOARD" --version "$VERSION" --security "$SECURITY" --pcr11 $pcr11 -o "$out/policy"
+    tool policy.py --key "$KEYS/policy.key" --board "$BOARD" --version "$VERSION" --security "$security" --pcr11 $pcr11 -o "$out/policy"
 }
 
 # --- disk -----------------------------------------------------------------------------------------------------------------
@@ -172,14 +179,19 @@ esp() {
     tool fat_times.py "$work/esp" "$SOURCE_DATE_EPOCH"
 }
 
+ext4() { # file, MiB, label, the last digit of its id, extended options, more for mke2fs
+    truncate -s "$2M" "$1"
+    file=$1 label=$3 id=524f574c-0001-4000-8000-00000000000$4 extended=$5
+    shift 5
+    E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L "$label" -m 0 -U "$id" \
+        -E "hash_seed=$id,lazy_itable_init=0,lazy_journal_init=0,nodiscard,$extended" "$@" "$file"
+}
+
 esp_put() { mcopy -i "$work/esp" "$1" "$2"; }
 
 state() {
     say "making the state partition"
-    truncate -s "${BOARD_STATE_MIB}M" "$work/state"
-    E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext4 -L state -m 0 -U 524f574c-0001-4000-8000-000000000004 \
-        -E hash_seed=524f574c-0001-4000-8000-000000000005,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0,nodiscard \
-        "$work/state"
+    ext4 "$work/state" "$BOARD_STATE_MIB" state 4 root_owner=0:0
 }
 
 disk() {

@@ -66,9 +66,8 @@ class Image:
         return None
 
     def end_of_memory(self):
-        """Where the next section may begin."""
-        end = max(section.address + section.memory_bytes for section in self.sections)
-        return -(-end // self.section_align) * self.section_align
+        """Behind the last section."""
+        return max(section.address + section.memory_bytes for section in self.sections)
 
     def settle(self):
         """Takes out what tells one build from another: the time stamp, and a checksum that nobody reads."""

@@ -12,12 +12,14 @@ from pathlib import Path
 import pe
 
 READ_ONLY_DATA = "data,readonly"
+PAGE = 4096  # what the stub hands on as a file or a program begins a page, whatever it asks for itself
 
 
 def join(stub, parts, out):
     options = []
     image = pe.Image(stub)
-    address = image.end_of_memory()
+    align = max(image.section_align, PAGE)
+    address = -(-image.end_of_memory() // align) * align
     (base,) = image.unpack("<Q", image.header + 24 + 24)
     for name, path in parts:
         size = Path(path).stat().st_size
@@ -25,7 +27,7 @@ def join(stub, parts, out):
             raise SystemExit(f"uki.py: {path} is empty")
         options += ["--add-section", f"{name}={path}", "--set-section-flags", f"{name}={READ_ONLY_DATA}",
                     "--change-section-vma", f"{name}={base + address:#x}"]
-        address += -(-size // image.section_align) * image.section_align
+        address += -(-size // align) * align
     subprocess.run(["objcopy", *options, stub, out], check=True)
     image = pe.Image(out)
     for name, path in parts:
