@@ -151,7 +151,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built keys install clean help FORCE
+	image image-built image-check image-for-check keys install clean help FORCE
 
 all: build
 
@@ -401,11 +401,21 @@ blackbox: $(BLACKBOX_PROGRAMS) $(PROGRAM_release)
 
 # What CI runs. deps comes first and alone: it may install the compiler.
 check: deps
+	@board/deps/packages.sh board/deps/debian-image.txt
 	@$(MAKE) check-built
 
-check-built: build $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
+# The board whose image is tested: one of this machine's processor that takes the published keys.
+IMAGE_BOARD := $(firstword $(foreach c,$(wildcard board/*/image.conf),$(if $(filter 2,$(shell grep -cxE \
+	'BOARD_ARCH=$(ARCH)|BOARD_TEST_KEYS=yes' $c)),$(patsubst board/%/image.conf,%,$c))))
+IMAGE_CHECKS := $(if $(IMAGE_BOARD),"tests/image/image.sh $(O)/$(IMAGE_BOARD)/image.env $(O)/$(IMAGE_BOARD)/image $(O)/$(IMAGE_BOARD)/trials")
+
+image-for-check:
+	@$(if $(IMAGE_BOARD),$(MAKE) $(PARALLEL) BOARD=$(IMAGE_BOARD) image-built)
+
+check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
-		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf"
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
+		$(IMAGE_CHECKS)
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
@@ -437,7 +447,8 @@ check-all: check
 	$(call step,functions that only tests call,$(STEP) unused)
 	$(call step,analyzers,$(STEP) analyze)
 	$(call step,the second compiler,$(STEP) O=$(O)/clang DEPS=$(abspath $(DEPS)) CC=$(CLANG) build test)
-	$(call step,two builds of one tree are the same bytes,$(STEP) reproducible)
+	$(call step,two builds of one tree are the same bytes,$(STEP) reproducible \
+		$(if $(IMAGE_BOARD),&& $(STEP) BOARD=$(IMAGE_BOARD) reproducible))
 	$(call step,a random configuration,$(STEP) random-config)
 	$(call step,every board,for board in $(patsubst board/%/defconfig,%,$(wildcard board/*/defconfig)); do \
 		echo "board $$board"; $(STEP) BOARD=$$board build || exit 1; done)
@@ -480,6 +491,8 @@ reproducible: build
 	@$(MAKE) O=$(O)/again DEPS=$(abspath $(DEPS)) build
 	@cmp $(OUT)/release/librowlock.a $(O)/again/$(BOARD)/release/librowlock.a
 	@test -z '$(MAIN)' || cmp $(OUT)/release/rowlock $(O)/again/$(BOARD)/release/rowlock
+	@[ ! -f board/$(BOARD)/image.conf ] || { $(MAKE) image-built && $(MAKE) O=$(O)/again DEPS=$(abspath $(DEPS)) image-built && \
+		diff -rq $(OUT)/image $(O)/again/$(BOARD)/image; }
 	@echo 'the same bytes'
 
 random-config:
@@ -573,15 +586,32 @@ FLAVOR ?= release
 VERSION ?= $(shell sed -n 's/^\#define ROWLOCK_VERSION "\(.*\)"/\1/p' firmware/version.h)
 IMAGE := $(OUT)/image$(if $(filter debug,$(FLAVOR)),-debug)
 
-image: deps
+image: $(if $(wildcard board/$(BOARD)/image.conf),deps)
 	@[ -f board/$(BOARD)/image.conf ] || { echo 'image: $(BOARD) has no image: make image BOARD=<one of$(patsubst board/%/image.conf, %,$(wildcard board/*/image.conf))>'; exit 1; }
 	@board/deps/packages.sh board/deps/debian-image.txt
 	@$(MAKE) image-built
 
+# What board/image/build.sh takes. Left beside the image, so that a test can make it again.
+define IMAGE_ENV
+BOARD='$(BOARD)'
+KEYS='$(KEYS)'
+FLAVOR='$(FLAVOR)'
+VERSION='$(VERSION)'
+DEPS='$(DEPS)'
+LIBS='$(LIBS)'
+CONFIG_H='$(CONFIG_H)'
+PROGRAM='$(OUT)/release/rowlock'
+STAGE1='$(OUT)/release/stage1'
+SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)'
+endef
+
+# The checks of the image alone: make BOARD=qemu-x86_64 image-check
+image-check: image-built
+	@$(RUN) --programs "tests/image/image.sh $(IMAGE).env $(IMAGE) $(OUT)/trials"
+
 image-built: build
-	@BOARD=$(BOARD) KEYS=$(KEYS) FLAVOR=$(FLAVOR) VERSION=$(VERSION) DEPS=$(DEPS) LIBS='$(LIBS)' \
-		SECURITY=$$(sed -n 's/^\#define CONFIG_FIRMWARE_SECURITY_VERSION //p' $(CONFIG_H)) \
-		PROGRAM=$(OUT)/release/rowlock STAGE1=$(OUT)/release/stage1 board/image/build.sh $(IMAGE)
+	$(file >$(IMAGE).env,$(IMAGE_ENV))
+	@set -a; . $(abspath $(IMAGE).env); board/image/build.sh $(IMAGE)
 
 # --- use -------------------------------------------------------------------------------------------------------------
 
