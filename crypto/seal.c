@@ -18,10 +18,10 @@
 #include "crypto/ct.h"
 #include "crypto/kdf.h"
 #include "crypto/recovery.h"
+#include "crypto/seal_int.h"
 
 #define FORMAT_VERSION 1
 #define FLAG_PIN 0x01
-#define SALT_BYTES 16
 #define SOURCE_BYTES 32 /* of each source of a root key */
 #define RECOVERY_HEADER_BYTES (4 + 1 + HPKE_PUBLIC_BYTES)
 #define RECOVERY_INFO "rowlock root key for recovery"
@@ -32,11 +32,11 @@ static const uint8_t recovery_magic[4] = {'R', 'L', 'R', 'C'};
 struct seal_file {
     struct seal_info info;
     uint8_t secret_bytes;
-    uint8_t pin_salt[SALT_BYTES];
+    uint8_t pin_salt[SEAL_SALT_BYTES];
     struct hal_tpm_sealed sealed;
 };
 
-_Static_assert(4 + 4 + 4 + HAL_TPM_NAME_BYTES + SALT_BYTES + 4 + HAL_TPM_PUBLIC_MAX + HAL_TPM_PRIVATE_MAX <= SEAL_FILE_MAX,
+_Static_assert(4 + 4 + 4 + HAL_TPM_NAME_BYTES + SEAL_SALT_BYTES + 4 + HAL_TPM_PUBLIC_MAX + HAL_TPM_PRIVATE_MAX <= SEAL_FILE_MAX,
                "the longest sealed file");
 _Static_assert(RECOVERY_HEADER_BYTES + HPKE_OVERHEAD + SEAL_ROOT_BYTES <= SEAL_RECOVERY_MAX, "the recovery file");
 
@@ -53,12 +53,12 @@ enum err seal_root_new(struct hal_tpm *tpm, struct hal_entropy *entropy, unsigne
 
 /* What the TPM takes for a PIN: 32 bytes of which the last is not zero, or TPMs would strip it. The TPM's lockout makes
  * guessing slow, so one hash suffices; the salt keeps equal PINs of two boxes apart. */
-static struct span pin_auth(struct span pin, const uint8_t salt[SALT_BYTES], struct wipe_32 *out_auth)
+struct span seal_pin_auth(struct span pin, const uint8_t salt[SEAL_SALT_BYTES], struct wipe_32 *out_auth)
 {
     if (pin.len == 0) {
         return SPAN_NONE;
     }
-    hkdf_sha256_extract(span_of(salt, SALT_BYTES), pin, out_auth->bytes);
+    hkdf_sha256_extract(span_of(salt, SEAL_SALT_BYTES), pin, out_auth->bytes);
     out_auth->bytes[31] |= 1;
     return span_array(out_auth->bytes);
 }
@@ -72,6 +72,15 @@ static enum err check_policy(const struct seal_policy *policy)
     return ERR_OK;
 }
 
+enum err seal_put_blob(struct buf *out_file, const struct hal_tpm_sealed *sealed)
+{
+    INVARIANT(sealed->public_bytes <= HAL_TPM_PUBLIC_MAX && sealed->private_bytes <= HAL_TPM_PRIVATE_MAX);
+    TRY(buf_put_u16be(out_file, (uint16_t)sealed->public_bytes));
+    TRY(buf_put(out_file, span_of(sealed->public_area, sealed->public_bytes)));
+    TRY(buf_put_u16be(out_file, (uint16_t)sealed->private_bytes));
+    return buf_put(out_file, span_of(sealed->private_area, sealed->private_bytes));
+}
+
 static enum err put_file(const struct seal_file *file, struct buf *out_file)
 {
     TRY(buf_put(out_file, span_array(seal_magic)));
@@ -82,10 +91,7 @@ static enum err put_file(const struct seal_file *file, struct buf *out_file)
     TRY(buf_put_u32be(out_file, file->info.pcr_mask));
     TRY(buf_put(out_file, span_array(file->info.srk.bytes)));
     TRY(buf_put(out_file, span_array(file->pin_salt)));
-    TRY(buf_put_u16be(out_file, (uint16_t)file->sealed.public_bytes));
-    TRY(buf_put(out_file, span_of(file->sealed.public_area, file->sealed.public_bytes)));
-    TRY(buf_put_u16be(out_file, (uint16_t)file->sealed.private_bytes));
-    return buf_put(out_file, span_of(file->sealed.private_area, file->sealed.private_bytes));
+    return seal_put_blob(out_file, &file->sealed);
 }
 
 enum err seal_create(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const struct seal_policy *policy,
@@ -103,10 +109,9 @@ enum err seal_create(struct hal_tpm *tpm, const struct hal_tpm_name *srk, const 
     file.secret_bytes = (uint8_t)secret_len(secret);
     random_fill(random, file.pin_salt, sizeof(file.pin_salt));
     const struct hal_tpm_policy rules = {.pcr_mask = policy->pcr_mask,
-                                         .pin = pin_auth(policy->pin, file.pin_salt, &auth)};
+                                         .pin = seal_pin_auth(policy->pin, file.pin_salt, &auth)};
 
     TRY(hal_tpm_seal(tpm, srk, &rules, secret_reveal(secret), &file.sealed));
-    INVARIANT(file.sealed.public_bytes <= HAL_TPM_PUBLIC_MAX && file.sealed.private_bytes <= HAL_TPM_PRIVATE_MAX);
     return put_file(&file, out_file);
 }
 
@@ -122,6 +127,12 @@ static enum err get_part(struct reader *reader, size_t max, uint8_t *out_bytes, 
     memcpy(out_bytes, part.data, part.len);
     *out_len = part.len;
     return ERR_OK;
+}
+
+enum err seal_get_blob(struct reader *reader, struct hal_tpm_sealed *out_sealed)
+{
+    TRY(get_part(reader, HAL_TPM_PUBLIC_MAX, out_sealed->public_area, &out_sealed->public_bytes));
+    return get_part(reader, HAL_TPM_PRIVATE_MAX, out_sealed->private_area, &out_sealed->private_bytes);
 }
 
 static enum err get_header(struct reader *reader, const uint8_t magic[4])
@@ -167,10 +178,9 @@ static enum err get_file(struct span bytes, struct seal_file *out_file)
     TRY(get_kind(&reader, out_file));
     TRY(reader_get(&reader, HAL_TPM_NAME_BYTES, &part));
     memcpy(out_file->info.srk.bytes, part.data, part.len);
-    TRY(reader_get(&reader, SALT_BYTES, &part));
+    TRY(reader_get(&reader, SEAL_SALT_BYTES, &part));
     memcpy(out_file->pin_salt, part.data, part.len);
-    TRY(get_part(&reader, HAL_TPM_PUBLIC_MAX, out_file->sealed.public_area, &out_file->sealed.public_bytes));
-    TRY(get_part(&reader, HAL_TPM_PRIVATE_MAX, out_file->sealed.private_area, &out_file->sealed.private_bytes));
+    TRY(seal_get_blob(&reader, &out_file->sealed));
     ENSURE(reader.rest.len == 0, ERR_MALFORMED, "bytes behind a sealed file");
     return ERR_OK;
 }
@@ -196,7 +206,7 @@ enum err seal_open(struct hal_tpm *tpm, enum seal_kind kind, struct span pin, st
     ENSURE(pin.len <= SEAL_PIN_MAX && (pin.len != 0 || !parsed.info.wants_pin), ERR_PIN, "the PIN is missing");
     const struct span used = parsed.info.wants_pin ? pin : SPAN_NONE;
     const struct hal_tpm_policy rules = {.pcr_mask = parsed.info.pcr_mask,
-                                         .pin = pin_auth(used, parsed.pin_salt, &auth)};
+                                         .pin = seal_pin_auth(used, parsed.pin_salt, &auth)};
 
     TRY(secret_new(parsed.secret_bytes, &secret));
     TRY(hal_tpm_unseal(tpm, &parsed.info.srk, &rules, &parsed.sealed, secret_fill(secret), parsed.secret_bytes));

@@ -12,6 +12,10 @@ enum life_reason {
     LIFE_REASON_NO_TPM,          /* no TPM answers */
     LIFE_REASON_OTHER_TPM,       /* the TPM is not the one that sealed the root key, or was cleared */
     LIFE_REASON_PCR_CHANGED,     /* firmware or configuration differ from what was sealed to */
+    LIFE_REASON_SECURE_BOOT_CHANGED, /* keys or state of Secure Boot (PCR 7) differ from what was sealed to */
+    LIFE_REASON_IMAGE_CHANGED,       /* the running image (PCR 11) is not one that this box has approved */
+    LIFE_REASON_VERSION_REVOKED,     /* the running image is below the minimum that the TPM remembers */
+    LIFE_REASON_COUNTER_CHANGED,     /* the TPM's counter, which remembers it, is gone or another */
     LIFE_REASON_PIN,             /* a PIN is set, and none or a wrong one was given */
     LIFE_REASON_TPM_LOCKOUT,     /* the TPM counted too many wrong PINs: wait */
     LIFE_REASON_KEYS_DAMAGED,    /* the sealed root or the wrapped keys fail their checks */

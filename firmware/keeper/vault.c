@@ -36,7 +36,7 @@ static const struct {
 };
 
 /* What the world did, as the reason that people see. */
-static enum life_reason reason_of(enum err err)
+static enum life_reason reason_of(const struct vault *vault, enum err err)
 {
     switch (err) {
     case ERR_OK:
@@ -50,7 +50,7 @@ static enum life_reason reason_of(enum err err)
     case ERR_DENIED:
         return LIFE_REASON_OTHER_TPM;
     case ERR_POLICY:
-        return LIFE_REASON_PCR_CHANGED;
+        return vault->measured != NULL ? measured_reason(vault->measured) : LIFE_REASON_PCR_CHANGED;
     case ERR_PIN:
         return LIFE_REASON_PIN;
     case ERR_LOCKED:
@@ -97,6 +97,7 @@ enum err vault_new(const struct vault_options *options, struct vault **out_vault
     vault->clock = options->clock;
     vault->dir = options->dir;
     vault->pcr_mask = options->pcr_mask;
+    vault->measured = options->measured;
     vault->names = *options->names;
     vault->was_shown = options->shown;
     vault->state = BOARD_LOCKED;
@@ -222,11 +223,15 @@ static enum err recovery_make(struct vault *vault, const struct secret *root)
 }
 
 static enum err root_seal(struct vault *vault, const struct hal_tpm_name *srk, const struct secret *root,
-                          struct span pin)
+                          struct span pin, enum measured_owner owner)
 {
     SCOPED_BUF struct buf *file = NULL;
     const struct seal_policy policy = {.kind = SEAL_ROOT, .pcr_mask = vault->pcr_mask, .pin = pin};
 
+    if (vault->measured != NULL) {
+        TRY(vault_measured_keys(vault, root, pin));
+        return measured_seal(vault->measured, srk, owner);
+    }
     TRY(buf_new(SEAL_FILE_MAX, &file));
     TRY(seal_create(vault->tpm, srk, &policy, vault->random, root, file));
     TRY(datadir_write(vault->dir, FILE_ROOT, buf_all(file)));
@@ -277,7 +282,7 @@ static enum err seal_to_configured_pcrs(struct vault *vault, const struct seal_i
         return ERR_OK;
     }
     LOG(LOG_WARN, "sealing_to_other_pcrs", LOG_NUMBER("before", seal->pcr_mask), LOG_NUMBER("now", vault->pcr_mask));
-    TRY(root_seal(vault, &seal->srk, root, seal->wants_pin ? pin : SPAN_NONE));
+    TRY(root_seal(vault, &seal->srk, root, seal->wants_pin ? pin : SPAN_NONE, MEASURED_OWNED));
     return ERR_OK;
 }
 
@@ -319,6 +324,9 @@ static enum err provision(struct vault *vault, struct span pin)
     bool changed = false;
 
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to provision with");
+    if (vault->measured != NULL) {
+        TRY(measured_may_provision(vault->measured));
+    }
     TRY(refuse_owned(vault));
     TRY(seal_root_new(vault->tpm, vault->entropy, ENTROPY_GATE_MS, &root));
     const enum err made = hal_tpm_srk_make(vault->tpm, SPAN_NONE, &srk);
@@ -332,7 +340,7 @@ static enum err provision(struct vault *vault, struct span pin)
     vault->state = BOARD_OPERATIONAL; /* for vault_renew; vault_start takes it back on failure */
     TRY(vault_renew(vault, &changed));
     TRY(vault_locked_make(vault, &srk));
-    TRY(root_seal(vault, &srk, root, pin));
+    TRY(root_seal(vault, &srk, root, pin, MEASURED_NOT_OWNED));
     TRY(own(vault, vault->ring, &srk));
     LOG(LOG_INFO, "provisioned", LOG_NUMBER("pcr_mask", vault->pcr_mask), LOG_NUMBER("pin", pin.len != 0));
     return ERR_OK;
@@ -365,17 +373,31 @@ static enum err recovery_repair(struct vault *vault, const struct secret *root)
     return ERR_OK;
 }
 
-static enum err unseal(struct vault *vault, struct span pin)
+/* The root key out of the TPM. out_seal: on a measured board only whose SRK it is. */
+static enum err root_open(struct vault *vault, struct span pin, struct secret **out_root, struct seal_info *out_seal)
 {
     SCOPED_BUF struct buf *file = NULL;
+
+    if (vault->measured != NULL) {
+        out_seal->pcr_mask = vault->pcr_mask;
+        return measured_open(vault->measured, pin, out_root, &out_seal->srk);
+    }
+    TRY(vault_file_read(vault, FILE_ROOT, SEAL_FILE_MAX, &file));
+    TRY(seal_open(vault->tpm, SEAL_ROOT, pin, buf_all(file), out_root));
+    return seal_read(buf_all(file), out_seal);
+}
+
+static enum err unseal(struct vault *vault, struct span pin)
+{
     SCOPED_SECRET struct secret *root = NULL;
     struct seal_info seal = {.pcr_mask = 0};
 
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to unseal with");
-    TRY(vault_file_read(vault, FILE_ROOT, SEAL_FILE_MAX, &file));
-    TRY(seal_open(vault->tpm, SEAL_ROOT, pin, buf_all(file), &root));
-    TRY(seal_read(buf_all(file), &seal));
+    TRY(root_open(vault, pin, &root, &seal));
     TRY(ring_open(vault, root));
+    if (vault->measured != NULL) {
+        TRY(vault_measured_keys(vault, root, measured_wants_pin(vault->measured) ? pin : SPAN_NONE));
+    }
     TRY(own_if_not_yet(vault, &seal.srk));
     TRY(seal_to_configured_pcrs(vault, &seal, root, pin));
     TRY(recovery_repair(vault, root));
@@ -402,17 +424,26 @@ static void locked_key_load(struct vault *vault)
     }
 }
 
+/* Nothing that only an open box has stays in memory. */
+static void close_ring(struct vault *vault)
+{
+    keyring_free(vault->ring);
+    vault->ring = NULL;
+    vault->unsaved = false;
+    if (vault->measured != NULL) {
+        measured_forget_keys(vault->measured);
+    }
+}
+
 static void settle(struct vault *vault, enum board_state otherwise, enum err err)
 {
-    vault->reason = reason_of(err);
+    vault->reason = reason_of(vault, err);
     if (err == ERR_OK) {
         vault->state = BOARD_OPERATIONAL;
         return;
     }
     vault->state = otherwise;
-    keyring_free(vault->ring);
-    vault->ring = NULL;
-    vault->unsaved = false;
+    close_ring(vault);
     secret_free(vault->words);
     vault->words = NULL;
     locked_key_load(vault);
@@ -491,7 +522,7 @@ static enum err adopt_tpm(struct vault *vault, const struct secret *root)
     }
     TRY(own(vault, vault->ring, &srk)); /* before it is sealed to: one that cannot be owned must not open the box */
     TRY(vault_locked_make(vault, &srk));
-    TRY(root_seal(vault, &srk, root, SPAN_NONE));
+    TRY(root_seal(vault, &srk, root, SPAN_NONE, MEASURED_OWNED));
     return ERR_OK;
 }
 
@@ -517,9 +548,7 @@ enum err vault_unlock_recovery(struct vault *vault, struct span words)
 
     const enum err err = recover(vault, words);
     if (err != ERR_OK) {
-        keyring_free(vault->ring); /* state and reason stay: a typing error does not change why the box is locked */
-        vault->ring = NULL;
-        vault->unsaved = false;
+        close_ring(vault); /* state and reason stay: a typing error does not change why the box is locked */
         TRY(err);
     }
     settle(vault, BOARD_LOCKED, ERR_OK);

@@ -9,6 +9,7 @@
  *   ca.der leaf.der locked.der   certificates; public
  *   locked.seal    the locked leaf's private key, under the SRK without PCRs or PIN
  *   root.seal      the root key, under the SRK and the policy
+ * and on a measured board those of measured.h, which is who seals and opens there.
  *
  * A vault belongs to one thread at a time. Calls that reach the TPM block for seconds at worst and say so. */
 #ifndef FIRMWARE_KEEPER_VAULT_H
@@ -21,6 +22,7 @@
 #include "crypto/random.h"
 #include "crypto/secret.h"
 #include "crypto/x509.h"
+#include "firmware/keeper/measured.h"
 #include "hal/base/attr.h"
 #include "hal/base/buf.h"
 #include "hal/base/err.h"
@@ -38,12 +40,13 @@ struct vault_options {
     struct hal_entropy *entropy;
     const struct hal_clock *clock;
     struct datadir *dir;
-    uint32_t pcr_mask;
+    uint32_t pcr_mask; /* of a board that is not measured */
+    struct measured *measured; /* NULL: the board is not measured */
     const struct x509_names *names; /* copied */
     bool shown; /* somebody has the recovery key, whatever the files say: it stays */
 };
 
-/* Borrows tpm, entropy, clock and dir for its life. ERR_NO_MEMORY, ERR_REFUSED. */
+/* Borrows tpm, entropy, clock, dir and measured for its life. ERR_NO_MEMORY, ERR_REFUSED. */
 enum err vault_new(const struct vault_options *options, struct vault **out_vault) MUST_USE;
 void vault_free(struct vault *vault); /* NULL is fine; wipes every key */
 
@@ -61,7 +64,8 @@ enum err vault_start(struct vault *vault, struct span pin) MUST_USE;
  * Blocks on the TPM. */
 enum err vault_unlock_pin(struct vault *vault, struct span pin) MUST_USE;
 
-/* Opens with the recovery key and seals anew under the TPM that is there now and the present PCRs, without a PIN.
+/* Opens with the recovery key and seals anew under the TPM that is there now and the present PCRs, without a PIN; on a
+ * measured board as measured_seal() does.
  * ERR_STATE (not locked), ERR_MALFORMED (a typing error), ERR_AUTH (not the recovery key of this box), ERR_NO_DEVICE,
  * ERR_DENIED (the TPM is owned by somebody else) and others of seal_create(). Blocks on the TPM. */
 enum err vault_unlock_recovery(struct vault *vault, struct span words) MUST_USE;

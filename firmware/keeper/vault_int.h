@@ -20,6 +20,7 @@ struct vault {
     const struct hal_clock *clock;
     struct datadir *dir;
     uint32_t pcr_mask;
+    struct measured *measured; /* borrowed; NULL: the board is not measured */
     struct x509_names names;
     struct random *random;
     enum board_state state;
@@ -38,6 +39,9 @@ enum err vault_file_read(const struct vault *vault, const char *name, size_t max
 
 /* Writes the keyring's file if it is not on disk as it is in memory. */
 enum err vault_save(struct vault *vault) MUST_USE;
+
+/* Hands measured.h what it needs of an open ring. A ring without a key of the box is given one. */
+enum err vault_measured_keys(struct vault *vault, const struct secret *root, struct span pin) MUST_USE;
 
 /* Seals a locked leaf's key under the SRK, making one if there is none, and issues its certificate. */
 enum err vault_locked_make(struct vault *vault, const struct hal_tpm_name *srk) MUST_USE;
