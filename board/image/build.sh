@@ -25,8 +25,8 @@ for name in ARCH KERNEL CONSOLE MODULES_STAGE1 MODULES ESP_MIB ROOT_MIB STATE_MI
     [ -n "$value" ] || die "board/$BOARD/image.conf does not say BOARD_$name"
 done
 case $BOARD_ARCH in
-x86_64) arch=amd64 efi=x64 ;;
-aarch64) arch=arm64 efi=aa64 ;;
+x86_64) arch=amd64 efi=x64 strip=x86_64-linux-gnu-strip ;;
+aarch64) arch=arm64 efi=aa64 strip=aarch64-linux-gnu-strip ;;
 *) die "no image for BOARD_ARCH=$BOARD_ARCH" ;;
 esac
 case $VERSION in '' | [!0-9A-Za-z]* | *[!0-9A-Za-z._~-]*) die "VERSION=$VERSION cannot be part of a file name" ;; esac
@@ -88,7 +88,7 @@ root_tree() {
     # Mount points, and what PID 1 makes folders in: all else is read-only.
     for folder in dev proc sys run tmp boot etc usr/bin var/lib/rowlock; do mkdir -p "$root/$folder"; done
     put 0755 "$PROGRAM" usr/bin/rowlock
-    strip --strip-all "$root/usr/bin/rowlock"
+    "$strip" --strip-all "$root/usr/bin/rowlock"
     while read -r module; do put 0644 "$modules/$module" "usr/lib/modules/$release/$module"; done <"$work/modules.root"
     sed "s|^|/usr/lib/modules/$release/|" "$work/modules.root" >"$root/etc/modules"
     put 0644 "$work/os-release" etc/os-release
@@ -139,7 +139,7 @@ initramfs() {
         while read -r module; do echo "file /modules/$(basename "$module") 644 $modules/$module"; done <"$work/modules.stage1"
     } >"$work/initramfs.list"
     sed 's|.*/|/modules/|' "$work/modules.stage1" >"$work/modules.list"
-    strip --strip-all -o "$work/stage1" "$STAGE1"
+    "$strip" --strip-all -o "$work/stage1" "$STAGE1"
     tool cpio.py <"$work/initramfs.list" | zstd -q -19 -T1 -c >"$out/initramfs.cpio"
 }
 

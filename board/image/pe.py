@@ -9,7 +9,8 @@ from pathlib import Path
 PE32_PLUS = 0x20B
 SECTION_BYTES = 40
 CERTIFICATES = 4  # the entry of the data directory
-STAMP, CHECKSUM = 8, 24 + 64  # from the PE header on
+STAMP, SYMBOLS, IMAGE_BYTES, CHECKSUM = 8, 12, 24 + 56, 24 + 64  # from the PE header on
+READ_ONLY_DATA = 0x40000040
 DIRECTORY = 24 + 112
 
 
@@ -64,6 +65,27 @@ class Image:
                 held = bytes(self.data[section.offset:section.offset + min(section.memory_bytes, section.file_bytes)])
                 return held.ljust(section.memory_bytes, b"\0")
         return None
+
+    def cut_symbols(self):
+        """Ends the file behind the last section: what follows there is a debugger's."""
+        del self.data[max(section.offset + section.file_bytes for section in self.sections):]
+        struct.pack_into("<2I", self.data, self.header + SYMBOLS, 0, 0)
+
+    def add(self, name, content, align):
+        """A section of read-only data behind the others."""
+        (optional_bytes,) = self.unpack("<H", self.header + 20)
+        at = self.header + 24 + optional_bytes + len(self.sections) * SECTION_BYTES
+        if at + SECTION_BYTES > self.header_bytes or any(self.data[at:at + SECTION_BYTES]):
+            raise Malformed(f"no room for a header of {name}")
+        address = -(-self.end_of_memory() // align) * align
+        padded = -(-len(content) // self.file_align) * self.file_align
+        section = Section(name, len(content), address, padded, len(self.data))
+        self.sections.append(section)
+        struct.pack_into("<8s4I12xI", self.data, at, name.encode("ascii"), len(content), address, padded, len(self.data), READ_ONLY_DATA)
+        struct.pack_into("<H", self.data, self.header + 6, len(self.sections))
+        image_bytes = -(-self.end_of_memory() // self.section_align) * self.section_align
+        struct.pack_into("<I", self.data, self.header + IMAGE_BYTES, image_bytes)
+        self.data += content.ljust(padded, b"\0")
 
     def end_of_memory(self):
         """Behind the last section."""
