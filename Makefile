@@ -540,7 +540,7 @@ mutate: $(CONFIG_H) | $(WOLFSSL)/stamp
 
 ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))
 CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra
-$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(WOLFSSL)/stamp
+$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(WOLFSSL)/stamp $(VENDOR_KEYS_H)
 	@mkdir -p $(@D); echo '  analyze $<'
 	@CC='$(CC)' CLANG='$(CLANG)' TIDY='$(subst clang,clang-tidy,$(CLANG))' \
 		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) -isystem $(WOLFSSL)/include $(call standard,$<)' \

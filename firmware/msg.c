@@ -63,17 +63,23 @@ struct row {
      U32(destination.tls, OUTBOUND_TLS_KINDS - 1), U32(destination.port, 65535),                                       \
      U32(destination.ca_bytes, OUTBOUND_CA_MAX), TEXT(destination.host)}
 
+#define IMAGE_ANSWER {U32(keeper_image.err, ERR_LAST), U32(keeper_image.minimum, UINT32_MAX)}
+
 /* clang-format off */
 static const struct row table[] = {
     [MSG_KEEPER_NAME] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 3,
         {U32(keeper_name.index, 255), U32(keeper_name.count, 255), TEXT(keeper_name.name)}},
     [MSG_KEEPER_GENERATION] = {MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, true, 0, {{0}}},
+    [MSG_KEEPER_POLICY] = {MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, false, 1, {TEXT(keeper_policy)}},
     [MSG_KEEPER_START] = {MSG_TO_KEEPER, MSG_LOWER, IN_STARTING, false, 3,
         {TEXT(keeper_start.tcti), TEXT(keeper_start.pin), U32(keeper_start.shown, 1)}},
     [MSG_KEEPER_WORKER] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, true, 2,
         {U32(with_fd.kind, MSG_FD_NOTICES), U32(with_fd.index, MSG_REACTORS_MAX + 1)}},
     [MSG_KEEPER_SHOWN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
     [MSG_KEEPER_ASK] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
+    [MSG_KEEPER_APPROVE] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 1, {TEXT(keeper_policy)}},
+    [MSG_KEEPER_BLESS] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_KEEPER_PLAN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 1, {BYTES(keeper_plan)}},
     [MSG_KEEPER_STOP] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
     [MSG_KEEPER_STATE] = {MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 3,
@@ -83,6 +89,10 @@ static const struct row table[] = {
     [MSG_KEEPER_CA] = {MSG_TO_KEEPER, MSG_UPPER, IN_STARTING | IN_SERVING, false, 1, {TEXT(keeper_ca)}},
     [MSG_KEEPER_OFFENCE] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
     [MSG_KEEPER_ANSWER] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 0, {{0}}},
+
+    [MSG_KEEPER_APPROVED] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 2, IMAGE_ANSWER},
+    [MSG_KEEPER_BLESSED] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 2, IMAGE_ANSWER},
+    [MSG_KEEPER_PLANNED] = {MSG_TO_KEEPER, MSG_UPPER, IN_SERVING | IN_STOPPING, false, 2, IMAGE_ANSWER},
 
     [MSG_WORKER_FD] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 2,
         {U32(with_fd.kind, MSG_FD_KINDS - 1), U32(with_fd.index, 4 * MSG_REACTORS_MAX)}},

@@ -26,6 +26,8 @@
 #define MSG_NAME_MAX        253  /* bytes of a host name or an address as text (RFC 1035) */
 #define MSG_TCTI_MAX        256
 #define MSG_PIN_MAX         64
+#define MSG_POLICY_MAX      1200 /* the signed policy of an image: IMAGE_POLICY_MAX */
+#define MSG_PCR_BYTES       32   /* SHA-256 */
 #define MSG_RECOVERY_MAX    256  /* the words, and generous space between them */
 #define MSG_PEM_MAX         1536 /* one certificate as PEM: the CA's is some 700 bytes */
 #define MSG_LEAF_MAX        1900 /* one certificate as DER: some 450 bytes and its names */
@@ -76,10 +78,15 @@ enum msg_type {
     /* supervisor to keeper */
     MSG_KEEPER_NAME,   /* one name or address for the certificate; the list is complete at index + 1 == count */
     MSG_KEEPER_GENERATION, /* the source of the VM generation comes along; none if the platform has none */
+    MSG_KEEPER_POLICY, /* the signed policy of the running image, on a measured board */
     MSG_KEEPER_START,  /* open the TPM and find the state */
     MSG_KEEPER_WORKER, /* a channel to a new worker comes along; index 0 ends the channels of the previous one */
     MSG_KEEPER_SHOWN,  /* the recovery key was shown to a person: from now on it never is again */
     MSG_KEEPER_ASK,    /* does the crypto thread run? */
+    /* One of the next three at a time. On a board that is not measured the first two change nothing and succeed. */
+    MSG_KEEPER_APPROVE, /* let an image open this box, by its signed policy */
+    MSG_KEEPER_BLESS,   /* the running image has proved itself: raise the minimum to its security version */
+    MSG_KEEPER_PLAN,    /* seal for a state of Secure Boot (PCR 7) that is to come */
     MSG_KEEPER_STOP,   /* shut the TPM down in order, then exit */
     /* keeper to supervisor */
     MSG_KEEPER_STATE,
@@ -87,6 +94,9 @@ enum msg_type {
     MSG_KEEPER_CA,       /* the CA certificate as PEM, for clients to pin */
     MSG_KEEPER_OFFENCE,  /* the worker sent what it may not send */
     MSG_KEEPER_ANSWER,   /* it does */
+    MSG_KEEPER_APPROVED, /* errors of measured_approve() */
+    MSG_KEEPER_BLESSED,
+    MSG_KEEPER_PLANNED,
     /* supervisor to worker */
     MSG_WORKER_FD,    /* a listener or a channel to the keeper comes along */
     MSG_WORKER_START, /* all descriptors are there */
@@ -161,6 +171,7 @@ MSG_TEXT(msg_name, MSG_NAME_MAX);
 MSG_TEXT(msg_url, MSG_URL_MAX);
 MSG_TEXT(msg_tcti, MSG_TCTI_MAX);
 MSG_TEXT(msg_pin, MSG_PIN_MAX);
+MSG_TEXT(msg_policy, MSG_POLICY_MAX);
 MSG_TEXT(msg_recovery, MSG_RECOVERY_MAX);
 MSG_TEXT(msg_pem, MSG_PEM_MAX);
 MSG_TEXT(msg_leaf, MSG_LEAF_MAX);
@@ -210,6 +221,12 @@ struct msg {
             struct msg_pin pin; /* empty: none */
             uint32_t shown;     /* 1: the recovery key was shown, but the keeper before may have died unheard */
         } keeper_start;
+        struct msg_policy keeper_policy;        /* also MSG_KEEPER_APPROVE */
+        uint8_t keeper_plan[MSG_PCR_BYTES];     /* the value that is expected */
+        struct {
+            uint32_t err;     /* enum err; ERR_LIMIT: another one is under way */
+            uint32_t minimum; /* MSG_KEEPER_BLESSED: the lowest security version from now on; 0: there is none */
+        } keeper_image;       /* MSG_KEEPER_APPROVED, _BLESSED, _PLANNED */
         struct {
             uint32_t kind;  /* enum msg_fd_kind */
             uint32_t index; /* of the descriptor among all of this worker, from 0 */

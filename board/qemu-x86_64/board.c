@@ -10,6 +10,7 @@ const struct board_desc board_desc = {
     .watchdog = "/dev/watchdog0",
     .watchdog_s = 60,
     .vmgenid = "",
+    .image_policy = "/run/rowlock/policy",
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,

@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include <generated/vendor_keys.h>
+
 #include "crypto/crypto.h"
 #include "firmware/keeper/keeper_int.h"
 #include "hal/base/config.h"
@@ -213,7 +215,11 @@ static enum err on_tpm(struct keeper *keeper)
         return ERR_OK;
     case TPM_JOB_PROBE:
         TRY(probed(keeper, &job));
-        return ERR_OK;
+        return keeper_image_go_on(keeper);
+    case TPM_JOB_APPROVE:
+    case TPM_JOB_BLESS:
+    case TPM_JOB_PLAN:
+        return keeper_image_done(keeper, &job);
     }
     FAIL(ERR_BUG, "no such job", job.kind);
 }
@@ -234,6 +240,8 @@ static enum err obey(struct keeper *keeper, struct msg *msg)
         TRY(keeper_links_add(keeper, msg));
     } else if (msg->type == MSG_KEEPER_SHOWN) {
         TRY(vault_shown(keeper->vault)); /* legal while operational only: the vault is this thread's */
+    } else if (msg->type == MSG_KEEPER_APPROVE || msg->type == MSG_KEEPER_BLESS || msg->type == MSG_KEEPER_PLAN) {
+        TRY(keeper_image_ask(keeper, msg));
     } else if (msg->type == MSG_KEEPER_ASK) {
         TRY(msg_send(keeper->control, &answer));
     } else if (msg->type == MSG_KEEPER_STOP) {
@@ -287,6 +295,10 @@ static enum err receive_start(struct keeper *keeper, struct msg *out_start)
             TRY(take_generation(keeper, out_start));
             continue;
         }
+        if (out_start->type == MSG_KEEPER_POLICY) {
+            keeper->policy = out_start->as.keeper_policy;
+            continue;
+        }
         ENSURE(out_start->type == MSG_KEEPER_NAME, ERR_CANCELLED, "stopped before the start");
         TRY(take_name(keeper, out_start, &complete));
     }
@@ -314,6 +326,26 @@ static enum err give_up_rights(struct keeper *keeper)
     return ERR_OK;
 }
 
+/* Who seals and opens on a board whose boot is measured. */
+static enum err take_measures(struct keeper *keeper)
+{
+    static const uint8_t vendor_key[] = VENDOR_POLICY_KEY;
+    const struct measured_options options = {
+        .tpm = keeper->tpm,
+        .dir = keeper->dir,
+        .vendor_key = vendor_key,
+        .board = board_desc.name,
+        .policy = MSG_VIEW(&keeper->policy),
+    };
+    _Static_assert(sizeof(vendor_key) == SIGN_PUBLIC_BYTES, "an uncompressed point");
+    _Static_assert(MSG_POLICY_MAX == IMAGE_POLICY_MAX, "a policy fits its message");
+
+    if (board_desc.image_policy[0] == '\0') {
+        return ERR_OK;
+    }
+    return measured_new(&options, &keeper->measured);
+}
+
 static enum err find_state(struct keeper *keeper, const struct msg *start)
 {
     const struct vault_options options = {
@@ -322,6 +354,7 @@ static enum err find_state(struct keeper *keeper, const struct msg *start)
         .clock = keeper->clock,
         .dir = keeper->dir,
         .pcr_mask = CONFIG_HAL_TPM_PCRS,
+        .measured = keeper->measured,
         .names = keeper->names,
         .shown = start->as.keeper_start.shown == 1,
     };
@@ -336,7 +369,7 @@ static enum err find_state(struct keeper *keeper, const struct msg *start)
     TRY(identity_new(keeper->clock, &keeper->identity));
     TRY(identity_load(keeper->identity, keeper->vault));
     TRY(tokens_new(&keeper->calendar.base, &keeper->tokens));
-    TRY(tpm_thread_start(keeper->tpm, keeper->vault, &keeper->tpm_thread));
+    TRY(tpm_thread_start(keeper->tpm, keeper->vault, keeper->measured, &keeper->tpm_thread));
     return ERR_OK;
 }
 
@@ -357,6 +390,7 @@ static enum err start(struct keeper *keeper)
     TRY(receive_start(keeper, &keeper->in));
     open_tpm(keeper, &keeper->in);
     TRY(give_up_rights(keeper));
+    TRY(take_measures(keeper));
     TRY(find_state(keeper, &keeper->in));
     msg_wipe(&keeper->in);
     keeper_tickets_rotate(keeper);
@@ -429,6 +463,7 @@ void keeper_free(struct keeper *keeper)
     identity_free(keeper->identity);
     tokens_free(keeper->tokens);
     vault_free(keeper->vault);
+    measured_free(keeper->measured);
     hal_vmgenid_close(keeper->vmgenid);
     datadir_close(keeper->dir);
     msg_channel_free(keeper->control);

@@ -39,13 +39,18 @@ struct keeper {
     struct hal_vmgenid *vmgenid; /* NULL: the platform has none */
     uint8_t generation[HAL_VMGENID_BYTES]; /* in which this process was started, before it drew anything at random */
     struct datadir *dir;
+    struct measured *measured; /* NULL: the board is not measured */
     struct vault *vault;
     struct identity *identity;
     struct tokens *tokens;
     struct tpm_thread *tpm_thread;
+    bool image_waits;         /* a job about an image came while the TPM was at work, and comes next */
+    struct tpm_job image_job;
+    bool image_asked;         /* one is waiting or under way */
     bool tpm_gone; /* while operational */
     unsigned int tick_ms;
     struct mono_time next_tick;
+    struct msg_policy policy; /* of the running image; empty: none came */
     struct msg in;      /* the message at hand; wiped after each */
     struct msg tickets; /* MSG_TICKETS, as the worker has them */
     struct mono_time tickets_made;
@@ -65,6 +70,13 @@ void keeper_links_answer_unlock(struct keeper *keeper, const struct tpm_job *job
 void keeper_links_tell_cert(struct keeper *keeper);
 void keeper_links_tell_tickets(struct keeper *keeper);
 void keeper_links_end(struct keeper *keeper);
+
+/* Images (images.c): what the supervisor asks about one, once the box is open, and the job's outcome. */
+enum err keeper_image_ask(struct keeper *keeper, const struct msg *msg) MUST_USE;
+enum err keeper_image_done(struct keeper *keeper, const struct tpm_job *job) MUST_USE;
+
+/* Starts what waits, when the TPM is free. */
+enum err keeper_image_go_on(struct keeper *keeper) MUST_USE;
 
 /* New ticket keys; the present ones become the predecessors. */
 void keeper_tickets_rotate(struct keeper *keeper);

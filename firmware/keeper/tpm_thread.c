@@ -12,6 +12,7 @@
 struct tpm_thread {
     struct hal_tpm *tpm;
     struct vault *vault;
+    struct measured *measured; /* NULL: the board is not measured */
     struct tpm_job job;
     struct job_thread *thread;
 };
@@ -25,6 +26,20 @@ static enum err probe(struct hal_tpm *tpm)
     return ERR_OK;
 }
 
+static enum err do_image(struct tpm_thread *thread)
+{
+    struct tpm_job *const job = &thread->job;
+
+    ENSURE(thread->measured != NULL, ERR_UNSUPPORTED, "the board is not measured");
+    if (job->kind == TPM_JOB_APPROVE) {
+        return measured_approve(thread->measured, MSG_VIEW(&job->policy));
+    }
+    if (job->kind == TPM_JOB_BLESS) {
+        return measured_bless(thread->measured, &job->minimum);
+    }
+    return measured_plan(thread->measured, job->pcr7);
+}
+
 static enum err carry_out(struct tpm_thread *thread)
 {
     const struct span text = MSG_VIEW(&thread->job.text);
@@ -36,6 +51,10 @@ static enum err carry_out(struct tpm_thread *thread)
         return vault_unlock_recovery(thread->vault, text);
     case TPM_JOB_PROBE:
         return probe(thread->tpm);
+    case TPM_JOB_APPROVE:
+    case TPM_JOB_BLESS:
+    case TPM_JOB_PLAN:
+        return do_image(thread);
     }
     FAIL(ERR_BUG, "no such job", thread->job.kind);
 }
@@ -66,7 +85,8 @@ static void end_scoped(struct tpm_thread **thread)
     tpm_thread_end(*thread);
 }
 
-enum err tpm_thread_start(struct hal_tpm *tpm, struct vault *vault, struct tpm_thread **out_thread)
+enum err tpm_thread_start(struct hal_tpm *tpm, struct vault *vault, struct measured *measured,
+                          struct tpm_thread **out_thread)
 {
     void *memory = NULL;
     SCOPED(end_scoped) struct tpm_thread *thread = NULL;
@@ -75,6 +95,7 @@ enum err tpm_thread_start(struct hal_tpm *tpm, struct vault *vault, struct tpm_t
     thread = memory;
     thread->tpm = tpm;
     thread->vault = vault;
+    thread->measured = measured;
     TRY(job_thread_new(run, thread, &thread->thread));
     *out_thread = TAKE(thread);
     return ERR_OK;

@@ -6,6 +6,8 @@
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
+#include "hal/board.h"
+#include "hal/boot_policy.h"
 #include "hal/socket.h"
 
 #define BACKLOG 1024
@@ -43,6 +45,26 @@ static enum err tell_generation(struct supervisor *supervisor)
     return ERR_OK;
 }
 
+/* The signed policy of the running image. What it is worth the keeper finds out; a box that has none says so, and stays
+ * closed. */
+static enum err tell_policy(struct supervisor *supervisor)
+{
+    SCOPED_BUF struct buf *policy = NULL;
+
+    if (board_desc.image_policy[0] == '\0') {
+        return ERR_OK;
+    }
+    TRY(buf_new(MSG_POLICY_MAX, &policy));
+    if (boot_policy_read(board_desc.image_policy, policy) != ERR_OK) {
+        log_fault(LOG_WARN, "image_policy_not_read");
+        buf_reset(policy);
+    }
+    supervisor->out = MSG_NEW(MSG_KEEPER_POLICY);
+    TRY(MSG_SET(&supervisor->out.as.keeper_policy, buf_all(policy)));
+    TRY(msg_send(supervisor->keeper.control, &supervisor->out));
+    return ERR_OK;
+}
+
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
 {
     TRY(child_start(&supervisor->keeper, supervisor->poller, supervisor->keeper_dir,
@@ -51,6 +73,7 @@ enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
     mem_wipe(&supervisor->names, sizeof(supervisor->names));
     TRY(supervisor_look_at_names(supervisor));
     TRY(tell_generation(supervisor));
+    TRY(tell_policy(supervisor));
     supervisor->out = MSG_NEW(MSG_KEEPER_START);
     TRY(MSG_SET(&supervisor->out.as.keeper_start.tcti, span_str(supervisor->options->tcti)));
     TRY(MSG_SET(&supervisor->out.as.keeper_start.pin, pin));

@@ -70,7 +70,7 @@ static void make_keeper(struct fixture *f)
     assert_int_equal(identity_new(f->keeper->clock, &f->keeper->identity), ERR_OK);
     assert_int_equal(identity_load(f->keeper->identity, f->box->vault), ERR_OK);
     assert_int_equal(tokens_new(f->keeper->clock, &f->keeper->tokens), ERR_OK);
-    assert_int_equal(tpm_thread_start(sim_tpm_hal(f->box->tpm), f->box->vault, &f->keeper->tpm_thread), ERR_OK);
+    assert_int_equal(tpm_thread_start(sim_tpm_hal(f->box->tpm), f->box->vault, NULL, &f->keeper->tpm_thread), ERR_OK);
     assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
     assert_int_equal(vault_identity(f->box->vault, der, &key), ERR_OK);
     assert_int_equal(sign_public(key, f->public_key), ERR_OK);
