@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Puts the keys of a vendor into a virtual machine's firmware: enrol.py VARIABLES KEYS OUT
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Gives every file and folder of a FAT32 image one time: fat_times.py IMAGE SECONDS
 

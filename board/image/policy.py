@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the signed policy of an image: what the TPM of a box must have measured for the root key to come out.
 

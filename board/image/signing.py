@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keys of an image: reads, checks and signs with them. A signature of a key file is the same each time it is made.
 

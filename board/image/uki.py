@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Joins a unified kernel image: uki.py STUB OSREL CMDLINE INITRD KERNEL OUT
 

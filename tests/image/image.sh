@@ -31,7 +31,7 @@ quietly() { "$@" >"$log" 2>&1; }
 build() { quietly "$tools/build.sh" "$1"; }
 says() { grep -q -- "$1" "$log" || { sed 's/^/# /' "$log"; return 1; }; }
 word() { tr ' ' '\n' <"$image/cmdline" | sed -n "s/^$1=//p"; }
-part() { sfdisk -J "$image/disk.img" | python3 -c '
+part() { sfdisk -J "$image/disk.img" | /usr/bin/python3 -c '
 import json, sys
 for part in json.load(sys.stdin)["partitiontable"]["partitions"]:
     if part["name"] == sys.argv[1]:
@@ -122,6 +122,12 @@ is_whole() { # a root
 }
 is_whole "$image/root.img"
 verdict $? "the command line names the root hash of root.img"
+for wanted in rowlock.version="$VERSION" lockdown=confidentiality module.sig_enforce=1 oops=panic panic=-1; do
+    tr ' ' '\n' <"$image/cmdline" | grep -qxF "$wanted" || echo "# $wanted"
+done >"$log"
+cat "$log"
+[ ! -s "$log" ]
+verdict $? "it names the version, locks the kernel, and lets no oops pass"
 cp "$image/root.img" "$trials/flipped"
 printf '\377' | dd of="$trials/flipped" bs=1 seek=70000 conv=notrunc status=none
 ! is_whole "$trials/flipped"
@@ -226,7 +232,7 @@ verdict $? "make keys writes over no key"
 verdict $? "the secret keys are for their owner's eyes"
 
 # RFC 6979 section A.2.5, SHA-256, "sample".
-python3 - "$trials/vector.key" <<'END'
+/usr/bin/python3 - "$trials/vector.key" <<'END'
 import sys
 from pathlib import Path
 from cryptography.hazmat.primitives import serialization as s
@@ -258,7 +264,7 @@ done
 mv "$trials/boxed" "$trials/by-file" && build_box "$trials/token" &&
     cmp -s "$trials/by-file/rowlock.efi" "$trials/boxed/rowlock.efi" && cmp -s "$trials/by-file/boot.efi" "$trials/boxed/boot.efi"
 verdict $? "a token behind PKCS#11 URIs signs the same image"
-python3 - "$trials/boxed/policy" "$trials/own/policy.pub" <<'END'
+/usr/bin/python3 - "$trials/boxed/policy" "$trials/own/policy.pub" <<'END'
 import sys
 from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
@@ -293,7 +299,7 @@ verdict $? "a board without image.conf has no image, and is told so"
 
 # --- parts ----------------------------------------------------------------------------------------------------------------
 
-python3 - "$image" "$debian/taken" "$VERSION" "$BOARD" "$FLAVOR" <<'END'
+/usr/bin/python3 - "$image" "$debian/taken" "$VERSION" "$BOARD" "$FLAVOR" <<'END'
 import json, sys
 from pathlib import Path
 image, taken, version, board, flavour = sys.argv[1:]
