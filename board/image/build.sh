@@ -269,3 +269,4 @@ state
 disk
 report
 rm -rf "$work"
+say "$out/disk.img"

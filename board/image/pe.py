@@ -75,7 +75,7 @@ class Image:
         """A section of read-only data behind the others."""
         (optional_bytes,) = self.unpack("<H", self.header + 20)
         at = self.header + 24 + optional_bytes + len(self.sections) * SECTION_BYTES
-        if at + SECTION_BYTES > self.header_bytes or any(self.data[at:at + SECTION_BYTES]):
+        if at + SECTION_BYTES > min(self.header_bytes, *(section.offset for section in self.sections)):
             raise Malformed(f"no room for a header of {name}")
         address = -(-self.end_of_memory() // align) * align
         padded = -(-len(content) // self.file_align) * self.file_align
