@@ -20,7 +20,7 @@ static const struct known_name known_names[] = {
     {"tables", KEYRING_SYMMETRIC},     {"config", KEYRING_SYMMETRIC},      {"pepper", KEYRING_SYMMETRIC},
     {"backup", KEYRING_SYMMETRIC},     {"owner-auth", KEYRING_TPM_AUTH},   {"lockout-auth", KEYRING_TPM_AUTH},
     {"tls-ca", KEYRING_SIGNING},       {"tls-leaf", KEYRING_SIGNING},      {"token:", KEYRING_SIGNING},
-    {"unseen", KEYRING_SYMMETRIC},     {"box-policy", KEYRING_SIGNING},
+    {"unseen", KEYRING_SYMMETRIC},     {"box-policy", KEYRING_SIGNING},       {"volume", KEYRING_SYMMETRIC},
 };
 
 static bool is_id(struct span id)

@@ -29,6 +29,7 @@
 #define KEYRING_LOCKOUT_AUTH span_lit("lockout-auth")
 #define KEYRING_TLS_CA span_lit("tls-ca")             /* P-256 */
 #define KEYRING_TLS_LEAF span_lit("tls-leaf")         /* P-256 */
+#define KEYRING_VOLUME span_lit("volume")             /* of the data volume, where the board has one */
 #define KEYRING_UNSEEN span_lit("unseen")             /* keys nothing: it is there until the recovery key was shown */
 #define KEYRING_BOX_POLICY span_lit("box-policy")     /* P-256, on measured boards: signs for images that may open the box */
 #define KEYRING_TOKEN_PREFIX span_lit("token:")       /* P-256, one for each environment */

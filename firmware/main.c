@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The one program. `serve` and `fsck` are for people; `keeper`, `worker` and `courier` are started by the supervisor, with
- * descriptors at fixed numbers, and are of no use otherwise. */
+ * descriptors at fixed numbers, and `init` by the kernel of a box: they are of no use otherwise. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crypto/crypto.h"
 #include "firmware/courier/courier.h"
+#include "firmware/init/init.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/supervisor/options.h"
 #include "firmware/supervisor/supervisor.h"
@@ -101,6 +102,12 @@ static int courier(int argc, char **argv)
     return argc == 0 ? run_child("courier", "courier_failed", courier_run) : usage(stderr);
 }
 
+static int init(int argc, char **argv)
+{
+    (void)argv; /* takes none */
+    return argc == 0 ? init_run() : usage(stderr);
+}
+
 /* Also what the build took of the libraries that it may choose, and what they chose on this processor. */
 static int version(int argc, char **argv)
 {
@@ -122,7 +129,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv); /* the words after the name */
 } commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker},
-              {"courier", courier}, {"version", version}};
+              {"courier", courier}, {"version", version}, {"init", init}};
 
 int main(int argc, char **argv)
 {

@@ -19,7 +19,7 @@
 
 #define PROCESS_FD_FIRST    3
 #define PROCESS_FDS_MAX     160 /* a worker with 64 reactors: listeners, channels, and a few more */
-#define PROCESS_ARGS_MAX    8
+#define PROCESS_ARGS_MAX    16
 #define CHANNEL_MESSAGE_MAX 65536
 #define CHANNEL_FDS_MAX     8 /* in one message */
 
@@ -51,6 +51,12 @@ enum err process_start(const struct process_spec *spec, struct process *out_proc
  * exit status or the signal. ERR_TIMEOUT: it still runs. ERR_STATE: there is no child. */
 enum err process_reap(struct process *process, unsigned int timeout_ms, enum process_end *out_end, int *out_number)
     MUST_USE;
+
+/* Collects every child that has ended but this one: a first process inherits the orphans of the others. */
+void process_reap_strays(const struct process *kept);
+
+/* Is this the first process of the machine? */
+bool process_is_first(void);
 
 /* The name of this process for ps and top; at most 15 bytes, a literal. Where it cannot be set, it stays "exe". */
 void process_set_name(const char *name);

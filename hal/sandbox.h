@@ -18,13 +18,14 @@
 #ifndef HAL_SANDBOX_H
 #define HAL_SANDBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 
-enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER, SANDBOX_COURIER };
+enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER, SANDBOX_COURIER, SANDBOX_FIRST };
 
 #define SANDBOX_FILES_MAX 1048576
 
@@ -62,9 +63,15 @@ void sandbox_wipe_freed_memory(void);
 struct sandbox_spec {
     enum sandbox_profile profile;
     int directory_fd;      /* the one directory whose files it may use; -1: none */
+    bool puts_kernel_keys; /* of the keeper: into the keyring that it was started with */
     const uint16_t *ports; /* of the courier: where it may connect to */
     size_t port_count;
 };
+
+/* For the first process of a box, which stays root: from here on it makes no other processes, runs no programs, opens no
+ * sockets and loads nothing into the kernel, but mounts, maps devices, and starts the machine again. Files it can reach as before:
+ * Landlock would take mounting away. No new privileges for those it has started already. ERR_REFUSED, ERR_NO_MEMORY. */
+enum err sandbox_enter_first(void) MUST_USE;
 
 /* Enters the sandbox: Landlock for files (and TCP, where the kernel knows it), then the system-call list.
  * Only from the process's single thread. There is no way back.

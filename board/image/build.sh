@@ -96,8 +96,9 @@ root_tree() {
     sed "s|^|/usr/lib/modules/$release/|" "$work/modules.root" >"$root/etc/modules"
     put 0644 "$work/os-release" etc/os-release
     say "making the empty file system that the first boot puts into the data volume, and lets grow"
-    # To 1 TiB without moving anything; the number is that of board.c's users.
-    ext4 "$work/data" 16 data 2 "root_owner=100:100,resize=$((1 << 28))" -b 4096 -J size=4
+    # To 1 TiB without moving anything; the number is that of board.c's users. Small, because all of it is encrypted at the first
+    # boot; a database is a handful of files.
+    ext4 "$work/data" 10 data 2 "root_owner=100:100,resize=$((1 << 28))" -b 4096 -J size=4 -N 64
     put 0644 "$work/data" usr/share/rowlock/data.ext4
     put 0644 "$out/sbom.json" usr/share/rowlock/sbom.json
     put 0644 "$out/version.json" usr/share/rowlock/version.json

@@ -11,6 +11,7 @@ const struct board_desc board_desc = {
     .watchdog_s = 60,
     .vmgenid = "",
     .image_policy = "/run/rowlock/policy",
+    .data_volume = true,
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,

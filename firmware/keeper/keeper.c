@@ -24,6 +24,7 @@
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
+#include "hal/board.h"
 #include "hal/process.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
@@ -32,10 +33,24 @@
 #define LOCKED_BYTES ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS       16
 
+/* Before the state is told, upon which the volume is mapped. Without it the box has no rows, and says so. */
+static void give_volume_key(struct keeper *keeper)
+{
+    if (!board_desc.data_volume || keeper->volume_key_given || vault_state(keeper->vault) != BOARD_OPERATIONAL) {
+        return;
+    }
+    if (vault_volume_key_put(keeper->vault) != ERR_OK) {
+        log_fault(LOG_ERROR, "volume_key_not_given");
+        return;
+    }
+    keeper->volume_key_given = true;
+}
+
 enum err keeper_tell_state(struct keeper *keeper)
 {
     SCOPED_MSG struct msg msg = MSG_NEW(MSG_KEEPER_STATE);
 
+    give_volume_key(keeper);
     const enum board_state state = vault_state(keeper->vault);
     const enum life_reason reason = vault_reason(keeper->vault);
 
@@ -320,6 +335,7 @@ static enum err give_up_rights(struct keeper *keeper)
     TRY(datadir_take_fd(KEEPER_FD_DIRECTORY, &keeper->dir));
     const struct sandbox_spec spec = {
         .profile = SANDBOX_KEEPER,
+        .puts_kernel_keys = board_desc.data_volume,
         .directory_fd = datadir_fd(keeper->dir),
     };
     TRY(sandbox_enter(&spec));

@@ -48,6 +48,7 @@ struct keeper {
     struct tpm_job image_job;
     bool image_asked;         /* one is waiting or under way */
     bool tpm_gone; /* while operational */
+    bool volume_key_given;
     unsigned int tick_ms;
     struct mono_time next_tick;
     struct msg_policy policy; /* of the running image; empty: none came */

@@ -81,12 +81,22 @@ static enum err set_pin_fd(const char *value, struct options *options)
     return ERR_OK;
 }
 
+static enum err set_init_fd(const char *value, struct options *options)
+{
+    uint64_t fd = 0;
+
+    TRY(span_to_u64(span_str(value), 1023, &fd));
+    options->init_fd = (int)fd;
+    return ERR_OK;
+}
+
 static const struct {
     const char *name;
     enum err (*set)(const char *value, struct options *options);
 } table[] = {
     {"--data", set_data},     {"--tcti", set_tcti},   {"--port", set_port},     {"--http-port", set_plain_port},
     {"--listen", set_listen}, {"--name", add_name},   {"--pin-fd", set_pin_fd},
+    {"--init-fd", set_init_fd},
 };
 
 static void complain(const char *word, const char *why)
@@ -113,7 +123,7 @@ static enum err read_pair(const char *name, const char *value, struct options *o
 
 enum err options_read(size_t count, char *const *words, struct options *out_options)
 {
-    struct options options = {.tcti = board_desc.tcti, .port = DEFAULT_PORT, .pin_fd = -1};
+    struct options options = {.tcti = board_desc.tcti, .port = DEFAULT_PORT, .pin_fd = -1, .init_fd = -1};
     size_t at = 0;
 
     TRY(set_listen("127.0.0.1", &options));

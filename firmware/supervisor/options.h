@@ -27,6 +27,7 @@ struct options {
     size_t name_bytes;
     bool json;
     int pin_fd; /* -1: none */
+    int init_fd; /* -1: none; init_link.h: this is a box, whose first process keeps root */
 };
 
 /* Reads "--name value" pairs; count and words without the program and the command. Defaults: the board's TCTI, 127.0.0.1,

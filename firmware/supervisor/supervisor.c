@@ -98,7 +98,8 @@ static void advance(struct supervisor *supervisor)
         child_give_up(&supervisor->keeper, now);
     }
     if (supervisor->keeper.runs && !supervisor->keeper.stopping && supervisor->known && !supervisor->worker.runs &&
-        now.ns >= supervisor->worker.start_at.ns && supervisor_start_worker(supervisor) != ERR_OK) {
+        now.ns >= supervisor->worker.start_at.ns && supervisor_has_volume(supervisor) &&
+        supervisor_start_worker(supervisor) != ERR_OK) {
         child_give_up(&supervisor->worker, now);
     }
 }
@@ -372,6 +373,8 @@ static enum err dispatch(struct supervisor *supervisor, const struct poller_even
         on_end(supervisor, &supervisor->courier);
     } else if (event->context == &supervisor->signals) {
         TRY(on_signal(supervisor));
+    } else if (event->context == &supervisor->volume) {
+        TRY(supervisor_on_init(supervisor));
     } else {
         TRY(on_tamper(supervisor));
     }
@@ -386,7 +389,7 @@ static int wait_ms(const struct supervisor *supervisor)
 
     if (!supervisor->keeper.runs) {
         wait = num_min(wait, mono_ms_between(now, supervisor->keeper.start_at));
-    } else if (!supervisor->worker.runs && supervisor->known) {
+    } else if (!supervisor->worker.runs && supervisor->known && supervisor->volume != VOLUME_ASKED) {
         wait = num_min(wait, mono_ms_between(now, supervisor->worker.start_at));
     }
     wait = num_min(wait, supervisor_courier_wait_ms(supervisor, now));
@@ -455,7 +458,7 @@ static enum err open_directories(struct supervisor *supervisor)
            "no box in this directory");
     TRY(datadir_open_for(supervisor->dir, "keeper", board_desc.keeper_uid, board_desc.keeper_gid,
                          &supervisor->keeper_dir));
-    TRY(datadir_open_for(supervisor->dir, "db", board_desc.worker_uid, board_desc.worker_gid, &supervisor->worker_dir));
+    TRY(supervisor_open_worker_dir(supervisor));
     TRY(datadir_where(supervisor->dir, PATH_MAX_BYTES - sizeof("/ca.pem"), supervisor->ca_file));
     memcpy(supervisor->ca_file + strlen(supervisor->ca_file), "/ca.pem", sizeof("/ca.pem"));
     return ERR_OK;
@@ -471,6 +474,9 @@ static enum err open_devices(struct supervisor *supervisor)
     TRY(hal_vmgenid_open(board_desc.vmgenid, &supervisor->vmgenid));
     TRY(poller_new(&supervisor->poller));
     TRY(poller_add(supervisor->poller, supervisor->signals, POLLER_READ, &supervisor->signals));
+    if (supervisor->options->init_fd >= 0) {
+        TRY(poller_add(supervisor->poller, supervisor->options->init_fd, POLLER_READ, &supervisor->volume));
+    }
     TRY(poller_add(supervisor->poller, hal_tamper_fd(supervisor->tamper), POLLER_READ, supervisor->tamper));
     return ERR_OK;
 }

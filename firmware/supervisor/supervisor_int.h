@@ -36,6 +36,9 @@ struct news {
     struct msg_setup setup;
 };
 
+/* Of a board that has one. */
+enum volume { VOLUME_NOT_ASKED, VOLUME_ASKED, VOLUME_THERE };
+
 struct supervisor {
     const struct options *options;
     enum msg_worker_mode mode;
@@ -44,6 +47,7 @@ struct supervisor {
     struct datadir *dir;
     int keeper_dir;
     int worker_dir;
+    enum volume volume;
     int signals;
     struct hal_watchdog *watchdog;
     struct hal_status *status;
@@ -93,6 +97,15 @@ enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin)
 /* Tells the keeper if the machine has other names or addresses than before: it renews the certificate. ERR_CLOSED and
  * others of msg_send(): the keeper is not there. */
 enum err supervisor_look_at_names(struct supervisor *supervisor) MUST_USE;
+
+/* The worker's directory, as it is now. Errors of datadir_open_for(). */
+enum err supervisor_open_worker_dir(struct supervisor *supervisor) MUST_USE;
+
+/* Is there what a worker of the present state needs of the disk? Where it is not, it is asked for, once. */
+bool supervisor_has_volume(struct supervisor *supervisor);
+
+/* An answer of the first process of the box. ERR_CLOSED, ERR_MALFORMED, ERR_STATE: it is not what it should be. */
+enum err supervisor_on_init(struct supervisor *supervisor) MUST_USE;
 
 /* Starts a worker for the present state and connects it with the keeper. */
 enum err supervisor_start_worker(struct supervisor *supervisor) MUST_USE;

@@ -158,6 +158,22 @@ enum err process_reap(struct process *process, unsigned int timeout_ms, enum pro
     return ERR_OK;
 }
 
+void process_reap_strays(const struct process *kept)
+{
+    for (;;) { /* ends: each turn takes one away */
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0 || info.si_pid == kept->pid) {
+            return;
+        }
+        (void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG); /* nobody waits for what it says */
+    }
+}
+
+bool process_is_first(void)
+{
+    return getpid() == 1;
+}
+
 void process_set_name(const char *name)
 {
     (void)prctl(PR_SET_NAME, name); /* nothing depends on it */

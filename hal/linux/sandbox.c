@@ -177,5 +177,13 @@ enum err sandbox_enter(const struct sandbox_spec *spec)
     ENSURE(SANDBOX_SANITIZER == 1 || threads == 1, ERR_STATE, "another thread would stay outside the sandbox");
     ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
     TRY(sandbox_confine_files(spec));
-    return sandbox_filter_calls(spec->profile);
+    return sandbox_filter_calls(spec);
+}
+
+enum err sandbox_enter_first(void)
+{
+    const struct sandbox_spec spec = {.profile = SANDBOX_FIRST, .directory_fd = -1};
+
+    ENSURE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, ERR_REFUSED, "PR_SET_NO_NEW_PRIVS");
+    return sandbox_filter_calls(&spec);
 }

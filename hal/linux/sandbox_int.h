@@ -26,6 +26,6 @@
 enum err sandbox_confine_files(const struct sandbox_spec *spec) MUST_USE;
 
 /* The system-call list; after sandbox_confine_files, for it lets files be opened. ERR_REFUSED, ERR_NO_MEMORY. */
-enum err sandbox_filter_calls(enum sandbox_profile profile) MUST_USE;
+enum err sandbox_filter_calls(const struct sandbox_spec *spec) MUST_USE;
 
 #endif

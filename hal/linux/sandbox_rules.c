@@ -14,7 +14,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/keyctl.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -34,6 +37,7 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/linux/sys_int.h"
+#include "hal/linux/volume_int.h"
 
 /* Rights of newer kernels than the headers we build with. */
 #define ACCESS_TRUNCATE   (UINT64_C(1) << 14) /* ABI 3 */
@@ -210,6 +214,18 @@ static const int courier_calls[] = {SCMP_SYS(connect)};
 static const int courier_file_calls[] = {
     SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(faccessat),
     SCMP_SYS(faccessat2), SCMP_SYS(access), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+};
+
+/* The first process of a box: file systems, devices, keys of the kernel, its children's ends, the machine's. */
+static const int first_calls[] = {
+    SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(chown), SCMP_SYS(fchown),
+    SCMP_SYS(fchownat), SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(keyctl), SCMP_SYS(waitid), SCMP_SYS(sync),
+    SCMP_SYS(reboot), SCMP_SYS(pidfd_send_signal),
+};
+
+/* What it asks of devices. */
+static const unsigned long first_requests[] = {
+    DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, DM_DEV_REMOVE, BLKGETSIZE64, VOLUME_RESIZE,
 };
 
 /* What the run-time library of a sanitizer build asks for besides. Its leak check at exit would need ptrace and clone,
@@ -395,8 +411,36 @@ static enum err allow_files(scmp_filter_ctx filter, enum sandbox_profile profile
     return allow_all(filter, file_calls, ARRAY_LENGTH(file_calls));
 }
 
-static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile)
+static enum err allow_first(scmp_filter_ctx filter)
 {
+    TRY(allow_all(filter, first_calls, ARRAY_LENGTH(first_calls)));
+    for (size_t i = 0; i < ARRAY_LENGTH(first_requests); i++) {
+        const int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                           SCMP_CMP64(1, SCMP_CMP_EQ, first_requests[i], 0));
+        if (error != 0) {
+            FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(ioctl));
+        }
+    }
+    return ERR_OK;
+}
+
+/* A key into the session's keyring, which the process was started with; it can neither read nor look for one. */
+static enum err allow_kernel_keys(scmp_filter_ctx filter)
+{
+    const int error =
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(add_key), 1,
+                         SCMP_CMP64(4, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)KEY_SPEC_SESSION_KEYRING));
+
+    if (error != 0) {
+        FAIL(from_seccomp(error), "seccomp_rule_add", SCMP_SYS(add_key));
+    }
+    return ERR_OK;
+}
+
+static enum err fill_filter(scmp_filter_ctx filter, const struct sandbox_spec *spec)
+{
+    const enum sandbox_profile profile = spec->profile;
+
     TRY(allow_all(filter, common_calls, ARRAY_LENGTH(common_calls)));
     TRY(allow_by_argument(filter));
     TRY(allow_options(filter, option_rules, ARRAY_LENGTH(option_rules)));
@@ -409,6 +453,12 @@ static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile
     if (profile == SANDBOX_COURIER) {
         TRY(allow_ways_out(filter));
     }
+    if (spec->puts_kernel_keys) {
+        TRY(allow_kernel_keys(filter));
+    }
+    if (profile == SANDBOX_FIRST) {
+        TRY(allow_first(filter));
+    }
     if (SANDBOX_SANITIZER == 1) {
         TRY(allow_all(filter, sanitizer_calls, ARRAY_LENGTH(sanitizer_calls)));
     }
@@ -419,7 +469,7 @@ static enum err fill_filter(scmp_filter_ctx filter, enum sandbox_profile profile
     return ERR_OK;
 }
 
-enum err sandbox_filter_calls(enum sandbox_profile profile)
+enum err sandbox_filter_calls(const struct sandbox_spec *spec)
 {
     const uint32_t otherwise = CONFIG_ON(HAL_SANDBOX_KILL) ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM);
     scmp_filter_ctx filter = seccomp_init(otherwise);
@@ -427,7 +477,7 @@ enum err sandbox_filter_calls(enum sandbox_profile profile)
     ENSURE(filter != NULL, ERR_NO_MEMORY, "seccomp_init");
     /* A binary tree of the list: half the instructions for each call. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    enum err err = fill_filter(filter, profile);
+    enum err err = fill_filter(filter, spec);
     const int error = err == ERR_OK ? seccomp_load(filter) : 0;
     seccomp_release(filter);
     TRY(err);

@@ -44,7 +44,7 @@ static void options_read_takes_all_of_them(void **state)
 
     assert_int_equal(read_line(&words,
                                "--data /d --tcti device:/dev/tpmrm0 --listen :: --port 0 --http-port 80 --name a.example "
-                               "--json --name b --pin-fd 7",
+                               "--json --name b --pin-fd 7 --init-fd 3",
                                &options),
                      ERR_OK);
 
@@ -58,6 +58,7 @@ static void options_read_takes_all_of_them(void **state)
     assert_string_equal(options.names[1], "b");
     assert_true(options.json);
     assert_int_equal(options.pin_fd, 7);
+    assert_int_equal(options.init_fd, 3);
 }
 
 static void options_read_has_defaults_for_all_but_the_directory(void **state)
@@ -74,6 +75,7 @@ static void options_read_has_defaults_for_all_but_the_directory(void **state)
     assert_false(options.json);
     assert_int_equal(options.name_count, 0);
     assert_int_equal(options.pin_fd, -1);
+    assert_int_equal(options.init_fd, -1);
     assert_int_equal(read_line(&words, "--json", &options), ERR_MALFORMED);
 }
 
@@ -94,6 +96,8 @@ static void options_read_refuses_what_is_none(void **state)
         "--data d --name -a",
         "--data d --name a\n",
         "--data d --pin-fd x",
+        "--data d --init-fd -1",
+        "--data d --init-fd 1024",
         "--data d --verbose 1",
         "--data d serve",
     };

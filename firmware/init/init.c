@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What happens from the first instruction in the box's own root to the supervisor, and after it:
+ *
+ *   1. /run and /tmp, in memory; the kernel's modules, and no more of them after that; its settings
+ *   2. the clock, not before the date of the image
+ *   3. the state partition: what its journal holds of a power cut is taken over by the mount, and that is all the checking
+ *      it needs, for what lies there is sealed or checks itself
+ *   4. the ESP: the policy of this image goes to where the supervisor reads it
+ *   5. the TPM is given to its user
+ *   6. the kernel's random pool has been initialised: no key is made before
+ *   7. a keyring that those have who are started from here
+ *   8. the supervisor, as root, which it gives up before it starts a child
+ *   9. this process gives up what it needs no more, and waits: for the two requests of init_link.h, and for the supervisor's
+ *      end, upon which the machine is started again
+ *
+ * Nothing is read from outside the box but those requests. A step that fails ends the process and with it the kernel, which
+ * starts the machine again; the boot loader counts the tries. Only what the box can do without is logged and passed over: a
+ * box without its ESP, or with a wrong policy there, locks itself, and says why to those who ask. */
+#include "firmware/init/init.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "firmware/boot_words.h"
+#include "firmware/init/volume.h"
+#include "firmware/init_link.h"
+#include "hal/base/buf.h"
+#include "hal/base/fault.h"
+#include "hal/base/log.h"
+#include "hal/blockdev.h"
+#include "hal/board.h"
+#include "hal/bootline.h"
+#include "hal/clock.h"
+#include "hal/entropy.h"
+#include "hal/kernel.h"
+#include "hal/kernel_key.h"
+#include "hal/module.h"
+#include "hal/mounts.h"
+#include "hal/poller.h"
+#include "hal/power.h"
+#include "hal/process.h"
+#include "hal/rtc.h"
+#include "hal/sandbox.h"
+#include "hal/socket.h"
+
+#define ESP_DIR        "/boot"
+#define RUN_DIR        "/run/rowlock"
+#define POLICY_MAX     4096
+#define PATH_BYTES     256
+#define WAIT_MS        10000
+#define ENTROPY_MS     120000
+#define STRAYS_MS      10000
+#define EVENTS         4
+#define TCTI_OF_DEVICE "device:"
+
+struct init {
+    struct process supervisor;
+    int link;
+    bool is_mapped;
+};
+
+/* One line a step on the console. */
+static void say(const char *what)
+{
+    (void)printf("rowlock: %s\n", what); /* nobody to tell if this fails */
+    (void)fflush(stdout);
+}
+
+static enum err start_kernel(void)
+{
+    size_t modules = 0;
+
+    TRY(mounts_scratch());
+    TRY(kernel_harden());
+    TRY(kernel_allow_files());
+    TRY(module_load_list(&modules));
+    TRY(module_load_no_more());
+    say("modules loaded, no more of them from here on");
+    return ERR_OK;
+}
+
+static enum err start_clock(void)
+{
+    char text[TIME_ISO_BYTES + 1] = {0};
+    bool was_set = false;
+
+    TRY(rtc_not_before_image(&was_set));
+    if (was_set) {
+        LOG(LOG_WARN, "clock_set", LOG_LITERAL("to", "the date of the image"));
+    }
+    time_format_iso(hal_clock_wall(hal_clock_system()), text);
+    (void)printf("rowlock: the clock says %s\n", text);
+    return ERR_OK;
+}
+
+static struct mounts_owner supervisor_user(void)
+{
+    return (struct mounts_owner){.uid = board_desc.supervisor_uid, .gid = board_desc.supervisor_gid};
+}
+
+static enum err open_state(void)
+{
+    const struct mounts_owner owner = supervisor_user();
+    struct blockdev device = {.major = 0};
+
+    TRY(blockdev_wait(span_lit("state"), WAIT_MS, &device));
+    TRY(mounts_state(&device, INIT_STATE_DIR, &owner));
+    say("state partition mounted");
+    return ERR_OK;
+}
+
+static enum err read_words(struct boot_words *out_words)
+{
+    SCOPED_BUF struct buf *line = NULL;
+
+    TRY(buf_new(BOOTLINE_MAX, &line));
+    TRY(bootline_read(line));
+    TRY(boot_words_read(buf_all(line), out_words));
+    return ERR_OK;
+}
+
+/* The file is the vendor's word, signed; the keeper looks at it. */
+static enum err take_policy(void)
+{
+    const struct mounts_owner owner = supervisor_user();
+    struct boot_words words = {.blocks = 0};
+    struct blockdev device = {.major = 0};
+    char path[PATH_BYTES];
+
+    TRY(read_words(&words));
+    TRY(blockdev_wait(span_lit("esp"), WAIT_MS, &device));
+    TRY(mounts_esp(&device, ESP_DIR, &owner));
+    (void)snprintf(path, sizeof(path), ESP_DIR "/EFI/Linux/rowlock-%s.policy", words.version); /* fits any version */
+    TRY(mounts_copy(path, RUN_DIR "/policy", POLICY_MAX));
+    say("policy of the image taken from the ESP");
+    return ERR_OK;
+}
+
+/* A TPM that is not there is said by the keeper, and the box is locked. */
+static void give_tpm(void)
+{
+    const struct mounts_owner owner = {.uid = board_desc.keeper_uid, .gid = board_desc.keeper_gid};
+    const size_t prefix = sizeof(TCTI_OF_DEVICE) - 1;
+
+    if (strncmp(board_desc.tcti, TCTI_OF_DEVICE, prefix) != 0 ||
+        mounts_give(board_desc.tcti + prefix, &owner) != ERR_OK) {
+        log_fault(LOG_ERROR, "no_tpm");
+        return;
+    }
+    say("TPM given to the keeper");
+}
+
+static enum err start_supervisor(struct init *init)
+{
+    static const char *const words[] = {"serve", "--data", INIT_STATE_DIR, "--listen", "0.0.0.0",
+                                        "--port", "443", "--http-port", "80", "--init-fd", "3"};
+    struct process_spec spec = {.fd_count = 1};
+    int ends[2] = {-1, -1};
+
+    _Static_assert(ARRAY_LENGTH(words) < PROCESS_ARGS_MAX, "the words fit");
+    _Static_assert(PROCESS_FD_FIRST == 3, "the link is the first descriptor that is passed");
+    memcpy(spec.arguments, words, sizeof(words));
+    TRY(kernel_key_begin());
+    TRY(channel_pair(ends));
+    spec.fds = &ends[1];
+    const enum err err = process_start(&spec, &init->supervisor);
+    socket_close(ends[1]);
+    init->link = ends[0];
+    TRY(err);
+    say("supervisor started");
+    return ERR_OK;
+}
+
+static enum err start(struct init *init)
+{
+    TRY(start_kernel());
+    TRY(start_clock());
+    TRY(open_state());
+    TRY(mounts_folder(RUN_DIR));
+    if (take_policy() != ERR_OK) {
+        log_fault(LOG_ERROR, "no_policy");
+    }
+    give_tpm();
+    TRY(hal_entropy_wait_ready(hal_entropy_kernel(), ENTROPY_MS));
+    say("random numbers are there");
+    TRY(start_supervisor(init));
+    TRY(sandbox_enter_first());
+    return ERR_OK;
+}
+
+/* --- afterwards --- */
+
+static enum err map_volume(struct init *init)
+{
+    if (init->is_mapped) {
+        return ERR_OK;
+    }
+    const enum err err = volume_open();
+    if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "no_data_volume");
+        return err;
+    }
+    init->is_mapped = true;
+    say("data volume mapped");
+    return ERR_OK;
+}
+
+/* A supervisor that sends what is no request is not trusted with another one. */
+static enum err on_request(struct init *init)
+{
+    enum init_request request = INIT_RESTART;
+
+    const enum err err = init_link_hear(init->link, &request);
+    if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
+        return ERR_OK;
+    }
+    TRY(err);
+    if (request == INIT_RESTART) {
+        say("the supervisor asks for a new start of the machine");
+        power_restart();
+    }
+    TRY(init_link_answer(init->link, map_volume(init)));
+    return ERR_OK;
+}
+
+static enum err wait_for_one(struct init *init, struct poller *poller)
+{
+    struct poller_event events[EVENTS];
+    size_t count = 0;
+
+    TRY(poller_wait(poller, STRAYS_MS, events, EVENTS, &count));
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(events[i].context != &init->supervisor, ERR_CLOSED, "the supervisor has ended");
+        TRY(on_request(init));
+    }
+    process_reap_strays(&init->supervisor);
+    return ERR_OK;
+}
+
+static enum err serve(struct init *init)
+{
+    SCOPED_POLLER struct poller *poller = NULL;
+
+    TRY(poller_new(&poller));
+    TRY(poller_add(poller, init->supervisor.pidfd, POLLER_READ, &init->supervisor));
+    TRY(poller_add(poller, init->link, POLLER_READ, &init->link));
+    for (;;) { /* until the machine is started again */
+        TRY(wait_for_one(init, poller));
+    }
+}
+
+int init_run(void)
+{
+    struct init init = {.supervisor = {.pidfd = -1}, .link = -1};
+
+    if (!process_is_first()) {
+        (void)fputs("rowlock: init is for the first process of a box\n", stderr); /* nobody to tell if this fails */
+        return 1;
+    }
+    log_open("init", LOG_INFO);
+    if (start(&init) != ERR_OK || serve(&init) != ERR_OK) {
+        log_fault(LOG_ERROR, "restart");
+    }
+    power_restart();
+}
