@@ -3,7 +3,7 @@
 #
 # Fetches, verifies and builds the third-party source that is compiled into the firmware.
 #
-#   third_party.sh <name> <output directory>      name: wolfssl
+#   third_party.sh <name> <output directory>      name: wolfssl, tpm2-tss
 #
 # Trust: the distribution's own source-package client fetches the package index and checks its signature against
 # the Debian keyring; the index carries the hash of the tarball and the client checks it. On top of that the hash
@@ -96,6 +96,9 @@ unpack() {
     rm -rf "$work/tree"
     mkdir -p "$work/tree"
     tar -xf "$tarball" -C "$work/tree" --strip-components=1
+}
+
+prepare() { # before configure_make_install
     if [ ! -x "$work/tree/configure" ]; then
         say "generating configure"
         (cd "$work/tree" && autoreconf -fi) >"$work/autoreconf.log" 2>&1 || { tail -n 20 "$work/autoreconf.log" >&2; exit 1; }
@@ -108,8 +111,8 @@ unpack() {
 harden="-O2 -g -fPIE -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fno-strict-overflow
  -fno-delete-null-pointer-checks -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -ffile-prefix-map=$work=."
 case $(uname -m) in
-x86_64) harden="$harden -fcf-protection=full" options_asm=$options_asm_x86_64 ;;
-aarch64) harden="$harden -mbranch-protection=standard" options_asm=$options_asm_aarch64 ;;
+x86_64) harden="$harden -fcf-protection=full" options_asm=${options_asm_x86_64:-} ;;
+aarch64) harden="$harden -mbranch-protection=standard" options_asm=${options_asm_aarch64:-} ;;
 *) options_asm= ;;
 esac
 
@@ -127,6 +130,31 @@ configure_make_install() { # label, prefix, options
     ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name ($1) failed, see $build.log"; }
 }
 
+# Source that needs no configuration: the files that the .dep file names, into one archive, and their headers.
+compile_library() {
+    build=$work/build
+    rm -rf "$build" "$prefix.new"
+    mkdir -p "$build" "$prefix.new/lib"
+    say "building $name $taken, some seconds"
+    (
+        cd "$work/tree"
+        # shellcheck disable=SC2086
+        ls $library_sources | grep -vE "$library_without" >"$build/files"
+        # The archive's members are named by their whole path, so that two files of one name do not meet.
+        # shellcheck disable=SC2016
+        xargs -P "$jobs" -n 8 sh -c 'for file in "$@"; do
+            $LIBRARY_CC -c "$file" -o "'"$build"'/$(printf "%s" "${file%.c}" | tr / -).o" || exit 255; done' one <"$build/files"
+        ar rcsD "$prefix.new/lib/$library" "$build"/*.o
+        cp -r "$library_headers" "$prefix.new/include"
+    ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name failed, see $build.log"; }
+}
+
+remember_taken() { # prefix
+    printf 'name=%s\nversion=%s\nverified=%s\nsha256=%s\n' "$name" "$taken" "$verified" \
+        "$(sha256sum <"$tarball" | cut -d' ' -f1)" >"$1/taken"
+    printf '%s' "$dep_hash" >"$1/stamp"
+}
+
 finish() { # prefix
     rm -rf "$1"
     mv "$1.new" "$1"
@@ -137,9 +165,23 @@ mkdir -p "$work"
 why=
 take_recorded_copy || take_from_suite || die "no source of $name $floor or newer, because $why. Try again later, have apt" \
     "use a mirror that serves $suite, or put $name $version (SHA-256 $sha256)" \
-    "at $work/${source}_$version.orig.tar.gz and build again: it is then taken without a mirror."
+    "at $work/${source}_$version.orig.tar.* and build again: it is then taken without a mirror."
 unpack
 
+if [ "${layout:-}" = library ]; then
+    # shellcheck disable=SC2086
+    LIBRARY_CC="${CC:-gcc} $(echo $harden) $library_flags"
+    export LIBRARY_CC
+    compile_library
+    remember_taken "$prefix.new"
+    rm -rf "$prefix"
+    mv "$prefix.new" "$prefix"
+    rm -rf "$work/build" "$work/tree"
+    say "$name $taken is in $prefix ($verified)"
+    exit 0
+fi
+
+prepare
 configure_make_install asm "$prefix" "$options_common $options_tls $options_asm"
 grep -q "define $hybrids_define" "$prefix.new/include/wolfssl/options.h" ||
     die "$name $taken was built without the ML-KEM hybrids"
@@ -161,7 +203,6 @@ EOF
 done
 finish "$prefix"
 finish "$prefix-noasm"
-printf 'name=%s\nversion=%s\nverified=%s\n' "$name" "$taken" "$verified" >"$prefix/taken"
-printf '%s' "$dep_hash" >"$prefix/stamp"
+remember_taken "$prefix"
 rm -rf "$work"/build-asm "$work"/build-noasm "$work"/tree
 say "$name $taken is in $prefix ($verified)"
