@@ -115,9 +115,10 @@ WOLFSSL_cov := $(WOLFSSL)
 WOLFSSL_debug := $(WOLFSSL)
 WOLFSSL_fuzz := $(WOLFSSL)
 WOLFSSL_noasm := $(DEPS)/wolfssl-noasm
+TSS := $(DEPS)/tpm2-tss
 
 INCLUDE := -I. -I$(OUT)/include
-LIBS := -lsodium -llmdb -ltss2-esys -ltss2-mu -ltss2-rc -ltss2-tctildr -lseccomp -ljansson -lpthread -lm
+LIBS := $(TSS)/lib/libtss2.a -lsodium -llmdb -lseccomp -ljansson -lpthread -lm
 
 # Only hal/ may see more than POSIX.
 standard = $(if $(filter hal/% tests/%,$1),-D_GNU_SOURCE,-D_POSIX_C_SOURCE=200809L)
@@ -208,6 +209,7 @@ $(VENDOR_KEYS_H): board/image/signing.py $(wildcard $(KEYS)/*.pub) $(OUT)/keys
 
 deps: packages
 	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
+	@JOBS=$(JOBS) board/deps/third_party.sh tpm2-tss $(DEPS)
 	@board/deps/unpacked.sh testssl $(DEPS) || echo 'deps: going on without testssl.sh: only a test of check needs it' >&2
 
 packages:
@@ -216,6 +218,9 @@ packages:
 $(WOLFSSL)/stamp:
 	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
 
+$(TSS)/stamp:
+	@JOBS=$(JOBS) board/deps/third_party.sh tpm2-tss $(DEPS)
+
 # --- variants --------------------------------------------------------------------------------------------------------
 
 # Rewrites a file only when its text changes: what depends on it is then rebuilt for a reason.
@@ -223,7 +228,7 @@ remember = @mkdir -p $(@D); printf '%s\n' '$1' | cmp -s - $@ || printf '%s\n' '$
 
 define variant
 V_$1 := $(OUT)/$1
-CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) -isystem $(WOLFSSL_$1)/include $(FLAGS_$1)
+CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) -isystem $(WOLFSSL_$1)/include -isystem $(TSS)/include $(FLAGS_$1)
 OBJECTS_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call sources_of,$1))
 SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call support_of,$1))
 ENGINE_$1 := $(OUT)/$1/obj/tests/proof/engine_$(if $(filter fuzz,$1),fuzz,exhaustive).o $(OUT)/$1/obj/tests/proof/alloc.o
@@ -235,7 +240,7 @@ $(OUT)/$1/flags: FORCE
 $(OUT)/$1/sources: FORCE
 	$$(call remember,$$(OBJECTS_$1) $$(SUPPORT_$1))
 
-$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp $(VENDOR_KEYS_H)
+$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp $(VENDOR_KEYS_H)
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(if $$(filter tests/%,$$<),$$(FLAGS_TEST)) $$(call standard,$$<) -MMD -MP -c -o $$@ $$<
 
@@ -533,18 +538,18 @@ cover: $(TESTS_cov)
 	@echo 'in detail: $(OUT)/cov/html/index.html'
 
 # Changes the policy evaluator at one place at a time; its tests must notice. Some minutes.
-mutate: $(CONFIG_H) | $(WOLFSSL)/stamp
-	@COMPILE='$(CC) $(filter-out -g -O2,$(BASE)) -w $(INCLUDE) -isystem $(WOLFSSL)/include -D_GNU_SOURCE' \
+mutate: $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp
+	@COMPILE='$(CC) $(filter-out -g -O2,$(BASE)) -w $(INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include -D_GNU_SOURCE' \
 		LIBS='-lcmocka $(LIBS)' \
 		$(PYTHON) tests/mutation/mutate.py --jobs $(JOBS) --work $(OUT)/mutation $(if $(V),--tell) $(if $(T),--only $(T))
 
 ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))
 CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra
-$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(WOLFSSL)/stamp $(VENDOR_KEYS_H)
+$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(WOLFSSL)/stamp $(TSS)/stamp $(VENDOR_KEYS_H)
 	@mkdir -p $(@D); echo '  analyze $<'
 	@CC='$(CC)' CLANG='$(CLANG)' TIDY='$(subst clang,clang-tidy,$(CLANG))' \
-		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) -isystem $(WOLFSSL)/include $(call standard,$<)' \
-		CLANG_FLAGS='$(CLANG_CFLAGS) $(INCLUDE) -isystem $(WOLFSSL)/include $(call standard,$<)' \
+		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
+		CLANG_FLAGS='$(CLANG_CFLAGS) $(INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
 		CPP_FLAGS='-I$(OUT)/include $(call standard,$<)' tests/lint/analyze.sh $< $@
 
 analyze: $(ANALYZED)
@@ -555,7 +560,7 @@ analyze: $(ANALYZED)
 $(OUT)/release/tests/bench/index_seek: $(patsubst %,$(OUT)/release/obj/tests/lib/%.o,store_box temp)
 
 BENCH_TOOLS := $(patsubst %.c,$(OUT)/release/%,$(wildcard tests/bench/*.c))
-$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/flags | $(WOLFSSL)/stamp
+$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/flags | $(WOLFSSL)/stamp $(TSS)/stamp
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $(filter %.c %.o,$^) $(OUT)/release/librowlock.a \
 		$(WOLFSSL)/lib/libwolfssl.a $(LIBS)

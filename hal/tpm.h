@@ -8,8 +8,8 @@
  * nobody on the bus reads or changes it. For that the SRK must be the right one: every call that salts a session takes
  * the SRK's pinned name and refuses another key before anything secret is sent.
  *
- * Each call is bounded by CONFIG_HAL_TPM_TIMEOUT_MS for each TPM command it needs (fewer than 20), as far as the TCTI
- * can be polled; never call from a reactor. An object belongs to one thread. Errors of every call, besides its own:
+ * Each call is bounded by CONFIG_HAL_TPM_TIMEOUT_MS for each TPM command it needs (fewer than 20), or by the kernel's own
+ * limits where its node cannot be polled while the chip works; never call from a reactor. An object belongs to one thread. Errors of every call, besides its own:
  *
  * ERR_NO_DEVICE  the TPM is not there, stopped answering, or has been given up after an earlier ERR_TIMEOUT
  * ERR_TIMEOUT    a command took too long; the object is of no use any more, close it
@@ -43,6 +43,7 @@
 #define HAL_TPM_DA_RECOVERY_S   600                  /* ... and the time after which one more is allowed */
 #define HAL_TPM_LOCKOUT_WAIT_S  86400                /* after one wrong lockoutAuth */
 #define HAL_TPM_POINT_BYTES     64                   /* P-256: x | y */
+#define HAL_TPM_AES_BYTES       16                   /* key and block of the sessions' AES-128 */
 #define HAL_TPM_SIGNATURE_BYTES 64                   /* ECDSA on it: r | s */
 #define HAL_TPM_COUNTER_HANDLE  UINT32_C(0x01800052) /* in the range that the TCG's registry leaves to owners */
 
@@ -113,6 +114,22 @@ struct hal_tpm_owner {
     struct span lockout_auth;
 };
 
+/* What salts, encrypts and authenticates the sessions. Lent by the caller, because no cryptographic library is below hal/;
+ * crypto/tpm_crypto.h has the product's. Called in the thread of the call under way; nothing is kept. */
+struct hal_tpm_crypto {
+    void (*sha256)(struct span data, uint8_t out_digest[HAL_TPM_DIGEST_BYTES]);
+    void (*hmac_sha256)(struct span key, struct span data, uint8_t out_mac[HAL_TPM_DIGEST_BYTES]);
+    /* A new key pair on P-256, used once: its public point, and the x of what it shares with the peer's point.
+     * ERR_MALFORMED (the peer's is no point of the curve), ERR_NO_MEMORY, ERR_REFUSED, ERR_BUG. */
+    enum err (*ecdh_p256)(const uint8_t peer[HAL_TPM_POINT_BYTES], uint8_t out_public[HAL_TPM_POINT_BYTES],
+                          uint8_t out_shared[HAL_TPM_DIGEST_BYTES]);
+    /* In place. ERR_NO_MEMORY, ERR_REFUSED. */
+    enum err (*aes128_cfb_encrypt)(const uint8_t key[HAL_TPM_AES_BYTES], const uint8_t iv[HAL_TPM_AES_BYTES],
+                                   uint8_t *bytes, size_t len);
+    enum err (*aes128_cfb_decrypt)(const uint8_t key[HAL_TPM_AES_BYTES], const uint8_t iv[HAL_TPM_AES_BYTES],
+                                   uint8_t *bytes, size_t len);
+};
+
 struct hal_tpm;
 
 struct hal_tpm_ops {
@@ -142,12 +159,13 @@ struct hal_tpm {
     const struct hal_tpm_ops *ops;
 };
 
-/* Opens the TPM that the TCTI string names ("swtpm:host=127.0.0.1,port=2321", "device:/dev/tpmrm0") and starts it up
- * (TPM2_Startup(CLEAR)) if nothing has done so. "swtpm:" keeps one connection ("host=" with a numeric address, or
- * "path=" of a Unix socket); other names load a module of tpm2-tss. Connects or loads, so it must come before the
- * sandbox. The process must ignore SIGPIPE. The caller closes it with hal_tpm_close.
- * ERR_NO_DEVICE, ERR_DEVICE (e.g. in failure mode), ERR_MALFORMED (no such TCTI). */
-enum err hal_tpm_open(const char *tcti, struct hal_tpm **out_tpm) MUST_USE;
+/* Opens the TPM that the TCTI string names and starts it up (TPM2_Startup(CLEAR)) if nothing has done so.
+ * "device:/dev/tpmrm0" is a node of the kernel. "swtpm:" keeps one connection to a software TPM: "swtpm:host=127.0.0.1,
+ * port=2321" (numeric address) or "swtpm:path=" and a Unix socket. Opens or connects, so it must come before the sandbox.
+ * The process must ignore SIGPIPE. crypto is borrowed for the life of the object. The caller closes it with
+ * hal_tpm_close.
+ * ERR_NO_DEVICE, ERR_DEVICE (e.g. in failure mode), ERR_MALFORMED (no such TCTI, or the path is not that of a device). */
+enum err hal_tpm_open(const char *tcti, const struct hal_tpm_crypto *crypto, struct hal_tpm **out_tpm) MUST_USE;
 
 /* TPM2_Shutdown(CLEAR) as far as the TPM still answers, and frees. NULL is fine. */
 static inline void hal_tpm_close(struct hal_tpm *tpm)

@@ -19,6 +19,7 @@
 #include <generated/vendor_keys.h>
 
 #include "crypto/crypto.h"
+#include "crypto/tpm_crypto.h"
 #include "firmware/keeper/keeper_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -324,7 +325,7 @@ static void open_tpm(struct keeper *keeper, const struct msg *start)
     char tcti[MSG_TCTI_MAX + 1] = {0};
 
     memcpy(tcti, start->as.keeper_start.tcti.data, start->as.keeper_start.tcti.len);
-    if (hal_tpm_open(tcti, &keeper->tpm) != ERR_OK) {
+    if (hal_tpm_open(tcti, &tpm_crypto, &keeper->tpm) != ERR_OK) {
         log_fault(LOG_ERROR, "tpm_open_failed"); /* the box will be locked, and says why */
     }
 }

@@ -3,7 +3,6 @@
  * tpm_authority.c, the SRK in tpm_srk.c, ownership in tpm_own.c, the counter in tpm_counter.c, sessions and error codes in tpm_call.c. */
 #include "hal/tpm.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "hal/base/buf.h"
@@ -75,7 +74,7 @@ static void tpm_close(struct hal_tpm *base)
     if (err != ERR_OK) {
         LOG(LOG_WARN, "tpm-shutdown", LOG_LITERAL("error", err_name(err)));
     }
-    tpm_tcti_close(tpm->tcti, tpm->own_tcti);
+    tpm_tcti_close(tpm->tcti);
     mem_free(tpm);
 }
 
@@ -232,24 +231,22 @@ static const struct hal_tpm_ops linux_ops = {
     .counter_step = tpm_counter_step,
 };
 
-enum err hal_tpm_open(const char *tcti, struct hal_tpm **out_tpm)
+enum err hal_tpm_open(const char *tcti, const struct hal_tpm_crypto *crypto, struct hal_tpm **out_tpm)
 {
     void *memory = NULL;
 
     TRY(mem_alloc(sizeof(struct linux_tpm), &memory));
     struct linux_tpm *tpm = memory;
     tpm->base.ops = &linux_ops;
-    /* TSS writes its own lines to stderr, where only ours belong; all of them are in our codes. A developer may set the
-     * variable himself. If it cannot be set there are more lines, nothing else. */
-    (void)setenv("TSS2_LOG", "all+NONE", 0);
-    enum err err = tpm_tcti_open(tcti, &tpm->tcti, &tpm->own_tcti);
+    tpm->crypto = crypto;
+    enum err err = tpm_tcti_open(tcti, &tpm->tcti);
     if (err != ERR_OK) {
         mem_free(tpm);
         return err;
     }
     err = start(tpm);
     if (err != ERR_OK) {
-        tpm_tcti_close(tpm->tcti, tpm->own_tcti);
+        tpm_tcti_close(tpm->tcti);
         mem_free(tpm);
         return err;
     }

@@ -9,8 +9,6 @@
 #include <poll.h>
 #include <string.h>
 
-#include <tss2/tss2_rc.h>
-
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -24,7 +22,6 @@
 #define RC_CODE_ONE   UINT32_C(0x000000bf) /* format one without the number of the parameter, handle or session */
 #define RC_CODE_ZERO  UINT32_C(0x0000ffff)
 
-#define BARE_HEADER      10
 #define BARE_COMMAND_MAX 64
 #define DEAD_STACK_BYTES 32768 /* copies were found about 4 KiB below */
 
@@ -58,6 +55,9 @@ static enum err from_base(TSS2_RC rc)
 
     if (base == TSS2_BASE_RC_RSP_AUTH_FAILED) {
         return ERR_AUTH;
+    }
+    if (base == TSS2_BASE_RC_NOT_SUPPORTED) {
+        return ERR_UNSUPPORTED; /* tpm_crypto.c, asked for what our sessions do not use */
     }
     return base == TSS2_BASE_RC_MEMORY ? ERR_NO_MEMORY : ERR_DEVICE;
 }
@@ -117,15 +117,12 @@ bool tpm_again(TSS2_RC rc)
            (rc & RC_BASE) == TSS2_BASE_RC_TRY_AGAIN;
 }
 
-/* A TCTI that cannot be polled is waited for without a limit, by its own _Finish; those of Debian all can. */
 TSS2_RC tpm_await(struct tpm_call *call)
 {
     TSS2_TCTI_POLL_HANDLE handle = {0};
     size_t count = 1;
 
-    if (Tss2_Tcti_GetPollHandles(call->tpm->tcti, &handle, &count) != TSS2_RC_SUCCESS || count != 1) {
-        return TSS2_RC_SUCCESS;
-    }
+    INVARIANT(Tss2_Tcti_GetPollHandles(call->tpm->tcti, &handle, &count) == TSS2_RC_SUCCESS && count == 1);
     for (;;) {
         const uint64_t left_ms = mono_ms_between(hal_clock_mono(hal_clock_system()), call->deadline);
         struct pollfd answer = {.fd = handle.fd, .events = POLLIN};
@@ -155,8 +152,8 @@ enum err tpm_call_open(struct linux_tpm *tpm, struct tpm_call *out_call)
     ENSURE(!tpm->gone, ERR_NO_DEVICE, "the TPM has been given up");
     call.tpm = tpm;
     TRY(tpm_answered(&call, Esys_Initialize(&call.esys, tpm->tcti, NULL)));
-    *out_call = call;
-    return ERR_OK;
+    *out_call = call; /* from here the caller's scope ends it */
+    return tpm_answered(out_call, tpm_crypto_lend(out_call->esys, tpm));
 }
 
 /* A command of one number, written and read here: ESYS has no way to name a handle that it did not make, and after an
@@ -168,16 +165,16 @@ enum err tpm_bare_command(struct tpm_call *call, uint32_t code, struct span argu
     uint8_t answer[BARE_COMMAND_MAX];
     size_t answer_bytes = sizeof(answer);
 
-    INVARIANT(argument.len <= sizeof(command) - BARE_HEADER);
-    put_u32be(command + 2, (uint32_t)(BARE_HEADER + argument.len));
+    INVARIANT(argument.len <= sizeof(command) - TPM_HEADER_BYTES);
+    put_u32be(command + 2, (uint32_t)(TPM_HEADER_BYTES + argument.len));
     put_u32be(command + 6, code);
-    memcpy(command + BARE_HEADER, argument.data, argument.len);
-    enum err err = tpm_sent(call, Tss2_Tcti_Transmit(call->tpm->tcti, BARE_HEADER + argument.len, command));
+    memcpy(command + TPM_HEADER_BYTES, argument.data, argument.len);
+    enum err err = tpm_sent(call, Tss2_Tcti_Transmit(call->tpm->tcti, TPM_HEADER_BYTES + argument.len, command));
     if (err == ERR_OK) {
         const int32_t timeout_ms = (int32_t)tpm_wire().timeout_ms;
         err = tpm_code(call, TPM_FINISH(call, Tss2_Tcti_Receive(call->tpm->tcti, &answer_bytes, answer, timeout_ms)));
     }
-    if (err != ERR_OK || answer_bytes != BARE_HEADER) {
+    if (err != ERR_OK || answer_bytes != TPM_HEADER_BYTES) {
         call->tpm->gone = true;
         return err == ERR_OK ? ERR_DEVICE : err;
     }

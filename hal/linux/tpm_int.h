@@ -26,7 +26,7 @@
 struct linux_tpm {
     struct hal_tpm base;
     TSS2_TCTI_CONTEXT *tcti;
-    bool own_tcti; /* tpm_tcti.c's, not the loader's */
+    const struct hal_tpm_crypto *crypto;
     bool gone;     /* stopped answering: nothing is sent to it any more */
     bool pin_used; /* since start-up: see tpm_call_done */
 };
@@ -50,9 +50,23 @@ struct tpm_wire {
 };
 struct tpm_wire tpm_wire(void);
 
-/* Connects, or loads the module of tpm2-tss. ERR_NO_DEVICE, ERR_MALFORMED, ERR_TIMEOUT, ERR_NO_MEMORY. */
-enum err tpm_tcti_open(const char *tcti, TSS2_TCTI_CONTEXT **out_context, bool *out_own) MUST_USE;
-void tpm_tcti_close(TSS2_TCTI_CONTEXT *context, bool own);
+/* Every packet begins with tag (2 bytes), size (4) and code (4). */
+#define TPM_HEADER_BYTES 10
+#define TPM_SIZE_AT      2
+
+/* Connects, or opens the device. ERR_NO_DEVICE, ERR_MALFORMED, ERR_TIMEOUT, ERR_NO_MEMORY. */
+enum err tpm_tcti_open(const char *tcti, TSS2_TCTI_CONTEXT **out_context) MUST_USE;
+void tpm_tcti_close(TSS2_TCTI_CONTEXT *context);
+enum err tpm_device_open(const char *path, TSS2_TCTI_CONTEXT **out_context) MUST_USE;
+
+/* What both wires do alike: wait for events of a descriptor (false: not within the time), refuse to cancel a command (the
+ * driver gives the TPM up instead), and stay at locality 0. */
+bool tpm_ready(int fd, short events, int timeout_ms);
+TSS2_RC tpm_no_cancel(TSS2_TCTI_CONTEXT *context);
+TSS2_RC tpm_locality(TSS2_TCTI_CONTEXT *context, uint8_t locality);
+
+/* Has ESYS compute with the driver's cryptography: ESYS itself has none. ERR_NO_MEMORY. */
+TSS2_RC tpm_crypto_lend(ESYS_CONTEXT *esys, struct linux_tpm *tpm) MUST_USE;
 
 /* ERR_NO_DEVICE if the TPM has been given up. The call must be SCOPED_CALL. */
 enum err tpm_call_open(struct linux_tpm *tpm, struct tpm_call *out_call) MUST_USE;

@@ -43,7 +43,9 @@ static enum err name_of(struct tpm_call *call, ESYS_TR object, struct hal_tpm_na
 {
     TPM2B_NAME *name = NULL;
 
-    TRY(tpm_answered(call, Esys_TR_GetName(call->esys, object, &name)));
+    const enum err err = tpm_code(call, Esys_TR_GetName(call->esys, object, &name));
+    ENSURE(err != ERR_UNSUPPORTED, ERR_STALE_KEY, "the SRK's name is not a SHA-256 name");
+    TRY(err);
     const bool fits = name->size == HAL_TPM_NAME_BYTES;
     if (fits) {
         memcpy(out_name->bytes, name->name, HAL_TPM_NAME_BYTES);

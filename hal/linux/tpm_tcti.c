@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The wire to a software TPM: one connection for the life of the driver.
+/* The ways to a TPM, by the name before the colon, and the one to a software TPM: a connection for the life of the driver.
  *
  * tpm2-tss's own swtpm module connects anew for each command, which a sandboxed keeper may not, and waits without a
- * limit. Commands and answers of the data channel are bare TPM packets, so a module of our own is short. TCTI strings:
+ * limit; and its loader of modules does not work in a static program. Commands and answers of the data channel are bare
+ * TPM packets, so modules of our own are short. TCTI strings:
  *     swtpm:host=127.0.0.1,port=2321    numeric address
  *     swtpm:path=/run/tpm.sock          Unix socket
- * Everything else ("device:/dev/tpmrm0") goes to the loader of tpm2-tss.
+ *     device:/dev/tpmrm0                tpm_device.c
  * Spec: TCG TSS 2.0 TCTI API; packets: TPM 2.0 Part 1, 18.2 (tag, size, code). */
 #include "hal/linux/tpm_int.h"
 
@@ -28,15 +29,13 @@
 #include "hal/linux/sys_int.h"
 #include "hal/socket.h"
 
-#define MAGIC        UINT64_C(0x526f776c6f636b31) /* "Rowlock1" */
-#define HEADER_BYTES 10
-#define SIZE_AT      2
+#define MAGIC UINT64_C(0x526f776c6f636b31) /* "Rowlock1" */
 
 struct wire {
     TSS2_TCTI_CONTEXT_COMMON_V1 common; /* first: TSS sees nothing else */
     int fd;
     bool waiting; /* a command was sent and its answer has not been taken */
-    uint8_t header[HEADER_BYTES];
+    uint8_t header[TPM_HEADER_BYTES];
     size_t header_bytes; /* of the answer's header, read so far */
 };
 
@@ -52,7 +51,7 @@ static struct wire *wire_of(TSS2_TCTI_CONTEXT *context)
     return (struct wire *)context;
 }
 
-static bool ready(int fd, short events, int timeout_ms)
+bool tpm_ready(int fd, short events, int timeout_ms)
 {
     struct pollfd wait = {.fd = fd, .events = events};
     int got = 0;
@@ -74,7 +73,7 @@ static TSS2_RC wire_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint
     while (done < size) {
         const ssize_t put = send(wire->fd, command + done, size - done, MSG_NOSIGNAL);
 
-        if (put < 0 && errno == EAGAIN && ready(wire->fd, POLLOUT, (int)tpm_wire().timeout_ms)) {
+        if (put < 0 && errno == EAGAIN && tpm_ready(wire->fd, POLLOUT, (int)tpm_wire().timeout_ms)) {
             continue;
         }
         if (put < 0) {
@@ -97,7 +96,7 @@ static TSS2_RC take(const struct wire *wire, uint8_t *out_bytes, size_t size, si
             continue;
         }
         if (got < 0 && errno == EAGAIN) {
-            if (!ready(wire->fd, POLLIN, timeout_ms)) {
+            if (!tpm_ready(wire->fd, POLLIN, timeout_ms)) {
                 return TSS2_TCTI_RC_TRY_AGAIN;
             }
             continue;
@@ -118,20 +117,20 @@ static TSS2_RC wire_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *r
     if (!wire->waiting) {
         return TSS2_TCTI_RC_BAD_SEQUENCE;
     }
-    TSS2_RC rc = take(wire, wire->header, HEADER_BYTES, &wire->header_bytes, timeout_ms < 0 ? rest_ms : timeout_ms);
+    TSS2_RC rc = take(wire, wire->header, TPM_HEADER_BYTES, &wire->header_bytes, timeout_ms < 0 ? rest_ms : timeout_ms);
     if (rc != TSS2_RC_SUCCESS) {
         return rc;
     }
-    const size_t bytes = get_u32be(wire->header + SIZE_AT);
-    if (bytes < HEADER_BYTES || bytes > TPM2_MAX_RESPONSE_SIZE) {
+    const size_t bytes = get_u32be(wire->header + TPM_SIZE_AT);
+    if (bytes < TPM_HEADER_BYTES || bytes > TPM2_MAX_RESPONSE_SIZE) {
         return TSS2_TCTI_RC_MALFORMED_RESPONSE;
     }
     if (response == NULL || *size < bytes) {
         *size = bytes;
         return response == NULL ? TSS2_RC_SUCCESS : TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
     }
-    size_t done = HEADER_BYTES;
-    memcpy(response, wire->header, HEADER_BYTES);
+    size_t done = TPM_HEADER_BYTES;
+    memcpy(response, wire->header, TPM_HEADER_BYTES);
     rc = take(wire, response, bytes, &done, rest_ms);
     if (rc != TSS2_RC_SUCCESS) {
         return TSS2_TCTI_RC_IO_ERROR; /* half an answer: nothing that follows can be trusted to be the next one */
@@ -146,7 +145,7 @@ static void wire_finalize(TSS2_TCTI_CONTEXT *context)
     sys_close(wire_of(context)->fd);
 }
 
-static TSS2_RC wire_cancel(TSS2_TCTI_CONTEXT *context UNUSED)
+TSS2_RC tpm_no_cancel(TSS2_TCTI_CONTEXT *context UNUSED)
 {
     return TSS2_TCTI_RC_NOT_IMPLEMENTED; /* the driver gives the TPM up instead */
 }
@@ -160,7 +159,7 @@ static TSS2_RC wire_poll_handles(TSS2_TCTI_CONTEXT *context, TSS2_TCTI_POLL_HAND
     return TSS2_RC_SUCCESS;
 }
 
-static TSS2_RC wire_locality(TSS2_TCTI_CONTEXT *context UNUSED, uint8_t locality)
+TSS2_RC tpm_locality(TSS2_TCTI_CONTEXT *context UNUSED, uint8_t locality)
 {
     return locality == 0 ? TSS2_RC_SUCCESS : TSS2_TCTI_RC_NOT_IMPLEMENTED;
 }
@@ -227,7 +226,7 @@ static enum err connect_wire(const union address *address, socklen_t len, int *o
     }
     if (connect(fd, &address->any, len) != 0) {
         ENSURE(errno == EINPROGRESS, ERR_NO_DEVICE, "connecting to the software TPM");
-        ENSURE(ready(fd, POLLOUT, (int)tpm_wire().timeout_ms), ERR_TIMEOUT, "connecting to the software TPM");
+        ENSURE(tpm_ready(fd, POLLOUT, (int)tpm_wire().timeout_ms), ERR_TIMEOUT, "connecting to the software TPM");
         ENSURE(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == 0 && error == 0, ERR_NO_DEVICE,
                "connecting to the software TPM");
     }
@@ -237,51 +236,55 @@ static enum err connect_wire(const union address *address, socklen_t len, int *o
     return ERR_OK;
 }
 
-enum err tpm_tcti_open(const char *tcti, TSS2_TCTI_CONTEXT **out_context, bool *out_own)
+static enum err swtpm_open(struct span text, TSS2_TCTI_CONTEXT **out_context)
 {
-    struct span text = span_str(tcti);
     union address address;
     socklen_t len = 0;
     void *memory = NULL;
-    int fd = -1;
+    SCOPED_FD int fd = -1;
 
-    if (!skip_prefix(&text, span_lit("swtpm:"))) {
-        const TSS2_RC rc = Tss2_TctiLdr_Initialize(tcti, out_context);
-        if (rc != TSS2_RC_SUCCESS) {
-            FAIL(ERR_NO_DEVICE, "opening the TCTI", rc);
-        }
-        *out_own = false;
-        return ERR_OK;
-    }
     TRY(parse(text, &address, &len));
     TRY(connect_wire(&address, len, &fd));
-    const enum err err = mem_alloc(sizeof(struct wire), &memory);
-    if (err != ERR_OK) {
-        sys_close(fd);
-        return err;
-    }
+    TRY(mem_alloc(sizeof(struct wire), &memory));
     struct wire *wire = memory;
     wire->common = (TSS2_TCTI_CONTEXT_COMMON_V1){.magic = MAGIC,
                                                  .version = 1,
                                                  .transmit = wire_transmit,
                                                  .receive = wire_receive,
                                                  .finalize = wire_finalize,
-                                                 .cancel = wire_cancel,
+                                                 .cancel = tpm_no_cancel,
                                                  .getPollHandles = wire_poll_handles,
-                                                 .setLocality = wire_locality};
+                                                 .setLocality = tpm_locality};
     wire->fd = fd;
+    fd = -1;
 
     *out_context = (TSS2_TCTI_CONTEXT *)wire;
-    *out_own = true;
     return ERR_OK;
 }
 
-void tpm_tcti_close(TSS2_TCTI_CONTEXT *context, bool own)
+enum err tpm_tcti_open(const char *tcti, TSS2_TCTI_CONTEXT **out_context)
 {
-    if (own) {
-        Tss2_Tcti_Finalize(context);
-        mem_free(context);
-    } else {
-        Tss2_TctiLdr_Finalize(&context);
+    struct span text = span_str(tcti);
+
+    if (skip_prefix(&text, span_lit("swtpm:"))) {
+        return swtpm_open(text, out_context);
     }
+    ENSURE(skip_prefix(&text, span_lit("device:/")), ERR_MALFORMED, "TCTI: device:/PATH or swtpm:...");
+    return tpm_device_open(tcti + strlen("device:"), out_context);
+}
+
+void tpm_tcti_close(TSS2_TCTI_CONTEXT *context)
+{
+    Tss2_Tcti_Finalize(context);
+    mem_free(context);
+}
+
+/* What ESYS would call if it were given no TCTI, which it always is. A program of ours loads no module. */
+TSS2_RC Tss2_TctiLdr_Initialize(const char *name UNUSED, TSS2_TCTI_CONTEXT **out_context UNUSED)
+{
+    return TSS2_TCTI_RC_NOT_SUPPORTED;
+}
+
+void Tss2_TctiLdr_Finalize(TSS2_TCTI_CONTEXT **context UNUSED)
+{
 }

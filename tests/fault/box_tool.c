@@ -24,6 +24,7 @@
 #include "crypto/crypto.h"
 #include "crypto/hash.h"
 #include "crypto/keyring_int.h"
+#include "crypto/tpm_crypto.h"
 #include "firmware/keeper/vault_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -149,7 +150,7 @@ static void open_box(const char *keeper_folder, const char *tcti)
 {
     log_open("box_tool", LOG_ERROR);
     must(crypto_start(), "crypto");
-    must(hal_tpm_open(tcti, &box.tpm), "TPM");
+    must(hal_tpm_open(tcti, &tpm_crypto, &box.tpm), "TPM");
     must(x509_names_add_dns(&box.names, span_lit("localhost")), "names");
     must(open_keeper(keeper_folder), "unsealing");
     must(crypto_slab_new(&box.slab), "slab");

@@ -11,6 +11,7 @@
 #include "crypto/approval.h"
 #include "crypto/box_seal.h"
 #include "crypto/hash.h"
+#include "crypto/tpm_crypto.h"
 #include "firmware/keeper/vault_int.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
@@ -95,7 +96,7 @@ void measured_power(struct measured_box *box, struct image image)
     swtpm_cut_power(box->swtpm); /* before the TPM can be shut down in order */
     measured_forget(box);
     swtpm_power_on(box->swtpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(box->swtpm), &box->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(box->swtpm), &tpm_crypto, &box->tpm), ERR_OK);
     assert_int_equal(hal_tpm_pcr_extend(box->tpm, BOX_SEAL_PCR, boot), ERR_OK);
     assert_int_equal(hal_tpm_pcr_extend(box->tpm, APPROVAL_PCR, digest), ERR_OK);
 }

@@ -11,6 +11,7 @@
 #include "crypto/ct.h"
 #include "crypto/recovery.h"
 #include "crypto/seal.h"
+#include "crypto/tpm_crypto.h"
 #include "hal/sim/sim_entropy.h"
 #include "hal/sim/sim_tpm.h"
 #include "tests/lib/swtpm.h"
@@ -33,7 +34,7 @@ static int setup(void **state)
     struct fixture *const f = &fixture;
 
     fixture = (struct fixture){.swtpm = swtpm_new()};
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(f->tpm, SPAN_NONE, &f->srk), ERR_OK);
     assert_int_equal(random_new(SPAN_NONE, &f->random), ERR_OK);
     assert_int_equal(seal_root_new(f->tpm, hal_entropy_kernel(), GATE_MS, &f->root), ERR_OK);
@@ -61,7 +62,7 @@ static void reboot(struct fixture *f)
     f->tpm = NULL;
     swtpm_cut_power(f->swtpm);
     swtpm_power_on(f->swtpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
 }
 
 static void seal_root(struct fixture *f, uint32_t pcr_mask, struct span pin)
@@ -119,7 +120,7 @@ static void attack_19_another_tpm_does_not_open_the_root(void **state)
     bool same = false;
     seal_root(f, 0, SPAN_NONE);
     hal_tpm_close(f->tpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(thief), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(thief), &tpm_crypto, &f->tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(f->tpm, SPAN_NONE, &other_srk), ERR_OK);
 
     assert_int_equal(open_root(f, SPAN_NONE, &same), ERR_STALE_KEY);
@@ -162,7 +163,7 @@ static void the_recovery_key_moves_the_root_to_a_new_tpm(void **state)
     assert_int_equal(buf_new(SEAL_RECOVERY_MAX, &file), ERR_OK);
     assert_int_equal(seal_recovery_create(f->random, public_key, f->root, file), ERR_OK);
     hal_tpm_close(f->tpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(new_swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(new_swtpm), &tpm_crypto, &f->tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(f->tpm, SPAN_NONE, &f->srk), ERR_OK);
 
     assert_int_equal(recovery_from_words(secret_reveal(words), &typed), ERR_OK);

@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crypto/tpm_crypto.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/datadir.h"
@@ -317,7 +318,8 @@ static void the_keeper_unseals_inside_the_sandbox(void **state)
         struct hal_tpm *tpm = NULL;
         struct hal_tpm_name srk;
         struct hal_tpm_sealed sealed;
-        const bool works = sandbox_begin(&sandboxed_limits) == ERR_OK && hal_tpm_open(swtpm_tcti(swtpm), &tpm) == ERR_OK &&
+        const bool works = sandbox_begin(&sandboxed_limits) == ERR_OK &&
+                           hal_tpm_open(swtpm_tcti(swtpm), &tpm_crypto, &tpm) == ERR_OK &&
                            sandbox_enter(&spec) == ERR_OK && hal_tpm_srk_make(tpm, SPAN_NONE, &srk) == ERR_OK &&
                            hal_tpm_seal(tpm, &srk, &policy, span_array(secret), &sealed) == ERR_OK &&
                            hal_tpm_unseal(tpm, &srk, &policy, &sealed, out, sizeof(out)) == ERR_OK &&

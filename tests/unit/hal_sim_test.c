@@ -10,6 +10,7 @@
 
 #include <poll.h>
 
+#include "crypto/tpm_crypto.h"
 #include "hal/base/fault.h"
 #include "hal/entropy.h"
 #include "hal/sim/sim_clock.h"
@@ -88,7 +89,7 @@ static void the_tpm_in_memory_answers_as_a_software_tpm_does(void **state)
     struct swtpm *swtpm = swtpm_new();
     struct hal_tpm *tpm = NULL;
     assert_int_equal(sim_tpm_new(7, &sim), ERR_OK);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(swtpm), &tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(swtpm), &tpm_crypto, &tpm), ERR_OK);
 
     const size_t count = story(sim_tpm_hal(sim), simulated);
     assert_int_equal(story(tpm, real), count);

@@ -11,6 +11,7 @@
 
 #include "crypto/approval.h"
 #include "crypto/hash.h"
+#include "crypto/tpm_crypto.h"
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
@@ -48,7 +49,7 @@ static int setup(void **state)
     (void)signal(SIGPIPE, SIG_IGN);
     fixture = (struct fixture){.tpm = NULL};
     f->swtpm = swtpm_new();
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(f->tpm, SPAN_NONE, &f->srk), ERR_OK);
     assert_int_equal(hal_tpm_counter_make(f->tpm, &f->srk, SPAN_NONE, &f->counter), ERR_OK);
     assert_int_equal(random_new(SPAN_NONE, &f->random), ERR_OK);
@@ -79,7 +80,7 @@ static void reboot(struct fixture *f)
     f->tpm = NULL;
     swtpm_cut_power(f->swtpm);
     swtpm_power_on(f->swtpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
 }
 
 static void measure(struct fixture *f, const uint8_t what[HAL_TPM_DIGEST_BYTES])
@@ -360,7 +361,7 @@ static struct nv_forger forge(struct fixture *f)
 
 static void forged(struct fixture *f)
 {
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
 }
 
 static void attack_18_a_counter_that_is_gone_does_not_open(void **state)

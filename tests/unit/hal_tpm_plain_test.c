@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/tpm_crypto.h"
 #include "hal/base/span.h"
 #include "hal/linux/tpm_int.h"
 #include "hal/tpm.h"
@@ -36,7 +37,7 @@ static void attack_16_without_encryption_the_same_proxy_finds_the_secrets(void *
     struct hal_tpm_sealed sealed;
     uint8_t out[32] = {0};
 
-    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(proxy), &tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(proxy), &tpm_crypto, &tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(tpm, SPAN_NONE, &srk), ERR_OK);
     assert_int_equal(hal_tpm_own(tpm, &srk, &owner), ERR_OK);
     assert_int_equal(hal_tpm_seal(tpm, &srk, &policy, span_array(secret), &sealed), ERR_OK);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/tpm_crypto.h"
 #include "hal/base/fault.h"
 #include "hal/base/span.h"
 #include "hal/linux/tpm_int.h"
@@ -49,7 +50,7 @@ static int setup(void **state)
     fault_clear();
     fixture.swtpm = swtpm_new();
     fixture.proxy = tpm_proxy_new(swtpm_path(fixture.swtpm));
-    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(fixture.proxy), &fixture.tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(fixture.proxy), &tpm_crypto, &fixture.tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(fixture.tpm, SPAN_NONE, &fixture.srk), ERR_OK);
     *state = &fixture;
     return 0;
@@ -85,7 +86,7 @@ static void reopen(struct fixture *f)
 {
     hal_tpm_close(f->tpm);
     f->tpm = NULL;
-    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(f->proxy), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(f->proxy), &tpm_crypto, &f->tpm), ERR_OK);
 }
 
 static void attack_16_no_secret_crosses_the_bus_in_clear(void **state)
@@ -130,7 +131,7 @@ static void attack_16_every_session_is_salted_with_the_srk(void **state)
     hal_tpm_close(f->tpm);
     tpm_proxy_free(f->proxy);
     f->proxy = tpm_proxy_new(swtpm_path(f->swtpm));
-    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(f->proxy), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(tpm_proxy_tcti(f->proxy), &tpm_crypto, &f->tpm), ERR_OK);
 
     assert_int_equal(hal_tpm_own(f->tpm, &f->srk, &owner), ERR_OK);
     assert_int_equal(hal_tpm_seal(f->tpm, &f->srk, &policy, span_array(secret), &sealed), ERR_OK);

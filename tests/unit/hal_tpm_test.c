@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "crypto/tpm_crypto.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "hal/base/span.h"
@@ -45,7 +46,7 @@ static int setup(void **state)
 
     fault_clear();
     fixture.swtpm = swtpm_new();
-    assert_int_equal(hal_tpm_open(swtpm_tcti(fixture.swtpm), &fixture.tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(fixture.swtpm), &tpm_crypto, &fixture.tpm), ERR_OK);
     assert_int_equal(hal_tpm_srk_make(fixture.tpm, SPAN_NONE, &fixture.srk), ERR_OK);
     *state = &fixture;
     return 0;
@@ -66,7 +67,7 @@ static void reboot(struct fixture *f)
     f->tpm = NULL;
     swtpm_cut_power(f->swtpm);
     swtpm_power_on(f->swtpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
 }
 
 /* The program dies with the power: the driver's last words never reach the TPM. */
@@ -76,7 +77,7 @@ static void cut_power(struct fixture *f)
     hal_tpm_close(f->tpm);
     f->tpm = NULL;
     swtpm_power_on(f->swtpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &f->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &f->tpm), ERR_OK);
 }
 
 static struct hal_tpm_sealed sealed_under(struct fixture *f, const struct hal_tpm_policy *policy)
@@ -185,7 +186,7 @@ static void attack_19_another_tpm_refuses_the_blob(void **state)
     struct hal_tpm *tpm = NULL;
     struct hal_tpm_name other_srk;
     uint8_t out[32] = {0};
-    assert_int_equal(hal_tpm_open(swtpm_tcti(other), &tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(other), &tpm_crypto, &tpm), ERR_OK);
 
     const enum err empty = hal_tpm_unseal(tpm, &f->srk, &plain_policy, &sealed, out, sizeof(out));
     assert_int_equal(hal_tpm_srk_make(tpm, SPAN_NONE, &other_srk), ERR_OK);
@@ -395,7 +396,7 @@ static void no_tpm_at_the_address_is_reported(void **state)
     struct hal_tpm *tpm = NULL;
     swtpm_cut_power(f->swtpm);
 
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm), ERR_NO_DEVICE);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &tpm), ERR_NO_DEVICE);
     assert_null(tpm);
 }
 

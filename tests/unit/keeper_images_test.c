@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "crypto/approval.h"
+#include "crypto/tpm_crypto.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/msg.h"
 #include "hal/base/fault.h"
@@ -93,7 +94,7 @@ static void boot(struct fixture *f, struct image image)
 
     swtpm_cut_power(f->swtpm);
     swtpm_power_on(f->swtpm);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &tpm), ERR_OK);
     assert_int_equal(hal_tpm_pcr_extend(tpm, APPROVAL_PCR, digest), ERR_OK);
     hal_tpm_close(tpm);
 }

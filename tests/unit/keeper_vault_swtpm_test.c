@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* firmware/keeper/vault.h on a real software TPM: reboots, power cuts, PCRs, another TPM, lockout. What needs the TPM's
  * inside, or many calls, is tested with the one in memory (keeper_vault_test.c). */
+#include "crypto/tpm_crypto.h"
 #include "firmware/keeper/vault.h"
 
 #include <setjmp.h>
@@ -69,7 +70,7 @@ static int tear_down(void **state)
 static enum err start(struct box *box, struct span pin)
 {
     forget(box);
-    assert_int_equal(hal_tpm_open(swtpm_tcti(box->swtpm), &box->tpm), ERR_OK);
+    assert_int_equal(hal_tpm_open(swtpm_tcti(box->swtpm), &tpm_crypto, &box->tpm), ERR_OK);
     const struct vault_options options = {
         .tpm = box->tpm,
         .entropy = hal_entropy_kernel(),
