@@ -138,6 +138,9 @@ enum err code_find(struct store_snap *snap, const struct catalog_people *where, 
 struct found {
     struct row_id rows[LOOKED_AT];
     size_t count;
+    size_t looked_at;
+    struct row_id kept; /* the first that was not wanted */
+    bool has_kept;
 };
 
 /* Which codes: those that change an address; or those of a purpose, if there is one, and what nobody asks for any more. */
@@ -153,19 +156,29 @@ static bool is_wanted(const struct data_txn *txn, const struct code *code, struc
     return wanted.changes ? code->new_email : old || code->purpose == wanted.purpose;
 }
 
-/* Of the scan under way. */
-static enum err collect(struct data_txn *txn, struct wanted wanted, struct found *out)
+static void take_found(struct found *found, struct row_id row)
+{
+    found->rows[found->count++] = row;
+}
+
+static void keep_found(struct found *found, struct row_id row)
+{
+    found->kept = found->has_kept ? found->kept : row;
+    found->has_kept = true;
+}
+
+/* Of the scan under way, at most so many. */
+static enum err collect(struct data_txn *txn, struct wanted wanted, size_t most, struct found *out)
 {
     struct code code;
     struct row row;
     enum err err = ERR_OK;
 
-    out->count = 0;
-    for (size_t i = 0; i < LOOKED_AT && (err = walk_next(people_snap(txn), &row)) == ERR_OK; i++) {
+    *out = (struct found){.count = 0};
+    while (out->looked_at < most && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
+        out->looked_at++;
         TRY(code_read(&row, &code));
-        if (is_wanted(txn, &code, wanted)) {
-            out->rows[out->count++] = row.id;
-        }
+        is_wanted(txn, &code, wanted) ? take_found(out, row.id) : keep_found(out, row.id);
     }
     return walk_end(err);
 }
@@ -178,41 +191,86 @@ static enum err delete_found(struct data_txn *txn, const struct found *found)
     return ERR_OK;
 }
 
-enum err codes_make_room(struct data_txn *txn)
+/* Of so many of the oldest, those that were over a day ago go. */
+static enum err make_room(struct data_txn *txn, size_t most, struct found *out_found)
 {
     const struct store_scan oldest = {.table = people_where(txn)->codes};
     const struct wanted over = {.purpose = DATA_CODE_PURPOSE_END};
-    struct found found;
 
     TRY(store_scan_begin(people_snap(txn), &oldest));
-    TRY(collect(txn, over, &found));
-    return delete_found(txn, &found);
+    TRY(collect(txn, over, most, out_found));
+    return delete_found(txn, out_found);
 }
 
-static enum err end_codes(struct data_txn *txn, struct span owner, struct wanted wanted)
+enum err codes_make_room(struct data_txn *txn)
 {
-    const struct row_value value = {.type = ROW_STRING, .bytes = owner};
     struct found found;
 
+    return make_room(txn, LOOKED_AT, &found);
+}
+
+static enum err find_codes(struct data_txn *txn, struct span owner, struct wanted wanted, struct found *out_found)
+{
+    const struct row_value value = {.type = ROW_STRING, .bytes = owner};
+
     TRY(people_scan(people_snap(txn), people_where(txn)->codes, 0, &value));
-    TRY(collect(txn, wanted, &found));
-    return delete_found(txn, &found);
+    return collect(txn, wanted, LOOKED_AT, out_found);
 }
 
 enum err codes_end_change(struct data_txn *txn, struct span owner)
 {
-    return end_codes(txn, owner, (struct wanted){.changes = true});
+    struct found found;
+
+    TRY(find_codes(txn, owner, (struct wanted){.changes = true}, &found));
+    return delete_found(txn, &found);
 }
 
-enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row)
+/* --- a new one ---
+ *
+ * An address that is nobody's must not show, nor whether its owner has a code of the purpose already. So in each case 16
+ * rows are looked at, if there are as many, and the oldest of the others is written again, as are as many pages:
+ *   one to end  it goes, the code comes, the oldest is replaced by itself
+ *   none        the oldest goes and comes, the code comes
+ *   nobody's    the oldest goes and comes, the code comes and goes */
+
+static enum err insert(struct data_txn *txn, const struct code *code, struct row_id *out_row)
 {
     const struct row_id row = store_txn_row_id(txn->store, txn->now);
     struct span encoded = SPAN_NONE;
 
-    TRY(end_codes(txn, code->owner, (struct wanted){.purpose = code->purpose}));
-    TRY(codes_make_room(txn));
     TRY(encode(txn, code, &encoded));
     TRY(store_insert(txn->store, people_where(txn)->codes, row, encoded, NULL));
     *out_row = row;
     return ERR_OK;
+}
+
+enum err code_insert(struct data_txn *txn, const struct code *code)
+{
+    const struct table_id codes = people_where(txn)->codes;
+    struct found earlier;
+    struct found oldest;
+    struct row_id row;
+
+    TRY(find_codes(txn, code->owner, (struct wanted){.purpose = code->purpose}, &earlier));
+    TRY(delete_found(txn, &earlier));
+    TRY(make_room(txn, LOOKED_AT - earlier.looked_at, &oldest));
+    TRY(insert(txn, code, &row));
+    if (!oldest.has_kept) {
+        return ERR_OK;
+    }
+    return earlier.count != 0 ? people_write_again(txn, codes, oldest.kept) : people_put_again(txn, codes, oldest.kept);
+}
+
+enum err code_pretend(struct data_txn *txn, const struct code *code)
+{
+    const struct table_id codes = people_where(txn)->codes;
+    struct found earlier;
+    struct found oldest;
+    struct row_id row;
+
+    TRY(find_codes(txn, code->owner, (struct wanted){.purpose = code->purpose}, &earlier));
+    TRY(make_room(txn, LOOKED_AT - earlier.looked_at, &oldest));
+    TRY(insert(txn, code, &row));
+    TRY(oldest.has_kept ? people_put_again(txn, codes, oldest.kept) : ERR_OK);
+    return store_delete(txn->store, codes, row);
 }

@@ -44,7 +44,11 @@ enum err codes_make_room(struct data_txn *txn) MUST_USE;
 /* Ends a code that would change the address of its owner, who lies in no row of a code. */
 enum err codes_end_change(struct data_txn *txn, struct span owner) MUST_USE;
 
-/* Stores a code, whose row is not read; ends the owner's older ones of its purpose, and makes room. */
-enum err code_insert(struct data_txn *txn, const struct code *code, struct row_id *out_row) MUST_USE;
+/* Stores a code, whose row is not read; ends the owner's older ones of its purpose, and makes room. Whether there was one
+ * to end does not show in the work. data->text is used up. */
+enum err code_insert(struct data_txn *txn, const struct code *code) MUST_USE;
+
+/* The same work for a code that does not stay, and ends none. */
+enum err code_pretend(struct data_txn *txn, const struct code *code) MUST_USE;
 
 #endif

@@ -251,7 +251,7 @@ static enum err sweep(struct data *data, struct store_txn *store)
         if (txn.environment == NULL) {
             return ERR_OK;
         }
-        TRY(unless_untouched(&txn, outbox_make_room, "mails_not_swept"));
+        TRY(unless_untouched(&txn, outbox_sweep, "mails_not_swept"));
         TRY(unless_untouched(&txn, codes_make_room, "mails_not_swept"));
         TRY(unless_untouched(&txn, invitations_make_room, "invitations_not_swept"));
         TRY(unless_untouched(&txn, token_keys_sweep, "token_keys_not_swept"));

@@ -133,15 +133,13 @@ static enum err send(struct data_txn *txn, const struct data_sign *sign, const s
 {
     struct outbox_order mail = {
         .category = MAIL_INVITATION, .to = invitation->email, .link = sign->mail.link, .code = sign->mail.code};
-    struct row_id row;
 
     mail.values.of[MAIL_USER_NAME] = first_of(sign->name, invitation->email);
     mail.values.of[MAIL_USER_EMAIL] = invitation->email;
     mail.values.of[MAIL_LINK] = mail.link;
     mail.values.of[MAIL_INVITER_NAME] = inviter;
     mail.values.of[MAIL_RESOURCE_NAME] = invitation->resource_name;
-    TRY(outbox_make_room(txn));
-    return outbox_put(txn, &mail, &row);
+    return outbox_send(txn, &mail);
 }
 
 enum err data_invitation_create(struct data_txn *txn, struct data_call *call)

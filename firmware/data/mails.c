@@ -27,19 +27,18 @@ static struct span email_of(const struct mails_order *order)
     return order->email.len != 0 || order->person == NULL ? order->email : order->person->email;
 }
 
-static enum err put_code(struct data_txn *txn, const struct mails_order *order, struct span owner,
-                         struct row_id *out_row)
+/* The code of an order, without an owner. */
+static struct code code_of(const struct data_txn *txn, const struct mails_order *order)
 {
     const struct span email = email_of(order);
     struct code code = {.purpose = order->purpose,
-                        .owner = owner,
                         .email = email,
                         .name = order->name,
                         .ends_at = {txn->now.ms + life_of(txn, order->purpose)}};
 
     code.new_email = order->person != NULL && !span_equal(email, order->person->email);
     memcpy(code.digest, order->mail->digest, sizeof code.digest);
-    return code_insert(txn, &code, out_row);
+    return code;
 }
 
 /* The variable that the link of a mail is for. */
@@ -67,7 +66,7 @@ static struct span name_of(const struct mails_order *order)
     return name.len != 0 ? name : email_of(order);
 }
 
-static enum err put_mail(struct data_txn *txn, const struct mails_order *order, struct row_id *out_row)
+static struct outbox_order mail_of(const struct mails_order *order)
 {
     struct outbox_order mail = {
         .category = order->mail->category, .to = email_of(order), .link = order->mail->link, .code = order->mail->code};
@@ -75,31 +74,29 @@ static enum err put_mail(struct data_txn *txn, const struct mails_order *order, 
     mail.values.of[MAIL_USER_NAME] = name_of(order);
     mail.values.of[MAIL_USER_EMAIL] = mail.to;
     mail.values.of[link_of(mail.category)] = mail.link;
-    return outbox_put(txn, &mail, out_row);
+    return mail;
 }
 
 enum err mails_send(struct data_txn *txn, const struct mails_order *order)
 {
+    const struct outbox_order mail = mail_of(order);
+    struct code code = code_of(txn, order);
     char nobody[CODE_OWNER_BYTES];
-    struct row_id row;
 
-    code_owner_of_email(email_of(order), nobody);
-    TRY(put_code(txn, order, order->person != NULL ? order->person->id : span_array(nobody), &row));
-    TRY(outbox_make_room(txn));
-    return put_mail(txn, order, &row);
+    code_owner_of_email(code.email, nobody);
+    code.owner = order->person != NULL ? order->person->id : span_array(nobody);
+    TRY(code_insert(txn, &code));
+    return outbox_send(txn, &mail);
 }
 
-/* Under an owner of its own, so that it ends no code that somebody has. */
 enum err mails_pretend(struct data_txn *txn, const struct mails_order *order)
 {
-    char pretended[CODE_OWNER_BYTES];
-    struct row_id code;
-    struct row_id mail;
+    const struct outbox_order mail = mail_of(order);
+    struct code code = code_of(txn, order);
+    char nobody[CODE_OWNER_BYTES];
 
-    code_owner_of_email(span_lit("nobody"), pretended);
-    TRY(put_code(txn, order, span_array(pretended), &code));
-    TRY(outbox_pretend_room(txn));
-    TRY(put_mail(txn, order, &mail));
-    TRY(store_delete(txn->store, people_where(txn)->codes, code));
-    return store_delete(txn->store, people_where(txn)->outbox, mail);
+    code_owner_of_email(code.email, nobody);
+    code.owner = span_array(nobody);
+    TRY(code_pretend(txn, &code));
+    return outbox_pretend(txn, &mail);
 }

@@ -145,35 +145,12 @@ static enum err delete_oldest(struct data_txn *txn, const struct oldest *oldest)
     return ERR_OK;
 }
 
-enum err outbox_make_room(struct data_txn *txn)
+enum err outbox_sweep(struct data_txn *txn)
 {
     struct oldest oldest;
 
     TRY(find_oldest(txn, &oldest));
-    return delete_oldest(txn, &oldest);
-}
-
-/* data->text has room for any mail: subject and body are most of it. */
-static enum err delete_and_put_back(struct data_txn *txn, struct row_id id)
-{
-    struct buf *const text = txn->data->text;
-    struct row row;
-
-    buf_reset(text);
-    TRY(store_get(people_snap(txn), people_where(txn)->outbox, id, &row));
-    TRY(buf_put(text, row.encoded));
-    TRY(store_delete(txn->store, people_where(txn)->outbox, id));
-    TRY(store_insert(txn->store, people_where(txn)->outbox, id, buf_all(text), NULL));
-    buf_wipe(text);
-    return ERR_OK;
-}
-
-enum err outbox_pretend_room(struct data_txn *txn)
-{
-    struct oldest oldest;
-
-    TRY(find_oldest(txn, &oldest));
-    return oldest.alive ? delete_and_put_back(txn, oldest.rows[0]) : delete_oldest(txn, &oldest);
+    return oldest.alive ? ERR_OK : delete_oldest(txn, &oldest);
 }
 
 /* --- a new one --- */
@@ -218,6 +195,53 @@ enum err outbox_put(struct data_txn *txn, const struct outbox_order *order, stru
     txn->data->mail_notes |= has_relay ? DATA_MAILS_QUEUED : 0;
     *out_row = row;
     return ERR_OK;
+}
+
+/* --- nobody's mail ---
+ *
+ * It costs what somebody's does: as many pages are written.
+ *                the outbox is full                             it is not
+ *   somebody's   the oldest goes; the mail comes, goes, comes   the mail comes, and its pages stay
+ *   nobody's     the oldest goes, comes; the mail comes, goes   the mail comes, goes; the one before is replaced by itself */
+
+enum err outbox_send(struct data_txn *txn, const struct outbox_order *order)
+{
+    struct oldest oldest;
+    struct row_id row;
+
+    TRY(find_oldest(txn, &oldest));
+    TRY(delete_oldest(txn, &oldest));
+    TRY(outbox_put(txn, order, &row));
+    return oldest.alive ? people_put_again(txn, people_where(txn)->outbox, row) : ERR_OK;
+}
+
+static enum err write_newest_again(struct data_txn *txn)
+{
+    const struct table_id outbox = people_where(txn)->outbox;
+    struct row_id last;
+    struct row row;
+
+    memset(last.bytes, UINT8_MAX, sizeof last.bytes);
+    const enum err err = store_get_near(people_snap(txn), outbox, last, &row);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    TRY(err);
+    return people_write_again(txn, outbox, row.id);
+}
+
+enum err outbox_pretend(struct data_txn *txn, const struct outbox_order *order)
+{
+    const struct table_id outbox = people_where(txn)->outbox;
+    struct oldest oldest;
+    struct row_id row;
+
+    TRY(find_oldest(txn, &oldest));
+    TRY(oldest.alive ? people_put_again(txn, outbox, oldest.rows[0]) : delete_oldest(txn, &oldest));
+    TRY(outbox_put(txn, order, &row));
+    TRY(store_delete(txn->store, outbox, row));
+    return oldest.alive ? ERR_OK : write_newest_again(txn);
 }
 
 enum err outbox_replace(struct data_txn *txn, const struct outbox_mail *mail)

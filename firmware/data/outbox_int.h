@@ -47,15 +47,18 @@ struct outbox_order {
     struct mail_values values;
 };
 
-/* Some mails of more than 7 days go, and the oldest where there are as many as there may be. */
-enum err outbox_make_room(struct data_txn *txn) MUST_USE;
+/* Some mails of more than 7 days go. */
+enum err outbox_sweep(struct data_txn *txn) MUST_USE;
 
-/* The same pages are written for a mail that does not stay: what is over goes, and the oldest is there again in the end, so
- * that mails to nobody empty no outbox. data->text is used up. */
-enum err outbox_pretend_room(struct data_txn *txn) MUST_USE;
-
-/* Renders and stores a mail. data->text is used up. */
+/* Renders and stores a mail. data->text is used up, here and below. */
 enum err outbox_put(struct data_txn *txn, const struct outbox_order *order, struct row_id *out_row) MUST_USE;
+
+/* A mail, and room for it: some of more than 7 days go, or the oldest where there are as many as there may be. */
+enum err outbox_send(struct data_txn *txn, const struct outbox_order *order) MUST_USE;
+
+/* The same work for a mail that does not stay: what is over goes, and the oldest is there again in the end, so that mails to
+ * nobody empty no outbox. */
+enum err outbox_pretend(struct data_txn *txn, const struct outbox_order *order) MUST_USE;
 
 /* Stores a mail that was found in this transaction again. Its views end. */
 enum err outbox_replace(struct data_txn *txn, const struct outbox_mail *mail) MUST_USE;

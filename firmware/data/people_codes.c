@@ -32,12 +32,13 @@ static enum err answer_sent(struct data_call *call, struct span message)
 
 /* --- sending --- */
 
-/* Whose address it is; false: nobody's. The views end with the next change. */
+/* Whose address it is; false: nobody's, and the person is another. The views end with the next change. */
 static enum err find_addressee(struct data_txn *txn, struct span email, struct person *out_person, bool *out_found)
 {
-    const enum err err = people_find_email(people_snap(txn), people_where(txn), email, out_person);
+    bool is_it = false;
 
-    *out_found = err == ERR_OK;
+    const enum err err = people_find_email_or_other(people_snap(txn), people_where(txn), email, out_person, &is_it);
+    *out_found = err == ERR_OK && is_it;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

@@ -248,6 +248,11 @@ enum err people_insert(struct data_txn *txn, const struct person *person) MUST_U
  * in them. */
 enum err people_forget_person(struct data_txn *txn, struct span id, const struct person *person) MUST_USE;
 
+/* The work of writing a row, and nothing of it in the end: the row is deleted and inserted again; or replaced by itself,
+ * which touches no index. Its views end, and data->text is used up. */
+enum err people_put_again(struct data_txn *txn, struct table_id table, struct row_id id) MUST_USE;
+enum err people_write_again(struct data_txn *txn, struct table_id table, struct row_id id) MUST_USE;
+
 /* Deletes all that a table has of an owner, who lies in no row of it. */
 enum err people_forget_rows(struct data_txn *txn, struct table_id table, struct span owner) MUST_USE;
 

@@ -106,13 +106,12 @@ static enum err keep_code(struct data_txn *txn, const struct data_sign *sign, co
                         .email = person->email,
                         .name = sign->identity.subject,
                         .ends_at = {txn->now.ms + DATA_CODE_OAUTH_MS}};
-    struct row_id row = {{0}};
 
     if (!sign->identity.may_keep) {
         return ERR_OK;
     }
     memcpy(code.digest, sign->presented, sizeof code.digest);
-    return code_insert(txn, &code, &row);
+    return code_insert(txn, &code);
 }
 
 /* The identity that is kept with a code. ERR_DENIED: it is over, or was used meanwhile. */

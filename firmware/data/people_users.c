@@ -292,6 +292,33 @@ enum err people_forget_rows(struct data_txn *txn, struct table_id table, struct 
     }
 }
 
+/* Into data->text, which has room for any row of these tables: a mail is the largest. */
+static enum err copy_row(struct data_txn *txn, struct table_id table, struct row_id id)
+{
+    struct row row;
+
+    buf_reset(txn->data->text);
+    TRY(store_get(people_snap(txn), table, id, &row));
+    return buf_put(txn->data->text, row.encoded);
+}
+
+enum err people_put_again(struct data_txn *txn, struct table_id table, struct row_id id)
+{
+    TRY(copy_row(txn, table, id));
+    TRY(store_delete(txn->store, table, id));
+    TRY(store_insert(txn->store, table, id, buf_all(txn->data->text), NULL));
+    buf_wipe(txn->data->text);
+    return ERR_OK;
+}
+
+enum err people_write_again(struct data_txn *txn, struct table_id table, struct row_id id)
+{
+    TRY(copy_row(txn, table, id));
+    TRY(store_replace(txn->store, table, id, buf_all(txn->data->text), NULL));
+    buf_wipe(txn->data->text);
+    return ERR_OK;
+}
+
 enum err people_forget_person(struct data_txn *txn, struct span id, const struct person *person)
 {
     char mails[CODE_OWNER_BYTES];

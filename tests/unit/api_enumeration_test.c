@@ -111,6 +111,22 @@ static void attack_10_what_is_not_told_of_an_account_does_not_show_in_its_cost(v
     assert_int_equal(cost(box, &confirms, FIRST), cost(box, &confirms, "ada@example.com"));
 }
 
+/* Where there is nobody at all, a row the less is read. */
+static void attack_10_somebody_is_looked_at_for_a_mail_to_nobody_too(void **state)
+{
+    static const struct form asks = {"/v1/auth/password/reset/request", "{\"email\":\"", "\"}", 200};
+    struct api_box *box = *state;
+    const unsigned int alone = cost(box, &asks, "zoe@example.com");
+    assert_int_equal(cost(box, &asks, "zed@example.com"), alone);
+
+    assert_int_equal(
+        api_box_send(box, "POST", box->secret, "/v1/users", "{\"email\":\"ada@example.com\",\"name\":\"A\"}")->status,
+        201);
+
+    assert_int_equal(cost(box, &asks, FIRST), alone + 1);
+    assert_int_equal(cost(box, &asks, BEHIND), alone + 1);
+}
+
 static void an_address_of_an_empty_place_is_unknown(void **state)
 {
     struct api_box *box = *state;
@@ -142,6 +158,8 @@ int main(void)
                                         api_box_set_up, api_box_tear_down),
         cmocka_unit_test_setup_teardown(attack_10_what_is_not_told_of_an_account_does_not_show_in_its_cost,
                                         api_box_set_up, api_box_tear_down),
+        cmocka_unit_test_setup_teardown(attack_10_somebody_is_looked_at_for_a_mail_to_nobody_too, api_box_set_up,
+                                        api_box_tear_down),
         cmocka_unit_test_setup_teardown(an_address_of_an_empty_place_is_unknown, api_box_set_up, api_box_tear_down),
         cmocka_unit_test_setup_teardown(the_password_of_another_opens_no_unknown_address, api_box_set_up,
                                         api_box_tear_down),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The outbox over time. Spec: contract 5.11. */
-/* link: --wrap=http_respond --wrap=http_body --wrap=store_delete */
+/* link: --wrap=http_respond --wrap=http_body --wrap=store_insert --wrap=store_replace */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,14 +17,29 @@
 
 #define DAY_MS (24u * 3600u * 1000u)
 
-static unsigned int deletions;
+static unsigned int writes;
+static struct table_id counted[2]; /* of what is written to them */
 
-enum err __real_store_delete(struct store_txn *txn, struct table_id table, struct row_id id);
-enum err __wrap_store_delete(struct store_txn *txn, struct table_id table, struct row_id id);
-enum err __wrap_store_delete(struct store_txn *txn, struct table_id table, struct row_id id)
+enum err __real_store_insert(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
+                             struct index_id *out_index);
+enum err __wrap_store_insert(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
+                             struct index_id *out_index);
+enum err __wrap_store_insert(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
+                             struct index_id *out_index)
 {
-    deletions++;
-    return __real_store_delete(txn, table, id);
+    writes += table.value == counted[0].value || table.value == counted[1].value;
+    return __real_store_insert(txn, table, id, encoded, out_index);
+}
+
+enum err __real_store_replace(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
+                              struct index_id *out_index);
+enum err __wrap_store_replace(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
+                              struct index_id *out_index);
+enum err __wrap_store_replace(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
+                              struct index_id *out_index)
+{
+    writes += table.value == counted[0].value || table.value == counted[1].value;
+    return __real_store_replace(txn, table, id, encoded, out_index);
 }
 
 static void sign_up(struct api_box *box, const char *email)
@@ -33,6 +48,11 @@ static void sign_up(struct api_box *box, const char *email)
 
     (void)snprintf(body, sizeof body, "{\"email\":\"%s\",\"password\":\"abc123\",\"name\":\"Ada\"}", email);
     assert_int_equal(api_box_send(box, "POST", box->publishable, SIGN_UP, body)->status, 201);
+}
+
+static void ask(struct api_box *box, const char *path, const char *body)
+{
+    assert_int_equal(api_box_send(box, "POST", box->publishable, path, body)->status, 200);
 }
 
 static uint64_t stored_mails(struct api_box *box)
@@ -108,13 +128,7 @@ static void attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room(voi
     assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
     assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);
 
-    /* A mail to nobody is written where one to somebody is: the oldest goes, and is there again. */
-    deletions = 0;
-    assert_int_equal(api_box_send(box, "POST", box->publishable, "/v1/auth/password/reset/request",
-                                  "{\"email\":\"nobody@example.com\"}")
-                         ->status,
-                     200);
-    assert_int_equal(deletions, 3); /* it, and the code and the mail that do not stay */
+    ask(box, RESET_REQUEST, "{\"email\":\"nobody@example.com\"}");
     assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
     assert_int_equal(api_mail_count(box, "ada@example.com", NULL), 1);
 
@@ -126,6 +140,103 @@ static void attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room(voi
     assert_string_equal(api_answer_text(api_box_get(box, box->secret, "/v1/admin/outbox?category=invitation"),
                                         "pagination.total"),
                         "9999");
+}
+
+/* --- whose address it is --- */
+
+static uint64_t stored_codes(struct api_box *box)
+{
+    return api_stored_rows(box, api_stored_environment(box)->people.codes);
+}
+
+/* How many rows are written for a mail to an address. A mail that stays counts for two: it takes pages that were not there.
+ * before: the body, up to the address. */
+static uint64_t work_of(struct api_box *box, const char *path, const char *before, const char *email)
+{
+    const uint64_t mails = stored_mails(box);
+    char body[256];
+
+    (void)snprintf(body, sizeof body, "%s\"email\":\"%s\"}", before, email);
+    counted[0] = api_stored_environment(box)->people.outbox;
+    counted[1] = api_stored_environment(box)->people.codes;
+    writes = 0;
+    ask(box, path, body);
+    return writes + stored_mails(box) - mails;
+}
+
+/* A first mail, one that ends a code of the same purpose, and one to nobody. */
+static void assert_nobody_shows(struct api_box *box)
+{
+    static const char *const forms[][2] = {
+        {RESET_REQUEST, "{"},
+        {SIGN_IN, "{\"method\":\"magiclink\","},
+        {"/v1/auth/signup/email/resend", "{"},
+        {"/v1/auth/email/verify/send", "{"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(forms); i++) {
+        const uint64_t rows = stored_mails(box) + stored_codes(box);
+        const uint64_t nobody = work_of(box, forms[i][0], forms[i][1], "nobody@example.com");
+        assert_true(stored_mails(box) + stored_codes(box) == rows);
+        assert_true(work_of(box, forms[i][0], forms[i][1], "ada@example.com") == nobody);
+        sim_clock_advance_ms(&box->clock, 31000);
+        assert_true(work_of(box, forms[i][0], forms[i][1], "ada@example.com") == nobody);
+        assert_true(work_of(box, forms[i][0], forms[i][1], "nobody@example.com") == nobody);
+        sim_clock_advance_ms(&box->clock, 3600000);
+    }
+}
+
+static void attack_10_whose_address_it_is_does_not_show_in_what_a_mail_writes(void **state)
+{
+    struct api_box *box = *state;
+    sign_up(box, "eve@example.com");
+    sign_up(box, "ada@example.com");
+    sim_clock_advance_ms(&box->clock, 31000);
+
+    assert_nobody_shows(box);
+}
+
+static void attack_10_nor_where_the_outbox_is_full(void **state)
+{
+    struct api_box *box = *state;
+    sign_up(box, "eve@example.com");
+    sign_up(box, "ada@example.com");
+    const struct span place = api_stored_environment(box)->record.id;
+    api_write(box, &(struct data_call){.operation = fill, .place = place});
+    sim_clock_advance_ms(&box->clock, 31000);
+
+    assert_nobody_shows(box);
+    assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
+}
+
+/* Somebody else's code and mail, which are deleted and inserted again for it, are as they were. */
+static void a_mail_to_nobody_changes_nothing_of_others(void **state)
+{
+    struct api_box *box = *state;
+    char before[DATA_CODE_TEXT_BYTES + 1];
+    char after[DATA_CODE_TEXT_BYTES + 1];
+    sign_up(box, "ada@example.com");
+    api_mail_token(box, "ada@example.com", "signup_confirmation", before);
+
+    ask(box, RESET_REQUEST, "{\"email\":\"nobody@example.com\"}");
+
+    api_mail_token(box, "ada@example.com", "signup_confirmation", after);
+    assert_string_equal(before, after);
+    assert_int_equal(api_mail_confirm(box, "ada@example.com", before)->status, 200);
+    assert_int_equal(stored_codes(box), 0);
+}
+
+static void a_full_outbox_keeps_its_mails_while_none_comes(void **state)
+{
+    struct api_box *box = *state;
+    char table[64];
+    const struct span place = api_stored_environment(box)->record.id;
+    api_write(box, &(struct data_call){.operation = fill, .place = place});
+    sim_clock_advance_ms(&box->clock, 61000);
+
+    api_box_table(box, BOARD, table);
+
+    assert_int_equal(stored_mails(box), CONFIG_DATA_OUTBOX_MAX);
 }
 
 static void mails_outlive_a_restart(void **state)
@@ -151,6 +262,10 @@ int main(void)
         T(a_new_mail_deletes_those_that_are_over),
         T(whatever_is_written_deletes_mails_that_are_over),
         T(attack_13_of_as_many_mails_as_there_may_be_the_oldest_makes_room),
+        T(a_full_outbox_keeps_its_mails_while_none_comes),
+        T(attack_10_whose_address_it_is_does_not_show_in_what_a_mail_writes),
+        T(attack_10_nor_where_the_outbox_is_full),
+        T(a_mail_to_nobody_changes_nothing_of_others),
         T(mails_outlive_a_restart),
     };
 
