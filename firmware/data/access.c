@@ -385,6 +385,7 @@ enum err data_list_outbox(const struct data_admin *admin, struct wall_time now, 
     TRY(data_snapshot(admin->reader, admin->catalog, &list->snap));
     input.snap = list->snap;
     input.outbox = place->people.outbox;
+    input.environment = place->record.id;
     TRY(outbox_list_new(&input, &list->mails));
     *out_list = TAKE(list);
     return ERR_OK;

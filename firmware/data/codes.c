@@ -177,7 +177,10 @@ static enum err collect(struct data_txn *txn, struct wanted wanted, size_t most,
     *out = (struct found){.count = 0};
     while (out->looked_at < most && (err = walk_next(people_snap(txn), &row)) == ERR_OK) {
         out->looked_at++;
-        TRY(code_read(&row, &code));
+        if (code_read(&row, &code) != ERR_OK) {
+            fault_clear(); /* nobody can use it, and nobody is to wait for it */
+            continue;
+        }
         is_wanted(txn, &code, wanted) ? take_found(out, row.id) : keep_found(out, row.id);
     }
     return walk_end(err);

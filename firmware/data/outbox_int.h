@@ -83,6 +83,7 @@ struct outbox_list;
 struct outbox_list_input {
     struct store_snap *snap; /* borrowed; no other scan meanwhile */
     struct table_id outbox;
+    struct span environment; /* its id, for the log; borrowed */
     struct outbox_filter filter;
     struct data_page page;
     struct wall_time now;

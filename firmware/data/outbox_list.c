@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What an operator reads of the outbox, newest first, slice by slice. With `email` the rows of its owner are walked,
  * otherwise all: there are few, see CONFIG_DATA_OUTBOX_MAX. Mails of more than seven days are not there, though their
- * rows stay until the next one is written. */
+ * rows stay until the next one is written. Nor is one that cannot be read, which the log tells of: it must not hide the
+ * others. */
 #include "firmware/data/codes_int.h"
 #include "firmware/data/outbox_int.h"
 
 #include "firmware/auth/account.h"
 #include "hal/base/fault.h"
+#include "hal/base/log.h"
 #include "hal/base/mem.h"
 #include "net/http.h"
 
@@ -14,6 +16,7 @@ struct outbox_list {
     struct outbox_list_input input;
     struct json_out json;
     uint64_t passed;
+    size_t damaged; /* rows that nothing can be read of */
 };
 
 /* `email` and `category`; an address is compared in its one form. ERR_DENIED. */
@@ -75,21 +78,32 @@ enum err outbox_list_new(const struct outbox_list_input *input, struct outbox_li
     return ERR_OK;
 }
 
-static enum err take(struct outbox_list *list, const struct row *row)
+static void take(struct outbox_list *list, const struct row *row)
 {
     const struct outbox_list_input *input = &list->input;
     struct outbox_mail mail;
 
-    TRY(outbox_read(row, &mail));
+    if (outbox_read(row, &mail) != ERR_OK) {
+        fault_clear();
+        list->damaged++;
+        return;
+    }
     if (input->now.ms - row->created_at.ms > OUTBOX_KEPT_MS ||
         (input->filter.category.len != 0 && !span_equal(input->filter.category, mail.category))) {
-        return ERR_OK;
+        return;
     }
     if (list->passed / input->page.limit == input->page.page - 1) {
         outbox_write(&list->json, &mail);
     }
     list->passed++;
-    return ERR_OK;
+}
+
+static void note_damage(const struct outbox_list *list)
+{
+    const struct log_field fields[] = {LOG_TEXT("environment", list->input.environment),
+                                       LOG_NUMBER("rows", list->damaged)};
+
+    log_event(LOG_ERROR, "mails_damaged", fields, ARRAY_LENGTH(fields));
 }
 
 enum err outbox_list_step(struct outbox_list *list, struct store_budget *budget)
@@ -98,12 +112,15 @@ enum err outbox_list_step(struct outbox_list *list, struct store_budget *budget)
     enum err err = ERR_OK;
 
     while ((err = store_scan_next(list->input.snap, budget, &row)) == ERR_OK) {
-        TRY(take(list, &row));
+        take(list, &row);
     }
     if (err != ERR_NOT_FOUND) {
         return err; /* a pause is no fault */
     }
     fault_clear();
+    if (list->damaged != 0) {
+        note_damage(list);
+    }
     json_out_array_end(&list->json);
     data_write_pagination(&list->json, list->input.page, list->passed);
     json_out_object_end(&list->json);

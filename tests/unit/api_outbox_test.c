@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The outbox over time. Spec: contract 5.11. */
-/* link: --wrap=http_respond --wrap=http_body --wrap=store_insert --wrap=store_replace */
+/* link: --wrap=http_respond --wrap=http_body --wrap=store_insert --wrap=store_replace --wrap=log_event */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "firmware/data/outbox_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
+#include "hal/base/log.h"
 #include "tests/lib/api_mail.h"
 #include "tests/lib/api_stored.h"
 #include "tests/lib/api_write.h"
@@ -19,6 +20,7 @@
 
 static unsigned int writes;
 static struct table_id counted[2]; /* of what is written to them */
+static unsigned int told; /* of mails that are damaged */
 
 enum err __real_store_insert(struct store_txn *txn, struct table_id table, struct row_id id, struct span encoded,
                              struct index_id *out_index);
@@ -40,6 +42,14 @@ enum err __wrap_store_replace(struct store_txn *txn, struct table_id table, stru
 {
     writes += table.value == counted[0].value || table.value == counted[1].value;
     return __real_store_replace(txn, table, id, encoded, out_index);
+}
+
+void __real_log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+void __wrap_log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+void __wrap_log_event(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    told += level == LOG_ERROR && strcmp(event, "mails_damaged") == 0;
+    __real_log_event(level, event, fields, count);
 }
 
 static void sign_up(struct api_box *box, const char *email)
@@ -226,6 +236,67 @@ static void a_mail_to_nobody_changes_nothing_of_others(void **state)
     assert_int_equal(stored_codes(box), 0);
 }
 
+/* --- damage --- */
+
+/* The newest row of a table gets a column that none has. */
+static enum err spoil(struct data_txn *txn, struct table_id table)
+{
+    const struct store_scan newest = {.table = table, .backward = true};
+    struct row_builder builder;
+    struct span encoded = SPAN_NONE;
+    struct row row;
+
+    TRY(store_scan_begin(people_snap(txn), &newest));
+    TRY(walk_next(people_snap(txn), &row));
+    TRY(row_build_begin(&builder, txn->data->row, row.created_at, row.updated_at, row.created_by));
+    TRY(row_build_string(&builder, (struct row_key){.column = 99}, span_lit("?")));
+    TRY(row_build_end(&builder, &encoded));
+    return store_replace(txn->store, table, row.id, encoded, NULL);
+}
+
+static enum err spoil_mail(struct data_txn *txn, struct data_call *call)
+{
+    (void)call;
+    return spoil(txn, people_where(txn)->outbox);
+}
+
+static enum err spoil_code(struct data_txn *txn, struct data_call *call)
+{
+    (void)call;
+    return spoil(txn, people_where(txn)->codes);
+}
+
+static void a_mail_that_cannot_be_read_hides_no_other_from_operators(void **state)
+{
+    struct api_box *box = *state;
+    sign_up(box, "ada@example.com");
+    sign_up(box, "bob@example.com");
+    api_write(box, &(struct data_call){.operation = spoil_mail, .place = api_stored_environment(box)->record.id});
+    sign_up(box, "eve@example.com");
+    told = 0;
+
+    const struct api_answer *answer = api_box_get(box, box->secret, "/v1/admin/outbox");
+
+    assert_int_equal(answer->status, 200);
+    assert_string_equal(api_answer_text(answer, "items.0.to"), "eve@example.com");
+    assert_string_equal(api_answer_text(answer, "items.1.to"), "ada@example.com");
+    assert_string_equal(api_answer_text(answer, "pagination.total"), "2");
+    assert_int_equal(told, 1);
+}
+
+static void a_code_that_cannot_be_read_keeps_nobody_from_a_new_one(void **state)
+{
+    struct api_box *box = *state;
+    sign_up(box, "ada@example.com");
+    api_write(box, &(struct data_call){.operation = spoil_code, .place = api_stored_environment(box)->record.id});
+
+    sign_up(box, "bob@example.com");
+    sim_clock_advance_ms(&box->clock, 31000);
+    ask(box, RESET_REQUEST, "{\"email\":\"ada@example.com\"}");
+
+    assert_int_equal(api_mail_count(box, "ada@example.com", "password_reset"), 1);
+}
+
 static void a_full_outbox_keeps_its_mails_while_none_comes(void **state)
 {
     struct api_box *box = *state;
@@ -266,6 +337,8 @@ int main(void)
         T(attack_10_whose_address_it_is_does_not_show_in_what_a_mail_writes),
         T(attack_10_nor_where_the_outbox_is_full),
         T(a_mail_to_nobody_changes_nothing_of_others),
+        T(a_mail_that_cannot_be_read_hides_no_other_from_operators),
+        T(a_code_that_cannot_be_read_keeps_nobody_from_a_new_one),
         T(mails_outlive_a_restart),
     };
 
