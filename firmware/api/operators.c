@@ -111,10 +111,10 @@ static enum err read_change(struct api_request *request, struct sign **out_sign)
 
     TRY(sign_new(request, &sign));
     TRY(request_object(request));
-    if (doc_has(request->body, span_lit("email"))) {
+    if (json_find(request->body, span_lit("email")) != NULL) {
         TRY(sign_read_email(sign));
     }
-    if (doc_has(request->body, span_lit("password"))) {
+    if (json_find(request->body, span_lit("password")) != NULL) {
         TRY(sign_read_text(request, span_lit("password"), &sign->password));
         TRY(sign_check_password(request, sign->password));
     }

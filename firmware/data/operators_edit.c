@@ -59,16 +59,11 @@ static enum err refuse_taken(struct data_txn *txn, struct data_call *call)
                : err;
 }
 
-static enum err read_role(const struct json_value *body, bool needed, struct span *out_role, struct refusal *refusal)
+static enum err check_role(struct span role, struct refusal *refusal)
 {
-    const struct text_rule rule = {span_lit("role"), 1, AUTH_ROLE_MAX, needed};
-
-    TRY(admin_text(body, &rule, out_role, refusal));
-    if (out_role->len != 0 && !operator_role_is_known(*out_role)) {
-        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, rule.name,
-                         "must be owner, admin, member, auditor, backup or metrics");
-    }
-    return ERR_OK;
+    return operator_role_is_known(role) ? ERR_OK
+                                        : refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("role"),
+                                                    "must be owner, admin, member, auditor, backup or metrics");
 }
 
 static enum err answer(struct data_call *call, const struct person *person)
@@ -82,12 +77,14 @@ static enum err answer(struct data_call *call, const struct person *person)
 
 enum err data_operator_create(struct data_txn *txn, struct data_call *call)
 {
+    const struct text_rule role_rule = {span_lit("role"), 1, AUTH_ROLE_MAX, true};
     const struct data_sign *sign = call->sign;
     const struct table_id users = enter(txn);
     struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
     uint64_t count = 0;
 
-    TRY(read_role(call->body, true, &person.role, &call->refusal));
+    TRY(admin_text(call->body, &role_rule, &person.role, &call->refusal));
+    TRY(check_role(person.role, &call->refusal));
     person.roles[person.role_count++] = person.role;
     TRY(refuse_taken(txn, call));
     TRY(store_count(people_snap(txn), users, &count));
@@ -107,15 +104,17 @@ static enum err read_change(struct data_txn *txn, struct data_call *call, struct
     const struct member_rule known = {names, ARRAY_LENGTH(names), REFUSAL_COMMON_INVALID_PARAMETERS,
                                       "cannot be changed"};
     const struct text_rule name_rule = {span_lit("name"), 1, DATA_PERSON_NAME, false};
+    const struct text_rule role_rule = {span_lit("role"), 1, AUTH_ROLE_MAX, false};
     const struct data_sign *sign = call->sign;
-    struct span role = SPAN_NONE;
+    struct span role = person->role;
     uint64_t owners = 0;
 
     TRY(admin_members(call->body, &known, &call->refusal));
     TRY(admin_text_change(call->body, &name_rule, &person->name, &call->refusal));
-    TRY(read_role(call->body, false, &role, &call->refusal));
+    TRY(admin_text_change(call->body, &role_rule, &role, &call->refusal));
+    TRY(check_role(role, &call->refusal));
     TRY(count_owners(txn, &owners));
-    if (role.len != 0 && is_owner(person) && !operator_may(role, OPERATOR_ANYTHING)) {
+    if (is_owner(person) && !operator_may(role, OPERATOR_ANYTHING)) {
         TRY(refuse_last(call, owners));
     }
     if (sign->has_stronger && span_equal(person->id, txn->principal.user)) {
@@ -126,7 +125,7 @@ static enum err read_change(struct data_txn *txn, struct data_call *call, struct
         person->email = sign->email;
         person->verified = false;
     }
-    person->role = role.len != 0 ? role : person->role;
+    person->role = role;
     person->roles[0] = person->role;
     return ERR_OK;
 }

@@ -111,7 +111,7 @@ static enum err read_roles(const struct json_value *body, struct person *person,
 {
     const struct json_value *roles = json_find(body, span_lit("roles"));
 
-    if (roles == NULL || roles->type == JSON_NULL) {
+    if (roles == NULL) {
         return ERR_OK;
     }
     if (roles->type != JSON_ARRAY || roles->as.array.count > AUTH_ROLES_MAX) {
@@ -266,7 +266,7 @@ enum err data_user_create(struct data_txn *txn, struct data_call *call)
     struct person person = people_new(txn, sign->user_id, sign->email, sign->name);
 
     TRY(need_admin(txn, call));
-    if (doc_has(call->body, span_lit("role"))) {
+    if (json_find(call->body, span_lit("role")) != NULL) {
         TRY(read_role(call->body, &person, &call->refusal));
     }
     TRY(read_roles(call->body, &person, &call->refusal));

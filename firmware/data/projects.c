@@ -364,10 +364,8 @@ enum err data_project_update(struct data_txn *txn, struct data_call *call)
     struct project_edit edit = edit_of(txn->project);
     TRY(admin_text_change(body, &name, &edit.name, &call->refusal));
     TRY(admin_text_change(body, &description, &edit.description, &call->refusal));
-    if (doc_has(body, span_lit("settings"))) {
-        edit.settings = json_find(body, span_lit("settings"));
-        TRY(check_settings(edit.settings, &call->refusal));
-    }
+    edit.settings = json_find(body, span_lit("settings"));
+    TRY(edit.settings == NULL ? ERR_OK : check_settings(edit.settings, &call->refusal));
     TRY(store_project(txn, &edit, &project));
     json_out_init(&out, call->out);
     project_write(&out, data_txn_catalog(txn), project);

@@ -90,6 +90,8 @@ static void settings_that_are_unknown_wrong_or_of_later_features_are_refused(voi
         "{\"settings\":{\"signupEnabled\":true}}",
         "{\"settings\":{\"passwordPolicy\":{\"minLength\":5}}}",
         "{\"settings\":[]}",
+        "{\"settings\":null}",
+        "{\"name\":null}",
         "{\"name\":\"\"}",
         "{\"name\":5}",
         "[]",

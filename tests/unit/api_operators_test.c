@@ -461,7 +461,8 @@ static void attack_07_fields_of_an_operator_are_checked(void **state)
     static const char *const changes[] = {"{\"role\":\"root\"}",    "{\"roles\":[\"owner\"]}", "{\"email\":\"nobody\"}",
                                           "{\"role\":{\"$ne\":1}}", "{\"id\":\"x\"}",          "[]",
                                           "{\"email\":7}",          "{\"password\":\"short\"}", "{\"password\":[]}",
-                                          "{\"name\":null}"};
+                                          "{\"name\":null}",      "{\"role\":null}",        "{\"email\":null}",
+                                          "{\"password\":null}"};
     struct fixture *f = *state;
     struct api_box *box = f->box;
     char target[128];

@@ -50,7 +50,9 @@ static void roles_are_names_of_their_own(void **state)
     static const char *const refused[] = {
         "{}",
         "{\"role\":\"root\"}",
+        "{\"role\":null}",
         "{\"role\":{\"$ne\":1}}",
+        "{\"role\":\"user\",\"roles\":null}",
         "{\"role\":\"user\",\"roles\":\"x\"}",
         "{\"role\":\"user\",\"roles\":[\"admin\"]}",
         "{\"role\":\"user\",\"roles\":[\"self\"]}",
@@ -249,6 +251,9 @@ static void a_user_without_fields_is_not_made(void **state)
         {"{", "user/invalid-request"},
         {"{}", "user/invalid-name"},
         {"{\"name\":{},\"email\":[]}", "user/invalid-name"},
+        {"{\"name\":\"A\",\"email\":null}", "user/invalid-request"},
+        {"{\"name\":\"A\",\"email\":\"a@b.cc\",\"role\":null}", "user/invalid-role"},
+        {"{\"name\":\"A\",\"email\":\"a@b.cc\",\"roles\":null}", "user/invalid-role"},
     };
     struct api_box *box = *state;
 
