@@ -107,17 +107,29 @@ static void on_unlocked(struct api_unlock_job *job, enum err err)
     finish_unlock(request, err);
 }
 
+/* Null is none; anything else that is no text was meant to be one. */
+static enum err read_secret(struct api_request *request, struct span name, struct span *out_text)
+{
+    if (doc_has(request->body, name) && json_find(request->body, name)->type != JSON_STRING) {
+        return REFUSE_TEXT(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, span_lit(" must be a string"));
+    }
+    *out_text = doc_text(request->body, name);
+    return ERR_OK;
+}
+
 static enum err read_unlock(struct api_request *request)
 {
     const struct span accept = span_lit("acceptRollback");
     struct api_unlock_job *job = &request->unlock;
+    struct span recovery = SPAN_NONE;
+    struct span pin = SPAN_NONE;
 
     if (request->exchange->body.len > UNLOCK_BODY_MAX) {
         return refuse(&request->refusal, REFUSAL_COMMON_PAYLOAD_TOO_LARGE, NULL);
     }
     TRY(request_object(request));
-    const struct span pin = doc_text(request->body, span_lit("pin"));
-    const struct span recovery = doc_text(request->body, span_lit("recoveryKey"));
+    TRY(read_secret(request, span_lit("pin"), &pin));
+    TRY(read_secret(request, span_lit("recoveryKey"), &recovery));
     if ((pin.len == 0) == (recovery.len == 0) || pin.len > PIN_MAX || recovery.len > RECOVERY_MAX) {
         return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "Either pin or recoveryKey is needed");
     }

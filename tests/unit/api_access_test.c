@@ -529,6 +529,31 @@ static void a_rollback_is_accepted_with_the_recovery_key_alone(void **state)
     api_free(locked);
 }
 
+static void attack_07_what_unlocks_is_a_text_and_one_alone(void **state)
+{
+    static const char *const refused[] = {
+        "{}",
+        "{\"pin\":null}",
+        "{\"pin\":1234}",
+        "{\"pin\":1234,\"recoveryKey\":\"words\"}",
+        "{\"pin\":{\"$ne\":1},\"recoveryKey\":\"words\"}",
+        "{\"pin\":\"1234\",\"recoveryKey\":true}",
+        "{\"pin\":\"1234\",\"recoveryKey\":[\"words\"]}",
+        "{\"pin\":\"1234\",\"recoveryKey\":\"words\"}",
+    };
+    struct api_box *box = *state;
+    struct api *locked = api_box_in_state(box, BOARD_LOCKED, LIFE_REASON_NO_TPM);
+    struct api_ask ask = {.method = "POST", .target = "/v1/system/unlock", .api = locked};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+        ask.body = refused[i];
+        assert_refused(api_box_ask(box, &ask), 400, "common/invalid-parameters");
+    }
+    ask.body = "{\"pin\":null,\"recoveryKey\":\"words\"}";
+    assert_refused(api_box_ask(box, &ask), 503, "common/unavailable"); /* read, and nobody here to ask */
+    api_free(locked);
+}
+
 static void an_operational_box_does_not_unlock(void **state)
 {
     struct api_box *box = *state;
@@ -567,6 +592,7 @@ int main(void)
         T(a_locked_box_answers_health_and_state_alone),
         T(attack_13_unlocking_reads_a_small_body_only),
         T(a_rollback_is_accepted_with_the_recovery_key_alone),
+        T(attack_07_what_unlocks_is_a_text_and_one_alone),
         T(an_operational_box_does_not_unlock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
