@@ -52,7 +52,6 @@ static enum err find_credentials(struct sign *sign, struct span address, struct 
 static enum err read_check(struct sign *sign, struct check *check)
 {
     struct api_request *request = sign->request;
-    const struct json_value *provider = NULL;
     struct span account = SPAN_NONE;
 
     TRY(request_object(request));
@@ -64,10 +63,7 @@ static enum err read_check(struct sign *sign, struct check *check)
     if (!span_equal(check->type, span_lit("credentials"))) {
         return sign_refuse_field(request, span_lit("type"), "must be credentials or oauth");
     }
-    provider = json_find(request->body, span_lit("provider"));
-    if (provider != NULL && provider->type != JSON_STRING && provider->type != JSON_NULL) {
-        return sign_refuse_field(request, span_lit("provider"), "must be a string");
-    }
+    TRY(sign_read_maybe(request, span_lit("provider"), &check->provider)); /* whatever it says, it is this one */
     check->provider = check->type;
     return find_credentials(sign, account, check);
 }

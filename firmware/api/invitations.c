@@ -11,15 +11,13 @@
 /* A text that may be missing: null and an empty one are none. */
 static enum err read_name(struct api_request *request, struct span name, struct span *out_text)
 {
-    const struct json_value *value = json_find(request->body, name);
+    struct span text = SPAN_NONE;
 
-    if (value == NULL || value->type == JSON_NULL || (value->type == JSON_STRING && value->as.text.len == 0)) {
-        return ERR_OK;
+    TRY(sign_read_maybe(request, name, &text));
+    if (span_code_points(text) > DATA_INVITATION_NAME) {
+        return sign_refuse_field(request, name, "must have at most 100 characters");
     }
-    if (value->type != JSON_STRING || span_code_points(value->as.text) > DATA_INVITATION_NAME) {
-        return sign_refuse_field(request, name, "must be a string of at most 100 characters");
-    }
-    *out_text = value->as.text;
+    *out_text = text;
     return ERR_OK;
 }
 

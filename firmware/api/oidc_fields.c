@@ -47,31 +47,29 @@ static enum err take_field(struct api_request *request, const struct field *fiel
 }
 
 /* Absent, null and empty are none. */
-enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *out)
+enum err oidc_fields_read_body(struct api_request *request, struct oidc_fields *out_fields)
 {
+    struct oidc_fields fields = {.state = SPAN_NONE};
+
     TRY(request_object(request));
     for (size_t i = 0; i < ARRAY_LENGTH(field_table); i++) {
-        const struct json_value *value = json_find(request->body, field_table[i].name);
-        if (value == NULL || value->type == JSON_NULL) {
-            continue;
-        }
-        if (value->type != JSON_STRING) {
-            return sign_refuse_field(request, field_table[i].name, "must be a string");
-        }
-        TRY(take_field(request, &field_table[i], value->as.text, out));
+        struct span text = SPAN_NONE;
+        TRY(sign_read_maybe(request, field_table[i].name, &text));
+        TRY(take_field(request, &field_table[i], text, &fields));
     }
+    *out_fields = fields;
     return ERR_OK;
 }
 
 static enum err take_parameter(struct api_request *request, struct span name, struct span value,
-                               struct oidc_fields *out)
+                               struct oidc_fields *fields)
 {
     if (span_equal(name, span_lit("state"))) {
-        out->state = value;
+        fields->state = value;
     }
     for (size_t i = 0; i < ARRAY_LENGTH(field_table); i++) {
         if (span_equal(name, field_table[i].name)) {
-            return take_field(request, &field_table[i], value, out);
+            return take_field(request, &field_table[i], value, fields);
         }
     }
     return ERR_OK; /* session_state and whatever else the issuer adds */
@@ -94,15 +92,16 @@ static void take_place(struct oidc_fields *fields)
     }
 }
 
-enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out)
+enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields *out_fields)
 {
+    struct oidc_fields fields = {.state = SPAN_NONE};
     struct http_query walk = http_query_of(request->exchange->query);
     struct span name = SPAN_NONE;
     struct span value = SPAN_NONE;
     enum err err = ERR_OK;
 
     while ((err = http_query_next(&walk, request->exchange->arena, &name, &value)) == ERR_OK) {
-        TRY(take_parameter(request, name, value, out));
+        TRY(take_parameter(request, name, value, &fields));
     }
     if (err == ERR_MALFORMED) {
         fault_clear();
@@ -110,6 +109,7 @@ enum err oidc_fields_read_query(struct api_request *request, struct oidc_fields 
     }
     ENSURE(err == ERR_NOT_FOUND, err, "the query of a callback");
     fault_clear();
-    take_place(out);
+    take_place(&fields);
+    *out_fields = fields;
     return ERR_OK;
 }

@@ -173,13 +173,18 @@ enum err sign_read_text(struct api_request *request, struct span name, struct sp
     return ERR_OK;
 }
 
+enum err sign_read_maybe(struct api_request *request, struct span name, struct span *out_text)
+{
+    if (doc_has(request->body, name) && json_find(request->body, name)->type != JSON_STRING) {
+        return sign_refuse_field(request, name, "must be a string");
+    }
+    *out_text = doc_text(request->body, name);
+    return ERR_OK;
+}
+
 enum err sign_read_code(struct sign *sign, struct span name)
 {
-    if (doc_has(sign->request->body, name) && json_find(sign->request->body, name)->type != JSON_STRING) {
-        return sign_refuse_field(sign->request, name, "must be a string");
-    }
-    sign->data.mfa_code = doc_text(sign->request->body, name);
-    return ERR_OK;
+    return sign_read_maybe(sign->request, name, &sign->data.mfa_code);
 }
 
 enum err sign_read_name(struct sign *sign)

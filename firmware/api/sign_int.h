@@ -47,6 +47,9 @@ enum err sign_refuse_field(struct api_request *request, struct span name, const 
 /* A text that has to be there; anything else in its place, an object of operators for one, is no text. */
 enum err sign_read_text(struct api_request *request, struct span name, struct span *out_text) MUST_USE;
 
+/* A text that may be missing: null is none. What is there and no text is refused as above. */
+enum err sign_read_maybe(struct api_request *request, struct span name, struct span *out_text) MUST_USE;
+
 /* The code of a second factor, into sign->data.mfa_code: absent, null and an empty text are none. */
 enum err sign_read_code(struct sign *sign, struct span name) MUST_USE;
 

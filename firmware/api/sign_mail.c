@@ -28,12 +28,9 @@ _Static_assert(ARRAY_LENGTH(kinds) == MAIL_CATEGORIES, "each mail has a link");
 enum err sign_read_callback(struct sign *sign)
 {
     struct api_request *request = sign->request;
-    const struct span name = span_lit("callbackUrl");
+    struct span url = SPAN_NONE;
 
-    if (doc_has(request->body, name) && json_find(request->body, name)->type != JSON_STRING) {
-        return sign_refuse_field(request, name, "must be a string");
-    }
-    const struct span url = doc_text(request->body, name);
+    TRY(sign_read_maybe(request, span_lit("callbackUrl"), &url));
     sign->callback = cors_redirects(request->project, url) ? url : SPAN_NONE;
     return ERR_OK;
 }
