@@ -97,13 +97,6 @@ void handle_operator_create(struct api_request *request)
     request_begun(request, start_create(request));
 }
 
-static enum err hashed_other(struct sign *sign)
-{
-    sign_keep_hash(sign, &sign->data.stronger);
-    sign->data.has_stronger = true;
-    return request_submit(sign->request, &sign->data);
-}
-
 /* Address and password, if they are to change. */
 static enum err read_change(struct api_request *request, struct sign **out_sign)
 {
@@ -127,7 +120,7 @@ static enum err start_update(struct api_request *request)
     struct sign *sign = NULL;
 
     TRY(as_management(request, read_change(request, &sign)));
-    return sign->password.len != 0 ? sign_hash_new(sign, sign->password, hashed_other)
+    return sign->password.len != 0 ? sign_hash_new(sign, sign->password, sign_submit_hashed)
                                    : request_submit(request, &sign->data);
 }
 

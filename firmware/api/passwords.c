@@ -11,13 +11,6 @@ static enum err refuse_same(struct sign *sign)
     return refuse(&sign->request->refusal, REFUSAL_AUTH_SAME_AS_PREVIOUS_PASSWORD, NULL);
 }
 
-/* The new password is hashed to be kept. */
-static enum err hashed_new(struct sign *sign)
-{
-    sign_keep_hash(sign, &sign->data.stronger);
-    return request_submit(sign->request, &sign->data);
-}
-
 /* --- by a code --- */
 
 static enum err refuse_code(struct sign *sign)
@@ -29,7 +22,7 @@ static enum err refuse_code(struct sign *sign)
 static enum err compared_with_old(struct sign *sign)
 {
     return sign_hash_is(sign, &sign->login.password) ? refuse_same(sign)
-                                                     : sign_hash_new(sign, sign->password, hashed_new);
+                                                     : sign_hash_new(sign, sign->password, sign_submit_hashed);
 }
 
 /* Whose code it is. A wrong code, one of another address and one of nobody's answer the same. */
@@ -64,7 +57,7 @@ static enum err start_reset(struct api_request *request)
     TRY(sign_check_password(request, sign->password));
     TRY(check_code(sign, token));
     return sign->login.found ? sign_hash_like(sign, sign->password, &sign->login.password, compared_with_old)
-                             : sign_hash_new(sign, sign->password, hashed_new);
+                             : sign_hash_new(sign, sign->password, sign_submit_hashed);
 }
 
 void handle_reset_confirm(struct api_request *request)
@@ -90,7 +83,7 @@ static enum err compared_with_current(struct sign *sign)
         return refuse_same(sign);
     }
     sign->data.password = sign->login.password;
-    return sign_hash_new(sign, sign->password, hashed_new);
+    return sign_hash_new(sign, sign->password, sign_submit_hashed);
 }
 
 static enum err start_change(struct api_request *request)

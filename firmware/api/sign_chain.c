@@ -183,6 +183,13 @@ enum err sign_hash_new(struct sign *sign, struct span password, enum err (*hashe
     return pepper(sign, password);
 }
 
+enum err sign_submit_hashed(struct sign *sign)
+{
+    sign_keep_hash(sign, &sign->data.stronger);
+    sign->data.has_stronger = true;
+    return request_submit(sign->request, &sign->data);
+}
+
 enum err sign_hash_like(struct sign *sign, struct span password, const struct data_password *like,
                         enum err (*hashed)(struct sign *sign))
 {

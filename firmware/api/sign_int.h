@@ -106,6 +106,9 @@ enum err sign_hash_new(struct sign *sign, struct span password, enum err (*hashe
 enum err sign_hash_like(struct sign *sign, struct span password, const struct data_password *like,
                         enum err (*hashed)(struct sign *sign)) MUST_USE;
 
+/* A `hashed`: what was hashed new goes to the writer, for a user who is there or who is made. */
+enum err sign_submit_hashed(struct sign *sign) MUST_USE;
+
 /* In `hashed`: is it the hash of that password; and all of it, to be stored. */
 bool sign_hash_is(const struct sign *sign, const struct data_password *password);
 void sign_keep_hash(const struct sign *sign, struct data_password *out);

@@ -111,13 +111,6 @@ static enum err read_new_user(struct sign *sign)
     return ERR_OK;
 }
 
-static enum err hashed(struct sign *sign)
-{
-    sign_keep_hash(sign, &sign->data.stronger);
-    sign->data.has_stronger = true;
-    return request_submit(sign->request, &sign->data);
-}
-
 static enum err create_user(struct api_request *request)
 {
     struct sign *sign = NULL;
@@ -136,7 +129,7 @@ static enum err create_user(struct api_request *request)
         return refuse(&request->refusal, REFUSAL_USER_INVALID_REQUEST, "password must be a text");
     }
     TRY(sign_check_password(request, password->as.text));
-    return sign_hash_new(sign, password->as.text, hashed);
+    return sign_hash_new(sign, password->as.text, sign_submit_hashed);
 }
 
 void handle_user_create(struct api_request *request)
