@@ -232,8 +232,9 @@ static void use_preset(bool strict, struct auth_settings *settings)
 
 /* --- the layers --- */
 
-static struct auth_settings defaults(bool hardened)
+static struct auth_settings defaults(enum auth_preset preset)
 {
+    const bool hardened = preset == AUTH_HARDENED;
     struct auth_settings settings = {.magic_link_enabled = true,
                                      .magic_link_minutes = MAGIC_MINUTES,
                                      .signup_enabled = true,
@@ -257,7 +258,7 @@ static struct auth_settings defaults(bool hardened)
 
 struct auth_settings auth_settings_operators(void)
 {
-    struct auth_settings settings = defaults(true);
+    struct auth_settings settings = defaults(AUTH_HARDENED);
 
     settings.signup_enabled = false;
     settings.magic_link_enabled = false;
@@ -290,16 +291,17 @@ static enum err take(const struct json_value *doc, unsigned int places, struct a
     return ERR_OK;
 }
 
-enum err auth_settings_read(const struct json_value *settings, bool hardened, struct auth_settings *out_settings)
+enum err auth_settings_read(const struct json_value *settings, enum auth_preset preset,
+                            struct auth_settings *out_settings)
 {
     const struct json_value *policy = json_find(settings, span_lit("passwordPolicy"));
-    const struct json_value *preset = json_find(policy, span_lit("preset"));
-    struct auth_settings read = defaults(hardened);
+    const struct json_value *passwords = json_find(policy, span_lit("preset"));
+    struct auth_settings read = defaults(preset);
     uint32_t given = 0;
 
-    if (preset != NULL) {
-        ENSURE(is_preset(preset), ERR_DAMAGED, "a preset of passwords that is none");
-        use_preset(span_equal(preset->as.text, span_lit("strict")), &read);
+    if (passwords != NULL) {
+        ENSURE(is_preset(passwords), ERR_DAMAGED, "a preset of passwords that is none");
+        use_preset(span_equal(passwords->as.text, span_lit("strict")), &read);
     }
     TRY(take(policy, AUTH_SETTING_PASSWORD, &read, &given));
     TRY(take(settings, AUTH_SETTING_PROJECT, &read, &given));

@@ -77,10 +77,13 @@ void auth_setting_write(const struct auth_setting *setting, const struct auth_se
 /* Is it a passwordPolicy that a project may have: a preset and settings of passwords? */
 bool auth_policy_fits(const struct json_value *policy);
 
-/* What a project says. hardened: its preset supplies the defaults of contract 9.2 marked so. settings: of the stored
- * document; NULL is fine. ERR_DAMAGED: a value that may not be. */
-enum err auth_settings_read(const struct json_value *settings, bool hardened, struct auth_settings *out_settings)
-    MUST_USE;
+/* Which defaults of contract 9.2 hold. */
+enum auth_preset { AUTH_COMPAT, AUTH_HARDENED };
+
+/* What a project says, over the defaults of its preset. settings: of the stored document; NULL is fine. ERR_DAMAGED: a value
+ * that may not be. */
+enum err auth_settings_read(const struct json_value *settings, enum auth_preset preset,
+                            struct auth_settings *out_settings) MUST_USE;
 
 /* What an environment says itself. */
 struct auth_overrides {

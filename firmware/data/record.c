@@ -117,7 +117,7 @@ static enum err read_project(struct catalog_record *record)
     const int64_t rate = doc_int(settings, span_lit("requestsPerMinute"), AUTH_REQUESTS_DEFAULT);
     ENSURE(rate >= 1 && rate <= (int64_t)LIMITS_COUNT_MAX, ERR_DAMAGED, "rate limit out of range");
     project->requests_per_minute = (uint32_t)rate;
-    TRY(auth_settings_read(settings, project->preset == RLS_HARDENED, &project->auth));
+    TRY(auth_settings_read(settings, project->preset == RLS_HARDENED ? AUTH_HARDENED : AUTH_COMPAT, &project->auth));
     TRY(read_texts(origins, project->origins, CATALOG_ORIGINS_MAX, &project->origin_count));
     return read_texts(redirects, project->redirects, CATALOG_REDIRECTS_MAX, &project->redirect_count);
 }

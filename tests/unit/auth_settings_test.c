@@ -40,8 +40,8 @@ static void a_project_that_says_nothing_has_the_defaults_of_its_preset(void **st
     struct auth_settings hardened;
     (void)state;
 
-    assert_int_equal(auth_settings_read(NULL, false, &plain), ERR_OK);
-    assert_int_equal(auth_settings_read(NULL, true, &hardened), ERR_OK);
+    assert_int_equal(auth_settings_read(NULL, AUTH_COMPAT, &plain), ERR_OK);
+    assert_int_equal(auth_settings_read(NULL, AUTH_HARDENED, &hardened), ERR_OK);
 
     assert_int_equal(plain.password_min, 6);
     assert_int_equal(hardened.password_min, 8);
@@ -79,7 +79,7 @@ static void a_project_says_more_than_its_preset_and_an_environment_more_than_its
                       "\"usersListVisibility\":\"public-fields\",\"maxSessionsPerUser\":3}");
     const struct json_value *own = parse(*state, "{\"minLength\":12,\"expirationDays\":null,\"signupEnabled\":false}");
 
-    assert_int_equal(auth_settings_read(said, true, &project), ERR_OK);
+    assert_int_equal(auth_settings_read(said, AUTH_HARDENED, &project), ERR_OK);
     assert_int_equal(auth_overrides_read(own, &overrides), ERR_OK);
     const struct auth_settings all = auth_settings_over(&project, &overrides);
 
@@ -112,7 +112,7 @@ static void a_value_that_may_not_be_fits_nowhere_and_is_damage_where_it_is_store
     struct auth_overrides overrides;
 
     for (size_t i = 0; i < ARRAY_LENGTH(damaged); i++) {
-        assert_int_equal(auth_settings_read(parse(*state, damaged[i]), false, &settings), ERR_DAMAGED);
+        assert_int_equal(auth_settings_read(parse(*state, damaged[i]), AUTH_COMPAT, &settings), ERR_DAMAGED);
         fault_clear();
     }
     assert_int_equal(auth_overrides_read(parse(*state, "{\"magicLinkExpirationMinutes\":1441}"), &overrides),
