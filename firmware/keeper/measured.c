@@ -140,6 +140,17 @@ static void see_through_cap(struct measured *measured)
     }
 }
 
+/* For who has to find out why a box does not open, or what a change of Secure Boot has led to. */
+static void log_measurements(const struct measured *measured)
+{
+    char pcr7[HEX_BYTES(HAL_TPM_DIGEST_BYTES)];
+    char pcr11[HEX_BYTES(HAL_TPM_DIGEST_BYTES)];
+
+    hex_encode(span_array(measured->pcr7), pcr7);
+    hex_encode(span_array(measured->pcr11), pcr11);
+    LOG(LOG_INFO, "measured", LOG_TEXT("pcr7", span_array(pcr7)), LOG_TEXT("pcr11", span_array(pcr11)));
+}
+
 enum err measured_look(struct measured *measured)
 {
     ENSURE(measured->tpm != NULL, ERR_NO_DEVICE, "no TPM has measured anything");
@@ -148,6 +159,7 @@ enum err measured_look(struct measured *measured)
         TRY(hal_tpm_pcr_read(measured->tpm, APPROVAL_PCR, measured->pcr11));
         see_through_cap(measured);
     }
+    log_measurements(measured);
     return ERR_OK;
 }
 

@@ -393,7 +393,9 @@ static enum err unseal(struct vault *vault, struct span pin)
     struct seal_info seal = {.pcr_mask = 0};
 
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to unseal with");
+    const struct mono_time before = hal_clock_mono(vault->clock);
     TRY(root_open(vault, pin, &root, &seal));
+    LOG(LOG_INFO, "unsealed", LOG_NUMBER("ms", mono_ms_between(before, hal_clock_mono(vault->clock))));
     TRY(ring_open(vault, root));
     if (vault->measured != NULL) {
         TRY(vault_measured_keys(vault, root, measured_wants_pin(vault->measured) ? pin : SPAN_NONE));
