@@ -412,7 +412,7 @@ check: deps
 # The board whose image is tested: one of this machine's processor that takes the published keys.
 IMAGE_BOARD := $(firstword $(foreach c,$(wildcard board/*/image.conf),$(if $(filter 2,$(shell grep -cxE \
 	'BOARD_ARCH=$(ARCH)|BOARD_TEST_KEYS=yes' $c)),$(patsubst board/%/image.conf,%,$c))))
-IMAGE_CHECKS := $(if $(IMAGE_BOARD),"tests/image/image.sh $(O)/$(IMAGE_BOARD)/image.env $(O)/$(IMAGE_BOARD)/image $(O)/$(IMAGE_BOARD)/trials")
+image_checks = $(foreach t,image again,"tests/image/$t.sh $1/image.env $1/image $1/trials-$t")
 
 image-for-check:
 	@$(if $(IMAGE_BOARD),$(MAKE) $(PARALLEL) BOARD=$(IMAGE_BOARD) image-built)
@@ -420,7 +420,7 @@ image-for-check:
 check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
 		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
-		$(IMAGE_CHECKS)
+		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)))
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
@@ -612,7 +612,7 @@ endef
 
 # The checks of the image alone: make BOARD=qemu-x86_64 image-check
 image-check: image-built
-	@$(RUN) --programs "tests/image/image.sh $(IMAGE).env $(IMAGE) $(OUT)/trials"
+	@$(RUN) --programs $(call image_checks,$(OUT))
 
 image-built: build
 	$(file >$(IMAGE).env,$(IMAGE_ENV))
