@@ -68,6 +68,9 @@ endif
 
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed,--no-undefined,--fatal-warnings
 LINK_STATIC := -static-pie $(filter-out -pie,$(LINK))
+# A board with an image.conf is an appliance. Its programs are static: there is nothing beside them in its root.
+APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
+LINK_PROGRAM := $(if $(APPLIANCE),$(LINK_STATIC),$(LINK))
 REPRO := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build -ffile-prefix-map=$(abspath $(DEPS))=build/deps
 
 ifeq ($(IS_CLANG),)
@@ -248,10 +251,15 @@ $(OUT)/$1/librowlock.a: $$(OBJECTS_$1) $(OUT)/$1/sources
 	@rm -f $$@
 	@ar rcsD $$@ $$(OBJECTS_$1)
 
-$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a
-	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $$(if $$(APPLIANCE),$(OUT)/$1/getaddrinfo.o)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_PROGRAM) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
-# The first program of an appliance: static, because there is nothing beside it.
+# The C library warns whoever links its getaddrinfo statically of modules that would be loaded, and here a warning is an
+# error. Hosts files and DNS, which is all that a box has, are in the archive itself (since glibc 2.34).
+$(OUT)/$1/getaddrinfo.o:
+	@mkdir -p $$(@D); cd $$(@D) && ar x $$$$($$(CC) -print-file-name=libc.a) $$(@F) && objcopy -R .gnu.warning.getaddrinfo $$(@F)
+
+# The first program of an appliance.
 $(OUT)/$1/stage1: $(OUT)/$1/obj/firmware/stage1/main.o $(OUT)/$1/librowlock.a
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_STATIC) $$(LINK_$1) -o $$@ $$^ -lsodium
 
@@ -291,8 +299,6 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
 RUN := $(PYTHON) tests/run.py --jobs $(JOBS) --results $(OUT)/blackbox.xml
 MAIN := $(wildcard firmware/main.c)
 PROGRAM_release := $(if $(MAIN),$(OUT)/release/rowlock)
-# A board with an image.conf is an appliance.
-APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
 STAGE1_release := $(if $(APPLIANCE),$(OUT)/release/stage1)
 PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
 
@@ -419,7 +425,8 @@ image-for-check:
 
 check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
-		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf \
+			$(if $(IMAGE_BOARD),$(addprefix $(O)/$(IMAGE_BOARD)/release/,rowlock stage1))" \
 		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)))
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
