@@ -155,7 +155,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built image-check image-for-check keys install clean help FORCE
+	image image-built image-check image-for-check boot keys install clean help FORCE
 
 all: build
 
@@ -171,6 +171,7 @@ help:
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
 	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
+	@echo '  boot T=name: its boot tests, in QEMU'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -427,7 +428,7 @@ check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
 		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf \
 			$(if $(IMAGE_BOARD),$(addprefix $(O)/$(IMAGE_BOARD)/release/,rowlock stage1))" \
-		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)))
+		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)) $(call boot_test,tests/boot/root.py,the_root_of_slot_a_is_entered))
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
@@ -631,6 +632,20 @@ image-built: build
 keys:
 	@[ '$(KEYS)' != '$(TEST_KEYS)' ] || { echo 'make keys KEYS=<folder to be made>'; exit 1; }
 	@board/image/keys.sh '$(KEYS)'
+
+# --- virtual machine -------------------------------------------------------------------------------------------------
+
+# The appliance in QEMU: the board that was asked for, or the one of this machine's processor.
+QEMU_BOARD := $(if $(wildcard board/$(BOARD)/machine.conf),$(BOARD),$(IMAGE_BOARD))
+
+# Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
+BOOT_TESTS := $(filter-out %/lab.py,$(wildcard tests/boot/*.py))
+boot_test = "$1 $(O)/$(QEMU_BOARD)/image.env $(O)/$(QEMU_BOARD)/image $(O)/$(QEMU_BOARD)/trials-boot$(if $2, $2)"
+
+# All of them, or those of one program: make boot T=root
+boot:
+	@$(MAKE) BOARD=$(QEMU_BOARD) image
+	@$(RUN) --tell --limit 1800 --programs $(foreach t,$(if $(T),tests/boot/$(T).py,$(BOOT_TESTS)),$(call boot_test,$t))
 
 # deps comes first and alone, as in check.
 run: deps
