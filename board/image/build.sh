@@ -86,6 +86,7 @@ root_tree() {
     say "laying out the root file system ($FLAVOR)"
     # Mount points, and what PID 1 makes folders in: all else is read-only.
     for folder in dev proc sys run tmp boot etc usr/bin var/lib/rowlock; do mkdir -p "$root/$folder"; done
+    ! readelf -lW "$PROGRAM" | grep -q INTERP || die "$PROGRAM is not linked statically; the root has no libraries"
     put 0755 "$PROGRAM" usr/bin/rowlock
     "$strip" --strip-all "$root/usr/bin/rowlock"
     while read -r module; do put 0644 "$modules/$module" "usr/lib/modules/$release/$module"; done <"$work/modules.root"
@@ -98,7 +99,6 @@ root_tree() {
     put 0644 "$work/data" usr/share/rowlock/data.ext4
     put 0644 "$out/sbom.json" usr/share/rowlock/sbom.json
     put 0644 "$out/version.json" usr/share/rowlock/version.json
-    ! readelf -lW "$PROGRAM" | grep -q INTERP || shared_libraries
     [ "$FLAVOR" = release ] || debug_shell
 }
 
@@ -250,11 +250,6 @@ report() {
     } >"$out/report.txt"
     sed -n 2p "$out/report.txt"
     [ "$total" -le $((limit_mib << 20)) ] || die "the image is larger than $limit_mib MiB"
-}
-
-shared_libraries() {
-    say "adding the shared libraries of the program"
-    ldd "$PROGRAM" | grep -o '/[^ ]*' | while read -r library; do put 0755 "$(realpath "$library")" "$library"; done
 }
 
 check_keys

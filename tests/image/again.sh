@@ -114,6 +114,8 @@ head -c 30000000 /dev/urandom >"$trials/random"
 objcopy --add-section ballast="$trials/random" "$PROGRAM" "$trials/fat"
 ! (export PROGRAM="$trials/fat" && build "$trials/large") && says 'larger than 40 MiB'
 verdict $? "an image of more than 40 MiB is not made"
+! (export PROGRAM=/bin/true && build "$trials/shared") && says 'is not linked statically'
+verdict $? "a program that needs shared libraries is refused"
 (export FLAVOR=debug && build "$trials/debug") && grep -q '^usr/bin/busybox f 755' "$trials/debug/report.txt" &&
     grep -q '^usr/bin/sh l 777 .*busybox$' "$trials/debug/report.txt" && grep -q '"name": "busybox-static"' "$trials/debug/sbom.json"
 verdict $? "the debug flavour has a shell, and says so"

@@ -23,12 +23,9 @@ cut_out() { # partition, file
 # --- what is in it --------------------------------------------------------------------------------------------------------
 
 release=$(sed -n 's|^usr/lib/modules/\([^/ ]*\) d .*|\1|p' "$image/report.txt")
-# Of a program that is linked shared, what it is linked with is no decision of an image.
-shared='^$'
-! readelf -lW "$PROGRAM" | grep -q INTERP || shared=' lib\(64\)\?\(/\|$\)'
 section() { awk -v title="$1" 'index($0, title) == 1 { on = 1; next } /^$/ { on = 0 } on' "$image/report.txt"; }
 for part in 'root file system' initramfs; do
-    section "$part" | awk '{ print $2, $3, $1 }' | sed "s|$release|RELEASE|" | grep -v "$shared" | sort -k3 >"$trials/found"
+    section "$part" | awk '{ print $2, $3, $1 }' | sed "s|$release|RELEASE|" | sort -k3 >"$trials/found"
     sed -n "/^# $part/,/^\$/p" "$tests/$BOARD.txt" | grep -v -e '^#' -e '^$' | sort -k3 >"$trials/wanted"
     diff "$trials/wanted" "$trials/found" | sed 's/^/# /' >"$log"
     cat "$log"
