@@ -68,9 +68,6 @@ endif
 
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed,--no-undefined,--fatal-warnings
 LINK_STATIC := -static-pie $(filter-out -pie,$(LINK))
-# A board with an image.conf is an appliance. Its programs are static: there is nothing beside them in its root.
-APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
-LINK_PROGRAM := $(if $(APPLIANCE),$(LINK_STATIC),$(LINK))
 REPRO := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build -ffile-prefix-map=$(abspath $(DEPS))=build/deps
 
 ifeq ($(IS_CLANG),)
@@ -120,6 +117,15 @@ WOLFSSL_fuzz := $(WOLFSSL)
 WOLFSSL_noasm := $(DEPS)/wolfssl-noasm
 TSS := $(DEPS)/tpm2-tss
 
+# lwIP is compiled here, in each variant, with net/lwip/lwipopts.h. Its own code gets the warnings that it was written for.
+# Only what is named is compiled: neither its applications nor its sockets. mem_free is a name of ours, too.
+LWIP := $(DEPS)/lwip
+LWIP_INCLUDE := -Inet/lwip -isystem $(LWIP)/src/include
+WARN_LWIP := -Werror -Wall -Wextra $(if $(IS_CLANG),-Wno-tautological-constant-out-of-range-compare)
+LWIP_SOURCES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf stats tcp tcp_in tcp_out timeouts udp) \
+	$(addprefix core/ipv4/,acd dhcp etharp icmp ip4 ip4_addr ip4_frag) \
+	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 nd6) netif/ethernet
+
 INCLUDE := -I. -I$(OUT)/include
 LIBS := $(TSS)/lib/libtss2.a -lsodium -llmdb -lseccomp -ljansson -lpthread -lm
 
@@ -155,7 +161,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built image-check image-for-check boot keys install clean help FORCE
+	image image-built image-check image-for-check keys install clean help FORCE
 
 all: build
 
@@ -171,7 +177,6 @@ help:
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
 	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
-	@echo '  boot T=name: its boot tests, in QEMU'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -214,6 +219,7 @@ $(VENDOR_KEYS_H): board/image/signing.py $(wildcard $(KEYS)/*.pub) $(OUT)/keys
 deps: packages
 	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
 	@JOBS=$(JOBS) board/deps/third_party.sh tpm2-tss $(DEPS)
+	@board/deps/third_party.sh lwip $(DEPS)
 	@board/deps/unpacked.sh testssl $(DEPS) || echo 'deps: going on without testssl.sh: only a test of check needs it' >&2
 
 packages:
@@ -225,6 +231,9 @@ $(WOLFSSL)/stamp:
 $(TSS)/stamp:
 	@JOBS=$(JOBS) board/deps/third_party.sh tpm2-tss $(DEPS)
 
+$(LWIP)/stamp:
+	@board/deps/third_party.sh lwip $(DEPS)
+
 # --- variants --------------------------------------------------------------------------------------------------------
 
 # Rewrites a file only when its text changes: what depends on it is then rebuilt for a reason.
@@ -232,7 +241,8 @@ remember = @mkdir -p $(@D); printf '%s\n' '$1' | cmp -s - $@ || printf '%s\n' '$
 
 define variant
 V_$1 := $(OUT)/$1
-CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) -isystem $(WOLFSSL_$1)/include -isystem $(TSS)/include $(FLAGS_$1)
+CFLAGS_$1 = $(BASE) $(WARN) $(HARDEN) $(REPRO) $(INCLUDE) $(LWIP_INCLUDE) -isystem $(WOLFSSL_$1)/include -isystem $(TSS)/include $(FLAGS_$1)
+VENDOR_$1 = $(OUT)/$1/liblwip.a $(WOLFSSL_$1)/lib/libwolfssl.a
 OBJECTS_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call sources_of,$1))
 SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call support_of,$1))
 ENGINE_$1 := $(OUT)/$1/obj/tests/proof/engine_$(if $(filter fuzz,$1),fuzz,exhaustive).o $(OUT)/$1/obj/tests/proof/alloc.o
@@ -244,38 +254,47 @@ $(OUT)/$1/flags: FORCE
 $(OUT)/$1/sources: FORCE
 	$$(call remember,$$(OBJECTS_$1) $$(SUPPORT_$1))
 
-$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp $(VENDOR_KEYS_H)
+$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp $(LWIP)/stamp $(VENDOR_KEYS_H)
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(if $$(filter tests/%,$$<),$$(FLAGS_TEST)) $$(call standard,$$<) -MMD -MP -c -o $$@ $$<
+
+CFLAGS_LWIP_$1 = $(BASE) $(WARN_LWIP) $(HARDEN) $(REPRO) $(INCLUDE) $(LWIP_INCLUDE) $(FLAGS_$1) -D_POSIX_C_SOURCE=200809L \
+	-Dmem_free=lwip_mem_free
+
+$(OUT)/$1/lwip.flags: FORCE
+	$$(call remember,$$(CC) $$(CFLAGS_LWIP_$1) $$(LWIP_SOURCES))
+
+$(OUT)/$1/lwip/%.o: $(LWIP)/stamp $(OUT)/$1/lwip.flags $(CONFIG_H) net/lwip/lwipopts.h net/lwip/hooks.h net/lwip/arch/cc.h
+	@mkdir -p $$(@D)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_LWIP_$1) -c -o $$@ $(LWIP)/src/$$*.c
+
+$(OUT)/$1/liblwip.a: $$(LWIP_SOURCES:%=$(OUT)/$1/lwip/%.o)
+	@rm -f $$@
+	@ar rcsD $$@ $$^
 
 $(OUT)/$1/librowlock.a: $$(OBJECTS_$1) $(OUT)/$1/sources
 	@rm -f $$@
 	@ar rcsD $$@ $$(OBJECTS_$1)
 
-$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $$(if $$(APPLIANCE),$(OUT)/$1/getaddrinfo.o)
-	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_PROGRAM) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
-# The C library warns whoever links its getaddrinfo statically of modules that would be loaded, and here a warning is an
-# error. Hosts files and DNS, which is all that a box has, are in the archive itself (since glibc 2.34).
-$(OUT)/$1/getaddrinfo.o:
-	@mkdir -p $$(@D); cd $$(@D) && ar x $$$$($$(CC) -print-file-name=libc.a) $$(@F) && objcopy -R .gnu.warning.getaddrinfo $$(@F)
-
-# The first program of an appliance.
+# The first program of an appliance: static, because there is nothing beside it.
 $(OUT)/$1/stage1: $(OUT)/$1/obj/firmware/stage1/main.o $(OUT)/$1/librowlock.a
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_STATIC) $$(LINK_$1) -o $$@ $$^ -lsodium
 
 # A test may ask for more at link time in a comment line of its own: /* link: --wrap=fsync -lpcre2-8 */
-$(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a
+$(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$< $$(SUPPORT_$1) \
 		$$$$(sed -n 's|^/\* link: \(.*\) \*/$$$$|\1|p' tests/$$*_test.c | sed -e 's/^--/-Wl,--/' -e 's/ --/ -Wl,--/g') \
-		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a -lcmocka $$(LIBS)
+		$(OUT)/$1/librowlock.a $$(VENDOR_$1) -lcmocka $$(LIBS)
 
 # A proof on the exhaustive engine: every choice up to a small bound, allocation refused by choice.
-$(OUT)/$1/tests/%_proof: $(OUT)/$1/obj/tests/%_proof.o $$(ENGINE_$1) $(OUT)/$1/librowlock.a
+$(OUT)/$1/tests/%_proof: $(OUT)/$1/obj/tests/%_proof.o $$(ENGINE_$1) $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) $(if $(filter fuzz,$1),-fsanitize=fuzzer) $(WRAP_ALLOC) -o $$@ $$< $$(ENGINE_$1) \
-		$(OUT)/$1/librowlock.a $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+		$(OUT)/$1/librowlock.a $$(VENDOR_$1) $$(LIBS)
 
 # What tests share: the simulated devices, builders, tamperers. A fuzzer takes what it needs of it and has no cmocka.
 $(OUT)/$1/libsupport.a: $$(SUPPORT_$1) $(OUT)/$1/sources
@@ -283,11 +302,11 @@ $(OUT)/$1/libsupport.a: $$(SUPPORT_$1) $(OUT)/$1/sources
 	@ar rcsD $$@ $$(SUPPORT_$1)
 
 # A fuzzer; clang only.
-$(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a
+$(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -fsanitize=fuzzer -o $$@ $$< \
 		$$$$(sed -n 's|^/\* link: \(.*\) \*/$$$$|\1|p' tests/$$*_fuzz.c | sed -e 's/^--/-Wl,--/' -e 's/ --/ -Wl,--/g') \
-		-Wl,--start-group $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a -Wl,--end-group $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+		-Wl,--start-group $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a -Wl,--end-group $$(VENDOR_$1) $$(LIBS)
 
 -include $$(patsubst %.o,%.d,$$(OBJECTS_$1) $$(SUPPORT_$1) $(patsubst %.c,$(OUT)/$1/obj/%.d,$(UNIT) $(FAULT) $(PROOF) $(FUZZ)) \
 	$(OUT)/$1/obj/firmware/main.d $(OUT)/$1/obj/firmware/stage1/main.d)
@@ -300,6 +319,8 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
 RUN := $(PYTHON) tests/run.py --jobs $(JOBS) --results $(OUT)/blackbox.xml
 MAIN := $(wildcard firmware/main.c)
 PROGRAM_release := $(if $(MAIN),$(OUT)/release/rowlock)
+# A board with an image.conf is an appliance.
+APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
 STAGE1_release := $(if $(APPLIANCE),$(OUT)/release/stage1)
 PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
 
@@ -314,7 +335,7 @@ $(foreach v,$(VARIANTS),$(OUT)/$v/tests/fault/storage_durability_test): | $(OUT)
 
 # For the black-box tests alone: the program with the recorder in it, and what looks at databases from outside.
 RECORDER := $(OUT)/asan/obj/tests/preload/recorder.o $(OUT)/asan/obj/tests/preload/no_sync.o
-$(OUT)/asan/rowlock-recorded: $(OUT)/asan/obj/firmware/main.o $(RECORDER) $(OUT)/asan/librowlock.a
+$(OUT)/asan/rowlock-recorded: $(OUT)/asan/obj/firmware/main.o $(RECORDER) $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
 # The program as on a board that has a watchdog and a VM generation, both plain files, with short limits, a disk that fails
@@ -331,11 +352,11 @@ $(OUT)/asan/obj/tests/preload/watched_keeper.o: firmware/keeper/keeper.c $(WATCH
 	$(QUIETLY)$(CC) -I$(OUT)/watched/include $(CFLAGS_asan) $(call standard,$<) -c -o $@ $<
 
 WATCHED := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,watched_board watched_keeper watched_limits watchdog_file meta_fails)
-$(OUT)/asan/rowlock-watched: $(OUT)/asan/obj/firmware/main.o $(WATCHED) $(OUT)/asan/librowlock.a
+$(OUT)/asan/rowlock-watched: $(OUT)/asan/obj/firmware/main.o $(WATCHED) $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
 BOX_TOOL := $(patsubst %,$(OUT)/asan/obj/tests/fault/box_%.o,tool look cuts)
-$(OUT)/asan/tests/fault/box_tool: $(BOX_TOOL) $(OUT)/asan/libsupport.a $(OUT)/asan/librowlock.a
+$(OUT)/asan/tests/fault/box_tool: $(BOX_TOOL) $(OUT)/asan/libsupport.a $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a -lcmocka $(LIBS)
 
@@ -345,7 +366,7 @@ $(OUT)/asan/obj/tests/preload/leaky_plan.o: $(OUT)/asan/obj/firmware/data/plan.o
 	@objcopy --redefine-sym rls_column=sort_leak_column $< $@
 
 LEAKY := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,leaky_plan sort_leak)
-$(OUT)/asan/rowlock-leaky: $(OUT)/asan/obj/firmware/main.o $(LEAKY) $(OUT)/asan/librowlock.a
+$(OUT)/asan/rowlock-leaky: $(OUT)/asan/obj/firmware/main.o $(LEAKY) $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
 # The program with a keeper that takes its time for each signature: its links.o asks tests/preload/slow_sign.c instead.
@@ -354,12 +375,12 @@ $(OUT)/asan/obj/tests/preload/slow_links.o: $(OUT)/asan/obj/firmware/keeper/link
 	@objcopy --redefine-sym identity_sign=slow_sign $< $@
 
 SLOW := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,slow_links slow_sign)
-$(OUT)/asan/rowlock-slow: $(OUT)/asan/obj/firmware/main.o $(SLOW) $(OUT)/asan/librowlock.a
+$(OUT)/asan/rowlock-slow: $(OUT)/asan/obj/firmware/main.o $(SLOW) $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
 # The evaluator for tests/reference/compare.py.
 RLS_TOOL := $(OUT)/asan/tests/reference/rls_tool
-$(RLS_TOOL): $(OUT)/asan/obj/tests/reference/rls_tool.o $(OUT)/asan/librowlock.a
+$(RLS_TOOL): $(OUT)/asan/obj/tests/reference/rls_tool.o $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
@@ -419,16 +440,15 @@ check: deps
 # The board whose image is tested: one of this machine's processor that takes the published keys.
 IMAGE_BOARD := $(firstword $(foreach c,$(wildcard board/*/image.conf),$(if $(filter 2,$(shell grep -cxE \
 	'BOARD_ARCH=$(ARCH)|BOARD_TEST_KEYS=yes' $c)),$(patsubst board/%/image.conf,%,$c))))
-image_checks = $(foreach t,image again,"tests/image/$t.sh $1/image.env $1/image $1/trials-$t")
+IMAGE_CHECKS := $(if $(IMAGE_BOARD),"tests/image/image.sh $(O)/$(IMAGE_BOARD)/image.env $(O)/$(IMAGE_BOARD)/image $(O)/$(IMAGE_BOARD)/trials")
 
 image-for-check:
 	@$(if $(IMAGE_BOARD),$(MAKE) $(PARALLEL) BOARD=$(IMAGE_BOARD) image-built)
 
 check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
-		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf \
-			$(if $(IMAGE_BOARD),$(addprefix $(O)/$(IMAGE_BOARD)/release/,rowlock stage1))" \
-		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)) $(call boot_test,tests/boot/root.py,the_root_of_slot_a_is_entered))
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
+		$(IMAGE_CHECKS)
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
@@ -547,7 +567,7 @@ cover: $(TESTS_cov)
 
 # Changes the policy evaluator at one place at a time; its tests must notice. Some minutes.
 mutate: $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp
-	@COMPILE='$(CC) $(filter-out -g -O2,$(BASE)) -w $(INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include -D_GNU_SOURCE' \
+	@COMPILE='$(CC) $(filter-out -g -O2,$(BASE)) -w $(INCLUDE) $(LWIP_INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include -D_GNU_SOURCE' \
 		LIBS='-lcmocka $(LIBS)' \
 		$(PYTHON) tests/mutation/mutate.py --jobs $(JOBS) --work $(OUT)/mutation $(if $(V),--tell) $(if $(T),--only $(T))
 
@@ -556,8 +576,8 @@ CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra
 $(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(WOLFSSL)/stamp $(TSS)/stamp $(VENDOR_KEYS_H)
 	@mkdir -p $(@D); echo '  analyze $<'
 	@CC='$(CC)' CLANG='$(CLANG)' TIDY='$(subst clang,clang-tidy,$(CLANG))' \
-		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
-		CLANG_FLAGS='$(CLANG_CFLAGS) $(INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
+		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) $(LWIP_INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
+		CLANG_FLAGS='$(CLANG_CFLAGS) $(INCLUDE) $(LWIP_INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
 		CPP_FLAGS='-I$(OUT)/include $(call standard,$<)' tests/lint/analyze.sh $< $@
 
 analyze: $(ANALYZED)
@@ -568,10 +588,10 @@ analyze: $(ANALYZED)
 $(OUT)/release/tests/bench/index_seek: $(patsubst %,$(OUT)/release/obj/tests/lib/%.o,store_box temp)
 
 BENCH_TOOLS := $(patsubst %.c,$(OUT)/release/%,$(wildcard tests/bench/*.c))
-$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/flags | $(WOLFSSL)/stamp $(TSS)/stamp
+$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/liblwip.a $(OUT)/release/flags | $(WOLFSSL)/stamp $(TSS)/stamp
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $(filter %.c %.o,$^) $(OUT)/release/librowlock.a \
-		$(WOLFSSL)/lib/libwolfssl.a $(LIBS)
+		$(VENDOR_release) $(LIBS)
 
 # A build of its own: one reactor, as the figures are for one core.
 bench: deps
@@ -620,7 +640,7 @@ endef
 
 # The checks of the image alone: make BOARD=qemu-x86_64 image-check
 image-check: image-built
-	@$(RUN) --programs $(call image_checks,$(OUT))
+	@$(RUN) --programs "tests/image/image.sh $(IMAGE).env $(IMAGE) $(OUT)/trials"
 
 image-built: build
 	$(file >$(IMAGE).env,$(IMAGE_ENV))
@@ -632,20 +652,6 @@ image-built: build
 keys:
 	@[ '$(KEYS)' != '$(TEST_KEYS)' ] || { echo 'make keys KEYS=<folder to be made>'; exit 1; }
 	@board/image/keys.sh '$(KEYS)'
-
-# --- virtual machine -------------------------------------------------------------------------------------------------
-
-# The appliance in QEMU: the board that was asked for, or the one of this machine's processor.
-QEMU_BOARD := $(if $(wildcard board/$(BOARD)/machine.conf),$(BOARD),$(IMAGE_BOARD))
-
-# Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
-BOOT_TESTS := $(filter-out %/lab.py,$(wildcard tests/boot/*.py))
-boot_test = "$1 $(O)/$(QEMU_BOARD)/image.env $(O)/$(QEMU_BOARD)/image $(O)/$(QEMU_BOARD)/trials-boot$(if $2, $2)"
-
-# All of them, or those of one program: make boot T=root
-boot:
-	@$(MAKE) BOARD=$(QEMU_BOARD) image
-	@$(RUN) --tell --limit 1800 --programs $(foreach t,$(if $(T),tests/boot/$(T).py,$(BOOT_TESTS)),$(call boot_test,$t))
 
 # deps comes first and alone, as in check.
 run: deps

@@ -3,7 +3,7 @@
 #
 # Fetches, verifies and builds the third-party source that is compiled into the firmware.
 #
-#   third_party.sh <name> <output directory>      name: wolfssl, tpm2-tss
+#   third_party.sh <name> <output directory>      name: wolfssl, tpm2-tss, lwip
 #
 # Trust: the distribution's own source-package client fetches the package index and checks its signature against
 # the Debian keyring; the index carries the hash of the tarball and the client checks it. On top of that the hash
@@ -177,6 +177,18 @@ if [ "${layout:-}" = library ]; then
     rm -rf "$prefix"
     mv "$prefix.new" "$prefix"
     rm -rf "$work/build" "$work/tree"
+    say "$name $taken is in $prefix ($verified)"
+    exit 0
+fi
+
+# What is compiled by our own Makefile, with our configuration, is only laid out.
+if [ "${layout:-}" = source ]; then
+    rm -rf "$prefix" "$prefix.new"
+    mkdir -p "$prefix.new"
+    cp -r "$work/tree/src" "$work/tree/COPYING" "$prefix.new"
+    remember_taken "$prefix.new"
+    mv "$prefix.new" "$prefix"
+    rm -rf "$work/tree"
     say "$name $taken is in $prefix ($verified)"
     exit 0
 fi
