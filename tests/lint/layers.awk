@@ -10,6 +10,7 @@ function rank(path) {
     if (path ~ /^hal\/(linux|sim)\//) return 11
     if (path ~ /^hal\//) return 10
     if (path ~ /^crypto\//) return 20
+    if (path ~ /^net\/lwip\//) return 29
     if (path ~ /^(storage|net)\//) return 30
     if (path ~ /^firmware\/(rls|schema|mail)\//) return 40
     if (path ~ /^firmware\/auth\//) return 41

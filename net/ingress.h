@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a frame must be before the user-space stack looks at it. A pure function: no state, no memory, no answer.
+ *
+ * Refused are frames that no honest neighbour sends: too short for what they say, not for us, from us or from many, with a
+ * VLAN tag or any type but IPv4, ARP and IPv6; IP packets from addresses that nobody can have, to addresses that are not on
+ * a cable, with IPv4 options; ARP whose sender is another than the frame's; UDP other than the answers of a DHCP server, for
+ * nothing here listens to it, and an answer of ours would help a stranger who forges. */
+#ifndef NET_INGRESS_H
+#define NET_INGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hal/base/span.h"
+#include "hal/frame.h"
+
+/* May the stack whose address is own see this frame?
+ * Spec: RFC 1122 section 3.2.1.3, RFC 6890 section 2.2 (addresses), RFC 826 (ARP), RFC 8200 section 3. */
+bool ingress_permits(struct span frame, const uint8_t own[HAL_FRAME_MAC_BYTES]);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* lwIP as a stack: TCP/IP in this process, over frames of hal/frame.h.
+ *
+ * lwIP keeps its state in variables of its own, so there is one such stack in a process at a time, and it belongs to the
+ * thread of its loop. Strangers' frames pass net/ingress.h first. What they can fill is bounded: half-open connections (the
+ * oldest makes room), frames that wait for a reader (who lets his lie is reset), bytes and segments on their way.
+ *
+ * Addresses: IPv4 by DHCP or as given; IPv6 link-local, by the router's word, and as given. Each IPv6 address is first
+ * asked for (RFC 4862 section 5.4), so it works a second after the start. */
+#ifndef NET_STACK_LWIP_H
+#define NET_STACK_LWIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/secret_slab.h"
+#include "hal/base/attr.h"
+#include "hal/base/err.h"
+#include "hal/frame.h"
+#include "hal/socket.h"
+#include "net/loop.h"
+#include "net/stack.h"
+
+#define STACK_LWIP_ADDRESSES_MAX 8
+
+struct stack_lwip_options {
+    struct loop *loop;        /* borrowed */
+    struct secret_slab *slab; /* borrowed: the key of the initial sequence numbers lives there */
+    bool has_ipv4;            /* else DHCP */
+    struct socket_address ipv4;
+    unsigned int ipv4_prefix; /* bits, 1 to 30 */
+    bool has_gateway;         /* of IPv4; that of IPv6 says so itself */
+    struct socket_address gateway;
+    bool has_ipv6;
+    struct socket_address ipv6; /* of a /64 */
+    /* The addresses by which others reach this stack, whenever they have changed; not link-local. May be NULL. */
+    void (*on_addresses)(void *context, const struct socket_address *addresses, size_t count);
+    void *context;
+};
+
+/* Takes the source of frames, also on failure. ERR_NO_MEMORY, ERR_LIMIT (slab full), ERR_IO, ERR_STATE (there is one
+ * already). The caller frees it with stack_free, after its sockets; connections that are still closing end there. */
+enum err stack_lwip_new(const struct stack_lwip_options *options, struct hal_frame *take_frame,
+                        struct stack **out_stack) MUST_USE;
+
+/* Listens on a port of all addresses, present and future ones. ERR_EXISTS (port in use), ERR_LIMIT, ERR_NO_MEMORY. */
+enum err stack_lwip_listen(struct stack *stack, uint16_t port, struct stack_socket **out_socket) MUST_USE;
+
+/* What it did with frames since it was made; for tests and the log. */
+struct stack_lwip_counts {
+    uint64_t frames;     /* that came */
+    uint64_t refused;    /* by ingress_permits */
+    uint64_t no_room;    /* no buffer was left for them */
+    uint64_t not_sent;   /* no room at the interface */
+    uint64_t half_open;  /* begun from outside */
+    uint64_t forgotten;  /* of those, in favour of newer ones */
+    uint64_t reset_full; /* connections reset because their data lay while room was short */
+};
+struct stack_lwip_counts stack_lwip_counts(const struct stack *stack);
+
+#endif
