@@ -19,6 +19,7 @@
 #include "hal/base/err.h"
 #include "hal/base/mem.h"
 #include "hal/base/span.h"
+#include "hal/frame.h"
 #include "hal/life.h"
 #include "net/outbound.h"
 
@@ -49,6 +50,8 @@
 #define MSG_TOKEN_KEYS_MAX  4    /* versions of one environment's token key at one time */
 #define MSG_ACCESS_S_MAX    3600     /* the longest life that the keeper gives a token: contract 5.4 */
 #define MSG_REFRESH_S_MAX   (7 * 24 * 3600)
+#define MSG_ADDRESSES_MAX   8    /* of the stack in user space: STACK_LWIP_ADDRESSES_MAX */
+#define MSG_ADDRESS_BYTES   17   /* 4 or 6, and the address in network order, zero behind it */
 #define MSG_PART_MAX        1900 /* bytes of something long that one message carries */
 
 /* The kinds of channel. The upper end has the higher trust: supervisor, then keeper, then worker, then courier. */
@@ -99,6 +102,7 @@ enum msg_type {
     MSG_KEEPER_PLANNED,
     /* supervisor to worker */
     MSG_WORKER_FD,    /* a listener or a channel to the keeper comes along */
+    MSG_WORKER_FRAMES, /* a source of frames comes along: hal/frame.h */
     MSG_WORKER_START, /* all descriptors are there */
     MSG_WORKER_ASK,   /* do the main thread and every reactor run? */
     MSG_WORKER_STOP,  /* finish what was accepted, then exit */
@@ -112,6 +116,7 @@ enum msg_type {
     MSG_WORKER_ANSWER,    /* they do */
     MSG_WORKER_DESTINATION, /* one of a list, complete at index + 1 == count and all of its CA; count 0: the empty list */
     MSG_WORKER_DESTINATION_CA, /* the next bytes of the CA of the destination before */
+    MSG_WORKER_ADDRESSES, /* by which others reach the stack in user space; the whole list, whenever it has changed */
     /* reactor to keeper */
     MSG_SIGN_TLS13,
     MSG_SIGN_TLS12,
@@ -203,6 +208,9 @@ enum msg_fd_kind {
     MSG_FD_KINDS
 };
 
+/* Which addresses of MSG_WORKER_FRAMES are there; without the first one, DHCP. */
+enum { MSG_GIVEN_IPV4 = 1, MSG_GIVEN_GATEWAY = 2, MSG_GIVEN_IPV6 = 4, MSG_GIVEN_ALL = 7 };
+
 enum msg_unlock_kind { MSG_UNLOCK_PIN, MSG_UNLOCK_RECOVERY, MSG_UNLOCK_KINDS };
 
 enum msg_worker_mode { MSG_MODE_SERVE, MSG_MODE_CHECK, MSG_MODES };
@@ -232,6 +240,20 @@ struct msg {
             uint32_t index; /* of the descriptor among all of this worker, from 0 */
         } with_fd;
         struct {
+            uint32_t kind; /* enum hal_frame_kind */
+            uint32_t mtu;
+            uint8_t mac[HAL_FRAME_MAC_BYTES];
+            uint32_t given; /* MSG_GIVEN_... */
+            uint8_t ipv4[4];
+            uint32_t prefix; /* of ipv4, in bits */
+            uint8_t gateway[4];
+            uint8_t ipv6[16];
+        } worker_frames;
+        struct {
+            uint32_t count;
+            uint8_t bytes[MSG_ADDRESSES_MAX * MSG_ADDRESS_BYTES];
+        } worker_addresses;
+        struct {
             uint32_t state;  /* enum board_state */
             uint32_t reason; /* enum life_reason */
             uint32_t first;  /* 1 until the supervisor has said that it was shown */
@@ -245,6 +267,7 @@ struct msg {
             uint32_t first;  /* as told by the keeper */
             uint32_t reactors;
             uint32_t https_port; /* as clients see it, for redirects */
+            uint32_t http_port;  /* the same; 0: none */
             struct msg_url url;  /* of this box, for links in mails */
         } worker_start;
         struct {

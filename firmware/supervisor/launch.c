@@ -2,17 +2,31 @@
 /* Sockets, and what the children are given at their start. */
 #include "firmware/supervisor/supervisor_int.h"
 
+#include <unistd.h>
+
 #include "hal/base/buf.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
+#include "hal/base/num.h"
 #include "hal/board.h"
 #include "hal/boot_policy.h"
 #include "hal/socket.h"
 
 #define BACKLOG 1024
 
-enum err supervisor_listen(struct supervisor *supervisor)
+static size_t reactor_count(void)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (CONFIG_WORKER_REACTORS != 0) {
+        return CONFIG_WORKER_REACTORS;
+    }
+    return cores < 1 ? 1 : num_min((size_t)cores, MSG_REACTORS_MAX);
+}
+
+static enum err listen_in_kernel(struct supervisor *supervisor)
 {
     struct socket_listen listen = {.address = supervisor->options->listen, .backlog = BACKLOG, .share_port = true};
     struct socket_address bound = {0};
@@ -28,6 +42,16 @@ enum err supervisor_listen(struct supervisor *supervisor)
         listen.share_port = false;
         TRY(socket_listen(&listen, &supervisor->http, &bound));
         supervisor->plain_port = bound.port;
+    }
+    return ERR_OK;
+}
+
+enum err supervisor_listen(struct supervisor *supervisor)
+{
+    supervisor->reactors = reactor_count();
+    TRY(supervisor_open_frames(supervisor));
+    if (supervisor->options->listens) {
+        TRY(listen_in_kernel(supervisor));
     }
     LOG(LOG_INFO, "listening", LOG_NUMBER("port", supervisor->port), LOG_NUMBER("plain_port", supervisor->plain_port));
     return ERR_OK;
@@ -116,8 +140,11 @@ static enum err connect_all(struct supervisor *supervisor)
     TRY(connect_both(supervisor, MSG_FD_NOTICES, 1, 0));
     for (size_t i = 0; i < supervisor->reactors && supervisor->mode == MSG_MODE_SERVE; i++) {
         TRY(connect_both(supervisor, MSG_FD_REACTOR, i + 2, i));
-        TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTPS, i, supervisor->https[i]));
+        if (supervisor->https[i] >= 0) {
+            TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTPS, i, supervisor->https[i]));
+        }
     }
+    TRY(supervisor_give_frames(supervisor));
     if (supervisor->http >= 0) {
         TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTP, 0, supervisor->http));
     }
@@ -151,6 +178,7 @@ enum err supervisor_start_worker(struct supervisor *supervisor)
     supervisor->out.as.worker_start.first = supervisor->first ? 1 : 0;
     supervisor->out.as.worker_start.reactors = (uint32_t)supervisor->reactors;
     supervisor->out.as.worker_start.https_port = supervisor->port;
+    supervisor->out.as.worker_start.http_port = supervisor->plain_port;
     TRY(tell_url(supervisor));
     TRY(msg_send(supervisor->worker.control, &supervisor->out));
     return ERR_OK;

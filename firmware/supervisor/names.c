@@ -34,6 +34,15 @@ static bool is_any(const struct socket_address *address)
     return memcmp(address->ip, zero, sizeof(zero)) == 0;
 }
 
+static void add_address(struct names *names, const struct socket_address *address)
+{
+    char text[SOCKET_ADDRESS_TEXT_MAX];
+    size_t len = 0;
+
+    socket_address_format(address, text, &len);
+    add(names, text);
+}
+
 static void add_addresses(struct names *names)
 {
     struct socket_address addresses[NAMES_ADDRESSES_MAX];
@@ -44,15 +53,13 @@ static void add_addresses(struct names *names)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        char text[SOCKET_ADDRESS_TEXT_MAX];
-        size_t len = 0;
-        socket_address_format(&addresses[i], text, &len);
-        add(names, text);
+        add_address(names, &addresses[i]);
     }
 }
 
-static void collect(const struct options *options, struct names *out_names)
+static void collect(const struct supervisor *supervisor, struct names *out_names)
 {
+    const struct options *const options = supervisor->options;
     char host[MSG_NAME_MAX + 1] = {0};
 
     mem_wipe(out_names, sizeof(*out_names));
@@ -64,6 +71,12 @@ static void collect(const struct options *options, struct names *out_names)
     }
     if (gethostname(host, sizeof(host) - 1) == 0 && options_is_host_name(host)) {
         add(out_names, host);
+    }
+    for (size_t i = 0; i < supervisor->net_count; i++) {
+        add_address(out_names, &supervisor->net[i]);
+    }
+    if (!options->listens) {
+        return;
     }
     if (is_any(&options->listen)) {
         add_addresses(out_names);
@@ -91,7 +104,7 @@ enum err supervisor_look_at_names(struct supervisor *supervisor)
 
     TRY(mem_alloc(sizeof(struct names), &memory)); /* too large for the stack */
     struct names *const names = memory;
-    collect(supervisor->options, names);
+    collect(supervisor, names);
     if (memcmp(names, &supervisor->names, sizeof(*names)) != 0) {
         err = send_all(supervisor, names);
         supervisor->names = *names;

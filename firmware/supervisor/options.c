@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "firmware/msg.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/span.h"
 #include "hal/board.h"
 
 #define DEFAULT_PORT 8443
+#define IPV4_PREFIX_MAX 30
+#define IPV6_PREFIX 64
 
 static enum err set_data(const char *value, struct options *options)
 {
@@ -49,7 +52,48 @@ static enum err set_plain_port(const char *value, struct options *options)
 static enum err set_listen(const char *value, struct options *options)
 {
     options->listen_text = value;
+    options->listens = true;
     return socket_address_parse(span_str(value), &options->listen);
+}
+
+static enum err set_net_interface(const char *value, struct options *options)
+{
+    ENSURE(CONFIG_ON(NET_STACK_LWIP), ERR_MALFORMED, "this program has the kernel's sockets only");
+    ENSURE(value[0] != '\0', ERR_MALFORMED, "no interface");
+    options->net_interface = value;
+    return ERR_OK;
+}
+
+/* "192.0.2.7/24", "2001:db8::7/64": one of each family. */
+static enum err set_net_address(const char *value, struct options *options)
+{
+    const struct span text = span_str(value);
+    const size_t slash = span_find(text, '/');
+    struct socket_address address;
+    uint64_t prefix = 0;
+
+    ENSURE(slash < text.len, ERR_MALFORMED, "an address without its prefix");
+    TRY(socket_address_parse(span_of(text.data, slash), &address));
+    TRY(span_to_u64(span_of(text.data + slash + 1, text.len - slash - 1), IPV6_PREFIX, &prefix));
+    if (address.family == SOCKET_IPV6) {
+        ENSURE(prefix == IPV6_PREFIX && !options->has_net_ipv6, ERR_MALFORMED, "an IPv6 address is of a /64");
+        options->net_ipv6 = address;
+        options->has_net_ipv6 = true;
+        return ERR_OK;
+    }
+    ENSURE(prefix >= 1 && prefix <= IPV4_PREFIX_MAX && !options->has_net_ipv4, ERR_MALFORMED, "an IPv4 prefix");
+    options->net_ipv4 = address;
+    options->net_prefix = (unsigned int)prefix;
+    options->has_net_ipv4 = true;
+    return ERR_OK;
+}
+
+static enum err set_net_gateway(const char *value, struct options *options)
+{
+    TRY(socket_address_parse(span_str(value), &options->net_gateway));
+    ENSURE(options->net_gateway.family == SOCKET_IPV4, ERR_MALFORMED, "IPv6 finds its gateways itself");
+    options->has_net_gateway = true;
+    return ERR_OK;
 }
 
 bool options_is_host_name(const char *text)
@@ -97,6 +141,8 @@ static const struct {
     {"--data", set_data},     {"--tcti", set_tcti},   {"--port", set_port},     {"--http-port", set_plain_port},
     {"--listen", set_listen}, {"--name", add_name},   {"--pin-fd", set_pin_fd},
     {"--init-fd", set_init_fd},
+    {"--net-interface", set_net_interface},           {"--net-address", set_net_address},
+    {"--net-gateway", set_net_gateway},
 };
 
 static void complain(const char *word, const char *why)
@@ -127,6 +173,7 @@ enum err options_read(size_t count, char *const *words, struct options *out_opti
     size_t at = 0;
 
     TRY(set_listen("127.0.0.1", &options));
+    options.listens = false;
     while (at < count) {
         if (strcmp(words[at], "--json") == 0) {
             options.json = true;
@@ -140,6 +187,15 @@ enum err options_read(size_t count, char *const *words, struct options *out_opti
         complain("--data", "is needed: the directory of this box");
         return ERR_MALFORMED;
     }
+    if (options.net_interface == NULL && (options.has_net_ipv4 || options.has_net_ipv6 || options.has_net_gateway)) {
+        complain("--net-address", "is of an interface: --net-interface is needed");
+        return ERR_MALFORMED;
+    }
+    if (options.has_net_gateway && !options.has_net_ipv4) {
+        complain("--net-gateway", "goes with an IPv4 address: DHCP brings its own");
+        return ERR_MALFORMED;
+    }
+    options.listens = options.listens || options.net_interface == NULL;
     *out_options = options;
     return ERR_OK;
 }

@@ -19,6 +19,15 @@ struct options {
     const char *tcti;
     struct socket_address listen;
     const char *listen_text;
+    bool listens; /* --listen was given */
+    const char *net_interface; /* see hal_frame_open(); NULL: the kernel's sockets only */
+    bool has_net_ipv4; /* else DHCP */
+    struct socket_address net_ipv4;
+    unsigned int net_prefix;
+    bool has_net_gateway;
+    struct socket_address net_gateway; /* IPv4 */
+    bool has_net_ipv6;
+    struct socket_address net_ipv6; /* of a /64 */
     uint16_t port;    /* 0: a free one */
     bool plain;       /* a plain port that answers 308 */
     uint16_t plain_port; /* 0: a free one */
@@ -31,7 +40,7 @@ struct options {
 };
 
 /* Reads "--name value" pairs; count and words without the program and the command. Defaults: the board's TCTI, 127.0.0.1,
- * port 8443. ERR_MALFORMED: unknown, without a value, or out of range: a line on standard error has said so. */
+ * port 8443; with --net-interface and without --listen only the stack in user space listens. ERR_MALFORMED: unknown, without a value, or out of range: a line on standard error has said so. */
 enum err options_read(size_t count, char *const *words, struct options *out_options) MUST_USE;
 
 /* Is this a name for a certificate: labels of letters, digits and '-', with dots between? */

@@ -175,6 +175,8 @@ static enum err on_worker(struct supervisor *supervisor)
         supervisor->worker.state = supervisor->state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
         health_ready(&supervisor->worker.health, hal_clock_mono(supervisor->clock));
         TRY(supervisor_report(supervisor));
+    } else if (supervisor->in.type == MSG_WORKER_ADDRESSES) {
+        supervisor_on_addresses(supervisor);
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
         child_answered(&supervisor->worker);
     } else {
@@ -481,16 +483,6 @@ static enum err open_devices(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-static size_t reactor_count(void)
-{
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-    if (CONFIG_WORKER_REACTORS != 0) {
-        return CONFIG_WORKER_REACTORS;
-    }
-    return cores < 1 ? 1 : num_min((size_t)cores, MSG_REACTORS_MAX);
-}
-
 /* What needs root comes first, for instance a low port. It is given up, for good, before anything that a child or the TPM
  * has said is read: from here on whoever takes the supervisor over has what the service user has. */
 static enum err open_all(struct supervisor *supervisor)
@@ -499,7 +491,6 @@ static enum err open_all(struct supervisor *supervisor)
     hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
     TRY(open_directories(supervisor));
     if (supervisor->mode == MSG_MODE_SERVE) {
-        supervisor->reactors = reactor_count();
         TRY(supervisor_listen(supervisor));
     }
     TRY(sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid));
@@ -538,6 +529,7 @@ static void end(struct supervisor *supervisor)
         socket_close(supervisor->https[i]);
     }
     socket_close(supervisor->http);
+    socket_close(supervisor->frames);
     destinations_clear(&supervisor->told);
     destinations_clear(&supervisor->list);
     socket_close(supervisor->keeper_dir);
@@ -566,7 +558,7 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
         return mode == MSG_MODE_CHECK ? 2 : 1;
     }
     struct supervisor *const supervisor = memory;
-    *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .keeper_dir = -1,
+    *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .frames = -1, .keeper_dir = -1,
                                       .worker_dir = -1, .signals = -1};
     memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
     child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER, &health_of_keeper);

@@ -8,8 +8,10 @@
 #include "firmware/supervisor/options.h"
 #include "hal/clock.h"
 #include "hal/datadir.h"
+#include "hal/frame.h"
 #include "hal/life.h"
 #include "hal/poller.h"
+#include "hal/socket.h"
 #include "hal/status.h"
 #include "hal/tamper.h"
 #include "hal/vmgenid.h"
@@ -77,6 +79,10 @@ struct supervisor {
     size_t reactors;
     int https[MSG_REACTORS_MAX];
     int http;            /* -1: none */
+    int frames;          /* the source of frames of the stack in user space; -1: none */
+    struct hal_frame_about frames_about;
+    size_t net_count; /* addresses of that stack, as the worker told them */
+    struct socket_address net[MSG_ADDRESSES_MAX];
     uint16_t port;       /* in use */
     uint16_t plain_port; /* in use */
     char ca_file[PATH_MAX_BYTES];
@@ -90,6 +96,12 @@ struct supervisor {
 /* Opens one listener for each reactor on one port, and the plain one. ERR_EXISTS, ERR_REFUSED and others of
  * socket_listen(). */
 enum err supervisor_listen(struct supervisor *supervisor) MUST_USE;
+
+/* The stack in user space: opens its source of frames; hands it to a worker that starts; takes supervisor->in, the worker's
+ * list of addresses, for the certificate. Errors of hal_frame_open() and msg_send(). */
+enum err supervisor_open_frames(struct supervisor *supervisor) MUST_USE;
+enum err supervisor_give_frames(struct supervisor *supervisor) MUST_USE;
+void supervisor_on_addresses(struct supervisor *supervisor);
 
 /* Starts the keeper and gives it names, TCTI and PIN. pin is wiped by the caller. */
 enum err supervisor_start_keeper(struct supervisor *supervisor, struct span pin) MUST_USE;

@@ -67,6 +67,8 @@ enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url
 {
     const struct options *const options = supervisor->options;
     char port[8];
+    char text[SOCKET_ADDRESS_TEXT_MAX] = "";
+    size_t len_of_text = 0;
     static const uint8_t any[16] = {0};
     const bool is_loopback = options->listen.ip[0] == 127 || strcmp(options->listen_text, "::1") == 0;
     const bool is_any = memcmp(options->listen.ip, any, sizeof(any)) == 0;
@@ -74,12 +76,14 @@ enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url
     TRY(buf_put(url, span_lit("https://")));
     if (options->name_count != 0) {
         TRY(buf_put(url, span_str(options->names[0])));
-    } else if (is_loopback || is_any) {
+    } else if (options->listens ? is_loopback || is_any : supervisor->net_count == 0) {
         TRY(buf_put(url, span_lit("localhost")));
     } else {
-        const bool brackets = options->listen.family == SOCKET_IPV6;
+        const struct socket_address *const here = options->listens ? &options->listen : &supervisor->net[0];
+        const bool brackets = here->family == SOCKET_IPV6;
+        socket_address_format(here, text, &len_of_text);
         TRY(buf_put(url, brackets ? span_lit("[") : span_lit("")));
-        TRY(buf_put(url, span_str(options->listen_text)));
+        TRY(buf_put(url, options->listens ? span_str(options->listen_text) : span_of(text, len_of_text)));
         TRY(buf_put(url, brackets ? span_lit("]") : span_lit("")));
     }
     const int len = snprintf(port, sizeof(port), ":%u", (unsigned int)supervisor->port);

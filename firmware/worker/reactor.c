@@ -31,6 +31,9 @@
     (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + CONFIG_AUTH_HASH_QUEUE + CONFIG_AUTH_HASH_THREADS +        \
      CONFIG_COURIER_JOBS + 1024)
 
+/* What a reactor listens on: two ports of the kernel's sockets, and the same of the stack in user space. */
+enum server_kind { SERVER_HTTPS, SERVER_HTTP, SERVER_LWIP_HTTPS, SERVER_LWIP_HTTP, SERVERS };
+
 struct own_post {
     struct loop_post post; /* first: the loop hands this back */
     struct reactor *reactor;
@@ -42,20 +45,28 @@ struct reactor {
     pthread_t thread;
     struct loop *loop;
     struct stack *stack;
+    struct stack *lwip; /* NULL: another reactor owns it, or nobody */
     struct keeper_link *link;
     struct tls_server *tls;
     struct api *api;
-    struct http_server *https;
-    struct http_server *http; /* NULL: no plain port */
+    struct http_server *servers[SERVERS]; /* NULL: no such port */
     struct mailer *mailer;    /* of index 0, where something can be sent; else NULL */
     atomic_uint mail_notes;   /* for it, on their way */
-    size_t draining;          /* of the three: those that have not drained yet */
+    size_t draining;          /* of servers and mailer: those that have not drained yet */
     struct own_post drain;
     struct own_post mails;
     struct own_post ask;
+    struct own_post heard;
     struct reactor_event ready;
     struct reactor_event alive;
     struct reactor_event ended;
+    struct reactor_event addresses;
+    struct socket_address told[STACK_LWIP_ADDRESSES_MAX]; /* with that event, until the main thread has heard it */
+    size_t told_count;
+    struct socket_address now[STACK_LWIP_ADDRESSES_MAX];
+    size_t now_count;
+    bool telling;     /* the event is on its way, or the answer to it */
+    bool has_changed; /* since it went */
     struct log_hold lines; /* of one turn: requests share the write of their lines */
 };
 
@@ -67,7 +78,7 @@ struct cert_post {
     uint8_t pem[];
 };
 
-static enum err make_server(struct reactor *reactor)
+static enum err make_api(struct reactor *reactor)
 {
     const struct tls_server_options tls = {
         .signer = keeper_link_signer(reactor->link),
@@ -95,9 +106,15 @@ static enum err make_server(struct reactor *reactor)
 
     TRY(tls_server_new(&tls, &reactor->tls));
     TRY(api_new(&api, &reactor->api));
+    return ERR_OK;
+}
+
+static enum err make_server(struct reactor *reactor, struct stack *stack, struct stack_socket *take_listener,
+                            struct http_server **out_server)
+{
     const struct http_server_options server = {
         .loop = reactor->loop,
-        .stack = reactor->stack,
+        .stack = stack,
         .tls = reactor->tls,
         .limits = reactor->plan->limits,
         .handler = api_handler(),
@@ -106,32 +123,114 @@ static enum err make_server(struct reactor *reactor)
         .response_max = CONFIG_API_RESPONSE_MAX,
         .arena_max = (size_t)CONFIG_WORKER_ARENA_KIB << 10,
     };
-    TRY(http_server_new(&server, &reactor->https));
+    enum err err = http_server_new(&server, out_server);
+
+    err = err != ERR_OK ? err : http_server_listen(*out_server, take_listener);
+    if (err != ERR_OK) {
+        stack->ops->close(take_listener);
+        TRY(err);
+    }
     return ERR_OK;
 }
 
-static enum err listen_on(struct reactor *reactor, int *fd, struct http_server *server)
-{
-    struct stack_socket *socket = NULL;
-
-    TRY(stack_kernel_adopt(reactor->stack, *fd, &socket));
-    *fd = -1;
-    TRY(http_server_listen(server, socket));
-    return ERR_OK;
-}
-
-static enum err make_redirect(struct reactor *reactor)
+static enum err make_redirect(struct reactor *reactor, struct stack *stack, struct stack_socket *take_listener,
+                              struct http_server **out_server)
 {
     const struct http_server_options plain = {
         .loop = reactor->loop,
-        .stack = reactor->stack,
+        .stack = stack,
         .limits = reactor->plan->limits,
         .response_max = PLAIN_BYTES_MAX,
         .arena_max = PLAIN_BYTES_MAX,
     };
 
-    TRY(http_redirect_new(&plain, reactor->plan->https_port, &reactor->http));
-    TRY(listen_on(reactor, &reactor->parts.http_fd, reactor->http));
+    enum err err = http_redirect_new(&plain, reactor->plan->https_port, out_server);
+
+    err = err != ERR_OK ? err : http_server_listen(*out_server, take_listener);
+    if (err != ERR_OK) {
+        stack->ops->close(take_listener);
+        TRY(err);
+    }
+    return ERR_OK;
+}
+
+static enum err listen_in_kernel(struct reactor *reactor)
+{
+    struct stack_socket *socket = NULL;
+
+    TRY(stack_kernel_new(reactor->loop, &reactor->stack));
+    if (reactor->parts.https_fd >= 0) {
+        TRY(stack_kernel_adopt(reactor->stack, reactor->parts.https_fd, &socket));
+        reactor->parts.https_fd = -1;
+        TRY(make_server(reactor, reactor->stack, socket, &reactor->servers[SERVER_HTTPS]));
+    }
+    if (reactor->parts.http_fd >= 0) {
+        TRY(stack_kernel_adopt(reactor->stack, reactor->parts.http_fd, &socket));
+        reactor->parts.http_fd = -1;
+        TRY(make_redirect(reactor, reactor->stack, socket, &reactor->servers[SERVER_HTTP]));
+    }
+    return ERR_OK;
+}
+
+/* --- the stack in user space --- */
+
+/* The main thread reads what was told and answers; only then the next news go. */
+static void tell_addresses(struct reactor *reactor)
+{
+    memcpy(reactor->told, reactor->now, sizeof(reactor->told));
+    reactor->told_count = reactor->now_count;
+    reactor->telling = true;
+    reactor->has_changed = false;
+    INVARIANT(queue_push(reactor->plan->events, &reactor->addresses) == ERR_OK); /* one at a time */
+}
+
+static void on_addresses(void *context, const struct socket_address *addresses, size_t count)
+{
+    struct reactor *const reactor = context;
+
+    memcpy(reactor->now, addresses, count * sizeof(*addresses));
+    reactor->now_count = count;
+    reactor->has_changed = true;
+    if (!reactor->telling) {
+        tell_addresses(reactor);
+    }
+}
+
+static void on_heard(struct loop_post *post)
+{
+    struct reactor *const reactor = ((struct own_post *)post)->reactor;
+
+    reactor->telling = false;
+    if (reactor->has_changed) {
+        tell_addresses(reactor);
+    }
+}
+
+void reactor_addresses(struct reactor *reactor, struct socket_address *out_addresses, size_t *out_count)
+{
+    memcpy(out_addresses, reactor->told, reactor->told_count * sizeof(*out_addresses));
+    *out_count = reactor->told_count;
+    if (loop_post(reactor->loop, &reactor->heard.post) != ERR_OK) {
+        fault_clear(); /* it is ending, and has nothing more to tell */
+    }
+}
+
+static enum err listen_in_lwip(struct reactor *reactor)
+{
+    struct stack_lwip_options options = reactor->parts.net;
+    struct stack_socket *socket = NULL;
+
+    options.loop = reactor->loop;
+    options.slab = reactor->plan->slab;
+    options.on_addresses = on_addresses;
+    options.context = reactor;
+    TRY(stack_lwip_new(&options, TAKE(reactor->parts.frame), &reactor->lwip));
+    TRY(stack_lwip_listen(reactor->lwip, reactor->plan->https_port, &socket));
+    TRY(make_server(reactor, reactor->lwip, socket, &reactor->servers[SERVER_LWIP_HTTPS]));
+    if (reactor->plan->http_port != 0) {
+        TRY(stack_lwip_listen(reactor->lwip, reactor->plan->http_port, &socket));
+        TRY(make_redirect(reactor, reactor->lwip, socket, &reactor->servers[SERVER_LWIP_HTTP]));
+    }
     return ERR_OK;
 }
 
@@ -148,13 +247,12 @@ static enum err make_mailer(struct reactor *reactor)
 
 static enum err set_up(struct reactor *reactor)
 {
-    TRY(stack_kernel_new(reactor->loop, &reactor->stack));
     TRY(keeper_link_new(reactor->loop, reactor->parts.channel, &reactor->link));
     reactor->parts.channel = NULL;
-    TRY(make_server(reactor));
-    TRY(listen_on(reactor, &reactor->parts.https_fd, reactor->https));
-    if (reactor->parts.http_fd >= 0) {
-        TRY(make_redirect(reactor));
+    TRY(make_api(reactor));
+    TRY(listen_in_kernel(reactor));
+    if (CONFIG_ON(NET_STACK_LWIP) && reactor->parts.frame != NULL) {
+        TRY(listen_in_lwip(reactor));
     }
     TRY(make_mailer(reactor));
     return ERR_OK;
@@ -165,17 +263,20 @@ static void drop_parts(struct reactor_parts *parts)
     msg_channel_free(parts->channel);
     socket_close(parts->https_fd);
     socket_close(parts->http_fd);
+    hal_frame_close(parts->frame);
 }
 
 /* In the reverse order of set_up, whatever of it was reached. */
 static void tear_down(struct reactor *reactor)
 {
     mailer_free(reactor->mailer);
-    http_server_free(reactor->http);
-    http_server_free(reactor->https);
+    for (size_t i = 0; i < SERVERS; i++) {
+        http_server_free(reactor->servers[i]);
+    }
     api_free(reactor->api);
     tls_server_free(reactor->tls);
     keeper_link_free(reactor->link);
+    stack_free(reactor->lwip);
     stack_free(reactor->stack);
     drop_parts(&reactor->parts);
 }
@@ -214,13 +315,17 @@ static void on_drain(struct loop_post *post)
 {
     struct reactor *const reactor = ((struct own_post *)post)->reactor;
 
-    reactor->draining = (size_t)1 + (reactor->http != NULL) + (reactor->mailer != NULL);
+    reactor->draining = reactor->mailer != NULL;
+    for (size_t i = 0; i < SERVERS; i++) {
+        reactor->draining += reactor->servers[i] != NULL;
+    }
     if (reactor->mailer != NULL) {
         mailer_drain(reactor->mailer, on_drained, reactor);
     }
-    http_server_drain(reactor->https, WORKER_GRACE_MS, on_drained, reactor);
-    if (reactor->http != NULL) {
-        http_server_drain(reactor->http, WORKER_GRACE_MS, on_drained, reactor);
+    for (size_t i = 0; i < SERVERS; i++) {
+        if (reactor->servers[i] != NULL) {
+            http_server_drain(reactor->servers[i], WORKER_GRACE_MS, on_drained, reactor);
+        }
     }
 }
 
@@ -278,6 +383,8 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     reactor->plan = plan;
     reactor->drain = (struct own_post){.post = {.run = on_drain}, .reactor = reactor};
     reactor->ask = (struct own_post){.post = {.run = on_ask}, .reactor = reactor};
+    reactor->heard = (struct own_post){.post = {.run = on_heard}, .reactor = reactor};
+    reactor->addresses = (struct reactor_event){.kind = REACTOR_ADDRESSES, .reactor = reactor};
     reactor->mails = (struct own_post){.post = {.run = on_mails}, .reactor = reactor};
     reactor->alive = (struct reactor_event){.kind = REACTOR_ALIVE, .reactor = reactor};
     reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};

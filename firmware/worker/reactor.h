@@ -16,6 +16,7 @@
 #include "hal/base/span.h"
 #include "hal/onward.h"
 #include "net/limits.h"
+#include "net/stack_lwip.h"
 
 struct reactor;
 
@@ -33,6 +34,7 @@ struct reactor_plan {
     enum board_state state;
     enum life_reason reason;
     uint16_t https_port; /* as clients see it */
+    uint16_t http_port;  /* of the stack in user space; 0: none */
     struct span url;     /* of this box */
 };
 
@@ -40,12 +42,21 @@ struct reactor_plan {
 struct reactor_parts {
     size_t index;
     int https_fd;
-    int http_fd; /* -1: none */
+    int http_fd; /* -1: none, as the one before on a box without the kernel's sockets */
+    struct hal_frame *frame; /* of one reactor at most: it owns the stack in user space. NULL: none */
+    struct stack_lwip_options net; /* of that stack: the addresses */
     struct msg_channel *channel;
 };
 
-enum reactor_event_kind { REACTOR_READY, REACTOR_ALIVE, REACTOR_ENDED, REACTOR_ROWS_CLOSED, REACTOR_MAILS };
-#define REACTOR_EVENTS        3 /* one of each of the first three kinds may wait */
+enum reactor_event_kind {
+    REACTOR_READY,
+    REACTOR_ALIVE,
+    REACTOR_ENDED,
+    REACTOR_ADDRESSES, /* the stack in user space has others: reactor_addresses() */
+    REACTOR_ROWS_CLOSED,
+    REACTOR_MAILS
+};
+#define REACTOR_EVENTS        4 /* one of each of the first four kinds may wait */
 #define REACTOR_WRITER_EVENTS 2 /* and of the other two, which are the writer's, one in all */
 
 struct reactor_event {
@@ -64,6 +75,9 @@ enum err reactor_cert(struct reactor *reactor, uint32_t number, struct span chai
 /* From the main thread: REACTOR_ALIVE follows when the loop has come round to it. Not again before that. ERR_LIMIT,
  * ERR_CLOSED. */
 enum err reactor_ask(struct reactor *reactor) MUST_USE;
+
+/* From the main thread, once for each REACTOR_ADDRESSES: which they are, at most STACK_LWIP_ADDRESSES_MAX. */
+void reactor_addresses(struct reactor *reactor, struct socket_address *out_addresses, size_t *out_count);
 
 /* From the main thread, to the reactor of index 0, which sends mails: what data_config.on_mails told. */
 void reactor_mails(struct reactor *reactor, unsigned int notes);

@@ -17,6 +17,7 @@
 #include "firmware/data/data.h"
 #include "firmware/msg.h"
 #include "firmware/worker/check.h"
+#include "firmware/worker/frames.h"
 #include "firmware/worker/outbound.h"
 #include "firmware/worker/reactor.h"
 #include "firmware/worker/setup.h"
@@ -154,13 +155,14 @@ static enum err receive_start(struct worker *worker)
         if (worker->in.type == MSG_WORKER_START) {
             break;
         }
-        ENSURE(worker->in.type == MSG_WORKER_FD, ERR_CANCELLED, "stopped before the start");
-        TRY(take_fd(worker));
+        ENSURE(worker->in.type != MSG_WORKER_STOP, ERR_CANCELLED, "stopped before the start");
+        TRY(worker->in.type == MSG_WORKER_FRAMES ? frames_take(&worker->in, &worker->parts[0]) : take_fd(worker));
     }
     worker->reactor_count = worker->in.as.worker_start.reactors;
     worker->shown = worker->in.as.worker_start.first == 1 ? DATA_BOOTSTRAP_UNSEEN : DATA_BOOTSTRAP_SHOWN;
     worker->plan.state = (enum board_state)worker->in.as.worker_start.state;
     worker->plan.reason = (enum life_reason)worker->in.as.worker_start.reason;
+    worker->plan.http_port = (uint16_t)worker->in.as.worker_start.http_port;
     worker->plan.https_port = (uint16_t)worker->in.as.worker_start.https_port;
     worker->url = worker->in.as.worker_start.url;
     worker->plan.url = MSG_VIEW(&worker->url);
@@ -384,6 +386,8 @@ static enum err on_reactor(struct worker *worker)
         worker->running--;
         ENSURE(event->err == ERR_OK && worker->state == MSG_STOPPING, ERR_CANCELLED, "a reactor ended by itself");
         return ERR_OK;
+    case REACTOR_ADDRESSES:
+        return frames_tell(event->reactor, worker->control);
     case REACTOR_MAILS:
         reactor_mails(worker->reactors[0], atomic_exchange(&worker->mail_notes, 0));
         return ERR_OK;

@@ -24,6 +24,7 @@ import time
 
 import pytest
 
+import userspace
 from app import Answer, App, Client
 from authority import Authority
 
@@ -97,11 +98,16 @@ def is_there(pid):
         return False
 
 
+NO_NAMESPACE = userspace.enter_namespace() if userspace.IS_CHOSEN else None
+
+
 class Connection(http.client.HTTPSConnection):
-    """To a port of this machine whatever name is asked for: /etc/hosts of a small container may not know localhost."""
+    """To the address of a box whatever name is asked for: /etc/hosts of a small container may not know localhost."""
+
+    address = "127.0.0.1"
 
     def connect(self):
-        plain = socket.create_connection(("127.0.0.1", self.port), self.timeout, self.source_address)
+        plain = socket.create_connection((self.address, self.port), self.timeout, self.source_address)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
@@ -114,6 +120,10 @@ class Box:
         self.data = self.directory / "data"
         self.tpm = self.directory / "data.tpm"
         self.options = list(options)
+        self.cable = None  # of a box whose TCP/IP is lwIP
+        self.host = "127.0.0.1"
+        if userspace.IS_CHOSEN:
+            self.lay_cable()
         self.program = PROGRAM
         self.cwd = None
         self.preload = None  # a library for all its processes; for a program without sanitizers only
@@ -126,6 +136,21 @@ class Box:
         self.raw = []    # of standard error, as text
         self.pk = self.sk = self.recovery_key = self.project = self.environment = None
 
+    def lay_cable(self):
+        """Takes the box off the kernel's sockets."""
+        if NO_NAMESPACE:
+            pytest.skip(NO_NAMESPACE)
+        self.cable = userspace.Cable()
+        self.host = self.cable.host
+
+    def source(self, address):
+        """127.a.b.c as this box sees it: a (address, port) to come from."""
+        if address is None:
+            return None
+        if self.cable is not None:
+            address = self.cable.source(address)
+        return address and (address, 0)
+
     # --- life ---
 
     def start(self, pin=None, tpm=None, expect_report=True):
@@ -134,7 +159,7 @@ class Box:
         self.lines, self.raw, self.report = [], [], None
         # setpriv: a test run that is killed takes its appliances with it.
         command = ["setpriv", "--pdeathsig", "TERM", RUN, "--data", str(self.data), "--tpm-state", str(tpm or self.tpm), "--port", "0",
-                   "--http-port", "0", "--json", *self.options]
+                   "--http-port", "0", "--json", *self.options, *(self.cable.options() if self.cable else [])]
         pass_fds = ()
         if pin is not None:
             reader, writer = os.pipe()
@@ -293,8 +318,10 @@ class Box:
     def connect(self, verify=True, timeout=WAIT_S, context=None, source=None):
         """A new connection: http.client with TLS and the CA file pinned, or with another context. source: the address
         it comes from, one of 127.0.0.0/8."""
-        return Connection("localhost", self.port, context=context or self.context(verify), timeout=timeout,
-                          source_address=source and (source, 0))
+        connection = Connection("localhost", self.port, context=context or self.context(verify), timeout=timeout,
+                                source_address=self.source(source))
+        connection.address = self.host
+        return connection
 
     def request(self, method, path, body=None, key=None, headers=None, connection=None, verify=True, user=None):
         """One request; body is JSON unless it is bytes. key: "sk", "pk" or a key's value. user: of app.user()."""

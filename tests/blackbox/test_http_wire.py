@@ -144,7 +144,7 @@ def test_attack_13_a_body_over_the_limit_is_refused_before_it_is_sent(box):
 
 def test_attack_12_plain_http_answers_only_a_redirect(box):
     import http.client
-    peer = http.client.HTTPConnection("127.0.0.1", box.http_port, timeout=30)
+    peer = http.client.HTTPConnection(box.host, box.http_port, timeout=30)
 
     for method, path in (("GET", "/v1/data/x?y=1"), ("POST", "/v1/admin/tables")):
         peer.request(method, path, headers={"Host": f"localhost:{box.http_port}", "X-API-Key": "pk_secret"})

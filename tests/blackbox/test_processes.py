@@ -89,7 +89,7 @@ def test_a_write_that_is_under_way_at_sigterm_is_answered_and_others_are_closed_
         assert idle.ended()
         for port in (box.port, box.http_port):  # others need not wait for the end of that one
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port), timeout=30)
+                socket.create_connection((box.host, port), timeout=30)
         busy.send(write[-1000:])
         status, headers, body = busy.answer()
 

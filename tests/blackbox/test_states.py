@@ -16,7 +16,7 @@ from conftest import BASIC, KEYS, PROGRAM, RUN, SETUP, WAIT_S, wait_until
 
 
 def presented_certificate(box):
-    return ssl.get_server_certificate(("127.0.0.1", box.port))
+    return ssl.get_server_certificate((box.host, box.port))
 
 
 def test_keys_that_were_never_printed_are_made_anew_at_the_next_start(make_box):

@@ -44,7 +44,7 @@ def test_a_client_goes_on_with_its_session(box, version):
     session, reused = None, []
 
     for _ in range(2):
-        with socket.create_connection(("127.0.0.1", box.port)) as plain, \
+        with socket.create_connection((box.host, box.port)) as plain, \
                 context.wrap_socket(plain, server_hostname="localhost", session=session) as tls:
             tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert tls.recv(4096).startswith(b"HTTP/1.1 200 ")
@@ -57,7 +57,7 @@ def test_a_client_goes_on_with_its_session(box, version):
 def test_attack_14_no_ticket_allows_early_data(box):
     """Early data is a request that anybody may send again."""
     done = subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{box.port}", "-servername", "localhost", "-CAfile", box.ca, "-tls1_3",
+        ["openssl", "s_client", "-connect", f"{box.host}:{box.port}", "-servername", "localhost", "-CAfile", box.ca, "-tls1_3",
          "-ign_eof"],
         input="GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", capture_output=True, text=True, timeout=60,
         check=False)
@@ -69,7 +69,7 @@ def test_attack_14_no_ticket_allows_early_data(box):
 
 def run_testssl(box, report):
     done = subprocess.run(
-        [TESTSSL, "--quiet", "--color", "0", "--warnings", "off", "--overwrite", "--add-ca", box.ca, "--ip", "127.0.0.1",
+        [TESTSSL, "--quiet", "--color", "0", "--warnings", "off", "--overwrite", "--add-ca", box.ca, "--ip", box.host,
          "--jsonfile", str(report), f"localhost:{box.port}"],
         capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
     return json.loads(report.read_text()), done.stdout

@@ -14,7 +14,7 @@ class Wire:
 
     def __init__(self, box, source="127.0.0.1"):
         context = ssl.create_default_context(cafile=box.ca)
-        plain = socket.create_connection(("127.0.0.1", box.port), timeout=ANSWER_SECONDS, source_address=(source, 0))
+        plain = socket.create_connection((box.host, box.port), timeout=ANSWER_SECONDS, source_address=box.source(source))
         self.tls = context.wrap_socket(plain, server_hostname="localhost")
         self.rest = b""
 

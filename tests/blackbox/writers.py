@@ -111,7 +111,7 @@ class _Client:
         self.turn = asyncio.Event()
         try:
             reader, writer = await asyncio.open_connection(
-                "127.0.0.1", self.writers.port, ssl=self.writers.context, server_hostname="localhost",
+                self.writers.host, self.writers.port, ssl=self.writers.context, server_hostname="localhost",
                 ssl_handshake_timeout=60)
         except (OSError, asyncio.IncompleteReadError):
             return
@@ -133,7 +133,7 @@ class Writers:
     """with Writers(box, history, connections, depth) as writers: ... they write meanwhile, in a thread."""
 
     def __init__(self, box, history, connections, depth, seed=1):
-        self.port, self.key, self.context = box.port, box.sk, box.context()
+        self.host, self.port, self.key, self.context = box.host, box.port, box.sk, box.context()
         self.history, self.connections, self.depth, self.seed = history, connections, depth, seed
         self.answered = 0
         self.refused = []

@@ -135,12 +135,62 @@ static void options_read_bounds_names_by_number_and_by_bytes(void **state)
     fault_clear();
 }
 
+static void options_read_takes_a_stack_in_user_space(void **state)
+{
+    struct words words;
+    struct options options;
+
+    assert_int_equal(read_line(&words, "--data d --net-interface eth0", &options), ERR_OK);
+    assert_string_equal(options.net_interface, "eth0");
+    assert_false(options.listens);
+    assert_false(options.has_net_ipv4);
+    assert_int_equal(read_line(&words,
+                               "--data d --net-interface tap:x --net-address 192.0.2.7/24 --net-gateway 192.0.2.1 "
+                               "--net-address 2001:db8::7/64 --listen 127.0.0.1",
+                               &options),
+                     ERR_OK);
+
+    assert_true(options.listens);
+    assert_true(options.has_net_ipv4);
+    assert_memory_equal(options.net_ipv4.ip, "\xc0\x00\x02\x07", 4);
+    assert_int_equal(options.net_prefix, 24);
+    assert_true(options.has_net_gateway);
+    assert_memory_equal(options.net_gateway.ip, "\xc0\x00\x02\x01", 4);
+    assert_true(options.has_net_ipv6);
+    assert_int_equal(options.net_ipv6.family, SOCKET_IPV6);
+}
+
+static void options_read_refuses_addresses_of_no_stack(void **state)
+{
+    static const char *const lines[] = {
+        "--data d --net-address 192.0.2.7/24",                            /* of which interface? */
+        "--data d --net-interface x --net-gateway 192.0.2.1",             /* DHCP brings its own */
+        "--data d --net-interface",                                       /* no value */
+        "--data d --net-interface x --net-address 192.0.2.7",             /* no prefix */
+        "--data d --net-interface x --net-address 192.0.2.7/0",           /* not one that an interface has */
+        "--data d --net-interface x --net-address 192.0.2.7/31",          /* no room for others */
+        "--data d --net-interface x --net-address 2001:db8::7/48",        /* not an interface's */
+        "--data d --net-interface x --net-address nothing/24",
+        "--data d --net-interface x --net-address 192.0.2.7/24 --net-address 192.0.2.8/24",
+        "--data d --net-interface x --net-address 192.0.2.7/24 --net-gateway 2001:db8::1",
+    };
+    struct words words;
+    struct options options;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+        assert_int_equal(read_line(&words, lines[i], &options), ERR_MALFORMED);
+        fault_clear();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_read_takes_all_of_them),
         cmocka_unit_test(options_read_has_defaults_for_all_but_the_directory),
         cmocka_unit_test(options_read_refuses_what_is_none),
+        cmocka_unit_test(options_read_takes_a_stack_in_user_space),
+        cmocka_unit_test(options_read_refuses_addresses_of_no_stack),
         cmocka_unit_test(options_read_bounds_names_by_number_and_by_bytes),
     };
 
