@@ -68,6 +68,9 @@ endif
 
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed,--no-undefined,--fatal-warnings
 LINK_STATIC := -static-pie $(filter-out -pie,$(LINK))
+# A board with an image.conf is an appliance. Its programs are static: there is nothing beside them in its root.
+APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
+LINK_PROGRAM := $(if $(APPLIANCE),$(LINK_STATIC),$(LINK))
 REPRO := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build -ffile-prefix-map=$(abspath $(DEPS))=build/deps
 
 ifeq ($(IS_CLANG),)
@@ -161,7 +164,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built image-check image-for-check keys install clean help FORCE
+	image image-built image-check image-for-check boot keys install clean help FORCE
 
 all: build
 
@@ -177,6 +180,7 @@ help:
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
 	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
+	@echo '  boot T=name: its boot tests, in QEMU'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -276,10 +280,15 @@ $(OUT)/$1/librowlock.a: $$(OBJECTS_$1) $(OUT)/$1/sources
 	@rm -f $$@
 	@ar rcsD $$@ $$(OBJECTS_$1)
 
-$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
-	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
+$(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a $$(if $$(APPLIANCE),$(OUT)/$1/getaddrinfo.o)
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_PROGRAM) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
 
-# The first program of an appliance: static, because there is nothing beside it.
+# The C library warns whoever links its getaddrinfo statically of modules that would be loaded, and here a warning is an
+# error. Hosts files and DNS, which is all that a box has, are in the archive itself (since glibc 2.34).
+$(OUT)/$1/getaddrinfo.o:
+	@mkdir -p $$(@D); cd $$(@D) && ar x $$$$($$(CC) -print-file-name=libc.a) $$(@F) && objcopy -R .gnu.warning.getaddrinfo $$(@F)
+
+# The first program of an appliance.
 $(OUT)/$1/stage1: $(OUT)/$1/obj/firmware/stage1/main.o $(OUT)/$1/librowlock.a
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_STATIC) $$(LINK_$1) -o $$@ $$^ -lsodium
 
@@ -319,8 +328,6 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$v)))
 RUN := $(PYTHON) tests/run.py --jobs $(JOBS) --results $(OUT)/blackbox.xml
 MAIN := $(wildcard firmware/main.c)
 PROGRAM_release := $(if $(MAIN),$(OUT)/release/rowlock)
-# A board with an image.conf is an appliance.
-APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
 STAGE1_release := $(if $(APPLIANCE),$(OUT)/release/stage1)
 PROGRAM_asan := $(if $(MAIN),$(OUT)/asan/rowlock)
 
@@ -440,15 +447,16 @@ check: deps
 # The board whose image is tested: one of this machine's processor that takes the published keys.
 IMAGE_BOARD := $(firstword $(foreach c,$(wildcard board/*/image.conf),$(if $(filter 2,$(shell grep -cxE \
 	'BOARD_ARCH=$(ARCH)|BOARD_TEST_KEYS=yes' $c)),$(patsubst board/%/image.conf,%,$c))))
-IMAGE_CHECKS := $(if $(IMAGE_BOARD),"tests/image/image.sh $(O)/$(IMAGE_BOARD)/image.env $(O)/$(IMAGE_BOARD)/image $(O)/$(IMAGE_BOARD)/trials")
+image_checks = $(foreach t,image again,"tests/image/$t.sh $1/image.env $1/image $1/trials-$t")
 
 image-for-check:
 	@$(if $(IMAGE_BOARD),$(MAKE) $(PARALLEL) BOARD=$(IMAGE_BOARD) image-built)
 
 check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $(BLACKBOX_PROGRAMS)
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
-		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf" \
-		$(IMAGE_CHECKS)
+		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf \
+			$(if $(IMAGE_BOARD),$(addprefix $(O)/$(IMAGE_BOARD)/release/,rowlock stage1))" \
+		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)) $(call boot_test,tests/boot/root.py,the_root_of_slot_a_is_entered))
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 
@@ -640,7 +648,7 @@ endef
 
 # The checks of the image alone: make BOARD=qemu-x86_64 image-check
 image-check: image-built
-	@$(RUN) --programs "tests/image/image.sh $(IMAGE).env $(IMAGE) $(OUT)/trials"
+	@$(RUN) --programs $(call image_checks,$(OUT))
 
 image-built: build
 	$(file >$(IMAGE).env,$(IMAGE_ENV))
@@ -652,6 +660,20 @@ image-built: build
 keys:
 	@[ '$(KEYS)' != '$(TEST_KEYS)' ] || { echo 'make keys KEYS=<folder to be made>'; exit 1; }
 	@board/image/keys.sh '$(KEYS)'
+
+# --- virtual machine -------------------------------------------------------------------------------------------------
+
+# The appliance in QEMU: the board that was asked for, or the one of this machine's processor.
+QEMU_BOARD := $(if $(wildcard board/$(BOARD)/machine.conf),$(BOARD),$(IMAGE_BOARD))
+
+# Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
+BOOT_TESTS := $(filter-out %/lab.py,$(wildcard tests/boot/*.py))
+boot_test = "$1 $(O)/$(QEMU_BOARD)/image.env $(O)/$(QEMU_BOARD)/image $(O)/$(QEMU_BOARD)/trials-boot$(if $2, $2)"
+
+# All of them, or those of one program: make boot T=root
+boot:
+	@$(MAKE) BOARD=$(QEMU_BOARD) image
+	@$(RUN) --tell --limit 1800 --programs $(foreach t,$(if $(T),tests/boot/$(T).py,$(BOOT_TESTS)),$(call boot_test,$t))
 
 # deps comes first and alone, as in check.
 run: deps

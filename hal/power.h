@@ -5,8 +5,8 @@
 
 #include "hal/base/attr.h"
 
-/* Writes what is not on the disks yet, and starts the machine again. Where the kernel refuses, the process ends, upon which
- * the kernel stops, and with "panic=-1" on its command line starts the machine again, too. */
+/* Writes what is not on the disks or the console yet, and starts the machine again. Where the kernel refuses, the process
+ * ends, upon which the kernel stops, and with "panic=-1" on its command line starts the machine again, too. */
 NO_RETURN void power_restart(void);
 
 #endif

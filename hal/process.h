@@ -52,6 +52,11 @@ enum err process_start(const struct process_spec *spec, struct process *out_proc
 enum err process_reap(struct process *process, unsigned int timeout_ms, enum process_end *out_end, int *out_number)
     MUST_USE;
 
+/* Starts another program, which gets the standard descriptors, a session of its own, and an environment that only says where
+ * programs are; it is nobody's to wait for (process_reap_strays). ERR_NOT_FOUND: there is no such file; ERR_REFUSED: it is no
+ * program; ERR_LIMIT. */
+enum err process_start_other(const char *path) MUST_USE;
+
 /* Collects every child that has ended but this one: a first process inherits the orphans of the others. */
 void process_reap_strays(const struct process *kept);
 

@@ -60,14 +60,10 @@ fetch() {
     kernel_package=$(sed -n "s/^+$BOARD_KERNEL //p" "$debian/asked")
     kernel_version=$(sed -n "s/^$kernel_package \\([^ ]*\\) .*/\\1/p" "$debian/taken")
     used="$kernel_package ${packages#* }"
-    for package in $used; do
-        say "unpacking $(sed -n "s/^$package \\([^ ]*\\) .*/$package \\1/p" "$debian/taken")"
-        dpkg-deb -x "$debian/$(sed -n "s/^$package [^ ]* [^ ]* //p" "$debian/taken")" "$work/packages"
-    done
-    release=$(basename "$work"/packages/lib/modules/*)
-    modules=$work/packages/lib/modules/$release
-    say "reading what the modules of Linux $release need"
-    depmod -b "$work/packages" "$release"
+    release=$(basename "$debian/$kernel_package/lib/modules"/*)
+    modules=$debian/$kernel_package/lib/modules/$release
+    efi_files=$debian/systemd-boot-efi/usr/lib/systemd/boot/efi
+    for package in $used; do say "taking $(sed -n "s/^$package \([^ ]*\) .*/$package \1/p" "$debian/taken")"; done
     tool modules.py "$modules" "$BOARD_MODULES_STAGE1" >"$work/modules.stage1"
     tool modules.py "$modules" "$BOARD_MODULES" --without "$BOARD_MODULES_STAGE1" >"$work/modules.root"
 }
@@ -90,6 +86,7 @@ root_tree() {
     say "laying out the root file system ($FLAVOR)"
     # Mount points, and what PID 1 makes folders in: all else is read-only.
     for folder in dev proc sys run tmp boot etc usr/bin var/lib/rowlock; do mkdir -p "$root/$folder"; done
+    ! readelf -lW "$PROGRAM" | grep -q INTERP || die "$PROGRAM is not linked statically; the root has no libraries"
     put 0755 "$PROGRAM" usr/bin/rowlock
     "$strip" --strip-all "$root/usr/bin/rowlock"
     while read -r module; do put 0644 "$modules/$module" "usr/lib/modules/$release/$module"; done <"$work/modules.root"
@@ -102,12 +99,11 @@ root_tree() {
     put 0644 "$work/data" usr/share/rowlock/data.ext4
     put 0644 "$out/sbom.json" usr/share/rowlock/sbom.json
     put 0644 "$out/version.json" usr/share/rowlock/version.json
-    ! readelf -lW "$PROGRAM" | grep -q INTERP || shared_libraries
     [ "$FLAVOR" = release ] || debug_shell
 }
 
 debug_shell() {
-    put 0755 "$work/packages/bin/busybox" usr/bin/busybox
+    put 0755 "$debian/busybox-static/bin/busybox" usr/bin/busybox
     for applet in sh ls cat mount umount ps kill dmesg ip hexdump vi; do ln -s busybox "$root/usr/bin/$applet"; done
     ln -s usr/bin "$root/bin"
 }
@@ -117,7 +113,7 @@ root_image() {
     # Its own reading of SOURCE_DATE_EPOCH leaves older times as they are.
     env -u SOURCE_DATE_EPOCH mksquashfs "$work/root" "$work/root.squashfs" -mkfs-time "$SOURCE_DATE_EPOCH" \
         -all-time "$SOURCE_DATE_EPOCH" -all-root -noappend -no-xattrs -no-exports -no-progress -quiet \
-        -comp zstd -Xcompression-level 19 -b 131072 -processors 2 >"$work/mksquashfs.log"
+        -comp zstd -Xcompression-level 15 -b 131072 -processors 2 >"$work/mksquashfs.log"
     # mksquashfs pads to 4096.
     blocks=$(($(bytes "$work/root.squashfs") / 4096))
     [ $((blocks * 4096)) = "$(bytes "$work/root.squashfs")" ] || die "the root file system is not padded to 4096 bytes"
@@ -149,13 +145,13 @@ initramfs() {
 
 kernel_image() {
     say "joining and signing the kernel image"
-    cp "$work/packages/boot/vmlinuz-$release" "$out/vmlinuz"
+    cp "$debian/$kernel_package/boot/vmlinuz-$release" "$out/vmlinuz"
     printf 'rowlock.verity=%s rowlock.blocks=%s rowlock.salt=%s rowlock.version=%s console=%s %s' "$root_hash" "$blocks" "$salt" \
         "$VERSION" "$BOARD_CONSOLE" "$hardening" >"$out/cmdline"
-    tool uki.py "$work/packages/usr/lib/systemd/boot/efi/linux$efi.efi.stub" "$work/os-release" "$out/cmdline" \
+    tool uki.py "$efi_files/linux$efi.efi.stub" "$work/os-release" "$out/cmdline" \
         "$out/initramfs.cpio" "$out/vmlinuz" "$work/rowlock.efi"
     tool authenticode.py "$KEYS/db.key" "$KEYS/db.crt" "$work/rowlock.efi" "$out/rowlock.efi"
-    tool authenticode.py "$KEYS/db.key" "$KEYS/db.crt" "$work/packages/usr/lib/systemd/boot/efi/systemd-boot$efi.efi" "$out/boot.efi"
+    tool authenticode.py "$KEYS/db.key" "$KEYS/db.crt" "$efi_files/systemd-boot$efi.efi" "$out/boot.efi"
 }
 
 policy() {
@@ -164,6 +160,12 @@ policy() {
     [ "$BOARD_DIRECT_KERNEL" = no ] || pcr11="$pcr11 $(tool pcr11.py --direct)"
     # shellcheck disable=SC2086
     tool policy.py --key "$KEYS/policy.key" --board "$BOARD" --version "$VERSION" --security "$security" --pcr11 $pcr11 -o "$out/policy"
+}
+
+update() {
+    say "signing the update file"
+    tool update.py --key "$KEYS/update.key" --board "$BOARD" --version "$VERSION" --security "$security" --uki "$out/rowlock.efi" \
+        --root "$out/root.img" --policy "$out/policy" --out "$out/rowlock.update"
 }
 
 # --- disk -----------------------------------------------------------------------------------------------------------------
@@ -250,11 +252,6 @@ report() {
     [ "$total" -le $((limit_mib << 20)) ] || die "the image is larger than $limit_mib MiB"
 }
 
-shared_libraries() {
-    say "adding the shared libraries of the program"
-    ldd "$PROGRAM" | grep -o '/[^ ]*' | while read -r library; do put 0755 "$(realpath "$library")" "$library"; done
-}
-
 check_keys
 rm -rf "$out"
 mkdir -p "$work"
@@ -265,6 +262,7 @@ root_image
 initramfs
 kernel_image
 policy
+update
 esp
 state
 disk

@@ -5,7 +5,7 @@
 # A name with a + before it stands for the one package of that name's own kind that it depends on: +linux-image-cloud-amd64.
 #
 # They lie in <dependencies>/debian-<architecture>/ as they were fetched, with a line `name version sha256 file` for each in
-# `taken`. The index is verified against the Debian keyring and each file against the index, by the distribution's own package
+# `taken`, and unpacked in a folder of their name; modules with the lists of depmod. The index is verified against the Debian keyring and each file against the index, by the distribution's own package
 # client with private state. What is there already is kept, and nothing is asked of anybody: remove the folder for newer ones.
 set -eu
 
@@ -43,9 +43,23 @@ fetch() { # what was asked for, package
     printf '%s %s\n' "$1" "$2" >>"$place/asked"
 }
 
+unpack() { # package, unless it is
+    [ ! -d "$place/$1" ] || return 0
+    say "unpacking $1"
+    rm -rf "$work/unpacked"
+    dpkg-deb -x "$place/$(sed -n "s/^$1 [^ ]* [^ ]* //p" "$place/taken")" "$work/unpacked"
+    for modules in "$work/unpacked/lib/modules"/*; do
+        [ ! -d "$modules" ] || depmod -b "$work/unpacked" "$(basename "$modules")"
+    done
+    mv -T "$work/unpacked" "$place/$1"
+}
+
 refreshed=
 for asked; do
-    ! grep -q "^$asked " "$place/asked" || continue
+    if grep -q "^$asked " "$place/asked"; then
+        unpack "$(sed -n "s/^$asked //p" "$place/asked")"
+        continue
+    fi
     if [ -z "$refreshed" ]; then
         apt_options="-o APT::Architecture=$arch -o APT::Architectures=$arch"
         apt_refresh_release || die "the indexes cannot be read"
@@ -57,4 +71,5 @@ for asked; do
     esac
     [ -n "$package" ] || die "$asked stands for no package"
     fetch "$asked" "$package"
+    unpack "$package"
 done

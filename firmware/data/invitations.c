@@ -181,21 +181,11 @@ enum err invitation_holds(struct data_txn *txn, const struct invitation *invitat
     return ERR_OK;
 }
 
-static bool has_role(const struct person *person, struct span role)
-{
-    for (size_t i = 0; i < person->role_count; i++) {
-        if (span_equal(person->roles[i], role)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void invitation_give(struct invitation *invitation, struct person *person)
 {
     const struct log_field fields[] = {LOG_TEXT("invitation", invitation->id), LOG_TEXT("user", person->id)};
 
-    invitation->given = !rls_role_name_valid(invitation->role) || has_role(person, invitation->role);
+    invitation->given = !rls_role_name_valid(invitation->role) || person_has_role(person, invitation->role);
     if (!invitation->given && person->role_count < AUTH_ROLES_MAX) {
         person->roles[person->role_count++] = invitation->role;
         invitation->given = true;

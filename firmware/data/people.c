@@ -79,6 +79,16 @@ static enum err take_roles(const struct row_value *value, struct person *person)
     return ERR_OK;
 }
 
+bool person_has_role(const struct person *person, struct span role)
+{
+    for (size_t i = 0; i < person->role_count; i++) {
+        if (span_equal(person->roles[i], role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const size_t person_texts[USER_COLUMN_END] = {
     [USER_EMAIL] = offsetof(struct person, email),       [USER_NAME] = offsetof(struct person, name),
     [USER_ROLE] = offsetof(struct person, role),         [USER_IMAGE] = offsetof(struct person, image),

@@ -73,6 +73,9 @@ struct person {
 };
 enum err person_read(const struct row *row, struct person *out_person) MUST_USE;
 
+/* Is it among their custom roles? */
+bool person_has_role(const struct person *person, struct span role);
+
 /* Where a person keeps the text of a column; NULL for a column of another kind. */
 struct span *person_text(struct person *person, unsigned int column);
 

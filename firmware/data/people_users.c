@@ -96,16 +96,6 @@ static bool is_role(struct span role)
            span_equal(role, span_lit("guest"));
 }
 
-static bool has_role(const struct person *person, struct span role)
-{
-    for (size_t i = 0; i < person->role_count; i++) {
-        if (span_equal(person->roles[i], role)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* `roles` replaces the list; absent leaves it. */
 static enum err read_roles(const struct json_value *body, struct person *person, struct refusal *refusal)
 {
@@ -125,7 +115,7 @@ static enum err read_roles(const struct json_value *body, struct person *person,
                 refusal, REFUSAL_USER_INVALID_ROLE,
                 "roles: a custom role is lower-case letters, digits, _ and -, at most 32, and no built-in name");
         }
-        if (!has_role(person, role->as.text)) {
+        if (!person_has_role(person, role->as.text)) {
             person->roles[person->role_count++] = role->as.text;
         }
     }

@@ -8,7 +8,7 @@
  *   4. the ESP: the policy of this image goes to where the supervisor reads it
  *   5. the TPM is given to its user
  *   6. the kernel's random pool has been initialised: no key is made before
- *   7. a keyring that those have who are started from here
+ *   7. a keyring that those have who are started from here; in an image for debugging, a shell that does not
  *   8. the supervisor, as root, which it gives up before it starts a child
  *   9. this process gives up what it needs no more, and waits: for the two requests of init_link.h, and for the supervisor's
  *      end, upon which the machine is started again
@@ -46,6 +46,7 @@
 
 #define ESP_DIR        "/boot"
 #define RUN_DIR        "/run/rowlock"
+#define SHELL          "/usr/bin/sh"
 #define POLICY_MAX     4096
 #define PATH_BYTES     256
 #define WAIT_MS        10000
@@ -151,6 +152,20 @@ static void give_tpm(void)
     say("TPM given to the keeper");
 }
 
+/* Only in images for debugging is there one; what the image holds is signed. It has root, and not the volume's key. */
+static enum err start_shell(void)
+{
+    const enum err err = process_start_other(SHELL);
+
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    TRY(err);
+    say("AN IMAGE FOR DEBUGGING: there is a shell on this console");
+    return ERR_OK;
+}
+
 static enum err start_supervisor(struct init *init)
 {
     static const char *const words[] = {"serve", "--data", INIT_STATE_DIR, "--listen", "0.0.0.0",
@@ -184,6 +199,7 @@ static enum err start(struct init *init)
     give_tpm();
     TRY(hal_entropy_wait_ready(hal_entropy_kernel(), ENTROPY_MS));
     say("random numbers are there");
+    TRY(start_shell());
     TRY(start_supervisor(init));
     TRY(sandbox_enter_first());
     return ERR_OK;

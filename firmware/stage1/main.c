@@ -13,8 +13,7 @@
  * the ESP, which nobody signed, below /.extra: nothing there is looked at. Nor does it take words from its arguments or its
  * environment, where the kernel puts what it does not know of the command line.
  *
- * What fails ends this program, and with it the kernel, which starts the machine again; after some tries the boot loader
- * takes the other slot. */
+ * What fails is logged, and the machine starts again; after some tries the boot loader takes the other slot. */
 #include <stdio.h>
 
 #include "firmware/boot_words.h"
@@ -26,6 +25,7 @@
 #include "hal/mapper.h"
 #include "hal/module.h"
 #include "hal/mounts.h"
+#include "hal/power.h"
 
 #define PROGRAM "/usr/bin/rowlock"
 
@@ -81,5 +81,5 @@ int main(void)
         (void)fflush(stdout);
         log_fault(LOG_ERROR, "not_started");
     }
-    return 1; /* either way: what succeeds is another program by now */
+    power_restart(); /* either way: what succeeds is another program by now */
 }

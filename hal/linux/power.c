@@ -2,6 +2,7 @@
 #include "hal/power.h"
 
 #include <sys/reboot.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "hal/base/log.h"
@@ -11,7 +12,8 @@
 NO_RETURN void power_restart(void)
 {
     sync();
-    (void)reboot(RB_AUTOBOOT); /* returns only if it is refused */
+    (void)tcdrain(STDERR_FILENO); /* a serial console has the last lines still to print; what is no terminal has not */
+    (void)reboot(RB_AUTOBOOT);    /* returns only if it is refused */
     log_event(LOG_ERROR, "restart-refused", NULL, 0);
     _exit(REFUSED_STATUS);
 }

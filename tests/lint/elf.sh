@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Reads the hardening from what was built, not from the flags: elf.sh <program or ""> <archive> <folder for trials>.
+# Reads the hardening from what was built, not from the flags:
+#   elf.sh <program or ""> <archive> <folder for trials> [<static program>...]
 # Prints TAP. Each property is also looked for in a trial program that was built without it, and must be missed there.
 #
 # A linked program carries no mark of control-flow enforcement, because Debian 12's start-up objects carry none; our
@@ -11,6 +12,7 @@ set -u
 program=$1
 archive=$2
 trials=$3
+shift 3
 lint=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cc=${CC:-gcc}
 # shellcheck source=tests/lint/tap.sh
@@ -34,6 +36,16 @@ has_no_textrel() { ! dynamic "$1" | grep -q TEXTREL; }
 records_nothing() {
     ! symbols "$1" | awk '$7 != "UND"' |
         grep -qE ' (p?writev?|p?writev?64|f(data)?sync|msync|ftruncate|rename|mdb_env_open)(@|$)'
+}
+# The programs of an appliance have nothing beside them. What a static program was asked for cannot be told from what the
+# C library brought along, so for these two it is our objects that are looked at.
+is_static() { is_pie "$1" && ! headers "$1" | grep -q INTERP && ! dynamic "$1" | grep -q NEEDED; }
+asks_for_stack_protector() { readelf -sW "$1" 2>/dev/null | grep -q 'UND __stack_chk_fail'; }
+asks_for_fortify() { readelf -sW "$1" 2>/dev/null | grep -qE 'UND __[a-z]+_chk$'; }
+# 6 MiB: it was 5.0 when the limit was set. The root of a box has a program of it, and it is read at each start.
+static_bytes_max=6291456
+is_small() {
+    strip -o "$trials/stripped" "$1" && [ "$(wc -c <"$trials/stripped")" -le "${2:-$static_bytes_max}" ]
 }
 is_clean_text() { is_pie "$1" && has_no_textrel "$1"; }
 
@@ -119,6 +131,24 @@ if [ -n "$mark" ]; then
     verdict $? "objects_are_marked misses it in an object built with $off"
 fi
 
+# shellcheck disable=SC2086
+$cc ${good% -pie*} -static-pie ${good#* -pie} "$trials/good.c" -o "$trials/static" 2>"$trials/log"
+is_static "$trials/static" && ! is_static "$trials/good"
+verdict $? "is_static misses it in a program with a loader"
+is_small "$trials/static" && ! is_small "$trials/static" 4096
+verdict $? "is_small misses it in a program of more than 4096 bytes"
+# shellcheck disable=SC2086
+$cc $good -c "$trials/good.c" -o "$trials/good.o" &&
+    $cc $good -fno-stack-protector -U_FORTIFY_SOURCE -c "$trials/good.c" -o "$trials/soft.o"
+asks_for_stack_protector "$trials/good.o" && ! asks_for_stack_protector "$trials/soft.o"
+verdict $? "asks_for_stack_protector misses it in an object without"
+asks_for_fortify "$trials/good.o" && ! asks_for_fortify "$trials/soft.o"
+verdict $? "asks_for_fortify misses it in an object without"
+
+for check in asks_for_stack_protector asks_for_fortify; do
+    "$check" "$archive"
+    verdict $? "our objects: $check"
+done
 globals_are_listed "$archive"
 verdict $? "only the listed variables outlive a function"
 objects_are_marked "$archive"
@@ -130,4 +160,10 @@ if [ -n "$program" ]; then
         verdict $? "rowlock: $check"
     done
 fi
+for static in "$@"; do
+    for check in is_static is_small is_clean_text has_relro binds_now has_noexec_stack has_no_rwx has_no_rpath; do
+        "$check" "$static"
+        verdict $? "$(basename "$static"), static: $check"
+    done
+done
 verdicts_end

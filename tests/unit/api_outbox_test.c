@@ -236,6 +236,24 @@ static void a_mail_to_nobody_changes_nothing_of_others(void **state)
     assert_int_equal(stored_codes(box), 0);
 }
 
+/* Of an address that is nobody's yet: asked to sign it in, the box pretends. */
+static void a_mail_to_nobody_ends_no_link_that_signs_up(void **state)
+{
+    struct api_box *box = *state;
+    char token[DATA_CODE_TEXT_BYTES + 1];
+    assert_int_equal(api_box_send(box, "POST", box->publishable, SIGN_UP,
+                                  "{\"method\":\"magiclink\",\"email\":\"new@example.com\"}")
+                         ->status,
+                     201);
+    api_mail_token(box, "new@example.com", "magic_link", token);
+    sim_clock_advance_ms(&box->clock, 31000);
+
+    ask(box, SIGN_IN, "{\"method\":\"magiclink\",\"email\":\"new@example.com\"}");
+
+    assert_int_equal(api_mail_count(box, "new@example.com", NULL), 1);
+    assert_int_equal(api_mail_open(box, token)->status, 200);
+}
+
 /* --- damage --- */
 
 /* The newest row of a table gets a column that none has. */
@@ -337,6 +355,7 @@ int main(void)
         T(attack_10_whose_address_it_is_does_not_show_in_what_a_mail_writes),
         T(attack_10_nor_where_the_outbox_is_full),
         T(a_mail_to_nobody_changes_nothing_of_others),
+        T(a_mail_to_nobody_ends_no_link_that_signs_up),
         T(a_mail_that_cannot_be_read_hides_no_other_from_operators),
         T(a_code_that_cannot_be_read_keeps_nobody_from_a_new_one),
         T(mails_outlive_a_restart),

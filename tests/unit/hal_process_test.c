@@ -9,12 +9,14 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "hal/base/fault.h"
@@ -268,6 +270,49 @@ static void button_and_tamper_line_are_signals_on_the_host(void **state)
     assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 }
 
+/* The ends of both wait to be collected before the call, so it depends on no time. */
+static void strays_are_collected_and_the_kept_child_is_not(void **state)
+{
+    siginfo_t info = {0};
+    struct process kept = {.pid = fork(), .pidfd = -1};
+    if (kept.pid == 0) {
+        _exit(7);
+    }
+    const pid_t stray = fork();
+    if (stray == 0) {
+        _exit(8);
+    }
+    assert_int_equal(waitid(P_PID, (id_t)stray, &info, WEXITED | WNOWAIT), 0);
+    process_reap_strays(&kept);
+    assert_int_equal(waitid(P_PID, (id_t)kept.pid, &info, WEXITED), 0);
+    assert_int_equal(info.si_status, 7);
+    process_reap_strays(&kept);
+
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+static void another_program_is_started_in_a_session_of_its_own_and_left_alone(void **state)
+{
+    siginfo_t info = {0};
+
+    assert_int_equal(process_start_other("/bin/true"), ERR_OK);
+
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(info.si_code, CLD_EXITED);
+    assert_int_equal(info.si_status, 0);
+    process_reap_strays(&(struct process){.pid = -1, .pidfd = -1});
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void a_program_that_is_none_is_not_started(void **state)
+{
+    assert_int_equal(process_start_other("/nonexistent/sh"), ERR_NOT_FOUND);
+    assert_int_equal(process_start_other("/etc/hostname/sh"), ERR_REFUSED);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    fault_clear();
+}
+
 static void *give_way_to_the_last_step(void *worked)
 {
     *(bool *)worked = process_thread_give_way(1000) == ERR_OK && getpriority(PRIO_PROCESS, 0) == 19 &&
@@ -296,6 +341,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_child_gets_an_empty_environment),
         cmocka_unit_test(a_child_can_be_killed_and_is_told_apart_from_one_that_exits),
         cmocka_unit_test(too_many_descriptors_for_a_child_are_refused),
+        cmocka_unit_test(strays_are_collected_and_the_kept_child_is_not),
+        cmocka_unit_test(another_program_is_started_in_a_session_of_its_own_and_left_alone),
+        cmocka_unit_test(a_program_that_is_none_is_not_started),
         cmocka_unit_test(messages_stay_whole_and_in_order),
         cmocka_unit_test(messages_at_the_limit_pass_and_longer_ones_are_refused),
         cmocka_unit_test(descriptors_of_a_refused_message_are_closed),

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What boot tests share: machines, disks to tamper with, images to be signed by somebody, and TAP that says what was seen.
+
+A program of tests is started as tests/boot/<name>.py <what build.sh was given> <image that it made of it> <folder for trials>, and calls
+main() with its tests in order. A test takes the Lab, returns the words of what it saw, and fails by an exception. Machines are never
+shared, ports are free ones, folders are the program's own: programs may run side by side.
+"""
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[2]
+TOOLS = TREE / "board/image"
+sys.path.insert(0, str(TOOLS))
+sys.dont_write_bytecode = True
+
+import authenticode  # noqa: E402
+import pe  # noqa: E402
+from cryptography import x509  # noqa: E402
+from machine import Machine, MachineError, copy_sparse  # noqa: E402
+
+MAKE_WORDS = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")  # those of the make that runs this
+SECTOR = 512
+# An emulated machine on a busy one: generous, and only ever waited for in full by a failure.
+USER_SPACE_S = 150
+DIRECT_S = 60
+LOADER = "EFI/BOOT/BOOTX64.EFI"
+ROOT_CHECKED = "every block is checked"
+
+
+class Failed(Exception):
+    """The box did something else."""
+
+
+def ensure(condition, why):
+    if not condition:
+        raise Failed(why)
+
+
+# --- disks ----------------------------------------------------------------------------------------------------------------
+
+def partition(disk, label):
+    """(offset, bytes). Spec: UEFI 2.10 section 5.3."""
+    with open(disk, "rb") as file:
+        file.seek(SECTOR)
+        header = file.read(SECTOR)
+        file.seek(int.from_bytes(header[72:80], "little") * SECTOR)
+        entries, size = (int.from_bytes(header[at:at + 4], "little") for at in (80, 84))
+        for _ in range(entries):
+            entry = file.read(size)
+            if entry[56:128].decode("utf-16-le").rstrip("\0") == label:
+                first, last = (int.from_bytes(entry[at:at + 8], "little") for at in (32, 40))
+                return first * SECTOR, (last - first + 1) * SECTOR
+    raise Failed(f"no partition {label}")
+
+
+def read_at(disk, offset, count):
+    with open(disk, "rb") as file:
+        file.seek(offset)
+        return file.read(count)
+
+
+def write_at(disk, offset, data):
+    with open(disk, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def flip_bit(disk, offset):
+    write_at(disk, offset, bytes([read_at(disk, offset, 1)[0] ^ 1]))
+
+
+def esp(disk, tool, *words):
+    offset, _ = partition(disk, "esp")
+    done = subprocess.run([tool, "-i", f"{disk}@@{offset}", *words], capture_output=True, text=True, check=False)
+    ensure(done.returncode == 0, f"{tool} {words}: {done.stderr}")
+    return done.stdout
+
+
+def esp_put(disk, source, name):
+    esp(disk, "mcopy", "-o", str(source), f"::/{name}")
+
+
+# --- signatures -----------------------------------------------------------------------------------------------------------
+
+def unsigned(program, out):
+    image = pe.Image(program)
+    image.unsign()
+    Path(out).write_bytes(image.data)
+    return out
+
+
+def signed(program, keys, out):
+    image = pe.Image(program)
+    authenticode.sign(image, str(Path(keys, "db.key")), x509.load_pem_x509_certificate(Path(keys, "db.crt").read_bytes()))
+    Path(out).write_bytes(image.data)
+    return out
+
+
+class Lab:
+    def __init__(self, given, image, trials):
+        self.given = dict(word.split("=", 1) for word in shlex.split(Path(given).read_text()))
+        self.board, self.version = self.given["BOARD"], self.given["VERSION"]
+        self.image = Path(image).resolve()
+        self.keys = (TREE / self.given["KEYS"]).resolve()
+        trials = Path(trials).resolve()
+        trials.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix="boot-", dir=trials))
+        self.kernel_image = f"EFI/Linux/rowlock-{self.version}.efi"
+        self.count = 0
+        self.machines = []
+        self._strangers = None
+
+    def place(self, name):
+        self.count += 1
+        return self.folder / f"{self.count}-{name}"
+
+    def machine(self, keys="vendor", disk=True):
+        """A new box. keys: "vendor", or None for Secure Boot off."""
+        made = Machine(self.board, self.image, self.place("box"))
+        if disk:
+            made.make(self.keys if keys == "vendor" else keys)
+        self.machines.append(made)
+        return made
+
+    def strangers(self):
+        """A folder of keys that the box does not know."""
+        if self._strangers is None:
+            self._strangers = self.place("strangers")
+            subprocess.run([str(TOOLS / "keys.sh"), str(self._strangers)], check=True, stdout=subprocess.DEVNULL)
+        return self._strangers
+
+    def build(self, name, **changed):
+        """Another image of the same program: VERSION, CONFIG_H and the like as build.sh takes them."""
+        out = self.place(name)
+        environment = {name: value for name, value in os.environ.items() if name not in MAKE_WORDS}
+        done = subprocess.run([str(TOOLS / "build.sh"), str(out)], cwd=TREE, env={**environment, **self.given, **changed},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        ensure(done.returncode == 0, f"build.sh: {done.stdout[-2000:]}")
+        return out
+
+    def clear(self):
+        """Ends what a test has left running, and removes its boxes."""
+        for machine in self.machines:
+            machine.stop()
+            machine.forget()
+        self.machines = []
+
+
+def main(tests):
+    """Runs them; the exit status."""
+    lab = Lab(*sys.argv[1:4])
+    only = sys.argv[4:]
+    os.nice(10)
+    failures = 0
+    taken = [test for test in tests if not only or test.__name__ in only]
+    for number, test in enumerate(taken, 1):
+        name, began = test.__name__.replace("_", " "), time.monotonic()
+        try:
+            saw = test(lab)
+            print(f"ok {number} - {name}: {saw} ({time.monotonic() - began:.0f} s)", flush=True)
+        except Exception:
+            failures += 1
+            print(f"not ok {number} - {name}", flush=True)
+            print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+        finally:
+            lab.clear()
+    print(f"1..{len(taken)}")
+    if not failures:
+        shutil.rmtree(lab.folder)
+    return 1 if failures else 0
