@@ -9,7 +9,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 out=$1
 umask 022
-export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH
+export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH PATH="$PATH:/usr/sbin:/sbin" # a user has no sbin
 unset POSIXLY_CORRECT MTOOLSRC
 
 say() { echo "image: $*"; }
