@@ -144,6 +144,16 @@ static enum err put_state(struct buf *text, const struct report *report)
     return ERR_OK;
 }
 
+static enum err put_ca(struct buf *text, const struct report *report)
+{
+    const struct span parts[] = {span_lit("\n  The CA certificate, to be kept in the CA file:\n\n"), report->ca, SPAN_NONE};
+
+    if (report->ca.len != 0) {
+        TRY(put_all(text, parts));
+    }
+    return ERR_OK;
+}
+
 enum err report_text(const struct report *report)
 {
     SCOPED_BUF struct buf *text = NULL;
@@ -171,6 +181,7 @@ enum err report_text(const struct report *report)
     if (report->software_tpm) {
         TRY(buf_put(text, span_lit("\n  The TPM is software: a copy of its state and of the data directory opens this box.\n")));
     }
+    TRY(put_ca(text, report));
     TRY(buf_put(text, span_lit("\n")));
     TRY(write_out(buf_all(text)));
     return ERR_OK;

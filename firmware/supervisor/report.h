@@ -16,7 +16,8 @@
 
 struct report {
     struct span url;
-    struct span ca_file;     /* absolute path */
+    struct span ca_file;     /* absolute path, or where the reader shall put `ca` */
+    struct span ca;          /* the certificate itself, for a reader who sees no files; empty: who reads the report reads the file */
     struct span project;     /* empty: not known, because the rows were never opened */
     struct span environment;
     struct span publishable; /* the last three: empty unless this is the first start */
@@ -34,7 +35,7 @@ bool report_has_room(void);
 /* Writes exactly one line of JSON to standard output. ERR_IO: nobody may have read it; ERR_NO_MEMORY, ERR_RANGE. */
 enum err report_json(const struct report *report) MUST_USE;
 
-/* The same for a person. */
+/* The same for a person; the certificate, if there is one, comes last. */
 enum err report_text(const struct report *report) MUST_USE;
 
 #endif

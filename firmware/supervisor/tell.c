@@ -92,16 +92,37 @@ enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url
     return ERR_OK;
 }
 
+/* Whoever reads the console of a box sees none of its files: there the certificate is printed with a name to keep it under. */
+static enum err ca_of(struct supervisor *supervisor, struct buf *pem, struct span *out_file)
+{
+    const bool is_console = supervisor->options->init_fd >= 0;
+
+    if (!datadir_has(supervisor->dir, FILE_CA)) {
+        *out_file = SPAN_NONE;
+        return ERR_OK;
+    }
+    if (is_console) {
+        TRY(datadir_read(supervisor->dir, FILE_CA, pem));
+    }
+    *out_file = is_console ? span_lit(FILE_CA) : span_str(supervisor->ca_file);
+    return ERR_OK;
+}
+
 static enum err print(struct supervisor *supervisor)
 {
     SCOPED_BUF struct buf *url = NULL;
+    SCOPED_BUF struct buf *ca = NULL;
+    struct span ca_file = SPAN_NONE;
 
     TRY(buf_new(MSG_URL_MAX, &url));
+    TRY(buf_new(CA_FILE_MAX, &ca));
     TRY(supervisor_put_url(supervisor, url));
+    TRY(ca_of(supervisor, ca, &ca_file));
     const struct news *const news = &supervisor->news;
     const struct report report = {
         .url = buf_all(url),
-        .ca_file = datadir_has(supervisor->dir, FILE_CA) ? span_str(supervisor->ca_file) : SPAN_NONE,
+        .ca_file = ca_file,
+        .ca = buf_all(ca),
         .project = MSG_VIEW(&news->project),
         .environment = MSG_VIEW(&news->environment),
         .publishable = MSG_VIEW(&news->publishable),

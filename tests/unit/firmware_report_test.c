@@ -35,7 +35,7 @@ static int setup(void **state)
     int ends[2] = {-1, -1};
 
     fault_clear();
-    fixture = (struct fixture){.temp = temp_dir_make(), .options = {.json = true, .listen_text = "127.0.0.1"}};
+    fixture = (struct fixture){.temp = temp_dir_make(), .options = {.json = true, .listen_text = "127.0.0.1", .init_fd = -1}};
     f->options.listen.ip[0] = 127;
     s->options = &f->options;
     assert_int_equal(datadir_open(f->temp.path, &s->dir), ERR_OK);
@@ -286,9 +286,43 @@ static void a_path_with_a_quote_in_it_stays_one_word_when_pasted(void **state)
     }
 }
 
+static void write_ca(struct fixture *f)
+{
+    f->options.json = false;
+    assert_int_equal(supervisor_write_ca(&f->supervisor, span_lit("-----BEGIN of it-----\nEND\n")), ERR_OK);
+}
+
+static void the_console_of_a_box_gets_the_ca_certificate_with_a_name_to_keep_it_under(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    write_ca(f);
+    f->options.init_fd = 3;
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "  CA file          ca.pem\n"));
+    assert_non_null(strstr(text, "\n\n-----BEGIN of it-----\nEND\n\n"));
+}
+
+static void a_report_to_who_has_the_files_names_the_file_alone(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    write_ca(f);
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_null(strstr(text, "BEGIN"));
+    assert_null(strstr(text, "  CA file          ca.pem\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_console_of_a_box_gets_the_ca_certificate_with_a_name_to_keep_it_under, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_report_to_who_has_the_files_names_the_file_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_keeper_is_told_what_was_printed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_path_with_a_quote_in_it_stays_one_word_when_pasted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it, setup, teardown),
