@@ -11,6 +11,7 @@ const struct board_desc board_desc = {
     .watchdog = "",
     .watchdog_s = 60,
     .vmgenid = "",
+    .network = "",
     .image_policy = "",
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,

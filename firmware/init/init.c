@@ -168,8 +168,8 @@ static enum err start_shell(void)
 
 static enum err start_supervisor(struct init *init)
 {
-    static const char *const words[] = {"serve", "--data", INIT_STATE_DIR, "--listen", "0.0.0.0",
-                                        "--port", "443", "--http-port", "80", "--init-fd", "3"};
+    const char *const words[] = {"serve", "--data", INIT_STATE_DIR, "--net-interface", board_desc.network,
+                                 "--port", "443", "--http-port", "80", "--init-fd", "3"};
     struct process_spec spec = {.fd_count = 1};
     int ends[2] = {-1, -1};
 
@@ -212,8 +212,9 @@ static enum err map_volume(struct init *init)
     if (init->is_mapped) {
         return ERR_OK;
     }
-    const enum err err = volume_open(&board_desc);
+    const enum err err = volume_open();
     if (err != ERR_OK) {
+        log_fault(LOG_ERROR, "no_data_volume");
         return err;
     }
     init->is_mapped = true;
