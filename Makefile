@@ -164,7 +164,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built image-check image-for-check boot keys install clean help FORCE
+	image image-built image-check image-for-check qemu boot keys install clean help FORCE
 
 all: build
 
@@ -180,7 +180,7 @@ help:
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
 	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
-	@echo '  boot T=name: its boot tests, in QEMU'
+	@echo '  qemu BOARD=board: that disk in QEMU, with a software TPM; boot T=name: its boot tests'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -665,6 +665,10 @@ keys:
 
 # The appliance in QEMU: the board that was asked for, or the one of this machine's processor.
 QEMU_BOARD := $(if $(wildcard board/$(BOARD)/machine.conf),$(BOARD),$(IMAGE_BOARD))
+
+qemu:
+	@$(MAKE) BOARD=$(QEMU_BOARD) image
+	@exec board/$(QEMU_BOARD)/run --image $(abspath $(O)/$(QEMU_BOARD)/image) --data $(abspath $(O)/$(QEMU_BOARD)/data) --keys $(KEYS)
 
 # Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
 BOOT_TESTS := $(filter-out %/lab.py,$(wildcard tests/boot/*.py))

@@ -207,32 +207,38 @@ class Machine:
                 "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={self.table['MACHINE_FIRMWARE']}",
                 "-drive", f"if=pflash,format=raw,unit=1,file={self.variables}"]
 
-    def _spawn(self, words, **how):
+    def _spawn(self, words, name, **how):
         # In sessions of their own: Ctrl-C is for who started this, who then ends them in order. setpriv: they never outlive it.
-        return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stdin=subprocess.DEVNULL, start_new_session=True, **how)
+        with open(self._errors_of(name), "wb") as errors:
+            return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stdin=subprocess.DEVNULL, stderr=errors,
+                                    start_new_session=True, **how)
+
+    def _errors_of(self, name):
+        return self.runtime / f"{name}.errors"
 
     def _start_tpm(self):
         self.tpm.mkdir(mode=0o700, parents=True, exist_ok=True)
         control = self.runtime / "tpm"
         self.swtpm = self._spawn(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm},mode=0600", "--ctrl",
-                                  f"type=unixio,path={control},mode=0600", "--terminate"], stdout=subprocess.DEVNULL, stderr=None)
+                                  f"type=unixio,path={control},mode=0600", "--terminate"], "swtpm", stdout=subprocess.DEVNULL)
         self._wait(control.exists, self.swtpm, "swtpm")
 
     def _start_qemu(self, words, on_line):
         self.qemu = self._spawn([self.table["MACHINE_QEMU"], "-nodefaults", "-display", "none", "-m", self.table["MACHINE_MIB"],
                                  "-smp", self.table["MACHINE_CPUS"], "-serial", "stdio", "-S",
-                                 "-qmp", f"unix:{self.runtime}/qmp,server=on,wait=off", *words], stdout=subprocess.PIPE, stderr=None)
+                                 "-qmp", f"unix:{self.runtime}/qmp,server=on,wait=off", *words], "qemu",
+                                stdout=subprocess.PIPE)
         self.console = Console(self.qemu.stdout, on_line)
 
     def _connect(self):
-        self._wait((self.runtime / "qmp").exists, self.qemu, "QEMU")
+        self._wait((self.runtime / "qmp").exists, self.qemu, "qemu")
         self.qmp = Qmp(self.runtime / "qmp")
 
     def _wait(self, condition, process, name):
         end = time.monotonic() + END_S
         while not condition():
             if process.poll() is not None or time.monotonic() > end:
-                raise MachineError(f"{name} does not start")
+                raise MachineError(f"{name} does not start: {self._errors_of(name).read_text().strip()}")
             time.sleep(0.02)
 
     def _forwarded(self):

@@ -5,9 +5,13 @@ A program of tests is started as tests/boot/<name>.py <what build.sh was given> 
 main() with its tests in order. A test takes the Lab, returns the words of what it saw, and fails by an exception. Machines are never
 shared, ports are free ones, folders are the program's own: programs may run side by side.
 """
+import http.client
+import json
 import os
+import re
 import shlex
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -24,6 +28,7 @@ import authenticode  # noqa: E402
 import pe  # noqa: E402
 from cryptography import x509  # noqa: E402
 from machine import Machine, MachineError, copy_sparse  # noqa: E402
+from qemu import BEGIN, END, values_of  # noqa: E402
 
 MAKE_WORDS = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")  # those of the make that runs this
 SECTOR = 512
@@ -101,6 +106,46 @@ def signed(program, keys, out):
     authenticode.sign(image, str(Path(keys, "db.key")), x509.load_pem_x509_certificate(Path(keys, "db.crt").read_bytes()))
     Path(out).write_bytes(image.data)
     return out
+
+
+# --- boxes ----------------------------------------------------------------------------------------------------------------
+
+REPORT = re.compile(r"^Rowlock is (?P<state>[a-z]+)(?:: (?P<reason>[a-z-]+))?$", re.M)
+
+
+class Report:
+    """What a box says on its console when it answers: state, reason (None where there is none), values, and its CA."""
+
+    def __init__(self, state, reason, text):
+        self.state, self.reason, self.values = state, reason, values_of(text)
+        self.ca = text[text.index(BEGIN):]
+
+    def __str__(self):
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
+
+def report_of(machine, seconds):
+    heading = machine.expect(REPORT.pattern, seconds)
+    machine.expect(END, DIRECT_S)
+    return Report(heading["state"], heading["reason"], machine.console.text[heading.start():machine.console.at])
+
+
+class Answer:
+    def __init__(self, status, body):
+        self.status, self.body = status, body
+
+
+def ask(machine, report, method, path, body=None, key=None):
+    """One request over the forwarded port, to the server of this CA and no other."""
+    connection = http.client.HTTPSConnection("localhost", machine.ports[443], timeout=DIRECT_S,
+                                             context=ssl.create_default_context(cadata=report.ca))
+    headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return Answer(response.status, json.loads(response.read() or b"null"))
+    finally:
+        connection.close()
 
 
 class Lab:
