@@ -31,13 +31,19 @@ ifndef SEED
 SEED := $(shell date +%s)
 endif
 PYTHON ?= /usr/bin/python3
+# A board with an image.conf is an appliance; it says for which processor. Another one than this machine's is built for by
+# Debian's cross compiler, with the libraries of that processor's packages unpacked below $(DEPS).
+MACHINE := $(shell uname -m)
+APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
+include $(APPLIANCE)
+ARCH := $(or $(BOARD_ARCH),$(MACHINE))
+CROSS := $(if $(filter-out $(MACHINE),$(ARCH)),$(ARCH)-linux-gnu-)
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(CROSS)gcc
 endif
 CLANG ?= clang-14
 
 OUT := $(O)/$(BOARD)
-ARCH := $(shell uname -m)
 IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null | head -n 1))
 # Only the time stamps of generated things; the compiler is told not to use the clock (-Wdate-time).
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -68,8 +74,7 @@ endif
 
 LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed,--no-undefined,--fatal-warnings
 LINK_STATIC := -static-pie $(filter-out -pie,$(LINK))
-# A board with an image.conf is an appliance. Its programs are static: there is nothing beside them in its root.
-APPLIANCE := $(wildcard board/$(BOARD)/image.conf)
+# The programs of an appliance are static: there is nothing beside them in its root.
 LINK_PROGRAM := $(if $(APPLIANCE),$(LINK_STATIC),$(LINK))
 REPRO := -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(abspath $(O))=build -ffile-prefix-map=$(abspath $(DEPS))=build/deps
 
@@ -110,15 +115,16 @@ FLAGS_fuzz := -U_FORTIFY_SOURCE -O1 $(TRAP) -fsanitize=fuzzer-no-link,address,un
 	-fno-omit-frame-pointer $(QUIET)
 LINK_fuzz := -fsanitize=address,undefined
 
-WOLFSSL := $(DEPS)/wolfssl
+BUILT := $(DEPS)$(if $(CROSS),/$(ARCH))
+WOLFSSL := $(BUILT)/wolfssl
 WOLFSSL_release := $(WOLFSSL)
 WOLFSSL_asan := $(WOLFSSL)
 WOLFSSL_tsan := $(WOLFSSL)
 WOLFSSL_cov := $(WOLFSSL)
 WOLFSSL_debug := $(WOLFSSL)
 WOLFSSL_fuzz := $(WOLFSSL)
-WOLFSSL_noasm := $(DEPS)/wolfssl-noasm
-TSS := $(DEPS)/tpm2-tss
+WOLFSSL_noasm := $(BUILT)/wolfssl-noasm
+TSS := $(BUILT)/tpm2-tss
 
 # lwIP is compiled here, in each variant, with net/lwip/lwipopts.h. Its own code gets the warnings that it was written for.
 # Only what is named is compiled: neither its applications nor its sockets. mem_free is a name of ours, too.
@@ -129,8 +135,15 @@ LWIP_SOURCES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf st
 	$(addprefix core/ipv4/,acd dhcp etharp icmp ip4 ip4_addr ip4_frag) \
 	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 nd6) netif/ethernet
 
-INCLUDE := -I. -I$(OUT)/include
-LIBS := $(TSS)/lib/libtss2.a -lsodium -llmdb -lseccomp -ljansson -lpthread -lm
+# The packages that are linked into the program, of a foreign processor.
+DEBIAN_x86_64 := amd64
+DEBIAN_aarch64 := arm64
+FOREIGN := $(if $(CROSS),$(addprefix $(DEPS)/debian-$(DEBIAN_$(ARCH))/,libsodium-dev liblmdb-dev libseccomp-dev libjansson-dev))
+VENDOR_READY := $(WOLFSSL)/stamp $(TSS)/stamp $(LWIP)/stamp $(if $(CROSS),$(BUILT)/foreign)
+
+INCLUDE := -I. -I$(OUT)/include $(FOREIGN:%=-isystem %/usr/include)
+FOREIGN_LIBS := $(FOREIGN:%=-L%/usr/lib/$(ARCH)-linux-gnu)
+LIBS := $(FOREIGN_LIBS) $(TSS)/lib/libtss2.a -lsodium -llmdb -lseccomp -ljansson -lpthread -lm
 
 # Only hal/ may see more than POSIX.
 standard = $(if $(filter hal/% tests/%,$1),-D_GNU_SOURCE,-D_POSIX_C_SOURCE=200809L)
@@ -221,19 +234,26 @@ $(VENDOR_KEYS_H): board/image/signing.py $(wildcard $(KEYS)/*.pub) $(OUT)/keys
 # --- dependencies ----------------------------------------------------------------------------------------------------
 
 deps: packages
-	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
-	@JOBS=$(JOBS) board/deps/third_party.sh tpm2-tss $(DEPS)
+	@$(if $(CROSS),rm -f $(BUILT)/foreign; $(MAKE) $(BUILT)/foreign)
+	@$(THIRD_PARTY) wolfssl $(BUILT)
+	@$(THIRD_PARTY) tpm2-tss $(BUILT)
 	@board/deps/third_party.sh lwip $(DEPS)
 	@board/deps/unpacked.sh testssl $(DEPS) || echo 'deps: going on without testssl.sh: only a test of check needs it' >&2
 
 packages:
 	@board/deps/packages.sh board/deps/debian.txt
 
-$(WOLFSSL)/stamp:
-	@JOBS=$(JOBS) board/deps/third_party.sh wolfssl $(DEPS)
+THIRD_PARTY := JOBS=$(JOBS) $(if $(CROSS),CROSS=$(ARCH)) board/deps/third_party.sh
+$(WOLFSSL)/stamp: | $(if $(CROSS),$(BUILT)/foreign)
+	@$(THIRD_PARTY) wolfssl $(BUILT)
 
-$(TSS)/stamp:
-	@JOBS=$(JOBS) board/deps/third_party.sh tpm2-tss $(DEPS)
+$(TSS)/stamp: | $(if $(CROSS),$(BUILT)/foreign)
+	@$(THIRD_PARTY) tpm2-tss $(BUILT)
+
+$(BUILT)/foreign:
+	@board/deps/packages.sh board/deps/debian-cross-$(ARCH).txt
+	@board/image/debian.sh $(DEPS) $(DEBIAN_$(ARCH)) $(notdir $(FOREIGN))
+	@mkdir -p $(@D) && touch $@
 
 $(LWIP)/stamp:
 	@board/deps/third_party.sh lwip $(DEPS)
@@ -258,7 +278,7 @@ $(OUT)/$1/flags: FORCE
 $(OUT)/$1/sources: FORCE
 	$$(call remember,$$(OBJECTS_$1) $$(SUPPORT_$1))
 
-$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp $(LWIP)/stamp $(VENDOR_KEYS_H)
+$(OUT)/$1/obj/%.o: %.c $(OUT)/$1/flags $(CONFIG_H) | $(VENDOR_READY) $(VENDOR_KEYS_H)
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(if $$(filter tests/%,$$<),$$(FLAGS_TEST)) $$(call standard,$$<) -MMD -MP -c -o $$@ $$<
 
@@ -274,11 +294,11 @@ $(OUT)/$1/lwip/%.o: $(LWIP)/stamp $(OUT)/$1/lwip.flags $(CONFIG_H) net/lwip/lwip
 
 $(OUT)/$1/liblwip.a: $$(LWIP_SOURCES:%=$(OUT)/$1/lwip/%.o)
 	@rm -f $$@
-	@ar rcsD $$@ $$^
+	@$$(CROSS)ar rcsD $$@ $$^
 
 $(OUT)/$1/librowlock.a: $$(OBJECTS_$1) $(OUT)/$1/sources
 	@rm -f $$@
-	@ar rcsD $$@ $$(OBJECTS_$1)
+	@$$(CROSS)ar rcsD $$@ $$(OBJECTS_$1)
 
 $(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a $$(if $$(APPLIANCE),$(OUT)/$1/getaddrinfo.o)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_PROGRAM) $$(LINK_$1) -o $$@ $$^ $$(WOLFSSL_$1)/lib/libwolfssl.a $$(LIBS)
@@ -286,11 +306,11 @@ $(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $(OUT)/$
 # The C library warns whoever links its getaddrinfo statically of modules that would be loaded, and here a warning is an
 # error. Hosts files and DNS, which is all that a box has, are in the archive itself (since glibc 2.34).
 $(OUT)/$1/getaddrinfo.o:
-	@mkdir -p $$(@D); cd $$(@D) && ar x $$$$($$(CC) -print-file-name=libc.a) $$(@F) && objcopy -R .gnu.warning.getaddrinfo $$(@F)
+	@mkdir -p $$(@D); cd $$(@D) && $$(CROSS)ar x $$$$($$(CC) -print-file-name=libc.a) $$(@F) && $$(CROSS)objcopy -R .gnu.warning.getaddrinfo $$(@F)
 
 # The first program of an appliance.
 $(OUT)/$1/stage1: $(OUT)/$1/obj/firmware/stage1/main.o $(OUT)/$1/librowlock.a
-	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_STATIC) $$(LINK_$1) -o $$@ $$^ -lsodium
+	$$(QUIETLY)$$(CC) $$(CFLAGS_$1) $$(LINK_STATIC) $$(LINK_$1) -o $$@ $$^ $$(FOREIGN_LIBS) -lsodium
 
 # A test may ask for more at link time in a comment line of its own: /* link: --wrap=fsync -lpcre2-8 */
 $(OUT)/$1/tests/%_test: $(OUT)/$1/obj/tests/%_test.o $$(SUPPORT_$1) $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
@@ -308,7 +328,7 @@ $(OUT)/$1/tests/%_proof: $(OUT)/$1/obj/tests/%_proof.o $$(ENGINE_$1) $(OUT)/$1/l
 # What tests share: the simulated devices, builders, tamperers. A fuzzer takes what it needs of it and has no cmocka.
 $(OUT)/$1/libsupport.a: $$(SUPPORT_$1) $(OUT)/$1/sources
 	@rm -f $$@
-	@ar rcsD $$@ $$(SUPPORT_$1)
+	@$$(CROSS)ar rcsD $$@ $$(SUPPORT_$1)
 
 # A fuzzer; clang only.
 $(OUT)/$1/tests/%_fuzz: $(OUT)/$1/obj/tests/%_fuzz.o $(OUT)/$1/libsupport.a $(OUT)/$1/librowlock.a $(OUT)/$1/liblwip.a
@@ -446,7 +466,7 @@ check: deps
 
 # The board whose image is tested: one of this machine's processor that takes the published keys.
 IMAGE_BOARD := $(firstword $(foreach c,$(wildcard board/*/image.conf),$(if $(filter 2,$(shell grep -cxE \
-	'BOARD_ARCH=$(ARCH)|BOARD_TEST_KEYS=yes' $c)),$(patsubst board/%/image.conf,%,$c))))
+	'BOARD_ARCH=$(MACHINE)|BOARD_TEST_KEYS=yes' $c)),$(patsubst board/%/image.conf,%,$c))))
 image_checks = $(foreach t,image again,"tests/image/$t.sh $1/image.env $1/image $1/trials-$t")
 
 image-for-check:
@@ -574,14 +594,14 @@ cover: $(TESTS_cov)
 	@echo 'in detail: $(OUT)/cov/html/index.html'
 
 # Changes the policy evaluator at one place at a time; its tests must notice. Some minutes.
-mutate: $(CONFIG_H) | $(WOLFSSL)/stamp $(TSS)/stamp
+mutate: $(CONFIG_H) | $(VENDOR_READY)
 	@COMPILE='$(CC) $(filter-out -g -O2,$(BASE)) -w $(INCLUDE) $(LWIP_INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include -D_GNU_SOURCE' \
 		LIBS='-lcmocka $(LIBS)' \
 		$(PYTHON) tests/mutation/mutate.py --jobs $(JOBS) --work $(OUT)/mutation $(if $(V),--tell) $(if $(T),--only $(T))
 
 ANALYZED := $(patsubst %.c,$(OUT)/analyze/%.txt,$(SOURCES) $(MAIN))
 CLANG_CFLAGS := $(filter-out -W% -f%,$(BASE)) -Wall -Wextra
-$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(WOLFSSL)/stamp $(TSS)/stamp $(VENDOR_KEYS_H)
+$(OUT)/analyze/%.txt: %.c $(CONFIG_H) tests/lint/analyze.sh tests/lint/analyzer.txt .clang-tidy | $(VENDOR_READY) $(VENDOR_KEYS_H)
 	@mkdir -p $(@D); echo '  analyze $<'
 	@CC='$(CC)' CLANG='$(CLANG)' TIDY='$(subst clang,clang-tidy,$(CLANG))' \
 		FLAGS='$(filter-out -Werror,$(BASE)) $(INCLUDE) $(LWIP_INCLUDE) -isystem $(WOLFSSL)/include -isystem $(TSS)/include $(call standard,$<)' \
@@ -596,7 +616,7 @@ analyze: $(ANALYZED)
 $(OUT)/release/tests/bench/index_seek: $(patsubst %,$(OUT)/release/obj/tests/lib/%.o,store_box temp)
 
 BENCH_TOOLS := $(patsubst %.c,$(OUT)/release/%,$(wildcard tests/bench/*.c))
-$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/liblwip.a $(OUT)/release/flags | $(WOLFSSL)/stamp $(TSS)/stamp
+$(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)/release/liblwip.a $(OUT)/release/flags | $(VENDOR_READY)
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_release) $(FLAGS_TEST) -D_GNU_SOURCE $(LINK) -o $@ $(filter %.c %.o,$^) $(OUT)/release/librowlock.a \
 		$(VENDOR_release) $(LIBS)

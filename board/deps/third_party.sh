@@ -11,6 +11,9 @@
 # index, the cache and the list of sources are private to the output directory. The mirror is the one that this
 # machine's apt already uses. Needs no root rights.
 #
+# CROSS=aarch64 in the environment builds for that processor, by the cross compiler of that name. The output directory of
+# such a build lies in that of this machine's, whose tarballs it takes.
+#
 # A tarball with the recorded hash that lies in <output>/src/<name> already is taken without asking anybody: that is how
 # to build where no mirror serves it. What was taken is written to <output>/<name>/taken and said aloud when it is not
 # what the .dep file records.
@@ -21,6 +24,10 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 mkdir -p "$2"
 deps=$(CDPATH='' cd -- "$2" && pwd)
 jobs=${JOBS:-2}
+arch=${CROSS:-$(uname -m)}
+tools=${CROSS:+$CROSS-linux-gnu-}
+compiler=${tools:+${tools}gcc}
+compiler=${compiler:-${CC:-gcc}}
 work=$deps/src/$name
 prefix=$deps/$name
 
@@ -45,7 +52,7 @@ at_least() { dpkg --compare-versions "$1" ge "$2"; }
 # --- fetch ----------------------------------------------------------------------------------------------------------
 
 recorded_tarball() { # one that is already here and has the recorded hash
-    for file in "$work"/*.orig.tar.*; do
+    for file in "$work"/*.orig.tar.* ${CROSS:+"$deps/../src/$name"/*.orig.tar.*}; do
         case $file in *.asc) continue ;; esac
         if [ -f "$file" ] && [ "$(sha256sum <"$file" | cut -d' ' -f1)" = "$sha256" ]; then
             printf '%s\n' "$file"
@@ -110,7 +117,7 @@ prepare() { # before configure_make_install
 # They ride on CC because wolfSSL copies every -D of CFLAGS into its public options.h.
 harden="-O2 -g -fPIE -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fno-strict-overflow
  -fno-delete-null-pointer-checks -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -ffile-prefix-map=$work=."
-case $(uname -m) in
+case $arch in
 x86_64) harden="$harden -fcf-protection=full" options_asm=${options_asm_x86_64:-} ;;
 aarch64) harden="$harden -mbranch-protection=standard" options_asm=${options_asm_aarch64:-} ;;
 *) options_asm= ;;
@@ -124,7 +131,7 @@ configure_make_install() { # label, prefix, options
     # shellcheck disable=SC2086
     (
         cd "$build" &&
-            ../tree/configure --prefix="$2.new" $3 CC="${CC:-gcc} $(echo $harden)" CFLAGS= CPPFLAGS="$defines" &&
+            ../tree/configure --prefix="$2.new" $3 ${CROSS:+--host=$CROSS-linux-gnu} CC="$compiler $(echo $harden)" CFLAGS= CPPFLAGS="$defines" &&
             make -j"$jobs" &&
             make install
     ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name ($1) failed, see $build.log"; }
@@ -144,7 +151,7 @@ compile_library() {
         # shellcheck disable=SC2016
         xargs -P "$jobs" -n 8 sh -c 'for file in "$@"; do
             $LIBRARY_CC -c "$file" -o "'"$build"'/$(printf "%s" "${file%.c}" | tr / -).o" || exit 255; done' one <"$build/files"
-        ar rcsD "$prefix.new/lib/$library" "$build"/*.o
+        "${tools}ar" rcsD "$prefix.new/lib/$library" "$build"/*.o
         cp -r "$library_headers" "$prefix.new/include"
     ) >"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; die "building $name failed, see $build.log"; }
 }
@@ -170,7 +177,7 @@ unpack
 
 if [ "${layout:-}" = library ]; then
     # shellcheck disable=SC2086
-    LIBRARY_CC="${CC:-gcc} $(echo $harden) $library_flags"
+    LIBRARY_CC="$compiler $(echo $harden) $library_flags"
     export LIBRARY_CC
     compile_library
     remember_taken "$prefix.new"
@@ -199,9 +206,14 @@ grep -q "define $hybrids_define" "$prefix.new/include/wolfssl/options.h" ||
     die "$name $taken was built without the ML-KEM hybrids"
 # net/tls.c reads the state of a handshake, which wolfSSL keeps in a header that it does not install.
 cp "$work/tree/wolfssl/internal.h" "$prefix.new/include/wolfssl/internal.h"
-configure_make_install noasm "$prefix-noasm" "$options_common $options_noasm"
+made_all=$prefix.new
+# Only tests are linked with it, and they run on this machine.
+if [ -z "${CROSS:-}" ]; then
+    configure_make_install noasm "$prefix-noasm" "$options_common $options_noasm"
+    made_all="$made_all $prefix-noasm.new"
+fi
 
-for made in "$prefix.new" "$prefix-noasm.new"; do
+for made in $made_all; do
     # wolfSSL hands its users _GNU_SOURCE; ours see POSIX outside hal/.
     sed -i '/_GNU_SOURCE/d' "$made/include/wolfssl/options.h"
     mkdir -p "$made/include/generated"
@@ -214,7 +226,7 @@ for made in "$prefix.new" "$prefix-noasm.new"; do
 EOF
 done
 finish "$prefix"
-finish "$prefix-noasm"
+[ -n "${CROSS:-}" ] || finish "$prefix-noasm"
 remember_taken "$prefix"
 rm -rf "$work"/build-asm "$work"/build-noasm "$work"/tree
 say "$name $taken is in $prefix ($verified)"

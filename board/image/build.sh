@@ -72,7 +72,7 @@ describe() {
     say "writing the list of parts and the version"
     # shellcheck disable=SC2086
     tool sbom.py --version "$VERSION" --board "$BOARD" --flavour "$FLAVOR" --security "$security" --kernel "$kernel_version" \
-        --epoch "$SOURCE_DATE_EPOCH" --arch "$arch" --deps "$DEPS" --taken "$debian/taken" --used $used --libs "$LIBS" --out "$out"
+        --epoch "$SOURCE_DATE_EPOCH" --machine "$BOARD_ARCH" --arch "$arch" --deps "$DEPS" --taken "$debian/taken" --used $used --libs "$LIBS" --out "$out"
     printf 'ID=rowlock\nNAME=Rowlock\nPRETTY_NAME="Rowlock %s"\nVERSION_ID=%s\nIMAGE_ID=rowlock\nIMAGE_VERSION=%s\nVARIANT_ID=%s\n' \
         "$VERSION" "$VERSION" "$VERSION" "$BOARD-$FLAVOR" >"$work/os-release"
 }

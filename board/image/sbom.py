@@ -11,6 +11,7 @@ image (--taken, by debian.sh, those named by --used), and packages of this machi
 import argparse
 import datetime
 import json
+import platform
 import subprocess
 import sys
 import uuid
@@ -40,9 +41,11 @@ def assignments(path):
     return {name: value.strip('"') for name, equals, value in pairs if equals and name.isidentifier()}
 
 
-def compiled(deps):
+def compiled(deps, machine):
     for record in sorted(RECORDED.glob("*.dep")):
-        taken = Path(deps, record.stem, "taken")
+        taken = Path(deps, machine, record.stem, "taken")
+        if not taken.is_file():  # built for this machine's processor, or the same source for all
+            taken = Path(deps, record.stem, "taken")
         if not taken.is_file():
             continue
         taken, record = assignments(taken), assignments(record)
@@ -59,28 +62,36 @@ def unpacked(path, used, arch):
         yield debian(name, known[name][0], arch, known[name][1])
 
 
-def linked(libs, deps, arch):
-    """The packages of this machine that the archives are of; those that we compile ourselves are named already."""
+def linked(libs, deps, machine, arch):
+    """The packages that the archives are of; those that we compile ourselves are named already. Of a foreign processor they
+    are the cross compiler's, which stand for the packages of that processor, and what debian.sh has unpacked."""
+    foreign = machine != platform.machine()
+    compiler = f"{machine}-linux-gnu-gcc" if foreign else "gcc"
     files = ["libc.a", *(f"lib{flag[2:]}.a" for flag in libs.split() if flag.startswith("-l"))]
-    packages = {"libgcc-12-dev"}
+    packages = {"libgcc-12-dev" + (f"-{arch}-cross" if foreign else "")}
     for file in files:
-        path = Path(said("gcc", f"-print-file-name={file}"))
-        if path.is_absolute() and not list(Path(deps).glob(f"*/lib/{file}")):
+        unpacked_here = list(Path(deps, f"debian-{arch}").glob(f"*/usr/lib/*/{file}")) if foreign else []
+        path = Path(said(compiler, f"-print-file-name={file}"))
+        if unpacked_here:
+            yield from unpacked(Path(deps, f"debian-{arch}", "taken"), {unpacked_here[0].relative_to(Path(deps)).parts[1]}, arch)
+        elif path.is_absolute() and not list(Path(deps).glob(f"*/lib/{file}")):
             packages.add(said("dpkg-query", "-S", str(path.resolve())).split(":")[0])
     for package in sorted(packages):
-        yield debian(package, said("dpkg-query", "-W", "-f=${Version}", f"{package}:{arch}"), arch)
+        name = package if foreign else f"{package}:{arch}"
+        yield debian(package, said("dpkg-query", "-W", "-f=${Version}", name), "all" if foreign else arch)
 
 
 def main():
     ask = argparse.ArgumentParser(description="Writes what an image is made of.")
-    for option in ("version", "board", "flavour", "kernel", "arch", "deps", "taken", "libs", "out"):
+    for option in ("version", "board", "flavour", "kernel", "machine", "arch", "deps", "taken", "libs", "out"):
         ask.add_argument("--" + option, required=True)
     for option in ("security", "epoch"):
         ask.add_argument("--" + option, required=True, type=int)
     ask.add_argument("--used", nargs="+", required=True)
     given = ask.parse_args()
     time = datetime.datetime.fromtimestamp(given.epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    parts = [*compiled(given.deps), *unpacked(given.taken, given.used, given.arch), *linked(given.libs, given.deps, given.arch)]
+    parts = [*compiled(given.deps, given.machine), *unpacked(given.taken, given.used, given.arch),
+             *linked(given.libs, given.deps, given.machine, given.arch)]
     firmware = component("firmware", "rowlock", given.version, f"pkg:generic/rowlock@{given.version}")
     firmware["properties"] = [{"name": f"rowlock:{name}", "value": str(getattr(given, name))} for name in ("board", "flavour", "security")]
     sbom = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "metadata": {"timestamp": time, "component": firmware},
