@@ -12,6 +12,7 @@
 #include "crypto/approval.h"
 #include "crypto/box_seal.h"
 #include "hal/base/fault.h"
+#include "firmware/keeper/approvals.h"
 #include "hal/base/mem.h"
 #include "tests/lib/measured_box.h"
 
@@ -144,6 +145,7 @@ static void many_approvals_never_push_out_the_running_image(void **state)
 
     assert_int_equal(measured_boot(box, first), ERR_OK);
     assert_int_equal(measured_boot(box, (struct image){.number = 59, .security = 3}), ERR_OK);
+    assert_int_equal(measured_boot(box, (struct image){.number = 60 - (APPROVALS_MAX - 1), .security = 3}), ERR_OK);
     assert_int_equal(measured_boot(box, (struct image){.number = 20, .security = 3}), ERR_POLICY);
 }
 
