@@ -188,7 +188,7 @@ help:
 	@echo '  config       make the configuration; menuconfig edits it; <board>_defconfig starts from a board'
 	@echo '  build        the program, release flags'
 	@echo '  test         unit, fault, lint, small proofs: while you type'
-	@echo '  unit T=name  one test program; blackbox K=expr: the black-box tests that match'
+	@echo '  unit T=name  one test program; blackbox K=expr STACK=lwip: the black-box tests that match'
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
@@ -455,9 +455,10 @@ BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROW
 	ROWLOCK_INSTALL='make O=$(O) DEPS=$(DEPS) BOARD=$(BOARD) CC=$(CC) install'
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)
 
+# STACK=lwip: every box over the stack in user space, in network namespaces (root).
 BLACKBOX_LIMIT ?= 1500
 blackbox: $(BLACKBOX_PROGRAMS) $(PROGRAM_release)
-	@$(BLACKBOX_ENV) $(RUN) --pytest-limit $(BLACKBOX_LIMIT) --pytest tests/blackbox -k '$(K)'
+	@$(BLACKBOX_ENV) $(if $(STACK),STACK=$(STACK)) $(RUN) --pytest-limit $(BLACKBOX_LIMIT) --pytest tests/blackbox -k '$(K)'
 
 # What CI runs. deps comes first and alone: it may install the compiler.
 check: deps
@@ -499,6 +500,7 @@ check-all: check
 	@rm -f $(FAILED)
 	$(call step,kill -9 in $(KILL_BOXES) boxes and power cuts at $(CUTS) places,export ROWLOCK_KILL_BOXES=$(KILL_BOXES) ROWLOCK_CUTS=$(CUTS); \
 		$(STEP) BLACKBOX_LIMIT=10800 blackbox K='durability or board_host')
+	$(call step,the black box over the stack in user space,$(STEP) STACK=lwip BLACKBOX_LIMIT=3600 blackbox)
 	$(call step,the evaluator and its reference,$(STEP) oracle)
 	$(call step,non-interference: $(STREAM_REQUESTS) requests$(comma) ROWLOCK_SEED=$(SEED),export ROWLOCK_SEED=$(SEED) \
 		ROWLOCK_STREAM_REQUESTS=$(STREAM_REQUESTS) ROWLOCK_REFERENCE_POLICIES=2000; \

@@ -121,7 +121,7 @@ class Box:
         self.tpm = self.directory / "data.tpm"
         self.options = list(options)
         self.cable = None  # of a box whose TCP/IP is lwIP
-        self.host = "127.0.0.1"
+        self.host = self.client = "127.0.0.1"  # its address, and that of who asks from this machine
         if userspace.IS_CHOSEN:
             self.lay_cable()
         self.program = PROGRAM
@@ -141,7 +141,7 @@ class Box:
         if NO_NAMESPACE:
             pytest.skip(NO_NAMESPACE)
         self.cable = userspace.Cable()
-        self.host = self.cable.host
+        self.host, self.client = self.cable.host, self.cable.near
 
     def source(self, address):
         """127.a.b.c as this box sees it: a (address, port) to come from."""
@@ -294,6 +294,11 @@ class Box:
     @property
     def url(self):
         return self.report["url"]
+
+    @property
+    def browser_url(self):
+        """As url, for a browser, which looks names up by itself."""
+        return self.url if self.cable is None else f"https://{self.host}:{self.port}"
 
     @property
     def ca(self):

@@ -28,7 +28,7 @@ def blocks_of(heading):
 def paste(box, blocks, folder, **more):
     """What each block prints, all of them in one shell: the first, in which a reader fills in what was printed, is ours.
     more: what was printed besides."""
-    printed = dict(more, URL=box.url, CA=str(box.ca), PK=box.pk, SK=box.sk)
+    printed = dict(more, URL=box.browser_url, CA=str(box.ca), PK=box.pk, SK=box.sk)
     lines = [f"{name}={shlex.quote(value)}" for name, value in printed.items()]
     script = "\n".join(lines) + "\n" + "".join(f"echo; echo '@@@ {at}'\n{block}" for at, block in enumerate(blocks[1:], 1))
     (folder / ".curlrc").write_text("silent\nshow-error\n")  # as at a terminal, where curl shows no progress beside what it prints

@@ -9,6 +9,8 @@ import threading
 import time
 
 import pytest
+
+import userspace
 from app import App, NO_ROW, error
 from conftest import wait_until
 from wire import Wire
@@ -60,6 +62,7 @@ class Sender(threading.Thread):
                 self.answers += [wire.answer() for _ in range(BATCH)]
 
 
+@pytest.mark.skipif(userspace.IS_CHOSEN, reason="one thread owns lwIP")
 def test_attack_13_six_thousand_requests_a_minute_are_exact_over_four_reactors(four_reactors):
     app = four_reactors
     assert app.box.wait_for_event("worker_ready")["reactors"] == 4

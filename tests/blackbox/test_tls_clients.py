@@ -30,7 +30,7 @@ def test_attack_14_chromium_negotiates_the_post_quantum_hybrid(box, tmp_path):
     assert chromium.installed(), "chromium and certutil come with make deps"
 
     with chromium.Chromium(tmp_path, box.ca) as browser:
-        answer = browser.open(box.url + "/healthz")
+        answer = browser.open(box.browser_url + "/healthz")
 
     assert answer["status"] == 200
     assert answer["securityDetails"]["protocol"] == "TLS 1.3"
