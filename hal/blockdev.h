@@ -38,4 +38,7 @@ enum err blockdev_sectors(const struct blockdev *device, uint64_t *out_sectors) 
 /* Reads exactly len bytes. ERR_RANGE: it ends before; ERR_NO_DEVICE and others of open(2), ERR_IO. Blocks. */
 enum err blockdev_read(const struct blockdev *device, uint64_t offset, uint8_t *out_bytes, size_t len) MUST_USE;
 
+/* Puts zeros in the place of its first 4 KiB, and has them on the disk. ERR_NO_DEVICE and others of open(2), ERR_IO. */
+enum err blockdev_clear(const struct blockdev *device) MUST_USE;
+
 #endif

@@ -19,6 +19,7 @@ struct board_desc {
                                  PID 1 puts there; "" = not measured */
     const char *network;  /* the interface of a box, whose frames the worker takes; "" = the kernel's sockets are used */
     bool data_volume;     /* the worker's directory is an encrypted volume, which the first process mounts */
+    bool data_has_tags;   /* each of its blocks is authenticated, at the price of a journal */
     bool tpm_is_software; /* its state can be copied: said loudly */
     unsigned int supervisor_uid; /* all of them used when started as root */
     unsigned int supervisor_gid;

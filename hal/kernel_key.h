@@ -9,8 +9,9 @@
 #include "hal/base/span.h"
 
 /* Of the data volume. */
-#define KERNEL_KEY_VOLUME       "rowlock:data"
-#define KERNEL_KEY_VOLUME_BYTES 64 /* AES-256-XTS */
+#define KERNEL_KEY_VOLUME        "rowlock:data"
+#define KERNEL_KEY_VOLUME_BYTES  64 /* AES-256-XTS */
+#define KERNEL_KEY_TAGGED_BYTES  96 /* the same, and HMAC-SHA-256 over each block */
 
 /* A new, empty keyring for this process and those that it starts from here on. ERR_REFUSED, ERR_LIMIT. */
 enum err kernel_key_begin(void) MUST_USE;

@@ -6,6 +6,7 @@
 #ifndef HAL_MAPPER_H
 #define HAL_MAPPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,12 +35,19 @@ enum err mapper_verity(const char *name, const struct mapper_verity *verity, str
 struct mapper_crypt {
     const struct blockdev *device;
     uint64_t sectors;       /* of the result */
-    const char *key_name;   /* of a `logon` key that this process can find in its keyrings, 64 bytes: AES-256-XTS */
-    unsigned int tag_bytes; /* for each sector in the device below, 0: none */
+    const char *key_name; /* of a `logon` key that this process can find in its keyrings */
+    bool has_tags;        /* the device below has room for them (mapper_integrity); the key is 96 bytes, and 64 without */
 };
 
-/* An encrypted device. The kernel copies the key. ERR_NOT_FOUND also: there is no such key. Others as above. */
+/* An encrypted device, AES-256-XTS; with tags each block of 4 KiB is authenticated by HMAC-SHA-256, and one that somebody
+ * changed, or put back at another place, is an error of reading. The kernel copies the key. ERR_NOT_FOUND also: there is no such key. Others as above. */
 enum err mapper_crypt(const char *name, const struct mapper_crypt *crypt, struct blockdev *out_device) MUST_USE;
+
+/* A device with room for a tag beside each block of 4 KiB, in a journal, so that both are on the disk or neither. One whose
+ * first block is all zeros is made so before. out_sectors: what is left for data. ERR_MALFORMED: its first block is something
+ * else. Others as above. */
+enum err mapper_integrity(const char *name, const struct blockdev *device, struct blockdev *out_device,
+                          uint64_t *out_sectors) MUST_USE;
 
 /* Removes a device that nobody uses. ERR_NO_DEVICE: there is none; ERR_REFUSED: it is in use; ERR_IO. */
 enum err mapper_remove(const char *name) MUST_USE;

@@ -212,9 +212,8 @@ static enum err map_volume(struct init *init)
     if (init->is_mapped) {
         return ERR_OK;
     }
-    const enum err err = volume_open();
+    const enum err err = volume_open(&board_desc);
     if (err != ERR_OK) {
-        log_fault(LOG_ERROR, "no_data_volume");
         return err;
     }
     init->is_mapped = true;

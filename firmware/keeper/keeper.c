@@ -40,7 +40,7 @@ static void give_volume_key(struct keeper *keeper)
     if (!board_desc.data_volume || keeper->volume_key_given || vault_state(keeper->vault) != BOARD_OPERATIONAL) {
         return;
     }
-    if (vault_volume_key_put(keeper->vault) != ERR_OK) {
+    if (vault_volume_key_put(keeper->vault, board_desc.data_has_tags) != ERR_OK) {
         log_fault(LOG_ERROR, "volume_key_not_given");
         return;
     }

@@ -142,8 +142,8 @@ struct vault_pepper {
 };
 enum err vault_pepper(struct vault *vault, uint32_t version, struct span digest, struct vault_pepper *out_pepper) MUST_USE;
 
-/* Hands the key of the data volume to the kernel, under KERNEL_KEY_VOLUME; makes it at the first time, and has it on the disk
+/* Hands the key of the data volume, with tags or without, to the kernel, under KERNEL_KEY_VOLUME; makes it at the first time, and has it on the disk
  * before. ERR_STATE: not operational; others as keyring_add(), datadir_write(), kernel_key_put(). */
-enum err vault_volume_key_put(struct vault *vault) MUST_USE;
+enum err vault_volume_key_put(struct vault *vault, bool has_tags) MUST_USE;
 
 #endif

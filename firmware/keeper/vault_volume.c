@@ -22,15 +22,17 @@ static enum err make_once(struct vault *vault)
     return ERR_OK;
 }
 
-enum err vault_volume_key_put(struct vault *vault)
+enum err vault_volume_key_put(struct vault *vault, bool has_tags)
 {
-    SCOPED_SECRET struct secret *xts = NULL;
+    SCOPED_SECRET struct secret *derived = NULL;
     const struct secret *key = NULL;
 
     ENSURE(vault->state == BOARD_OPERATIONAL && vault->ring != NULL, ERR_STATE, "not operational");
     TRY(make_once(vault));
     TRY(keyring_get(vault->ring, KEYRING_VOLUME, 1, &key)); /* what it encrypted is not encrypted anew */
-    TRY(hkdf_sha256(key, SPAN_NONE, span_lit("rowlock data volume, AES-256-XTS"), KERNEL_KEY_VOLUME_BYTES, &xts));
-    TRY(kernel_key_put(KERNEL_KEY_VOLUME, secret_reveal(xts)));
+    const struct span label = has_tags ? span_lit("rowlock data volume, AES-256-XTS and HMAC-SHA-256")
+                                       : span_lit("rowlock data volume, AES-256-XTS");
+    TRY(hkdf_sha256(key, SPAN_NONE, label, has_tags ? KERNEL_KEY_TAGGED_BYTES : KERNEL_KEY_VOLUME_BYTES, &derived));
+    TRY(kernel_key_put(KERNEL_KEY_VOLUME, secret_reveal(derived)));
     return ERR_OK;
 }

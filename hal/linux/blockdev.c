@@ -19,11 +19,12 @@
 #include "hal/linux/boot_int.h"
 #include "hal/linux/sys_int.h"
 
-#define CLASS        "/sys/class/block"
-#define UEVENT_MAX   4096
-#define DEVICES_MAX  1024
-#define NUMBER_MAX   0xfffff /* what the kernel keeps for a minor number */
-#define WAIT_STEP_MS 20
+#define CLASS         "/sys/class/block"
+#define UEVENT_MAX    4096
+#define DEVICES_MAX   1024
+#define NUMBER_MAX    0xfffff /* what the kernel keeps for a minor number */
+#define WAIT_STEP_MS  20
+#define CLEARED_BYTES 4096
 
 /* --- one device --- */
 
@@ -216,6 +217,20 @@ enum err blockdev_read(const struct blockdev *device, uint64_t offset, uint8_t *
         }
         ENSURE(got != 0, ERR_RANGE, "a block device ends before that");
         done += (size_t)got;
+    }
+    return ERR_OK;
+}
+
+enum err blockdev_clear(const struct blockdev *device)
+{
+    static const uint8_t zeros[CLEARED_BYTES];
+    SCOPED_SYS_FD const int fd = open(device->path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "opening a block device");
+    }
+    if (pwrite(fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros) || fsync(fd) != 0) {
+        FAIL(ERR_IO, "clearing a block device", errno);
     }
     return ERR_OK;
 }

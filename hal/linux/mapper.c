@@ -18,7 +18,12 @@
 #define CONTROL         "/dev/mapper/control"
 #define PARAMETERS_MAX  768
 #define SECTORS_A_BLOCK (MAPPER_BLOCK_BYTES / BLOCKDEV_SECTOR_BYTES)
-#define XTS_KEY_BYTES   64
+#define TAG_BYTES       48 /* HMAC-SHA-256, and the random start of the block's encryption */
+#define CRYPT_PLAIN     "aes-xts-plain64 :64:logon:"
+#define CRYPT_TAGGED    "capi:authenc(hmac(sha256),xts(aes))-random :96:logon:"
+#define HEAD_BYTES      512 /* of a device with tags */
+#define HEAD_MAGIC      span_lit("integrt\0")
+#define HEAD_SECTORS_AT 16
 
 struct call {
     struct dm_ioctl head;
@@ -143,15 +148,82 @@ enum err mapper_verity(const char *name, const struct mapper_verity *verity, str
 enum err mapper_crypt(const char *name, const struct mapper_crypt *crypt, struct blockdev *out_device)
 {
     struct call table = call_for(name);
-    char options[64] = "";
+    char options[64] = " 1 sector_size:4096";
 
-    if (crypt->tag_bytes != 0) {
-        (void)snprintf(options, sizeof(options), " 1 integrity:%u:none", crypt->tag_bytes); /* fits any number */
+    if (crypt->has_tags) {
+        (void)snprintf(options, sizeof(options), " 2 integrity:%d:aead sector_size:4096", TAG_BYTES); /* fits any number */
     }
-    const int len = snprintf(table.parameters, sizeof(table.parameters), "aes-xts-plain64 :%d:logon:%s 0 %u:%u 0%s",
-                             XTS_KEY_BYTES, crypt->key_name, crypt->device->major, crypt->device->minor, options);
-    TRY(fill_target(&table, "crypt", crypt->sectors, len));
+    const int len = snprintf(table.parameters, sizeof(table.parameters), "%s%s 0 %u:%u 0%s",
+                             crypt->has_tags ? CRYPT_TAGGED : CRYPT_PLAIN, crypt->key_name, crypt->device->major,
+                             crypt->device->minor, options);
+    TRY(fill_target(&table, "crypt", crypt->sectors / SECTORS_A_BLOCK * SECTORS_A_BLOCK, len));
     return make(&table, out_device);
+}
+
+/* --- room for tags --- */
+
+static enum err integrity_table(const char *name, const struct blockdev *device, uint64_t sectors, struct call *out_table)
+{
+    struct call table = call_for(name);
+    const int len = snprintf(table.parameters, sizeof(table.parameters), "%u:%u 0 %d J 1 block_size:%d", device->major,
+                             device->minor, TAG_BYTES, MAPPER_BLOCK_BYTES);
+
+    TRY(fill_target(&table, "integrity", sectors, len));
+    *out_table = table;
+    return ERR_OK;
+}
+
+/* 0: its first block is all zeros. Spec: dm-integrity.rst, "the layout of the formatted volume", and struct superblock of the
+ * kernel's dm-integrity.c: magic(8) version(1) log2_interleave(1) tag(2) journal(4) sectors(8), little-endian. */
+static enum err read_head(const struct blockdev *device, uint64_t *out_sectors)
+{
+    uint8_t head[HEAD_BYTES];
+    uint64_t sectors = 0;
+
+    TRY(blockdev_read(device, 0, head, sizeof(head)));
+    if (span_equal(span_of(head, HEAD_MAGIC.len), HEAD_MAGIC)) {
+        for (size_t i = 0; i < sizeof(sectors); i++) {
+            sectors |= (uint64_t)head[HEAD_SECTORS_AT + i] << (8 * i);
+        }
+        ENSURE(sectors != 0, ERR_MALFORMED, "a device with tags and no data");
+    } else {
+        for (size_t i = 0; i < sizeof(head); i++) {
+            ENSURE(head[i] == 0, ERR_MALFORMED, "neither empty nor a device with tags");
+        }
+    }
+    *out_sectors = sectors;
+    return ERR_OK;
+}
+
+/* The kernel makes one of an empty device when a table of any size is loaded; how much there is for data stands in what it
+ * has written. */
+static enum err format(const char *name, const struct blockdev *device)
+{
+    struct blockdev unused = {.major = 0};
+    struct call table;
+
+    TRY(integrity_table(name, device, SECTORS_A_BLOCK, &table));
+    TRY(make(&table, &unused));
+    TRY(mapper_remove(name));
+    return ERR_OK;
+}
+
+enum err mapper_integrity(const char *name, const struct blockdev *device, struct blockdev *out_device,
+                          uint64_t *out_sectors)
+{
+    uint64_t sectors = 0;
+    struct call table;
+
+    TRY(read_head(device, &sectors));
+    if (sectors == 0) {
+        TRY(format(name, device));
+        TRY(read_head(device, &sectors));
+        ENSURE(sectors != 0, ERR_IO, "the kernel has not written where the tags are");
+    }
+    TRY(integrity_table(name, device, sectors, &table));
+    TRY(make(&table, out_device));
+    *out_sectors = sectors;
+    return ERR_OK;
 }
 
 enum err mapper_remove(const char *name)

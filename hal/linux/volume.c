@@ -49,6 +49,21 @@ static enum err copy_all(int from, int to)
     }
 }
 
+/* ext4 reads the last block before it grows to it, and of a device with tags nothing can be read that was never written. */
+static enum err write_last(const struct blockdev *device, int to)
+{
+    static const uint8_t zeros[BLOCK_BYTES];
+    uint64_t sectors = 0;
+
+    TRY(blockdev_sectors(device, &sectors));
+    const uint64_t blocks = sectors / (BLOCK_BYTES / BLOCKDEV_SECTOR_BYTES);
+    ENSURE(blocks > 1 && blocks <= INT64_MAX / BLOCK_BYTES, ERR_RANGE, "a data volume of no size");
+    if (pwrite(to, zeros, sizeof(zeros), (off_t)((blocks - 1) * BLOCK_BYTES)) != (ssize_t)sizeof(zeros)) {
+        FAIL(ERR_IO, "writing the last block of the data volume", errno);
+    }
+    return ERR_OK;
+}
+
 enum err volume_fill(const struct blockdev *device)
 {
     SCOPED_SYS_FD const int from = open(TEMPLATE, O_RDONLY | O_CLOEXEC);
@@ -56,6 +71,7 @@ enum err volume_fill(const struct blockdev *device)
 
     ENSURE(from >= 0, ERR_NOT_FOUND, "the image has no empty file system");
     ENSURE(to >= 0, ERR_IO, "opening the data volume");
+    TRY(write_last(device, to));
     TRY(copy_all(from, to));
     if (fsync(to) != 0) {
         FAIL(ERR_IO, "fsync of the data volume", errno);

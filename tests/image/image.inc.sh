@@ -15,11 +15,12 @@ set -a
 # shellcheck source=/dev/null
 . "$(realpath "$1")" || exit 1
 set +a
+export PATH="$PATH:/usr/sbin:/sbin" # a user has no sbin
 
 rm -rf "$trials"
 mkdir -p "$trials"
-image=$(CDPATH='' cd -- "$image" && pwd)
-trials=$(CDPATH='' cd -- "$trials" && pwd)
+image=$(CDPATH="" cd -- "$image" && pwd) || exit 1
+trials=$(CDPATH="" cd -- "$trials" && pwd) || exit 1
 cd "$tree" || exit 1
 tools=$tree/board/image
 debian=$DEPS/debian-$(dpkg --print-architecture)

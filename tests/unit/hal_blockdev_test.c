@@ -262,6 +262,21 @@ static void a_device_tells_its_size_in_sectors(void **state)
     assert_int_equal(sectors, 2048);
 }
 
+static void clearing_puts_zeros_in_the_place_of_the_first_block_alone(void **state)
+{
+    static uint8_t content[5000];
+    static const uint8_t zeros[4096];
+    const struct blockdev device = {.path = "/dev/vda4"};
+    memset(content, 'x', sizeof(content));
+    put("/dev/vda4", content, sizeof(content));
+
+    assert_int_equal(blockdev_clear(&device), ERR_OK);
+
+    assert_int_equal(blockdev_read(&device, 0, content, sizeof(content)), ERR_OK);
+    assert_memory_equal(content, zeros, sizeof(zeros));
+    assert_int_equal(content[4096], 'x');
+}
+
 static void a_device_that_is_not_there_is_said_to_be(void **state)
 {
     const struct blockdev device = {.path = "/dev/vdz"};
@@ -270,6 +285,7 @@ static void a_device_that_is_not_there_is_said_to_be(void **state)
 
     assert_int_equal(blockdev_sectors(&device, &sectors), ERR_NOT_FOUND);
     assert_int_equal(blockdev_read(&device, 0, &byte, 1), ERR_NOT_FOUND);
+    assert_int_equal(blockdev_clear(&device), ERR_NOT_FOUND);
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make, done)
@@ -289,6 +305,7 @@ int main(void)
         WITH_FOLDER(waiting_for_a_partition_ends),
         WITH_FOLDER(a_device_is_read_at_its_place_and_not_past_its_end),
         WITH_FOLDER(a_device_tells_its_size_in_sectors),
+        WITH_FOLDER(clearing_puts_zeros_in_the_place_of_the_first_block_alone),
         WITH_FOLDER(a_device_that_is_not_there_is_said_to_be),
     };
 

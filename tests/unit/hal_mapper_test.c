@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* hal/mapper.h with a table of answers in the place of the kernel: what is asked of it, byte by byte, and what becomes of a
  * device when a step fails. */
-/* link: --wrap=open --wrap=ioctl */
+/* link: --wrap=open --wrap=ioctl --wrap=blockdev_read */
 #include "hal/mapper.h"
 
 #include <errno.h>
@@ -34,11 +34,14 @@ static struct {
     unsigned int targets;
     uint64_t dev;
     bool no_control;
+    uint8_t head[512];     /* of the device below */
+    uint64_t made_sectors; /* that it has for data, once it has room for tags; 0: the kernel makes none */
 } kernel;
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
+enum err __wrap_blockdev_read(const struct blockdev *device, uint64_t offset, uint8_t *out_bytes, size_t len);
 
 int __wrap_open(const char *path, int flags, ...)
 {
@@ -48,6 +51,24 @@ int __wrap_open(const char *path, int flags, ...)
         return -1;
     }
     return __real_open("/dev/null", flags);
+}
+
+enum err __wrap_blockdev_read(const struct blockdev *device, uint64_t offset, uint8_t *out_bytes, size_t len)
+{
+    assert_int_equal(device->minor, 2);
+    assert_int_equal(offset, 0);
+    assert_int_equal(len, sizeof(kernel.head));
+    memcpy(out_bytes, kernel.head, len);
+    return ERR_OK;
+}
+
+/* What the kernel writes on a device that is to have tags. */
+static void put_head(void)
+{
+    memcpy(kernel.head, "integrt", 8);
+    for (size_t i = 0; i < 8; i++) {
+        kernel.head[16 + i] = (uint8_t)(kernel.made_sectors >> (8 * i));
+    }
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
@@ -78,6 +99,9 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
         kernel.sectors = target.length;
         kernel.flags = head->flags;
         kernel.targets = head->target_count;
+        if (strcmp(kernel.type, "integrity") == 0 && kernel.made_sectors != 0) {
+            put_head();
+        }
     } else if (request == DM_DEV_SUSPEND) {
         assert_int_equal(head->flags & DM_SUSPEND_FLAG, 0);
     }
@@ -186,9 +210,85 @@ static void a_crypt_device_takes_its_key_from_the_keyring(void **state)
     assert_int_equal(mapper_crypt("data", &crypt, &device), ERR_OK);
 
     assert_string_equal(kernel.type, "crypt");
-    assert_string_equal(kernel.parameters, "aes-xts-plain64 :64:logon:rowlock:data 0 254:2 0");
+    assert_string_equal(kernel.parameters, "aes-xts-plain64 :64:logon:rowlock:data 0 254:2 0 1 sector_size:4096");
     assert_int_equal(kernel.sectors, 4096);
     assert_int_equal(kernel.flags & DM_READONLY_FLAG, 0);
+}
+
+static void a_crypt_device_ends_with_a_whole_block(void **state)
+{
+    const struct mapper_crypt crypt = {.device = &below, .sectors = 4103, .key_name = "rowlock:data"};
+    struct blockdev device;
+
+    assert_int_equal(mapper_crypt("data", &crypt, &device), ERR_OK);
+    assert_int_equal(kernel.sectors, 4096);
+}
+
+static void a_crypt_device_with_tags_authenticates_each_block(void **state)
+{
+    const struct mapper_crypt crypt = {.device = &below, .sectors = 4096, .key_name = "rowlock:data", .has_tags = true};
+    struct blockdev device;
+
+    assert_int_equal(mapper_crypt("data", &crypt, &device), ERR_OK);
+
+    assert_string_equal(kernel.parameters, "capi:authenc(hmac(sha256),xts(aes))-random :96:logon:rowlock:data 0 254:2 0 "
+                                           "2 integrity:48:aead sector_size:4096");
+}
+
+static void room_for_tags_is_made_on_an_empty_device_and_then_used(void **state)
+{
+    struct blockdev device;
+    uint64_t sectors = 0;
+    kernel.made_sectors = 7777;
+
+    assert_int_equal(mapper_integrity("data-tags", &below, &device, &sectors), ERR_OK);
+
+    assert_int_equal(kernel.count, 7); /* made and removed, then made of the size that it has */
+    assert_int_equal(kernel.requests[3], DM_DEV_REMOVE);
+    assert_string_equal(kernel.type, "integrity");
+    assert_string_equal(kernel.parameters, "254:2 0 48 J 1 block_size:4096");
+    assert_int_equal(sectors, 7777);
+    assert_int_equal(kernel.sectors, 7777);
+}
+
+static void a_device_that_has_room_for_tags_is_used_as_it_is(void **state)
+{
+    struct blockdev device;
+    uint64_t sectors = 0;
+    kernel.made_sectors = UINT64_C(0x0102030405);
+    put_head();
+
+    assert_int_equal(mapper_integrity("data-tags", &below, &device, &sectors), ERR_OK);
+
+    assert_int_equal(kernel.count, 3);
+    assert_int_equal(sectors, UINT64_C(0x0102030405));
+}
+
+static void a_device_that_is_neither_empty_nor_one_with_tags_is_left_alone(void **state)
+{
+    static const size_t places[] = {0, 7, 16, 511};
+    struct blockdev device;
+    uint64_t sectors = 5;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+        memset(kernel.head, 0, sizeof(kernel.head));
+        kernel.head[places[i]] = 1;
+        assert_int_equal(mapper_integrity("data-tags", &below, &device, &sectors), ERR_MALFORMED);
+    }
+    memset(kernel.head, 0, sizeof(kernel.head));
+    put_head(); /* of no data */
+    assert_int_equal(mapper_integrity("data-tags", &below, &device, &sectors), ERR_MALFORMED);
+    assert_int_equal(kernel.count, 0);
+    assert_int_equal(sectors, 5);
+}
+
+static void a_kernel_that_makes_no_room_for_tags_is_told(void **state)
+{
+    struct blockdev device;
+    uint64_t sectors = 5;
+
+    assert_int_equal(mapper_integrity("data-tags", &below, &device, &sectors), ERR_IO);
+    assert_int_equal(sectors, 5);
 }
 
 static void a_key_that_is_not_there_is_not_found_and_leaves_no_device(void **state)
@@ -260,6 +360,12 @@ int main(void)
         WITH_KERNEL(a_salt_may_be_none_and_is_not_longer_than_32_bytes),
         WITH_KERNEL(a_root_of_no_blocks_or_of_more_than_a_device_has_is_refused),
         WITH_KERNEL(a_crypt_device_takes_its_key_from_the_keyring),
+        WITH_KERNEL(a_crypt_device_ends_with_a_whole_block),
+        WITH_KERNEL(a_crypt_device_with_tags_authenticates_each_block),
+        WITH_KERNEL(room_for_tags_is_made_on_an_empty_device_and_then_used),
+        WITH_KERNEL(a_device_that_has_room_for_tags_is_used_as_it_is),
+        WITH_KERNEL(a_device_that_is_neither_empty_nor_one_with_tags_is_left_alone),
+        WITH_KERNEL(a_kernel_that_makes_no_room_for_tags_is_told),
         WITH_KERNEL(a_key_that_is_not_there_is_not_found_and_leaves_no_device),
         WITH_KERNEL(a_device_that_does_not_start_is_removed_again),
         WITH_KERNEL(a_name_that_is_taken_is_left_to_who_has_it),

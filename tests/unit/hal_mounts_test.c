@@ -304,6 +304,7 @@ static void a_volume_is_filled_with_the_images_empty_file_system(void **state)
 {
     static char template[200000];
     static char got[200001];
+    struct stat status;
     memset(template, 'f', sizeof(template));
     put("data.ext4", template, sizeof(template));
     put("dm-1", "before", 6);
@@ -312,9 +313,12 @@ static void a_volume_is_filled_with_the_images_empty_file_system(void **state)
     assert_int_equal(volume_fill(&device), ERR_OK);
 
     const int fd = __real_open(in_dir("dm-1"), O_RDONLY, 0);
-    assert_int_equal(read(fd, got, sizeof(got)), sizeof(template));
-    close(fd);
+    assert_int_equal(read(fd, got, sizeof(got)), sizeof(got));
     assert_memory_equal(got, template, sizeof(template));
+    assert_int_equal(got[sizeof(template)], 0);
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_size, 512 << 20); /* the last block was written */
+    close(fd);
 }
 
 static void an_image_without_an_empty_file_system_fills_nothing(void **state)

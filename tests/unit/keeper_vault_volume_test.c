@@ -16,7 +16,8 @@
 #include "tests/lib/vault_box.h"
 
 static struct {
-    uint8_t key[KERNEL_KEY_VOLUME_BYTES];
+    uint8_t key[KERNEL_KEY_TAGGED_BYTES];
+    size_t len;
     size_t count;
     bool power_is_gone;
 } kernel;
@@ -28,8 +29,9 @@ int __wrap_renameat(int old_dir, const char *old_name, int new_dir, const char *
 enum err __wrap_kernel_key_put(const char *name, struct span key)
 {
     assert_string_equal(name, KERNEL_KEY_VOLUME);
-    assert_int_equal(key.len, sizeof(kernel.key));
+    assert_true(key.len <= sizeof(kernel.key));
     memcpy(kernel.key, key.data, key.len);
+    kernel.len = key.len;
     kernel.count++;
     return ERR_OK;
 }
@@ -62,12 +64,12 @@ static void the_volume_has_one_key_whenever_it_is_asked_for(void **state)
     struct box *box = *state;
     (void)provision(box);
 
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
     memcpy(first, kernel.key, sizeof(first));
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
     assert_memory_equal(kernel.key, first, sizeof(first));
     assert_int_equal(start(box), ERR_OK);
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
 
     assert_memory_equal(kernel.key, first, sizeof(first));
     assert_memory_not_equal(first, none, sizeof(first));
@@ -79,14 +81,14 @@ static void the_key_opens_the_volume_also_after_a_recovery_on_another_tpm(void *
     uint8_t first[KERNEL_KEY_VOLUME_BYTES];
     struct box *box = *state;
     const struct words words = provision(box);
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
     memcpy(first, kernel.key, sizeof(first));
 
     other_tpm(box, 2);
     assert_int_equal(start(box), ERR_STALE_KEY);
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_STATE);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_STATE);
     assert_int_equal(unlock(box, &words), ERR_OK);
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
 
     assert_memory_equal(kernel.key, first, sizeof(first));
 }
@@ -97,13 +99,30 @@ static void a_key_that_is_not_on_the_disk_encrypts_nothing(void **state)
     (void)provision(box);
     kernel.power_is_gone = true;
 
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_IO);
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_IO);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_IO);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_IO);
 
     assert_int_equal(kernel.count, 0);
     kernel.power_is_gone = false;
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
     assert_int_equal(kernel.count, 1);
+}
+
+static void with_tags_the_key_is_longer_and_another(void **state)
+{
+    uint8_t first[KERNEL_KEY_VOLUME_BYTES];
+    struct box *box = *state;
+    (void)provision(box);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
+    assert_int_equal(kernel.len, 64);
+    memcpy(first, kernel.key, sizeof(first));
+
+    assert_int_equal(vault_volume_key_put(box->vault, true), ERR_OK);
+
+    assert_int_equal(kernel.len, 96);
+    assert_memory_not_equal(kernel.key, first, 32);
+    assert_memory_not_equal(kernel.key + 32, first + 32, 32);
+    assert_memory_not_equal(kernel.key + 64, first, 32);
 }
 
 static void two_boxes_have_two_keys(void **state)
@@ -111,7 +130,7 @@ static void two_boxes_have_two_keys(void **state)
     uint8_t first[KERNEL_KEY_VOLUME_BYTES];
     struct box *box = *state;
     (void)provision(box);
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
     memcpy(first, kernel.key, sizeof(first));
     void *other = NULL;
     assert_int_equal(make_box(&other), 0);
@@ -119,7 +138,7 @@ static void two_boxes_have_two_keys(void **state)
     sim_entropy_init(&box->entropy, 77);
     (void)provision(box);
 
-    assert_int_equal(vault_volume_key_put(box->vault), ERR_OK);
+    assert_int_equal(vault_volume_key_put(box->vault, false), ERR_OK);
 
     assert_memory_not_equal(kernel.key, first, sizeof(first));
     assert_int_equal(free_box(&other), 0);
@@ -133,6 +152,7 @@ int main(void)
         WITH_BOX(the_volume_has_one_key_whenever_it_is_asked_for),
         WITH_BOX(the_key_opens_the_volume_also_after_a_recovery_on_another_tpm),
         WITH_BOX(a_key_that_is_not_on_the_disk_encrypts_nothing),
+        WITH_BOX(with_tags_the_key_is_longer_and_another),
         WITH_BOX(two_boxes_have_two_keys),
     };
 
