@@ -9,4 +9,7 @@
  * ends, upon which the kernel stops, and with "panic=-1" on its command line starts the machine again, too. */
 NO_RETURN void power_restart(void);
 
+/* The same, and turns the machine off. */
+NO_RETURN void power_off(void);
+
 #endif

@@ -73,6 +73,9 @@ enum err process_thread_give_way(unsigned int steps) MUST_USE;
 /* Forces a child to end, by SIGKILL. A child that has ended is no error. */
 void process_kill(const struct process *process);
 
+/* Asks a child to end, by SIGTERM. One that has ended is no error. */
+void process_ask_to_end(const struct process *process);
+
 /* Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts. ERR_IO. */
 enum err process_signals_block(void) MUST_USE;
 

@@ -11,7 +11,7 @@
  *   7. a keyring that those have who are started from here; in an image for debugging, a shell that does not
  *   8. the supervisor, as root, which it gives up before it starts a child
  *   9. this process gives up what it needs no more, and waits: for the two requests of init_link.h, and for the supervisor's
- *      end, upon which the machine is started again
+ *      end, upon which the machine is started again, or is off, if somebody pressed its button
  *
  * Nothing is read from outside the box but those requests. A step that fails ends the process and with it the kernel, which
  * starts the machine again; the boot loader counts the tries. Only what the box can do without is logged and passed over: a
@@ -31,6 +31,7 @@
 #include "hal/blockdev.h"
 #include "hal/board.h"
 #include "hal/bootline.h"
+#include "hal/button.h"
 #include "hal/clock.h"
 #include "hal/entropy.h"
 #include "hal/kernel.h"
@@ -58,7 +59,9 @@
 struct init {
     struct process supervisor;
     int link;
+    int button; /* -1: none */
     bool is_mapped;
+    bool is_ending; /* somebody pressed the button */
 };
 
 /* One line a step on the console. */
@@ -199,6 +202,9 @@ static enum err start(struct init *init)
     give_tpm();
     TRY(hal_entropy_wait_ready(hal_entropy_kernel(), ENTROPY_MS));
     say("random numbers are there");
+    if (button_open(&init->button) == ERR_OK) {
+        say("power button found");
+    }
     TRY(start_shell());
     TRY(start_supervisor(init));
     TRY(sandbox_enter_first());
@@ -239,6 +245,20 @@ static enum err on_request(struct init *init)
     return ERR_OK;
 }
 
+/* The supervisor ends in order, with the TPM shut down; a second press changes nothing. */
+static enum err on_button(struct init *init)
+{
+    bool is_pressed = false;
+
+    TRY(button_take(init->button, &is_pressed));
+    if (is_pressed && !init->is_ending) {
+        init->is_ending = true;
+        say("power button: the box ends");
+        process_ask_to_end(&init->supervisor);
+    }
+    return ERR_OK;
+}
+
 static enum err wait_for_one(struct init *init, struct poller *poller)
 {
     struct poller_event events[EVENTS];
@@ -247,7 +267,11 @@ static enum err wait_for_one(struct init *init, struct poller *poller)
     TRY(poller_wait(poller, STRAYS_MS, events, EVENTS, &count));
     for (size_t i = 0; i < count; i++) {
         ENSURE(events[i].context != &init->supervisor, ERR_CLOSED, "the supervisor has ended");
-        TRY(on_request(init));
+        if (events[i].context == &init->button) {
+            TRY(on_button(init));
+        } else {
+            TRY(on_request(init));
+        }
     }
     process_reap_strays(&init->supervisor);
     return ERR_OK;
@@ -260,6 +284,9 @@ static enum err serve(struct init *init)
     TRY(poller_new(&poller));
     TRY(poller_add(poller, init->supervisor.pidfd, POLLER_READ, &init->supervisor));
     TRY(poller_add(poller, init->link, POLLER_READ, &init->link));
+    if (init->button >= 0) {
+        TRY(poller_add(poller, init->button, POLLER_READ, &init->button));
+    }
     for (;;) { /* until the machine is started again */
         TRY(wait_for_one(init, poller));
     }
@@ -267,15 +294,19 @@ static enum err serve(struct init *init)
 
 int init_run(void)
 {
-    struct init init = {.supervisor = {.pidfd = -1}, .link = -1};
+    struct init init = {.supervisor = {.pidfd = -1}, .link = -1, .button = -1};
 
     if (!process_is_first()) {
         (void)fputs("rowlock: init is for the first process of a box\n", stderr); /* nobody to tell if this fails */
         return 1;
     }
     log_open("init", LOG_INFO);
-    if (start(&init) != ERR_OK || serve(&init) != ERR_OK) {
-        log_fault(LOG_ERROR, "restart");
+    enum err err = start(&init);
+    err = err != ERR_OK ? err : serve(&init);
+    if (init.is_ending && err == ERR_CLOSED) {
+        say("off");
+        power_off();
     }
+    log_fault(LOG_ERROR, "restart");
     power_restart();
 }

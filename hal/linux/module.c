@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,8 +29,10 @@ static enum err load(const char *path)
         return ERR_OK;
     }
     const int error = errno;
-    LOG(LOG_WARN, "module-not-loaded", LOG_TEXT("path", span_str(path)), LOG_NUMBER("errno", error));
-    if (error == ENODEV || error == ENXIO) {
+    const bool is_without_device = error == ENODEV || error == ENXIO;
+    LOG(is_without_device ? LOG_INFO : LOG_ERROR, "module-not-loaded", LOG_TEXT("path", span_str(path)),
+        LOG_NUMBER("errno", error));
+    if (is_without_device) {
         return ERR_OK;
     }
     FAIL(ERR_REFUSED, "the kernel does not take a module", error);

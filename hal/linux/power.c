@@ -9,11 +9,21 @@
 
 #define REFUSED_STATUS 1
 
-NO_RETURN void power_restart(void)
+NO_RETURN static void end(int how)
 {
     sync();
     (void)tcdrain(STDERR_FILENO); /* a serial console has the last lines still to print; what is no terminal has not */
-    (void)reboot(RB_AUTOBOOT);    /* returns only if it is refused */
+    (void)reboot(how);            /* returns only if it is refused */
     log_event(LOG_ERROR, "restart-refused", NULL, 0);
     _exit(REFUSED_STATUS);
+}
+
+NO_RETURN void power_restart(void)
+{
+    end(RB_AUTOBOOT);
+}
+
+NO_RETURN void power_off(void)
+{
+    end(RB_POWER_OFF);
 }

@@ -238,6 +238,13 @@ void process_kill(const struct process *process)
     }
 }
 
+void process_ask_to_end(const struct process *process)
+{
+    if (process->pidfd >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, process->pidfd, SIGTERM, NULL, 0); /* fails when it has ended */
+    }
+}
+
 static enum err block_signals(sigset_t *out_set)
 {
     sigset_t set;

@@ -225,7 +225,7 @@ static const int first_calls[] = {
 
 /* What it asks of devices. */
 static const unsigned long first_requests[] = {
-    DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, DM_DEV_REMOVE, BLKGETSIZE64, VOLUME_RESIZE,
+    DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, DM_DEV_REMOVE, BLKGETSIZE64, VOLUME_RESIZE, TCSBRK,
 };
 
 /* What the run-time library of a sanitizer build asks for besides. Its leak check at exit would need ptrace and clone,
