@@ -13,6 +13,7 @@ const struct board_desc board_desc = {
     .vmgenid = "",
     .network = "",
     .image_policy = "",
+    .image_folder = NULL,
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,

@@ -14,6 +14,7 @@ const struct board_desc board_desc = {
     .network = "eth0",
     .data_volume = true,
     .data_has_tags = true,
+    .image_folder = "/boot/EFI/Linux",
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,
