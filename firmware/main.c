@@ -11,6 +11,7 @@
 #include "firmware/keeper/keeper.h"
 #include "firmware/supervisor/options.h"
 #include "firmware/supervisor/supervisor.h"
+#include "firmware/updater/updater.h"
 #include "firmware/version.h"
 #include "firmware/worker/worker.h"
 #include "hal/base/attr.h"
@@ -109,6 +110,13 @@ static int init(int argc, char **argv)
     return argc == 0 ? init_run() : usage(stderr);
 }
 
+static int updater(int argc, char **argv)
+{
+    (void)argv; /* takes none */
+    process_set_name("rowlock updater");
+    return argc == 0 ? run_child("updater", "updater_failed", updater_run) : usage(stderr);
+}
+
 /* Also what the build took of the libraries that it may choose, and what they chose on this processor. */
 static int version(int argc, char **argv)
 {
@@ -130,7 +138,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv); /* the words after the name */
 } commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker},
-              {"courier", courier}, {"version", version}, {"init", init}};
+              {"courier", courier}, {"updater", updater}, {"version", version}, {"init", init}};
 
 int main(int argc, char **argv)
 {

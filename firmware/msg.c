@@ -197,6 +197,31 @@ static const struct row table[] = {
     [MSG_JOB_DONE] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 4,
         {U64(job_done.job), U32(job_done.result, OUTBOUND_RESULTS - 1), U32(job_done.stage, OUTBOUND_STAGES - 1),
          U32(job_done.status, OUTBOUND_STATUS_MAX)}},
+
+    [MSG_UPDATER_START] = {MSG_TO_UPDATER, MSG_LOWER, IN_STARTING, true, 1, {TEXT(updater_start)}},
+    [MSG_UPDATER_WORKER] = {MSG_TO_UPDATER, MSG_LOWER, IN_OPERATIONAL, true, 0, {{0}}},
+    [MSG_UPDATER_APPROVED] = {MSG_TO_UPDATER, MSG_LOWER, IN_OPERATIONAL, false, 1, {U32(err, ERR_LAST)}},
+    [MSG_UPDATER_BLESS] = {MSG_TO_UPDATER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_UPDATER_ASK] = {MSG_TO_UPDATER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_UPDATER_STOP] = {MSG_TO_UPDATER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
+    [MSG_UPDATER_READY] = {MSG_TO_UPDATER, MSG_UPPER, IN_STARTING | IN_STOPPING, false, 2,
+        {U32(updater_ready.err, ERR_LAST), U32(updater_ready.trial, 1)}},
+    [MSG_UPDATER_APPROVE] = {MSG_TO_UPDATER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 1, {TEXT(keeper_policy)}},
+    [MSG_UPDATER_BLESSED] = {MSG_TO_UPDATER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 1, {U32(err, ERR_LAST)}},
+    [MSG_UPDATER_INSTALLED] = {MSG_TO_UPDATER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 0, {{0}}},
+    [MSG_UPDATER_OFFENCE] = {MSG_TO_UPDATER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 0, {{0}}},
+    [MSG_UPDATER_ANSWER] = {MSG_TO_UPDATER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 0, {{0}}},
+
+    [MSG_UPDATE_ASK] = {MSG_UPDATES, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_UPDATE_BEGIN] = {MSG_UPDATES, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_UPDATE_PIECE] = {MSG_UPDATES, MSG_UPPER, IN_OPERATIONAL, false, 2,
+        {U64(update_piece.offset), U32(update_piece.bytes, MSG_UPDATE_PIECE_MAX)}},
+    [MSG_UPDATE_BYTES] = {MSG_UPDATES, MSG_UPPER, IN_OPERATIONAL, false, 1, {TEXT(part)}},
+    [MSG_UPDATE_INSTALL] = {MSG_UPDATES, MSG_UPPER, IN_OPERATIONAL, false, 0, {{0}}},
+    [MSG_UPDATE_STATUS] = {MSG_UPDATES, MSG_LOWER, IN_OPERATIONAL, false, 7,
+        {U32(update_status.err, ERR_LAST), U32(update_status.phase, MSG_UPDATE_PHASES - 1), U64(update_status.received),
+         U32(update_status.security, UINT32_MAX), TEXT(update_status.version), TEXT(update_status.running),
+         U32(update_status.trial, 1)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

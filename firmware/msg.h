@@ -52,6 +52,8 @@
 #define MSG_REFRESH_S_MAX   (7 * 24 * 3600)
 #define MSG_ADDRESSES_MAX   8    /* of the stack in user space: STACK_LWIP_ADDRESSES_MAX */
 #define MSG_ADDRESS_BYTES   17   /* 4 or 6, and the address in network order, zero behind it */
+#define MSG_VERSION_MAX     63 /* of an image */
+#define MSG_UPDATE_PIECE_MAX 1048576 /* bytes of an update that one request brings */
 #define MSG_PART_MAX        1900 /* bytes of something long that one message carries */
 
 /* The kinds of channel. The upper end has the higher trust: supervisor, then keeper, then worker, then courier. */
@@ -63,6 +65,8 @@ enum msg_channel_kind {
     MSG_NOTICES,   /* keeper - main thread of the worker: certificate and ticket keys, whenever they change */
     MSG_TO_COURIER, /* supervisor - courier */
     MSG_JOBS,      /* main thread of the worker - courier: what leaves the box, one job of each kind at a time */
+    MSG_TO_UPDATER, /* supervisor - updater */
+    MSG_UPDATES,    /* updater - a thread of the worker: one question, one answer */
     MSG_CHANNEL_KINDS
 };
 
@@ -163,6 +167,28 @@ enum msg_type {
     /* courier to worker */
     MSG_JOB_ANSWER, /* a part of the answer to a fetch */
     MSG_JOB_DONE,
+    /* supervisor to updater */
+    MSG_UPDATER_START,    /* what runs; the partition of the slot that does not comes along */
+    MSG_UPDATER_WORKER,   /* the channel to a new worker comes along */
+    MSG_UPDATER_APPROVED, /* the keeper's answer */
+    MSG_UPDATER_BLESS,    /* the running image has proved itself */
+    MSG_UPDATER_ASK,      /* does it run? */
+    MSG_UPDATER_STOP,
+    /* updater to supervisor */
+    MSG_UPDATER_READY,
+    MSG_UPDATER_APPROVE,   /* an update is whole: may it open this box? */
+    MSG_UPDATER_BLESSED,
+    MSG_UPDATER_INSTALLED, /* it is tried at the next start */
+    MSG_UPDATER_OFFENCE,   /* the worker sent what it may not send */
+    MSG_UPDATER_ANSWER,    /* it does */
+    /* worker to updater, each answered by MSG_UPDATE_STATUS but MSG_UPDATE_BYTES */
+    MSG_UPDATE_ASK,
+    MSG_UPDATE_BEGIN,
+    MSG_UPDATE_PIECE, /* so many bytes from there on follow */
+    MSG_UPDATE_BYTES,
+    MSG_UPDATE_INSTALL,
+    /* updater to worker */
+    MSG_UPDATE_STATUS,
     MSG_TYPE_COUNT
 };
 
@@ -191,6 +217,7 @@ MSG_TEXT(msg_setup, MSG_SETUP_MAX);
 MSG_TEXT(msg_token, MSG_TOKEN_MAX);
 MSG_TEXT(msg_points, MSG_TOKEN_KEYS_MAX *MSG_POINT_BYTES);
 MSG_TEXT(msg_part, MSG_PART_MAX);
+MSG_TEXT(msg_version, MSG_VERSION_MAX);
 MSG_TEXT(msg_mailbox, OUTBOUND_ADDRESS_MAX);
 MSG_TEXT(msg_user, OUTBOUND_USER_MAX);
 MSG_TEXT(msg_password, OUTBOUND_PASSWORD_MAX);
@@ -205,11 +232,21 @@ enum msg_fd_kind {
     MSG_FD_HTTPS,   /* listening socket */
     MSG_FD_HTTP,    /* listening socket */
     MSG_FD_GENERATION, /* file with the generation of this virtual machine */
+    MSG_FD_UPDATES, /* channel to the updater; none where the board has no slots */
     MSG_FD_KINDS
 };
 
 /* Which addresses of MSG_WORKER_FRAMES are there; without the first one, DHCP. */
 enum { MSG_GIVEN_IPV4 = 1, MSG_GIVEN_GATEWAY = 2, MSG_GIVEN_IPV6 = 4, MSG_GIVEN_ALL = 7 };
+
+/* What the updater has. */
+enum msg_update_phase {
+    MSG_UPDATE_NONE,      /* nothing, or what there was has been refused */
+    MSG_UPDATE_RECEIVING, /* the file, from its start */
+    MSG_UPDATE_WHOLE,     /* all of it, verified and written */
+    MSG_UPDATE_INSTALLED, /* it is tried at the next start, which is about to come */
+    MSG_UPDATE_PHASES
+};
 
 enum msg_unlock_kind { MSG_UNLOCK_PIN, MSG_UNLOCK_RECOVERY, MSG_UNLOCK_KINDS };
 
@@ -235,6 +272,25 @@ struct msg {
             uint32_t err;     /* enum err; ERR_LIMIT: another one is under way */
             uint32_t minimum; /* MSG_KEEPER_BLESSED: the lowest security version from now on; 0: there is none */
         } keeper_image;       /* MSG_KEEPER_APPROVED, _BLESSED, _PLANNED */
+        struct msg_version updater_start; /* the version that runs */
+        struct {
+            uint32_t err;   /* enum err: is it one of the images that may be blessed or replaced? */
+            uint32_t trial; /* 1: it is on trial */
+        } updater_ready;
+        uint32_t err; /* MSG_UPDATER_APPROVED, MSG_UPDATER_BLESSED: enum err */
+        struct {
+            uint64_t offset; /* in the file */
+            uint32_t bytes;
+        } update_piece;
+        struct {
+            uint32_t err; /* enum err: of what was asked for */
+            uint32_t phase; /* enum msg_update_phase */
+            uint64_t received; /* bytes of the file */
+            uint32_t security; /* of the update, as the next; 0 and empty before its header is known */
+            struct msg_version version;
+            struct msg_version running;
+            uint32_t trial; /* 1: the running image is on trial */
+        } update_status;
         struct {
             uint32_t kind;  /* enum msg_fd_kind */
             uint32_t index; /* of the descriptor among all of this worker, from 0 */

@@ -12,6 +12,7 @@ const struct board_desc board_desc = {
     .vmgenid = "",
     .image_policy = "/run/rowlock/policy",
     .data_volume = true,
+    .image_folder = "/boot/EFI/Linux",
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "crypto/hash.h"
 #include "firmware/auth/hash_pool.h"
@@ -79,6 +80,33 @@ struct api_unlock {
     void *context;
 };
 
+/* What the updater is asked for. A job lies in the request's arena; its answer comes once, on the loop's thread, unless start
+ * answered an error at once (ERR_UNSUPPORTED: this board has no slots; ERR_LIMIT: too many under way; ERR_CLOSED). */
+enum api_update_kind { API_UPDATE_ASK, API_UPDATE_BEGIN, API_UPDATE_PIECE, API_UPDATE_INSTALL };
+
+#define API_UPDATE_VERSION_BYTES 64
+struct api_update_job {
+    void (*done)(struct api_update_job *job, enum err err); /* of what was asked for; ERR_CLOSED, ERR_TIMEOUT: no answer */
+    struct loop *loop;
+    enum api_update_kind kind;
+    uint64_t offset;   /* of a piece in the file, as the next */
+    struct span bytes; /* borrowed until done */
+    bool has_status;   /* the answer, as the rest */
+    const char *phase; /* a literal */
+    uint64_t received;
+    uint32_t security; /* of the update, as the next; 0 and empty while they are not known */
+    char version[API_UPDATE_VERSION_BYTES];
+    char running[API_UPDATE_VERSION_BYTES];
+    bool trial;
+    enum err err;
+    struct loop_post post; /* of whoever does it */
+};
+
+struct api_updates {
+    enum err (*start)(void *context, struct api_update_job *job); /* NULL: as ERR_UNSUPPORTED. Never blocks */
+    void *context;
+};
+
 struct api_options {
     struct loop *loop;
     struct limits *limits; /* one for all reactors */
@@ -93,6 +121,7 @@ struct api_options {
     struct api_unlock unlock;
     struct api_keeper keeper;
     struct outbound outbound; /* submit is NULL unless operational */
+    struct api_updates updates;
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
     const struct setup_code *setup; /* NULL: nothing is the code */
 };

@@ -127,6 +127,7 @@ struct api_request {
     bool cancelled;
     struct data_call call;
     struct api_unlock_job unlock;
+    struct api_update_job update;
 };
 
 /* Answers, once: ERR_OK with what is in http_body and request->status, ERR_DENIED with the refusal, anything else as a
@@ -238,6 +239,10 @@ void handle_operator_create(struct api_request *request);
 void handle_operator_update(struct api_request *request);
 void handle_operator_setup(struct api_request *request);
 void handle_manage(struct api_request *request);
+void handle_update(struct api_request *request);
+void handle_update_begin(struct api_request *request);
+void handle_update_piece(struct api_request *request);
+void handle_update_install(struct api_request *request);
 void handle_projects(struct api_request *request);
 void handle_project(struct api_request *request);
 void handle_cors(struct api_request *request);

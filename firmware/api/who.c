@@ -142,7 +142,9 @@ static enum err admit_operator(struct api_request *request)
         return check_who(request);
     }
     ask.duty = *request->duty;
-    ask.body = request_body(request);
+    if (request->route->handle != handle_update_piece) { /* whose body is a piece of a file */
+        ask.body = request_body(request);
+    }
     if (request->body_refusal.code != REFUSAL_NONE) {
         request->refusal = request->body_refusal;
         return ERR_DENIED;

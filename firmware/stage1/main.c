@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 #include "firmware/boot_words.h"
-#include "firmware/stage1/root.h"
+#include "firmware/boot_root.h"
 #include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -49,7 +49,7 @@ static enum err open_root(const struct boot_words *words)
     _Static_assert(BOOT_HASH_BYTES == MAPPER_HASH_BYTES && BOOT_SALT_MAX == MAPPER_SALT_MAX, "one form of a root hash");
     memcpy(verity.root_hash, words->root_hash, sizeof(verity.root_hash));
     memcpy(verity.salt, words->salt, sizeof(verity.salt));
-    TRY(root_find(words, &slot, &label));
+    TRY(boot_root_find(words, &slot, &label));
     TRY(mapper_verity("root", &verity, &root));
     TRY(mounts_root(&root));
     (void)printf("rowlock: root file system in %s, every block is checked\n", label); /* nobody to tell if this fails */

@@ -171,6 +171,7 @@ enum err supervisor_start_worker(struct supervisor *supervisor)
     supervisor->has_generation = hal_vmgenid_read(supervisor->vmgenid, supervisor->generation) == ERR_OK;
     fault_clear();
     TRY(connect_all(supervisor));
+    TRY(supervisor_connect_updater(supervisor));
     supervisor->out = MSG_NEW(MSG_WORKER_START);
     supervisor->out.as.worker_start.mode = (uint32_t)supervisor->mode;
     supervisor->out.as.worker_start.state = (uint32_t)(supervisor->failed ? BOARD_FAILED : supervisor->state);

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "firmware/supervisor/pin.h"
 #include "firmware/supervisor/supervisor_int.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -38,8 +39,6 @@
 #define LOCKED_BYTES    ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define LOCKED_LEAST    ((size_t)2 << 20) /* with less of it a worker of two reactors does not start */
 #define EVENTS          16
-#define PIN_BYTES       MSG_PIN_MAX
-#define PIN_READ_BYTES  (PIN_BYTES + 3) /* with a line end, and one more to see that it is too long */
 
 /* --- what follows from the state --- */
 
@@ -68,7 +67,7 @@ static void stop_listening(struct supervisor *supervisor)
     socket_refuse(supervisor->http);
 }
 
-static void begin_end(struct supervisor *supervisor, int exit_status)
+void supervisor_begin_end(struct supervisor *supervisor, int exit_status)
 {
     stop_listening(supervisor);
     supervisor->ending = true;
@@ -86,9 +85,10 @@ static void advance(struct supervisor *supervisor)
     const struct mono_time now = hal_clock_mono(supervisor->clock);
 
     supervisor_advance_courier(supervisor, now);
+    supervisor_advance_updater(supervisor, now);
     if (supervisor->ending) {
         child_stop(&supervisor->worker, MSG_WORKER_STOP, now, WORKER_KILL_MS);
-        if (!supervisor->worker.runs && !supervisor->courier.runs) {
+        if (!supervisor->worker.runs && !supervisor->courier.runs && !supervisor->updater.runs) {
             child_stop(&supervisor->keeper, MSG_KEEPER_STOP, now, KEEPER_KILL_MS);
         }
         return;
@@ -98,6 +98,7 @@ static void advance(struct supervisor *supervisor)
         child_give_up(&supervisor->keeper, now);
     }
     if (supervisor->keeper.runs && !supervisor->keeper.stopping && supervisor->known && !supervisor->worker.runs &&
+        supervisor_has_updater(supervisor) &&
         now.ns >= supervisor->worker.start_at.ns && supervisor_has_volume(supervisor) &&
         supervisor_start_worker(supervisor) != ERR_OK) {
         child_give_up(&supervisor->worker, now);
@@ -126,7 +127,7 @@ static void on_keeper_state(struct supervisor *supervisor)
     hal_status_light(supervisor->status, light_of(state));
     if (supervisor->mode == MSG_MODE_CHECK && state != BOARD_OPERATIONAL) {
         (void)fprintf(stderr, "rowlock: the box is %s (%s)\n", life_state_name(state), reason != NULL ? reason : "-");
-        begin_end(supervisor, 2);
+        supervisor_begin_end(supervisor, 2);
     } else if (changed) {
         replace_worker(supervisor);
     }
@@ -152,6 +153,8 @@ static void on_keeper(struct supervisor *supervisor)
         child_condemn(&supervisor->worker, "it sent the keeper what it may not");
     } else if (supervisor->in.type == MSG_KEEPER_ANSWER) {
         child_answered(&supervisor->keeper);
+    } else {
+        supervisor_on_image(supervisor);
     }
 }
 
@@ -170,11 +173,12 @@ static enum err on_worker(struct supervisor *supervisor)
         hal_status_light(supervisor->status, HAL_LIGHT_FAILED);
     } else if (supervisor->in.type == MSG_WORKER_CHECKED) {
         const bool done = supervisor->in.as.worker_checked.err == ERR_OK;
-        begin_end(supervisor, !done ? 2 : supervisor->in.as.worker_checked.findings != 0 ? 1 : 0);
+        supervisor_begin_end(supervisor, !done ? 2 : supervisor->in.as.worker_checked.findings != 0 ? 1 : 0);
     } else if (supervisor->in.type == MSG_WORKER_READY) {
         supervisor->worker.state = supervisor->state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
         health_ready(&supervisor->worker.health, hal_clock_mono(supervisor->clock));
         TRY(supervisor_report(supervisor));
+        supervisor_bless(supervisor);
     } else if (supervisor->in.type == MSG_WORKER_ADDRESSES) {
         supervisor_on_addresses(supervisor);
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
@@ -210,6 +214,8 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
         on_keeper(supervisor);
     } else if (child == &supervisor->courier) {
         supervisor_on_courier(supervisor);
+    } else if (child == &supervisor->updater) {
+        supervisor_on_updater(supervisor);
     } else {
         handled = on_worker(supervisor);
     }
@@ -235,7 +241,7 @@ static void on_keeper_end(struct supervisor *supervisor, enum child_end how)
     if (board_permits(supervisor->state, BOARD_RESTART_KEEPER) != BOARD_ALLOW ||
         supervisor->mode == MSG_MODE_CHECK) {
         LOG(LOG_ERROR, "keeper_not_restarted", LOG_LITERAL("then", "stop"));
-        begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 1);
+        supervisor_begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 1);
     }
 }
 
@@ -269,10 +275,12 @@ static void on_end(struct supervisor *supervisor, struct child *child)
         on_keeper_end(supervisor, how);
     } else if (child == &supervisor->courier) {
         return; /* it is started again, and nothing else follows */
+    } else if (child == &supervisor->updater) {
+        replace_worker(supervisor); /* whose channel leads nowhere */
     } else if (supervisor->mode == MSG_MODE_CHECK && !supervisor->ending) {
         (void)fputs("rowlock: what checks the database was stopped before the end, as a damaged file may do; "
                     "not all of it was looked at\n", stderr); /* the exit status says it, too */
-        begin_end(supervisor, 2);
+        supervisor_begin_end(supervisor, 2);
     } else if (how == CHILD_CRASHED) {
         on_worker_crash(supervisor);
     }
@@ -298,7 +306,7 @@ static enum err on_signal(struct supervisor *supervisor)
     TRY(err);
     if (!supervisor->ending) { /* who stops us may say so more than once */
         LOG(LOG_INFO, "stopping", LOG_LITERAL("by", "signal"));
-        begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 0);
+        supervisor_begin_end(supervisor, supervisor->mode == MSG_MODE_CHECK ? 2 : 0);
     }
     return ERR_OK;
 }
@@ -348,12 +356,17 @@ static enum err tick(struct supervisor *supervisor)
     child_look_at(&supervisor->worker, MSG_WORKER_ASK, now);
     child_look_at(&supervisor->keeper, MSG_KEEPER_ASK, now);
     child_look_at(&supervisor->courier, MSG_COURIER_ASK, now);
+    child_look_at(&supervisor->updater, MSG_UPDATER_ASK, now);
     if (!supervisor->worker.silent && !supervisor->keeper.silent) {
         TRY(hal_watchdog_feed(supervisor->watchdog));
     }
     child_kill_if_late(&supervisor->worker, now);
     child_kill_if_late(&supervisor->keeper, now);
     child_kill_if_late(&supervisor->courier, now);
+    child_kill_if_late(&supervisor->updater, now);
+    if (supervisor_trial_failed(supervisor, now) && !supervisor->ending) {
+        supervisor_begin_end(supervisor, 1);
+    }
     look_at_generation(supervisor);
     if (now.ns >= supervisor->next_names.ns) {
         look_at_names(supervisor);
@@ -365,7 +378,7 @@ static enum err tick(struct supervisor *supervisor)
 static enum err dispatch(struct supervisor *supervisor, const struct poller_event *event)
 {
     if (event->context == &supervisor->keeper || event->context == &supervisor->worker ||
-        event->context == &supervisor->courier) {
+        event->context == &supervisor->courier || event->context == &supervisor->updater) {
         TRY(on_message(supervisor, event->context));
     } else if (event->context == &supervisor->keeper.process) {
         on_end(supervisor, &supervisor->keeper);
@@ -373,6 +386,8 @@ static enum err dispatch(struct supervisor *supervisor, const struct poller_even
         on_end(supervisor, &supervisor->worker);
     } else if (event->context == &supervisor->courier.process) {
         on_end(supervisor, &supervisor->courier);
+    } else if (event->context == &supervisor->updater.process) {
+        on_end(supervisor, &supervisor->updater);
     } else if (event->context == &supervisor->signals) {
         TRY(on_signal(supervisor));
     } else if (event->context == &supervisor->volume) {
@@ -404,7 +419,7 @@ static enum err run(struct supervisor *supervisor)
     size_t count = 0;
 
     while (!supervisor->ending || supervisor->worker.runs || supervisor->courier.runs ||
-           supervisor->keeper.runs) {
+           supervisor->updater.runs || supervisor->keeper.runs) {
         TRY(poller_wait(supervisor->poller, wait_ms(supervisor), events, EVENTS, &count));
         for (size_t i = 0; i < count; i++) {
             TRY(dispatch(supervisor, &events[i]));
@@ -418,38 +433,6 @@ static enum err run(struct supervisor *supervisor)
 }
 
 /* --- start --- */
-
-/* Who asks for a PIN gets this one or none of the box: not a part of it, and not a box without. */
-static enum err read_pin(const struct options *options, uint8_t out_pin[PIN_READ_BYTES], size_t *out_len)
-{
-    size_t len = 0;
-
-    if (options->pin_fd < 0) {
-        return ERR_OK;
-    }
-    while (len < PIN_READ_BYTES) {
-        const ssize_t got = read(options->pin_fd, out_pin + len, PIN_READ_BYTES - len);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            FAIL(ERR_IO, "reading the PIN", errno);
-        }
-        if (got == 0) {
-            break;
-        }
-        len += (size_t)got;
-    }
-    if (options->pin_fd > STDERR_FILENO) {
-        socket_close(options->pin_fd);
-    }
-    while (len > 0 && (out_pin[len - 1] == '\n' || out_pin[len - 1] == '\r')) {
-        len--;
-    }
-    ENSURE(len != 0 && len <= PIN_BYTES, ERR_MALFORMED, "a PIN is one to 64 bytes");
-    *out_len = len;
-    return ERR_OK;
-}
 
 static enum err open_directories(struct supervisor *supervisor)
 {
@@ -492,6 +475,7 @@ static enum err open_all(struct supervisor *supervisor)
     TRY(open_directories(supervisor));
     if (supervisor->mode == MSG_MODE_SERVE) {
         TRY(supervisor_listen(supervisor));
+        supervisor_open_slots(supervisor);
     }
     TRY(sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid));
     TRY(process_can_start());
@@ -507,7 +491,7 @@ static enum err start(struct supervisor *supervisor)
 
     TRY(sandbox_begin(&limits));
     TRY(sandbox_is_possible());
-    enum err err = read_pin(supervisor->options, pin, &pin_len);
+    enum err err = pin_read(supervisor->options, pin, &pin_len);
     err = err != ERR_OK ? err : open_all(supervisor);
     if (err == ERR_OK) {
         supervisor->next_tick = hal_clock_mono(supervisor->clock);
@@ -523,6 +507,7 @@ static void end(struct supervisor *supervisor)
     if (supervisor->poller != NULL) {
         child_done(&supervisor->worker, supervisor->poller);
         child_done(&supervisor->courier, supervisor->poller);
+        child_done(&supervisor->updater, supervisor->poller);
         child_done(&supervisor->keeper, supervisor->poller);
     }
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
@@ -532,6 +517,8 @@ static void end(struct supervisor *supervisor)
     socket_close(supervisor->frames);
     destinations_clear(&supervisor->told);
     destinations_clear(&supervisor->list);
+    socket_close(supervisor->slot_folder);
+    socket_close(supervisor->slot_root);
     socket_close(supervisor->keeper_dir);
     socket_close(supervisor->worker_dir);
     socket_close(supervisor->signals);
@@ -559,10 +546,11 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
     }
     struct supervisor *const supervisor = memory;
     *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .frames = -1, .keeper_dir = -1,
-                                      .worker_dir = -1, .signals = -1};
+                                      .worker_dir = -1, .signals = -1, .slot_folder = -1, .slot_root = -1};
     memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
     child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER, &health_of_keeper);
     child_init(&supervisor->courier, "courier", MSG_TO_COURIER, &health_of_courier);
+    child_init(&supervisor->updater, "updater", MSG_TO_UPDATER, &health_of_courier);
     child_init(&supervisor->worker, "worker", MSG_TO_WORKER,
                mode == MSG_MODE_CHECK ? &health_of_check : &health_of_worker);
     enum err err = start(supervisor);
@@ -574,6 +562,7 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
         log_fault(LOG_ERROR, "supervisor_failed");
         process_kill(&supervisor->worker.process);
         process_kill(&supervisor->courier.process);
+        process_kill(&supervisor->updater.process);
         process_kill(&supervisor->keeper.process);
         status = mode == MSG_MODE_CHECK ? 2 : 1;
     }

@@ -61,6 +61,12 @@ struct supervisor {
     struct child keeper;
     struct child worker;
     struct child courier;
+    struct child updater; /* only where the board has slots */
+    int slot_folder;      /* of images on the ESP; -1: there are no slots */
+    int slot_root;        /* the partition that does not run */
+    struct msg_version version; /* of the image that runs, where there are slots */
+    bool trial;           /* it is on trial, and has until trial_until to prove itself */
+    struct mono_time trial_until;
     struct destinations told;   /* by the worker, and not in use yet */
     struct destinations list;   /* in use */
     struct mono_time next_list; /* not before */
@@ -92,6 +98,9 @@ struct supervisor {
     struct msg in;
     struct msg out;
 };
+
+/* From here on the box ends in order, with that exit status. */
+void supervisor_begin_end(struct supervisor *supervisor, int exit_status);
 
 /* Opens one listener for each reactor on one port, and the plain one. ERR_EXISTS, ERR_REFUSED and others of
  * socket_listen(). */
@@ -133,6 +142,28 @@ void supervisor_advance_courier(struct supervisor *supervisor, struct mono_time 
 
 /* Until there is something to do for it; UINT64_MAX: nothing. */
 uint64_t supervisor_courier_wait_ms(const struct supervisor *supervisor, struct mono_time now);
+
+/* Opens folder and partition of the slot that does not run; needs root. Where that fails the box does without updates. */
+void supervisor_open_slots(struct supervisor *supervisor);
+
+/* A message of the updater, an answer of the keeper about images: supervisor->in. */
+void supervisor_on_updater(struct supervisor *supervisor);
+void supervisor_on_image(struct supervisor *supervisor);
+
+/* Starts and ends it; called after every event. */
+void supervisor_advance_updater(struct supervisor *supervisor, struct mono_time now);
+
+/* Is it there, or is there none to wait for? */
+bool supervisor_has_updater(const struct supervisor *supervisor);
+
+/* A channel between it and the worker that is being started. */
+enum err supervisor_connect_updater(struct supervisor *supervisor) MUST_USE;
+
+/* Requests are answered: if that is with rows, the running image has proved itself. */
+void supervisor_bless(struct supervisor *supervisor);
+
+/* Has an image on trial not proved itself in time? Then the machine is to be started again, and the loader counts. */
+bool supervisor_trial_failed(const struct supervisor *supervisor, struct mono_time now);
 
 /* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
 enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;

@@ -102,6 +102,7 @@ static enum err make_api(struct reactor *reactor)
         .hashes = reactor->plan->hashes,
         .setup = &reactor->plan->setup,
         .outbound = reactor->plan->outbound,
+        .updates = reactor->plan->updates,
     };
 
     TRY(tls_server_new(&tls, &reactor->tls));

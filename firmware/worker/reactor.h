@@ -30,6 +30,7 @@ struct reactor_plan {
     struct auth_hash_pool *hashes; /* the same */
     struct setup_code setup;
     struct outbound outbound; /* submit is NULL unless operational */
+    struct api_updates updates; /* start is NULL on a board without slots */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     enum board_state state;
     enum life_reason reason;

@@ -23,6 +23,7 @@
 #include "firmware/worker/setup.h"
 #include "firmware/worker/table_keys.h"
 #include "firmware/worker/tickets.h"
+#include "firmware/worker/update_link.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -60,6 +61,8 @@ struct worker {
     struct reactor_event rows_closed;
     struct reactor_event mails;
     atomic_uint mail_notes; /* from the writer thread, on their way to the first reactor */
+    int updates_fd;              /* -1: this board has no slots */
+    struct update_link *updates; /* NULL: the same */
     struct data *data;
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;
@@ -106,6 +109,9 @@ static enum err take_fd(struct worker *worker)
     case MSG_FD_GENERATION:
         TRY(hal_vmgenid_take_fd(fd, &worker->vmgenid));
         TRY(hal_vmgenid_read(worker->vmgenid, worker->generation));
+        return ERR_OK;
+    case MSG_FD_UPDATES:
+        worker->updates_fd = fd;
         return ERR_OK;
     case MSG_FD_KINDS:
         break;
@@ -530,6 +536,10 @@ static enum err start_serving(struct worker *worker)
     }
     TRY(open_rows_if_legal(worker));
     TRY(poll_all(worker));
+    if (worker->updates_fd >= 0) {
+        TRY(update_link_new(worker->updates_fd, &worker->updates));
+    }
+    worker->plan.updates = update_link_table(worker->updates);
     TRY(start_reactors(worker));
     return ERR_OK;
 }
@@ -553,6 +563,7 @@ static void end(struct worker *worker)
         reactor_join(worker->reactors[i]);
     }
     outbound_link_free(worker->outbound);
+    update_link_free(worker->updates);
     auth_hash_pool_free(worker->plan.hashes);
     data_close(worker->data);
     table_keys_free(worker->keys);
@@ -579,6 +590,7 @@ enum err worker_run(void)
     struct worker *const worker = memory;
     worker->calls_fd = -1;
     worker->notices_fd = -1;
+    worker->updates_fd = -1;
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
         worker->parts[i] = (struct reactor_parts){.index = i, .https_fd = -1, .http_fd = -1};
     }

@@ -164,6 +164,7 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
                                         .url = span_lit("https://box.example:8443"),
                                         .keeper = {.sign_tokens = sign_tokens, .pepper = pepper, .context = box},
                                         .outbound = box->outbound,
+                                        .updates = box->updates,
                                         .hashes = box->hashes,
                                         .setup = &box->setup};
     struct api *api = NULL;

@@ -2,7 +2,7 @@
 /* The root hash is the hash of the top block of the tree, which lies right behind the data: one block of each slot tells
  * whether it is the one that was signed together with this program. All other blocks are the kernel's to check, as they are
  * read. So one signed kernel image serves both slots, and neither label decides anything. */
-#include "firmware/stage1/root.h"
+#include "firmware/boot_root.h"
 
 #include "crypto/block_hash.h"
 #include "crypto/ct.h"
@@ -15,7 +15,7 @@
 
 static const char *const labels[] = {"root-a", "root-b"};
 
-bool root_is_named(const struct boot_words *words, struct span top)
+bool boot_root_is_named(const struct boot_words *words, struct span top)
 {
     uint8_t digest[BLOCK_HASH_BYTES];
 
@@ -36,10 +36,10 @@ static bool is_in(const struct boot_words *words, const struct blockdev *device)
         return false;
     }
     buf_commit(block, MAPPER_BLOCK_BYTES);
-    return root_is_named(words, buf_all(block));
+    return boot_root_is_named(words, buf_all(block));
 }
 
-enum err root_find(const struct boot_words *words, struct blockdev *out_device, const char **out_label)
+enum err boot_root_find(const struct boot_words *words, struct blockdev *out_device, const char **out_label)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(labels); i++) {
         struct blockdev device = {.major = 0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* firmware/stage1/root.h with slots in memory. */
+/* firmware/boot_root.h with slots in memory. */
 /* link: --wrap=blockdev_wait --wrap=blockdev_read */
-#include "firmware/stage1/root.h"
+#include "firmware/boot_root.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +73,7 @@ static void the_root_is_in_the_slot_whose_top_block_has_the_hash(void **state)
         const char *label = NULL;
         name_slot(slot);
 
-        assert_int_equal(root_find(&words, &device, &label), ERR_OK);
+        assert_int_equal(boot_root_find(&words, &device, &label), ERR_OK);
 
         assert_int_equal(device.minor, slot);
         assert_string_equal(label, slot == 0 ? "root-a" : "root-b");
@@ -88,13 +88,13 @@ static void a_bit_of_the_block_or_of_the_salt_makes_it_another_root(void **state
     name_slot(0);
 
     disk.top[0][4095] ^= 1;
-    assert_int_equal(root_find(&words, &device, &label), ERR_NOT_FOUND);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_NOT_FOUND);
     disk.top[0][4095] ^= 1;
     words.salt[2] ^= 1;
-    assert_int_equal(root_find(&words, &device, &label), ERR_NOT_FOUND);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_NOT_FOUND);
     words.salt[2] ^= 1;
     words.salt_len = 2;
-    assert_int_equal(root_find(&words, &device, &label), ERR_NOT_FOUND);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_NOT_FOUND);
     assert_int_equal(device.minor, 7);
     assert_null(label);
 }
@@ -106,10 +106,10 @@ static void a_slot_that_cannot_be_read_leaves_the_other_one(void **state)
     name_slot(1);
     disk.read[0] = ERR_IO;
 
-    assert_int_equal(root_find(&words, &device, &label), ERR_OK);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_OK);
     assert_string_equal(label, "root-b");
     disk.read[1] = ERR_RANGE;
-    assert_int_equal(root_find(&words, &device, &label), ERR_NOT_FOUND);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_NOT_FOUND);
 }
 
 static void a_slot_that_is_there_twice_or_never_is_an_error(void **state)
@@ -119,9 +119,9 @@ static void a_slot_that_is_there_twice_or_never_is_an_error(void **state)
     name_slot(0);
 
     disk.wait[0] = ERR_CONFLICT;
-    assert_int_equal(root_find(&words, &device, &label), ERR_CONFLICT);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_CONFLICT);
     disk.wait[0] = ERR_TIMEOUT;
-    assert_int_equal(root_find(&words, &device, &label), ERR_TIMEOUT);
+    assert_int_equal(boot_root_find(&words, &device, &label), ERR_TIMEOUT);
 }
 
 /* The node of a tree that `veritysetup format --hash sha256` made of two blocks of zeros with the salt 00..1f. */
@@ -142,7 +142,7 @@ static void the_hash_is_the_one_of_dm_verity(void **state)
     memcpy(words.salt, salt, sizeof(salt));
     assert_int_equal(hex_decode(span_lit("a14511ce3b66ac548ab3efb1eff05e0aa6e9145985f0dc6c4699a9c983ff4b2b"), words.root_hash, 32), ERR_OK);
 
-    assert_true(root_is_named(&words, span_array(top)));
+    assert_true(boot_root_is_named(&words, span_array(top)));
 }
 
 #define WITH_DISK(test) cmocka_unit_test_setup_teardown(test, make, done)
