@@ -39,13 +39,23 @@ def variable(name, vendor, data):
     return written + b"\xff" * (-len(written) % 4)
 
 
-def enrol(store, keys):
+def bounds(store):
+    """Where the variables begin and where their room ends."""
     (at,) = struct.unpack_from("<H", store, 48)  # the length of the volume's header
     if store[at:at + 16] != STORE.bytes_le:
         raise SystemExit("enrol.py: this is no store of authenticated variables")
     (size,) = struct.unpack_from("<I", store, at + 16)
-    end = at + size
-    at += STORE_HEADER_BYTES
+    return at + STORE_HEADER_BYTES, at + size
+
+
+def empty(store):
+    """Of a store with keys of others. Debian's empty one for 64-bit ARM has not even a header."""
+    at, end = bounds(store)
+    store[at:end] = b"\xff" * (end - at)
+
+
+def enrol(store, keys):
+    at, end = bounds(store)
     if store[at:at + HEADER_BYTES] != b"\xff" * HEADER_BYTES:
         raise SystemExit("enrol.py: the store is not empty")
     for name, vendor, key in VARIABLES:

@@ -151,6 +151,7 @@ class Machine:
 
     def set_keys(self, keys):
         store = bytearray(Path(self.table["MACHINE_VARIABLES"]).read_bytes())
+        enrol.empty(store)
         if keys is not None:
             enrol.enrol(store, keys)
         self.variables.write_bytes(store)
@@ -232,7 +233,10 @@ class Machine:
 
     def _connect(self):
         self._wait((self.runtime / "qmp").exists, self.qemu, "qemu")
-        self.qmp = Qmp(self.runtime / "qmp")
+        try:
+            self.qmp = Qmp(self.runtime / "qmp")
+        except OSError as error:  # it made its socket, and ended: there is no KVM for this processor
+            raise MachineError(f"qemu does not start: {self._errors_of('qemu').read_text().strip()}") from error
 
     def _wait(self, condition, process, name):
         end = time.monotonic() + END_S
