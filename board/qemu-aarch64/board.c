@@ -11,6 +11,7 @@ const struct board_desc board_desc = {
     .watchdog_s = 60,
     .vmgenid = "",
     .image_policy = "/run/rowlock/policy",
+    .network = "eth0",
     .data_volume = true,
     .image_folder = "/boot/EFI/Linux",
     .tpm_is_software = true,
