@@ -141,6 +141,8 @@ def measure_reads(table, box, peer, postgres, ids, seconds):
     reader = {"X-API-Key": box.info["publishableKey"]}
     read = lua("GET", reader, [f"/v1/data/posts/{row}" for row in ids])
     table.add("rowlock point read", load.wrk(box.url, box.pid, seconds, read))
+    if box.lwip_url is not None:
+        table.add("rowlock point read over lwIP", load.wrk(box.lwip_url, box.pid, seconds, read))
     if peer is not None:
         table.add("nginx static answer", load.wrk(peer.url, peer.pid, seconds, read))
     if postgres is not None:
@@ -204,6 +206,7 @@ def print_report(table, box, first):
     print()
     table.ratio("point read / nginx static answer", "rowlock point read", "nginx static answer", ">= 0.8")
     table.ratio("point read / postgresql point read", "rowlock point read", "postgresql point read", ">= 1.5")
+    table.ratio("point read over lwIP / over kernel sockets", "rowlock point read over lwIP", "rowlock point read", ">= 0.6")
     table.ratio("durable inserts / one fsync per row", "rowlock durable insert", "one fsync per row", ">= 3")
     table.ratio("bare loop / filtered scan", "bare cursor + open, rows/s", "rowlock filtered scan, rows/s", "<= 4")
     table.ratio("full handshakes / nginx", "rowlock full handshake", "nginx full handshake", ">= 0.5")
@@ -228,6 +231,7 @@ def main():
     parser.add_argument("--rows", type=int, default=ROWS)
     args = parser.parse_args()
     load_before = os.getloadavg()[0]
+    has_cable = servers.lay_cable()
     table = Table()
     with tempfile.TemporaryDirectory(prefix="rowlock-bench-") as folder:
         os.chmod(folder, 0o755)
@@ -241,11 +245,13 @@ def main():
             rows, ids = fill(box, "posts", args.rows)
         with servers.Rowlock(ROOT, args.binary, f"{folder}/box") as box:
             box.info = {**keys, "url": box.url, "caFile": box.info["caFile"]}
-            box.rows = rows
             body, headers = answer_of(box, ids)
             first = {"start": box.seconds_since_start(), "pss": load.memory_mib(box.pid, "Pss"),
                      "rss": load.memory_mib(box.pid, "Rss"), "binary": stripped_mib(args.binary, folder),
                      "answer": len(body), "load": load_before}
+        with servers.Rowlock(ROOT, args.binary, f"{folder}/box", has_cable) as box:
+            box.info = {**keys, "url": box.url, "caFile": box.info["caFile"]}
+            box.rows = rows
             costs, evaluator = policies.Policies(policies.Requests(box, BODY, lua)), policies.Evaluator()
             people = people_of(box, args.tools)
             say("starting the peers")

@@ -2,6 +2,7 @@
 """The servers under measurement, each started in a temporary folder on a free port of loopback and pinned to one core:
 nginx with one worker, PostgreSQL 15 with TLS and a row policy, and Rowlock through board/host/run."""
 
+import ctypes
 import http.client
 import json
 import os
@@ -178,13 +179,30 @@ class Postgres(Server):
                                 statement], check=True, capture_output=True)
 
 
-class Rowlock(Server):
-    """The appliance with one reactor (the build's configuration says so), all its processes on the server core."""
+CLONE_NEWNET = 0x40000000
+CABLE, NEAR, FAR = "bench0", "10.64.0.1/24", "10.64.0.2"
 
-    def __init__(self, root, binary, data):
+
+def lay_cable():
+    """Moves this process into a network namespace of its own, with loopback and one end of a cable: whether that is possible.
+    Before anything is started."""
+    if ctypes.CDLL(None).unshare(CLONE_NEWNET) != 0 or not Path("/dev/net/tun").exists():
+        return False
+    for words in (["link", "set", "lo", "up"], ["tuntap", "add", "dev", CABLE, "mode", "tap"], ["addr", "add", NEAR, "dev", CABLE],
+                  ["link", "set", CABLE, "up"]):
+        subprocess.run(["ip", *words], check=True)
+    return True
+
+
+class Rowlock(Server):
+    """The appliance with one reactor (the build's configuration says so), all its processes on the server core. With a cable it
+    serves over both stacks: url and lwip_url."""
+
+    def __init__(self, root, binary, data, has_cable=False):
+        cable = ["--listen", "127.0.0.1", "--net-interface", f"tap:{CABLE}", "--net-address", f"{FAR}/24"] if has_cable else []
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, f"{root}/board/host/run", "--data", f"{data}/data", "--port", "0", "--json"],
+            ["taskset", "-c", SERVER_CORE, f"{root}/board/host/run", "--data", f"{data}/data", "--port", "0", "--json", *cable],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "ROWLOCK": str(binary)})
         line = self.process.stdout.readline()
         if not line:
@@ -192,6 +210,7 @@ class Rowlock(Server):
         self.info = json.loads(line)
         self.url = self.info["url"]
         self.port = int(self.url.rsplit(":", 1)[1].strip("/"))
+        self.lwip_url = f"https://{FAR}:{self.port}" if has_cable else None
         self.pid = self.process.pid
         self.tls = ssl.create_default_context(cafile=self.info["caFile"])
 
