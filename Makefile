@@ -477,7 +477,7 @@ check-built: build image-for-check $(TEST_PROGRAMS) $(ENGINE_asan) $(RLS_TOOL) $
 	@$(CHECK_ENV) $(BLACKBOX_ENV) $(RUN) $(if $(BLACKBOX),--pytest $(BLACKBOX)) --programs $(TEST_PROGRAMS) $(CHECKS) \
 		"tests/lint/elf.sh '$(PROGRAM_release)' $(OUT)/release/librowlock.a $(OUT)/elf \
 			$(if $(IMAGE_BOARD),$(addprefix $(O)/$(IMAGE_BOARD)/release/,rowlock stage1))" \
-		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)) $(call boot_test,tests/boot/root.py,the_root_of_slot_a_is_entered))
+		$(if $(IMAGE_BOARD),$(call image_checks,$(O)/$(IMAGE_BOARD)) $(call boot_test,tests/boot/direct.py))
 
 # --- deeper --------------------------------------------------------------------------------------------------------------
 

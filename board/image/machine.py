@@ -124,6 +124,11 @@ class Console:
                     raise MachineError(f"{pattern!r}: {why}; last printed:\n{self.text[self.at:][-3000:]}")
                 self.changed.wait(left)
 
+    def find(self, pattern):
+        """The first match in all of it, or None."""
+        with self.changed:
+            return re.search(pattern, self.text, re.M)
+
 
 class Machine:
     """One machine of a board. data: folder of disk.img and variables.fd; tpm: folder of the TPM's state."""

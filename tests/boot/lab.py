@@ -110,7 +110,7 @@ def signed(program, keys, out):
 
 # --- boxes ----------------------------------------------------------------------------------------------------------------
 
-REPORT = re.compile(r"^Rowlock is (?P<state>[a-z]+)(?:: (?P<reason>[a-z-]+))?$", re.M)
+REPORT = re.compile(r"^Rowlock is (?P<state>[a-z]+)(?:: (?P<reason>[a-z-]+))?\n", re.M)
 
 
 class Report:
@@ -135,10 +135,10 @@ class Answer:
         self.status, self.body = status, body
 
 
-def ask(machine, report, method, path, body=None, key=None):
-    """One request over the forwarded port, to the server of this CA and no other."""
-    connection = http.client.HTTPSConnection("localhost", machine.ports[443], timeout=DIRECT_S,
-                                             context=ssl.create_default_context(cadata=report.ca))
+def ask(machine, report, method, path, body=None, key=None, verify=True):
+    """One request over the forwarded port, to the server of this CA and no other; a locked box has a certificate of the moment."""
+    context = ssl.create_default_context(cadata=report.ca) if verify else ssl._create_unverified_context()
+    connection = http.client.HTTPSConnection("localhost", machine.ports[443], timeout=DIRECT_S, context=context)
     headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -159,18 +159,27 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix="boot-", dir=trials))
         self.kernel_image = f"EFI/Linux/rowlock-{self.version}.efi"
         self.count = 0
-        self.machines = []
+        self.machines, self.kept = [], []
         self._strangers = None
 
     def place(self, name):
         self.count += 1
         return self.folder / f"{self.count}-{name}"
 
-    def machine(self, keys="vendor", disk=True):
-        """A new box. keys: "vendor", or None for Secure Boot off."""
+    def machine(self, keys="vendor", kept=False):
+        """A new box. keys: "vendor", or None for Secure Boot off. kept: also after the test, for others to copy."""
         made = Machine(self.board, self.image, self.place("box"))
-        if disk:
-            made.make(self.keys if keys == "vendor" else keys)
+        made.make(self.keys if keys == "vendor" else keys)
+        (self.kept if kept else self.machines).append(made)
+        return made
+
+    def copy_of(self, machine):
+        """The same box once more, of one that is stopped: disk, variables and the TPM's state."""
+        made = Machine(self.board, self.image, self.place("copy"))
+        made.data.mkdir()
+        copy_sparse(machine.disk, made.disk)
+        shutil.copy(machine.variables, made.variables)
+        shutil.copytree(machine.tpm, made.tpm)
         self.machines.append(made)
         return made
 
@@ -192,8 +201,9 @@ class Lab:
 
     def clear(self):
         """Ends what a test has left running, and removes its boxes."""
-        for machine in self.machines:
+        for machine in self.machines + self.kept:
             machine.stop()
+        for machine in self.machines:
             machine.forget()
         self.machines = []
 

@@ -8,7 +8,7 @@ import sys
 
 from lab import DIRECT_S, ROOT_CHECKED, ensure, flip_bit, main, partition, read_at, write_at
 
-NOT_STARTED = r'^\{.*"process":"stage1","event":"not_started".*\}$'
+NOT_STARTED = r'^\{.*"process":"stage1","event":"not_started".*\}\n'
 
 
 def blocks_of(machine):
