@@ -13,6 +13,7 @@ const struct board_desc board_desc = {
     .image_policy = "/run/rowlock/policy",
     .network = "eth0",
     .data_volume = true,
+    .data_has_tags = true,
     .image_folder = "/boot/EFI/Linux",
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
