@@ -135,10 +135,25 @@ class Answer:
         self.status, self.body = status, body
 
 
+def connected(machine, context):
+    """A connection, before anything is asked. The box has its address from DHCP, a moment after it is ready."""
+    end = time.monotonic() + DIRECT_S
+    while True:
+        connection = http.client.HTTPSConnection("localhost", machine.ports[443], timeout=DIRECT_S, context=context)
+        try:
+            connection.connect()
+            return connection
+        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            connection.close()
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
 def ask(machine, report, method, path, body=None, key=None, verify=True):
     """One request over the forwarded port, to the server of this CA and no other; a locked box has a certificate of the moment."""
     context = ssl.create_default_context(cadata=report.ca) if verify else ssl._create_unverified_context()
-    connection = http.client.HTTPSConnection("localhost", machine.ports[443], timeout=DIRECT_S, context=context)
+    connection = connected(machine, context)
     headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
