@@ -92,5 +92,5 @@ def test_the_folders_and_boards_that_the_map_names_are_there(tree):
     for folder, what in tree.items():
         for named in re.findall(r"\(`(\w+)`\)|`(\w+)/`", what):
             assert (ROOT / folder / "".join(named)).is_dir(), (folder, named)
-    boards = re.search(r"\(now: (.*?)\)", tree["board"]).group(1)
+    boards = re.search(r"the boards \((.*?)\)", tree["board"]).group(1)
     assert set(re.findall(r"`([\w-]+)`", boards)) == {path.parent.name for path in ROOT.glob("board/*/defconfig")}
