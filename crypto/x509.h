@@ -68,6 +68,10 @@ enum err x509_leaf_new(const struct x509_leaf *leaf, struct random *random, stru
 /* Appends "-----BEGIN CERTIFICATE-----..." with its last line end. ERR_RANGE (no room). */
 enum err x509_to_pem(struct span der, struct buf *out_pem) MUST_USE;
 
+/* The way back: appends the DER form of a text that x509_to_pem() could have written, and of no other. ERR_MALFORMED;
+ * ERR_RANGE (no room, or longer than X509_PEM_MAX); ERR_NO_MEMORY. */
+enum err x509_from_pem(struct span pem, struct buf *out_der) MUST_USE;
+
 /* SHA-256 of the DER form. */
 #define X509_FINGERPRINT_BYTES 32
 void x509_fingerprint(struct span der, uint8_t out_fingerprint[X509_FINGERPRINT_BYTES]);

@@ -7,7 +7,9 @@
 #include "hal/base/fault.h"
 #include "crypto/hash.h"
 
-#define PEM_LINE 64
+#define PEM_LINE  64
+#define PEM_BEGIN "-----BEGIN CERTIFICATE-----\n"
+#define PEM_END   "-----END CERTIFICATE-----\n"
 
 static bool is_label_letter(uint8_t c)
 {
@@ -130,7 +132,7 @@ static enum err put_pem(struct span der, struct buf *out_pem)
 {
     size_t column = 0;
 
-    TRY(buf_put(out_pem, span_lit("-----BEGIN CERTIFICATE-----\n")));
+    TRY(buf_put(out_pem, span_lit(PEM_BEGIN)));
     for (size_t at = 0; at < der.len; at += 3) {
         char text[4];
 
@@ -142,7 +144,7 @@ static enum err put_pem(struct span der, struct buf *out_pem)
             column = 0;
         }
     }
-    return buf_put(out_pem, span_lit("-----END CERTIFICATE-----\n"));
+    return buf_put(out_pem, span_lit(PEM_END));
 }
 
 enum err x509_to_pem(struct span der, struct buf *out_pem)
@@ -152,6 +154,58 @@ enum err x509_to_pem(struct span der, struct buf *out_pem)
 
     if (err != ERR_OK) {
         buf_truncate(out_pem, before);
+    }
+    return err;
+}
+
+/* Takes letters as they come; whether they stood where they should, is looked at afterwards. */
+static enum err take_letters(struct span letters, struct buf *out_der)
+{
+    uint32_t bits = 0;
+    unsigned int held = 0;
+
+    for (size_t i = 0; i < letters.len; i++) {
+        if (letters.data[i] == '\n' || letters.data[i] == '=') {
+            continue;
+        }
+        const size_t value = span_find(span_str(base64), letters.data[i]);
+        ENSURE(value < sizeof(base64) - 1, ERR_MALFORMED, "no letter of Base64");
+        bits = (bits << 6 | (uint32_t)value) & 0xffffff;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            TRY(buf_put_u8(out_der, (uint8_t)(bits >> held & 0xff)));
+        }
+    }
+    return ERR_OK;
+}
+
+/* Writing it again tells whether each letter was in its place. */
+static enum err take_pem(struct span pem, struct buf *out_der)
+{
+    const size_t before = buf_len(out_der);
+    const size_t edges = sizeof(PEM_BEGIN) - 1 + sizeof(PEM_END) - 1;
+    struct span letters = SPAN_NONE;
+    SCOPED_BUF struct buf *again = NULL;
+
+    ENSURE(pem.len <= X509_PEM_MAX, ERR_RANGE, "a long certificate");
+    ENSURE(pem.len > edges, ERR_MALFORMED, "a short certificate");
+    TRY(span_slice(pem, sizeof(PEM_BEGIN) - 1, pem.len - edges, &letters));
+    TRY(take_letters(letters, out_der));
+    TRY(buf_new(X509_PEM_MAX, &again));
+    const struct span all = buf_all(out_der);
+    TRY(put_pem(span_of(all.data + before, all.len - before), again));
+    ENSURE(span_equal(buf_all(again), pem), ERR_MALFORMED, "another form of a certificate");
+    return ERR_OK;
+}
+
+enum err x509_from_pem(struct span pem, struct buf *out_der)
+{
+    const size_t before = buf_len(out_der);
+    const enum err err = take_pem(pem, out_der);
+
+    if (err != ERR_OK) {
+        buf_truncate(out_der, before);
     }
     return err;
 }

@@ -164,6 +164,7 @@ enum err report_text(const struct report *report)
     TRY(put_state(text, report));
     TRY(put_pair(text, span_lit("url              "), report->url));
     TRY(put_pair(text, span_lit("CA file          "), report->ca_file));
+    TRY(put_pair(text, span_lit("CA fingerprint   "), report->fingerprint));
     TRY(put_pair(text, span_lit("project          "), report->project));
     TRY(put_pair(text, span_lit("environment      "), report->environment));
     TRY(put_pair(text, span_lit("publishable key  "), report->publishable));

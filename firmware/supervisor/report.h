@@ -18,6 +18,7 @@ struct report {
     struct span url;
     struct span ca_file;     /* absolute path, or where the reader shall put `ca` */
     struct span ca;          /* the certificate itself, for a reader who sees no files; empty: who reads the report reads the file */
+    struct span fingerprint; /* SHA-256 of the certificate, in hexadecimal, to be compared by a person; empty: there is none */
     struct span project;     /* empty: not known, because the rows were never opened */
     struct span environment;
     struct span publishable; /* the last three: empty unless this is the first start */

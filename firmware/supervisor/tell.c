@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/x509.h"
 #include "firmware/supervisor/report.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -92,8 +93,26 @@ enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url
     return ERR_OK;
 }
 
+/* One that is not as it was written has no fingerprint to be compared. */
+static enum err fingerprint_of(struct span pem, struct buf *out_hex)
+{
+    SCOPED_BUF struct buf *der = NULL;
+    uint8_t fingerprint[X509_FINGERPRINT_BYTES];
+    char hex[HEX_BYTES(X509_FINGERPRINT_BYTES)];
+
+    TRY(buf_new(X509_DER_MAX, &der));
+    const enum err err = x509_from_pem(pem, der);
+    if (err != ERR_OK) {
+        log_fault(LOG_WARN, "ca_file_damaged");
+        return ERR_OK;
+    }
+    x509_fingerprint(buf_all(der), fingerprint);
+    hex_encode(span_array(fingerprint), hex);
+    return buf_put(out_hex, span_array(hex));
+}
+
 /* Whoever reads the console of a box sees none of its files: there the certificate is printed with a name to keep it under. */
-static enum err ca_of(struct supervisor *supervisor, struct buf *pem, struct span *out_file)
+static enum err ca_of(struct supervisor *supervisor, struct buf *pem, struct buf *hex, struct span *out_file)
 {
     const bool is_console = supervisor->options->init_fd >= 0;
 
@@ -101,8 +120,10 @@ static enum err ca_of(struct supervisor *supervisor, struct buf *pem, struct spa
         *out_file = SPAN_NONE;
         return ERR_OK;
     }
-    if (is_console) {
-        TRY(datadir_read(supervisor->dir, FILE_CA, pem));
+    TRY(datadir_read(supervisor->dir, FILE_CA, pem));
+    TRY(fingerprint_of(buf_all(pem), hex));
+    if (!is_console) {
+        buf_reset(pem);
     }
     *out_file = is_console ? span_lit(FILE_CA) : span_str(supervisor->ca_file);
     return ERR_OK;
@@ -112,17 +133,20 @@ static enum err print(struct supervisor *supervisor)
 {
     SCOPED_BUF struct buf *url = NULL;
     SCOPED_BUF struct buf *ca = NULL;
+    SCOPED_BUF struct buf *fingerprint = NULL;
     struct span ca_file = SPAN_NONE;
 
     TRY(buf_new(MSG_URL_MAX, &url));
     TRY(buf_new(CA_FILE_MAX, &ca));
     TRY(supervisor_put_url(supervisor, url));
-    TRY(ca_of(supervisor, ca, &ca_file));
+    TRY(buf_new(HEX_BYTES(X509_FINGERPRINT_BYTES), &fingerprint));
+    TRY(ca_of(supervisor, ca, fingerprint, &ca_file));
     const struct news *const news = &supervisor->news;
     const struct report report = {
         .url = buf_all(url),
         .ca_file = ca_file,
         .ca = buf_all(ca),
+        .fingerprint = buf_all(fingerprint),
         .project = MSG_VIEW(&news->project),
         .environment = MSG_VIEW(&news->environment),
         .publishable = MSG_VIEW(&news->publishable),

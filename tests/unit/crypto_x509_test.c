@@ -289,6 +289,60 @@ static void x509_to_pem_leaves_nothing_behind_when_there_is_no_room(void **state
     assert_int_equal(buf_len(small), 0);
 }
 
+static void x509_from_pem_gives_back_what_was_written(void **state)
+{
+    struct fixture *const f = *state;
+    SCOPED_BUF struct buf *pem = NULL;
+    SCOPED_BUF struct buf *der = NULL;
+    assert_int_equal(buf_new(X509_PEM_MAX, &pem), ERR_OK);
+    assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
+
+    for (size_t cut = 0; cut < 49; cut++) { /* each kind of last line, and a full one */
+        const struct span whole = span_of(buf_all(f->leaf).data, buf_len(f->leaf) - cut);
+        buf_reset(pem);
+        buf_reset(der);
+        assert_int_equal(x509_to_pem(whole, pem), ERR_OK);
+
+        assert_int_equal(x509_from_pem(buf_all(pem), der), ERR_OK);
+
+        assert_true(span_equal(buf_all(der), whole));
+    }
+}
+
+static void x509_from_pem_takes_no_other_form(void **state)
+{
+    static const char *const texts[] = {
+        "", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\nAQI*\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAQ ID\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nAQ\nID\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\nAQJ=\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nAQI\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATES----\nAQID\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n\n",
+    };
+    SCOPED_BUF struct buf *der = NULL;
+    assert_int_equal(buf_new(X509_DER_MAX, &der), ERR_OK);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        assert_int_equal(x509_from_pem(span_str(texts[i]), der), ERR_MALFORMED);
+        assert_int_equal(buf_len(der), 0);
+    }
+    assert_int_equal(x509_from_pem(span_lit("-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n"), der), ERR_OK);
+    assert_true(span_equal(buf_all(der), span_of("\1\2\3", 3)));
+}
+
+static void x509_from_pem_leaves_nothing_behind_when_there_is_no_room(void **state)
+{
+    struct fixture *const f = *state;
+    SCOPED_BUF struct buf *pem = NULL;
+    SCOPED_BUF struct buf *small = NULL;
+    assert_int_equal(buf_new(X509_PEM_MAX, &pem), ERR_OK);
+    assert_int_equal(buf_new(100, &small), ERR_OK);
+    assert_int_equal(x509_to_pem(buf_all(f->leaf), pem), ERR_OK);
+
+    assert_int_equal(x509_from_pem(buf_all(pem), small), ERR_RANGE);
+
+    assert_int_equal(buf_len(small), 0);
+}
+
 static void certificates_of_one_moment_differ_in_serial_and_fingerprint(void **state)
 {
     struct fixture *const f = *state;
@@ -414,6 +468,9 @@ int main(void)
         cmocka_unit_test(names_have_a_limit),
         cmocka_unit_test_setup_teardown(openssl_accepts_the_chain_for_its_names_and_no_others, setup, teardown),
         cmocka_unit_test_setup_teardown(x509_to_pem_leaves_nothing_behind_when_there_is_no_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(x509_from_pem_gives_back_what_was_written, setup, teardown),
+        cmocka_unit_test(x509_from_pem_takes_no_other_form),
+        cmocka_unit_test_setup_teardown(x509_from_pem_leaves_nothing_behind_when_there_is_no_room, setup, teardown),
         cmocka_unit_test_setup_teardown(certificates_of_one_moment_differ_in_serial_and_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(x509_verify_refuses_another_ca_of_the_same_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_certificate_is_of_one_key_and_only_a_ca_is_a_ca, setup, teardown),

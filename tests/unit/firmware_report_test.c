@@ -317,11 +317,40 @@ static void a_report_to_who_has_the_files_names_the_file_alone(void **state)
     assert_null(strstr(text, "  CA file          ca.pem\n"));
 }
 
+/* SHA-256 of the three bytes that are in it. */
+static void a_person_gets_the_fingerprint_of_the_ca_to_compare(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    f->options.json = false;
+    assert_int_equal(
+        supervisor_write_ca(&f->supervisor,
+                            span_lit("-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n")), ERR_OK);
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(
+        text, "\n  CA fingerprint   ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n"));
+}
+
+static void a_ca_file_that_is_damaged_has_no_fingerprint(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    write_ca(f);
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_null(strstr(text, "fingerprint"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_console_of_a_box_gets_the_ca_certificate_with_a_name_to_keep_it_under, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_person_gets_the_fingerprint_of_the_ca_to_compare, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_ca_file_that_is_damaged_has_no_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(a_report_to_who_has_the_files_names_the_file_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_keeper_is_told_what_was_printed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_path_with_a_quote_in_it_stays_one_word_when_pasted, setup, teardown),
