@@ -11,6 +11,7 @@ const struct board_desc board_desc = {
     .watchdog = "",
     .watchdog_s = 60,
     .vmgenid = "",
+    .light = "",
     .network = "",
     .image_policy = "",
     .image_folder = NULL,

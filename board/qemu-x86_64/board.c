@@ -10,6 +10,7 @@ const struct board_desc board_desc = {
     .watchdog = "/dev/watchdog0",
     .watchdog_s = 60,
     .vmgenid = "",
+    .light = "",
     .image_policy = "/run/rowlock/policy",
     .network = "eth0",
     .data_volume = true,

@@ -353,6 +353,7 @@ static enum err tick(struct supervisor *supervisor)
 {
     const struct mono_time now = hal_clock_mono(supervisor->clock);
 
+    hal_status_beat(supervisor->status);
     child_look_at(&supervisor->worker, MSG_WORKER_ASK, now);
     child_look_at(&supervisor->keeper, MSG_KEEPER_ASK, now);
     child_look_at(&supervisor->courier, MSG_COURIER_ASK, now);
@@ -449,10 +450,19 @@ static enum err open_directories(struct supervisor *supervisor)
     return ERR_OK;
 }
 
+/* A box whose light is not there does without. */
+static void open_light(struct supervisor *supervisor)
+{
+    supervisor->status = hal_status_log();
+    if (board_desc.light[0] != '\0' && hal_status_open_light(board_desc.light, &supervisor->status) != ERR_OK) {
+        log_fault(LOG_WARN, "no_light");
+    }
+}
+
 static enum err open_devices(struct supervisor *supervisor)
 {
     supervisor->clock = hal_clock_system();
-    supervisor->status = hal_status_log();
+    open_light(supervisor);
     TRY(process_signals_open(&supervisor->signals));
     TRY(hal_tamper_open_signals(&supervisor->tamper));
     TRY(hal_watchdog_open(board_desc.watchdog, board_desc.watchdog_s, &supervisor->watchdog));
@@ -525,6 +535,7 @@ static void end(struct supervisor *supervisor)
     if (supervisor->status != NULL) {
         hal_status_light(supervisor->status, HAL_LIGHT_OFF);
     }
+    hal_status_close(supervisor->status);
     hal_tamper_close(supervisor->tamper);
     hal_vmgenid_close(supervisor->vmgenid);
     hal_watchdog_close(supervisor->watchdog);

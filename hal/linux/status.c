@@ -27,7 +27,15 @@ static void log_sound(struct hal_status *status UNUSED, enum hal_sound sound)
     LOG(LOG_INFO, "status-sound", LOG_LITERAL("sound", sound_names[sound]));
 }
 
-static const struct hal_status_ops log_ops = {log_light, log_sound};
+static void log_beat(struct hal_status *status UNUSED)
+{
+}
+
+static void log_close(struct hal_status *status UNUSED)
+{
+}
+
+static const struct hal_status_ops log_ops = {log_light, log_sound, log_beat, log_close};
 static struct hal_status log_status = {&log_ops};
 
 struct hal_status *hal_status_log(void)

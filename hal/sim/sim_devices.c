@@ -17,7 +17,17 @@ static void status_sound(struct hal_status *status, enum hal_sound sound)
     ((struct sim_status *)status)->sounds[sound]++;
 }
 
-static const struct hal_status_ops status_ops = {status_light, status_sound};
+static void status_beat(struct hal_status *status)
+{
+    ((struct sim_status *)status)->beats++;
+}
+
+static void status_close(struct hal_status *status)
+{
+    ((struct sim_status *)status)->closed++;
+}
+
+static const struct hal_status_ops status_ops = {status_light, status_sound, status_beat, status_close};
 
 void sim_status_init(struct sim_status *status)
 {

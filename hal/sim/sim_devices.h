@@ -17,6 +17,8 @@ struct sim_status {
     struct hal_status base; /* &status.base is the device */
     enum hal_light light;
     size_t sounds[HAL_SOUND_COUNT];
+    size_t beats;
+    size_t closed;
 };
 void sim_status_init(struct sim_status *status);
 

@@ -10,6 +10,7 @@ const struct board_desc board_desc = {
     .watchdog = "watchdog",
     .watchdog_s = 60,
     .vmgenid = "generation",
+    .light = "",
     .image_policy = "",
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
