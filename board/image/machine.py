@@ -178,10 +178,10 @@ class Machine:
             self._start_qemu([
                 *self._boot_words(direct, cmdline), *([] if restarts else ["-no-reboot"]), "-accel", accelerator,
                 "-cpu", "host" if accelerator == "kvm" else self.table["MACHINE_CPU"],
-                "-drive", f"file={self.disk},format=raw,if=virtio",
+                "-drive", f"file={self.disk},format=raw,if=none,id=disk", "-device", self.table["MACHINE_DISK"] + ",drive=disk",
                 "-chardev", f"socket,id=tpm,path={self.runtime}/tpm", "-tpmdev", "emulator,id=tpm,chardev=tpm",
-                "-device", self.table["MACHINE_TPM"] + ",tpmdev=tpm", "-device", "virtio-rng-pci",
-                "-netdev", "user,id=net" + forwards, "-device", "virtio-net-pci,netdev=net,romfile=",
+                "-device", self.table["MACHINE_TPM"] + ",tpmdev=tpm", *self.table["MACHINE_MORE"].split(),
+                "-netdev", "user,id=net" + forwards, "-device", self.table["MACHINE_NET"] + ",netdev=net,romfile=",
             ], on_line)
             self._connect()
             self.ports.update(self._forwarded())
