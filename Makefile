@@ -670,7 +670,8 @@ endef
 
 # The checks of the image alone: make BOARD=qemu-x86_64 image-check
 image-check: image-built
-	@$(RUN) --programs $(call image_checks,$(OUT))
+	@CC='$(CC)' $(RUN) --programs $(call image_checks,$(OUT)) \
+		"tests/lint/elf.sh '' $(OUT)/release/librowlock.a $(OUT)/elf $(OUT)/release/rowlock $(OUT)/release/stage1"
 
 image-built: build
 	$(file >$(IMAGE).env,$(IMAGE_ENV))

@@ -111,7 +111,7 @@ verdict $? "a URI that leads to another key is refused"
 # --- size, flavour, names ------------------------------------------------------------------------------------------------
 
 head -c 30000000 /dev/urandom >"$trials/random"
-objcopy --add-section ballast="$trials/random" "$PROGRAM" "$trials/fat"
+"$machine-linux-gnu-objcopy" --add-section ballast="$trials/random" "$PROGRAM" "$trials/fat"
 ! (export PROGRAM="$trials/fat" && build "$trials/large") && says 'larger than 40 MiB'
 verdict $? "an image of more than 40 MiB is not made"
 ! (export PROGRAM=/bin/true && build "$trials/shared") && says 'is not linked statically'

@@ -23,7 +23,11 @@ image=$(CDPATH="" cd -- "$image" && pwd) || exit 1
 trials=$(CDPATH="" cd -- "$trials" && pwd) || exit 1
 cd "$tree" || exit 1
 tools=$tree/board/image
-debian=$DEPS/debian-$(dpkg --print-architecture)
+machine=$(sed -n 's/^BOARD_ARCH=//p' "board/$BOARD/image.conf")
+case $machine in
+aarch64) debian=$DEPS/debian-arm64 ;;
+*) debian=$DEPS/debian-amd64 ;;
+esac
 keys=$(realpath "$KEYS")
 log=$trials/log
 

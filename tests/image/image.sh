@@ -130,7 +130,7 @@ extend() { # register, file: the register with the hash of the file
 }
 register=$(printf '%064d' 0)
 for name in .linux .osrel .cmdline .initrd; do
-    objcopy --dump-section $name="$trials/section" "$image/rowlock.efi" "$trials/copy.efi" 2>/dev/null
+    "$machine-linux-gnu-objcopy" --dump-section $name="$trials/section" "$image/rowlock.efi" "$trials/copy.efi" 2>/dev/null
     printf '%s\0' $name >"$trials/name"
     register=$(extend "$(extend "$register" "$trials/name")" "$trials/section")
 done
@@ -167,10 +167,12 @@ done
 
 # --- parts ----------------------------------------------------------------------------------------------------------------
 
-/usr/bin/python3 - "$image" "$debian/taken" "$VERSION" "$BOARD" "$FLAVOR" <<'END'
+libc=libc6-dev
+[ "$machine" = "$(uname -m)" ] || libc="libc6-dev-${debian##*-}-cross"
+/usr/bin/python3 - "$image" "$debian/taken" "$VERSION" "$BOARD" "$FLAVOR" "$libc" <<'END'
 import json, sys
 from pathlib import Path
-image, taken, version, board, flavour = sys.argv[1:]
+image, taken, version, board, flavour, libc = sys.argv[1:]
 sbom = json.loads(Path(image, "sbom.json").read_text())
 parts = {part["name"]: part for part in sbom["components"]}
 assert sbom["bomFormat"] == "CycloneDX" and sbom["metadata"]["component"]["version"] == version
@@ -182,7 +184,7 @@ for name, number, sha256, _ in (line.split() for line in Path(taken).read_text()
 assert used == 2 and "busybox-static" not in parts
 for record in Path("board/deps").glob("*.dep"):
     assert len(parts[record.stem]["hashes"][0]["content"]) == 64, record
-assert parts["libc6-dev"]["version"]
+assert parts[libc]["version"]
 told = json.loads(Path(image, "version.json").read_text())
 assert (told["version"], told["board"], told["flavour"]) == (version, board, flavour)
 END
