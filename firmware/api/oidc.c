@@ -494,8 +494,7 @@ static bool is_meant(const struct catalog_environment *place, const struct oidc_
 static enum err find_place(struct oidc_sign *oidc, struct span name)
 {
     struct api_request *request = oidc->sign->request;
-    const enum data_oidc_state unconfigured = data_oidc_find(NULL, name, &oidc->provider);
-    enum data_oidc_state best = unconfigured;
+    enum data_oidc_state best = data_oidc_find(NULL, name, &oidc->provider);
     struct data_oidc provider;
     size_t configured = 0;
     size_t cursor = 0;
@@ -509,7 +508,7 @@ static enum err find_place(struct oidc_sign *oidc, struct span name)
         const enum data_oidc_state state =
             is_meant(place, &oidc->fields) ? data_oidc_find(place, name, &provider) : DATA_OIDC_UNKNOWN;
         best = state > best ? state : best;
-        configured += state > unconfigured ? 1u : 0u;
+        configured += state > DATA_OIDC_KNOWN ? 1u : 0u;
         if (state == DATA_OIDC_READY) {
             oidc->provider = provider;
             request->place = record->id;

@@ -84,11 +84,12 @@ static const struct setting {
     struct span name;
     bool (*fits)(const struct json_value *value);
     bool secret; /* never shown */
+    bool needed; /* nobody can sign in without it: read_stored() */
 } settings[] = {
-    {LITERAL("issuer"), fits_issuer, false},        {LITERAL("ca"), fits_ca, false},
-    {LITERAL("clientId"), fits_text, false},        {LITERAL("clientSecret"), fits_text, true},
-    {LITERAL("redirectUri"), fits_redirect, false}, {LITERAL("scopes"), fits_scopes, false},
-    {LITERAL("enabled"), fits_bool, false},
+    {LITERAL("issuer"), fits_issuer, false, true},         {LITERAL("ca"), fits_ca, false, false},
+    {LITERAL("clientId"), fits_text, false, true},         {LITERAL("clientSecret"), fits_text, true, false},
+    {LITERAL("redirectUri"), fits_redirect, false, false}, {LITERAL("scopes"), fits_scopes, false, false},
+    {LITERAL("enabled"), fits_bool, false, false},
 };
 
 static const struct setting *find_setting(struct span name)
@@ -143,7 +144,10 @@ enum data_oidc_state data_oidc_find(const struct catalog_environment *environmen
     if (stored != NULL && read_stored(name, stored, out_provider)) {
         return DATA_OIDC_READY;
     }
-    return stored != NULL || data_provider_is_known(name) ? DATA_OIDC_NOT_CONFIGURED : DATA_OIDC_UNKNOWN;
+    if (stored != NULL) {
+        return DATA_OIDC_NOT_CONFIGURED;
+    }
+    return data_provider_is_known(name) ? DATA_OIDC_KNOWN : DATA_OIDC_UNKNOWN;
 }
 
 bool data_oidc_next(const struct catalog_environment *environment, size_t *at, struct data_oidc *out_provider)
@@ -160,6 +164,19 @@ bool data_oidc_next(const struct catalog_environment *environment, size_t *at, s
 }
 
 /* --- reading --- */
+
+/* Also of google and github, which are stored without an issuer: whoever configures them learns why nobody can sign in. */
+static void write_missing(struct json_out *out, const struct json_value *stored)
+{
+    json_out_name(out, span_lit("missing"));
+    json_out_array(out);
+    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
+        if (settings[i].needed && json_find(stored, settings[i].name) == NULL) {
+            json_out_text(out, settings[i].name);
+        }
+    }
+    json_out_array_end(out);
+}
 
 static enum err write_provider(struct buf *to, const struct catalog_environment *environment, struct span name)
 {
@@ -188,6 +205,7 @@ static enum err write_provider(struct buf *to, const struct catalog_environment 
         }
     }
     json_out_member_bool(&out, span_lit("usable"), read_stored(name, stored, &unused));
+    write_missing(&out, stored);
     json_out_member_text(&out, span_lit("createdAt"), doc_text(stored, span_lit("createdAt")));
     json_out_member_text(&out, span_lit("updatedAt"), doc_text(stored, span_lit("updatedAt")));
     json_out_object_end(&out);
@@ -223,7 +241,7 @@ struct change {
 static bool is_passed_over(struct span name)
 {
     static const char *const others[] = {"id",     "projectId", "environment", "hasClientSecret",
-                                         "usable", "createdAt", "updatedAt"};
+                                         "usable", "missing",   "createdAt",   "updatedAt"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
         if (span_equal(name, span_str(others[i]))) {
@@ -285,10 +303,6 @@ static enum err check_change(const struct change *change, struct refusal *refusa
 
     for (size_t i = 0; i < change->body->as.object.count; i++) {
         TRY(check_member(&change->body->as.object.members[i], refusal));
-    }
-    if (data_provider_is_known(change->name) && issuer != NULL) {
-        return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("issuer"),
-                         "is for providers of other names");
     }
     if (!data_provider_is_known(change->name) && issuer == NULL) {
         return refuse_at(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, span_lit("issuer"),

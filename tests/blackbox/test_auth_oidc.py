@@ -373,6 +373,32 @@ def test_an_account_is_linked_used_and_unlinked(app, corp):
     assert corp.by_token(claims).json["user"]["id"] != user.id
 
 
+@pytest.mark.parametrize("name", ["google", "github"])
+def test_a_name_that_apps_know_works_against_an_issuer_on_the_premises(app, server, name):
+    realm, user = server.realm(app.name(name)), app.user()
+    realm.name = name  # as the provider is called; the issuer's path keeps its own
+    without = app.sk.put(f"{PROVIDERS}/{name}", {"clientId": "box", "clientSecret": CLIENT_SECRET})
+    assert (without.status, without.json["usable"], without.json["missing"]) == (200, False, ["issuer"])
+    path, claims = f"/v1/auth/{name}/callback", realm.claims()
+    assert error(app.pk.post(path, {"code": "c", "redirectUri": REDIRECT})) == (400, "auth/oauth-not-configured")
+    corp = Corp(app, realm)
+    check = {"type": "oauth", "provider": name, "providerAccountId": claims["sub"]}
+
+    made = corp.by_code(claims)
+    again = corp.nobody.get(f"{path}?code={realm.code(claims)}&state=s")
+    linked = user.pk.post("/v1/auth/accounts", {"provider": name, "code": realm.code()})
+
+    assert made.status == 200 and made.json["is_new_user"] is True, made
+    assert again.status == 200 and again.json["user"]["id"] == made.json["user"]["id"], again
+    assert app.pk.post("/v1/auth/accounts/check", check).json == {"exists": True, "type": "oauth", "provider": name}
+    assert linked.status == 201, linked
+    assert error(user.pk.post("/v1/auth/accounts", {"provider": name, "code": realm.code()})) == (
+        409, "auth/account-already-linked")
+    assert user.pk.delete(f"/v1/auth/accounts/{name}").status == 200
+    corp.forget()
+    assert error(app.pk.post(path, {"code": "c", "redirectUri": REDIRECT})) == (400, "auth/oauth-not-configured")
+
+
 def test_attack_11_a_second_factor_is_asked_for(app, corp):
     user = app.user()
     claims = corp.realm.claims()

@@ -127,7 +127,7 @@ static void a_secret_is_never_sent_to_whom_another_ca_vouches_for(void **state)
 static void what_no_provider_may_be_is_refused_and_changes_nothing(void **state)
 {
     static const char *const names[] = {
-        "c", "Corp", "1corp", "co_rp", "credentials", "abcdefghijklmnopqrstuvwxyz1234567", "google"};
+        "c", "Corp", "1corp", "co_rp", "credentials", "abcdefghijklmnopqrstuvwxyz1234567", "Google"};
     static const char *const bodies[] = {
         "{\"clientId\":\"box\"}",
         "{\"issuer\":\"http://id.example\"}",
@@ -160,7 +160,7 @@ static void what_no_provider_may_be_is_refused_and_changes_nothing(void **state)
     assert_refused(put(box, "corp", "{" ISSUER ",\"environment\":\"prod\"}"), 403, "auth/forbidden");
 }
 
-static void google_keeps_settings_that_nobody_signs_in_by(void **state)
+static void google_and_github_keep_settings_that_nobody_signs_in_by_without_an_issuer(void **state)
 {
     struct api_box *box = *state;
     struct data_oidc provider;
@@ -168,10 +168,37 @@ static void google_keeps_settings_that_nobody_signs_in_by(void **state)
     const struct api_answer *made = put(box, "google", "{\"clientId\":\"a\",\"clientSecret\":\"b\",\"enabled\":true}");
     assert_int_equal(made->status, 200);
     assert_string_equal(api_answer_text(made, "usable"), "false");
+    assert_non_null(strstr(made->body, "\"missing\":[\"issuer\"]"));
     assert_int_equal(find(box, "google", &provider), DATA_OIDC_NOT_CONFIGURED);
-    assert_int_equal(find(box, "github", &provider), DATA_OIDC_NOT_CONFIGURED);
+    assert_int_equal(find(box, "github", &provider), DATA_OIDC_KNOWN);
     assert_int_equal(find(box, "corp", &provider), DATA_OIDC_UNKNOWN);
     assert_refused(api_box_get(box, NULL, "/v1/auth/google/callback?code=1"), 400, "auth/oauth-not-configured");
+    assert_refused(api_box_get(box, NULL, "/v1/auth/github/callback?code=1"), 400, "auth/oauth-not-configured");
+    assert_non_null(strstr(put(box, "github", "{\"enabled\":true}")->body, "\"missing\":[\"issuer\",\"clientId\"]"));
+}
+
+static void google_and_github_are_ready_with_an_issuer_and_lose_the_secret_without_it(void **state)
+{
+    static const char *const names[] = {"google", "github"};
+    struct api_box *box = *state;
+    struct data_oidc provider;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        print_message("%s\n", names[i]);
+        const struct api_answer *made = put(box, names[i], WHOLE);
+        assert_int_equal(made->status, 200);
+        assert_string_equal(api_answer_text(made, "usable"), "true");
+        assert_non_null(strstr(made->body, "\"missing\":[]"));
+        assert_int_equal(put(box, names[i], made->body)->status, 200); /* what was answered may be sent back */
+        assert_int_equal(find(box, names[i], &provider), DATA_OIDC_READY);
+        assert_true(span_equal(provider.issuer, span_lit("https://id.example/realms/a")));
+        made = put(box, names[i], "{\"issuer\":null}");
+        assert_string_equal(api_answer_text(made, "hasClientSecret"), "false");
+        assert_non_null(strstr(made->body, "\"missing\":[\"issuer\"]"));
+        assert_int_equal(find(box, names[i], &provider), DATA_OIDC_NOT_CONFIGURED);
+        assert_int_equal(api_box_send(box, "DELETE", box->secret, AT "google", NULL)->status, i == 0 ? 200 : 404);
+        assert_int_equal(find(box, "google", &provider), DATA_OIDC_KNOWN);
+    }
 }
 
 static void an_environment_has_eight_providers_and_forgets_what_is_deleted(void **state)
@@ -210,7 +237,8 @@ int main(void)
         T(a_secret_is_never_sent_to_another_issuer),
         T(a_secret_is_never_sent_to_whom_another_ca_vouches_for),
         T(what_no_provider_may_be_is_refused_and_changes_nothing),
-        T(google_keeps_settings_that_nobody_signs_in_by),
+        T(google_and_github_keep_settings_that_nobody_signs_in_by_without_an_issuer),
+        T(google_and_github_are_ready_with_an_issuer_and_lose_the_secret_without_it),
         T(an_environment_has_eight_providers_and_forgets_what_is_deleted),
     };
 

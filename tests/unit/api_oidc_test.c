@@ -102,15 +102,15 @@ static void an_id_token_is_enough(void **state)
     assert_string_equal(api_answer_text(post_token(box, "\"sub\":\"g\""), "is_new_user"), "false");
 }
 
-/* An operator gives the environment prod a provider of the same name. */
-static void configure_prod(struct api_box *box)
+/* An operator gives the environment prod a provider of that name. */
+static void configure_prod(struct api_box *box, const char *name)
 {
     struct api_user owner;
     char target[256];
 
     api_operator_make_owner(box);
     api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
-    (void)snprintf(target, sizeof target, ISSUER_AT "corp?projectId=%.36s&environment=prod", box->first.project_id);
+    (void)snprintf(target, sizeof target, ISSUER_AT "%s?projectId=%.36s&environment=prod", name, box->first.project_id);
     assert_int_equal(api_operator_ask(box, &owner, "PUT", target,
                                       "{\"issuer\":\"" ISSUER_URL "\",\"clientId\":\"box\","
                                       "\"redirectUri\":\"https://app.example/cb\"}")
@@ -160,7 +160,7 @@ static void a_browser_says_where_it_belongs_if_several_places_could_be_meant(voi
     assert_string_equal(api_answer_text(api_box_get(box, NULL, CALLBACK "?code=c"), "is_new_user"), "true");
     assert_refused(api_box_get(box, NULL, callback_of(box, forms[0], "prod")), 400, "auth/unsupported-provider");
 
-    configure_prod(box);
+    configure_prod(box, "corp");
     assert_refused(api_box_get(box, NULL, CALLBACK "?code=c"), 400, "auth/invalid-request");
     for (size_t i = 0; i < ARRAY_LENGTH(forms); i++) {
         assert_string_equal(api_answer_text(api_box_get(box, NULL, callback_of(box, forms[i], "dev")), "is_new_user"),
@@ -194,7 +194,7 @@ static void a_provider_that_is_not_ready_is_one_that_could_be_meant(void **state
     struct api_box *box = *state;
     const char *const place[] = {"code=c&projectId=", "&environment=", ""};
     make_prod(box);
-    configure_prod(box);
+    configure_prod(box, "corp");
 
     assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "corp", "{\"enabled\":false}")->status, 200);
     assert_refused(api_box_get(box, NULL, CALLBACK "?code=c"), 400, "auth/invalid-request");
@@ -202,6 +202,73 @@ static void a_provider_that_is_not_ready_is_one_that_could_be_meant(void **state
     assert_int_equal(api_box_get(box, NULL, callback_of(box, place, "prod"))->status, 200);
     assert_int_equal(api_box_send(box, "DELETE", box->secret, ISSUER_AT "corp", NULL)->status, 200);
     assert_int_equal(api_box_get(box, NULL, CALLBACK "?code=c")->status, 200);
+}
+
+/* --- google and github --- */
+
+static void a_name_that_is_known_signs_in_by_the_issuer_it_is_given(void **state)
+{
+    static const char *const names[] = {"google", "github"};
+    struct api_box *box = *state;
+    char target[128];
+    char body[256];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        struct api_user user;
+        (void)snprintf(target, sizeof target, "/v1/auth/%s/callback", names[i]);
+        assert_refused(api_box_post(box, target, CODE), 400, "auth/oauth-not-configured");
+        api_issuer_configure(box, names[i], ",\"redirectUri\":\"https://app.example/cb\"");
+        (void)snprintf(body, sizeof body, "\"sub\":\"%s\",\"email\":\"%s@example.com\",\"email_verified\":true",
+                       names[i], names[i]);
+        api_issuer_of(box)->claims = body;
+
+        const struct api_answer *made = api_box_post(box, target, CODE);
+        assert_int_equal(made->status, 200);
+        assert_string_equal(api_answer_text(made, "is_new_user"), "true");
+        api_user_take(made, &user);
+        assert_string_equal(
+            api_answer_text(api_user_ask(box, box->publishable, &user, "GET", LINK, NULL), "items.0.provider"),
+            names[i]);
+        (void)snprintf(target, sizeof target, "/v1/auth/%s/callback?code=c&state=s", names[i]);
+        made = api_box_get(box, NULL, target);
+        assert_string_equal(api_answer_text(made, "user.id"), user.id);
+        (void)snprintf(target, sizeof target, ISSUER_AT "%s", names[i]);
+        assert_int_equal(api_box_send(box, "PUT", box->secret, target, "{\"issuer\":null}")->status, 200);
+        (void)snprintf(target, sizeof target, "/v1/auth/%s/callback", names[i]);
+        assert_refused(api_box_post(box, target, CODE), 400, "auth/oauth-not-configured");
+    }
+}
+
+static void a_name_that_is_known_is_linked_checked_and_unlinked(void **state)
+{
+    struct api_box *box = *state;
+    static const char *const check = "{\"type\":\"oauth\",\"provider\":\"github\",\"providerAccountId\":\"g\"}";
+    static const char *const link = "{\"provider\":\"github\",\"code\":\"c\"}";
+    struct api_user user;
+    api_user_sign_up(box, &user);
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", LINK, link), 400, "auth/oauth-not-configured");
+    api_issuer_configure(box, "github", ",\"redirectUri\":\"https://app.example/cb\"");
+
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "POST", LINK, link)->status, 201);
+    assert_string_equal(api_box_post(box, LINK "/check", check)->body,
+                        "{\"exists\":true,\"type\":\"oauth\",\"provider\":\"github\"}");
+    assert_refused(api_user_ask(box, box->publishable, &user, "POST", LINK, link), 409, "auth/account-already-linked");
+    assert_int_equal(api_user_ask(box, box->publishable, &user, "DELETE", LINK "/github", NULL)->status, 200);
+    assert_string_equal(api_box_post(box, LINK "/check", check)->body, "{\"exists\":false}");
+}
+
+/* Every environment knows the name; only those with settings of it could be meant, and switched off they still are. */
+static void a_name_that_is_known_is_asked_for_its_place_as_any_other(void **state)
+{
+    struct api_box *box = *state;
+    make_prod(box);
+    api_issuer_configure(box, "google", ",\"redirectUri\":\"https://app.example/cb\"");
+    assert_int_equal(api_box_get(box, NULL, "/v1/auth/google/callback?code=c")->status, 200);
+
+    configure_prod(box, "google");
+    assert_refused(api_box_get(box, NULL, "/v1/auth/google/callback?code=c"), 400, "auth/invalid-request");
+    assert_int_equal(api_box_send(box, "PUT", box->secret, ISSUER_AT "google", "{\"enabled\":false}")->status, 200);
+    assert_refused(api_box_get(box, NULL, "/v1/auth/google/callback?code=c"), 400, "auth/invalid-request");
 }
 
 static void codes_are_exchanged_for_known_addresses_only(void **state)
@@ -483,6 +550,9 @@ int main(void)
         T(a_browser_says_where_it_belongs_if_several_places_could_be_meant),
         T(a_state_without_a_place_says_nothing),
         T(a_provider_that_is_not_ready_is_one_that_could_be_meant),
+        T(a_name_that_is_known_signs_in_by_the_issuer_it_is_given),
+        T(a_name_that_is_known_is_linked_checked_and_unlinked),
+        T(a_name_that_is_known_is_asked_for_its_place_as_any_other),
         T(codes_are_exchanged_for_known_addresses_only),
         T(fields_of_another_form_are_refused),
         T(an_issuer_that_fails_is_told_from_a_code_that_is_wrong),
