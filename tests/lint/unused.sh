@@ -55,7 +55,7 @@ $cc -w -O2 -c "$trials/tree/net/a.c" -o "$trials/a.o" && $cc -w -O2 -c "$trials/
 [ "$(unused "$trials/tree" "$trials/a.o" "$trials/b.o")" = never_called ]
 verdict $? "the function planted among others that are called is found, and no other"
 
-sed -n 's/^\([a-z0-9_]*\) | .*/\1/p' "$lint/unused.txt" | sort >"$trials/known"
+sed -n 's/^\([A-Za-z0-9_]*\) | .*/\1/p' "$lint/unused.txt" | sort >"$trials/known"
 # shellcheck disable=SC2086
 unused "$lint/../.." "$archive" $main | sort >"$trials/found"
 defined "$archive" | grep -q .
