@@ -666,6 +666,7 @@ CONFIG_H='$(CONFIG_H)'
 PROGRAM='$(OUT)/release/rowlock'
 STAGE1='$(OUT)/release/stage1'
 SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)'
+COMMIT='$(shell git describe --always --dirty --abbrev=40 --exclude="*" 2>/dev/null)'
 endef
 
 # The checks of the image alone: make BOARD=qemu-x86_64 image-check

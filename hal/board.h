@@ -17,6 +17,7 @@ struct board_desc {
     const char *vmgenid;  /* path; "" = none */
     const char *light;    /* the place of the status light, as hal_status_open_light() takes it; "" = none */
     const char *image_folder; /* where the boot loader finds images; NULL: there are no slots to boot from */
+    const char *image_about; /* folder with version.json and sbom.json of the running image; NULL: it is none */
     const char *image_policy; /* of a board whose boot is measured: path of the signed policy of the running image, which
                                  PID 1 puts there; "" = not measured */
     const char *network;  /* the interface of a box, whose frames the worker takes; "" = the kernel's sockets are used */

@@ -15,6 +15,7 @@ const struct board_desc board_desc = {
     .network = "",
     .image_policy = "",
     .image_folder = NULL,
+    .image_about = NULL,
     .tpm_is_software = true,
     .supervisor_uid = SERVICE_USER,
     .supervisor_gid = SERVICE_USER,

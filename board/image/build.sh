@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Builds the image of a board: build.sh <output folder>. Called by `make image`, which says by the environment what to take:
-#   BOARD KEYS FLAVOR VERSION CONFIG_H PROGRAM STAGE1 LIBS DEPS SOURCE_DATE_EPOCH
+#   BOARD KEYS FLAVOR VERSION CONFIG_H PROGRAM STAGE1 LIBS DEPS SOURCE_DATE_EPOCH COMMIT
 # What comes out, and why it is made this way: README.md beside this file. No root, no loop device, no clock, no chance.
 set -eu
 
@@ -72,7 +72,7 @@ describe() {
     say "writing the list of parts and the version"
     # shellcheck disable=SC2086
     tool sbom.py --version "$VERSION" --board "$BOARD" --flavour "$FLAVOR" --security "$security" --kernel "$kernel_version" \
-        --epoch "$SOURCE_DATE_EPOCH" --machine "$BOARD_ARCH" --arch "$arch" --deps "$DEPS" --taken "$debian/taken" --used $used --libs "$LIBS" --out "$out"
+        --epoch "$SOURCE_DATE_EPOCH" --commit "${COMMIT-}" --machine "$BOARD_ARCH" --arch "$arch" --deps "$DEPS" --taken "$debian/taken" --used $used --libs "$LIBS" --out "$out"
     printf 'ID=rowlock\nNAME=Rowlock\nPRETTY_NAME="Rowlock %s"\nVERSION_ID=%s\nIMAGE_ID=rowlock\nIMAGE_VERSION=%s\nVARIANT_ID=%s\n' \
         "$VERSION" "$VERSION" "$VERSION" "$BOARD-$FLAVOR" >"$work/os-release"
 }

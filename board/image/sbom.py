@@ -3,7 +3,7 @@
 """Writes what an image is made of: sbom.json (CycloneDX 1.5) and version.json.
 
 sbom.py --version V --board B --flavour F --security N --kernel VERSION --epoch SECONDS --arch DEBIAN-ARCH --deps FOLDER
-        --taken FILE --used PACKAGE... --libs FLAGS --out FOLDER
+        --commit ID --taken FILE --used PACKAGE... --libs FLAGS --out FOLDER
 
 Three kinds of parts: third-party source that we compile (a .dep file each, with its SHA-256), packages whose files go into the
 image (--taken, by debian.sh, those named by --used), and packages of this machine whose archives are linked in (--libs).
@@ -85,6 +85,7 @@ def main():
     ask = argparse.ArgumentParser(description="Writes what an image is made of.")
     for option in ("version", "board", "flavour", "kernel", "machine", "arch", "deps", "taken", "libs", "out"):
         ask.add_argument("--" + option, required=True)
+    ask.add_argument("--commit", required=True)  # empty: the tree is not one of git
     for option in ("security", "epoch"):
         ask.add_argument("--" + option, required=True, type=int)
     ask.add_argument("--used", nargs="+", required=True)
@@ -98,7 +99,8 @@ def main():
             "components": parts}
     sbom["serialNumber"] = "urn:uuid:" + str(uuid.uuid5(NAMESPACE, json.dumps(sbom, sort_keys=True)))
     version = {"product": "rowlock", "version": given.version, "board": given.board, "flavour": given.flavour,
-               "securityVersion": given.security, "kernel": given.kernel, "sourceDate": time}
+               "securityVersion": given.security, "kernel": given.kernel, "sourceDate": time,
+               "commit": given.commit or None, "parts": [{"name": part["name"], "version": part["version"]} for part in parts]}
     for name, content in (("sbom.json", sbom), ("version.json", version)):
         Path(given.out, name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

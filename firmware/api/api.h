@@ -122,6 +122,7 @@ struct api_options {
     struct api_keeper keeper;
     struct outbound outbound; /* submit is NULL unless operational */
     struct api_updates updates;
+    struct span about; /* what runs here: one JSON object */
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
     const struct setup_code *setup; /* NULL: nothing is the code */
 };

@@ -190,6 +190,7 @@ void cors_preflight_headers(struct http_header *headers, size_t *count);
 void handle_health(struct api_request *request);
 void handle_ready(struct api_request *request);
 void handle_state(struct api_request *request);
+void handle_version(struct api_request *request);
 void handle_jwks(struct api_request *request);
 void handle_unlock(struct api_request *request);
 

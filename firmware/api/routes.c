@@ -28,6 +28,7 @@ static const struct route routes[] = {
     {HTTP_GET, "/healthz", handle_health, NULL, ROUTE_KEYLESS, ROUTE_ALWAYS},
     {HTTP_GET, "/readyz", handle_ready, NULL, ROUTE_KEYLESS, ROUTE_ALWAYS},
     {HTTP_GET, "/v1/system/state", handle_state, NULL, ROUTE_KEYLESS, ROUTE_ALWAYS},
+    {HTTP_GET, "/v1/system/version", handle_version, NULL, ROUTE_OPERATOR, RUNNING},
     {HTTP_POST, "/v1/system/unlock", handle_unlock, NULL, ROUTE_KEYLESS, ROUTE_IN(BOARD_LOCKED)},
     {HTTP_GET, "/.well-known/jwks.json", handle_jwks, NULL, ROUTE_KEYLESS, RUNNING},
 

@@ -52,6 +52,11 @@ void handle_state(struct api_request *request)
     request_finish(request, json_out_finish(&out));
 }
 
+void handle_version(struct api_request *request)
+{
+    answer_raw(request, request->api->options.about);
+}
+
 void handle_jwks(struct api_request *request)
 {
     struct json_out out;

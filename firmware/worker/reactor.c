@@ -103,6 +103,7 @@ static enum err make_api(struct reactor *reactor)
         .setup = &reactor->plan->setup,
         .outbound = reactor->plan->outbound,
         .updates = reactor->plan->updates,
+        .about = reactor->plan->about,
     };
 
     TRY(tls_server_new(&tls, &reactor->tls));

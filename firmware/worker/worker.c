@@ -336,6 +336,7 @@ static enum err start(struct worker *worker)
     TRY(crypto_start());
     TRY(msg_channel_new(WORKER_FD_CONTROL, MSG_TO_WORKER, MSG_LOWER, &worker->control));
     TRY(receive_start(worker));
+    TRY(about_read(board_desc.image_about, &worker->about));
     TRY(give_up_rights(worker));
     TRY(crypto_slab_new(&worker->slab));
     TRY(random_new(SPAN_NONE, &worker->random));
@@ -346,6 +347,9 @@ static enum err start_serving(struct worker *worker)
 {
     ENSURE(worker->notices_fd >= 0 && worker->calls_fd >= 0, ERR_MALFORMED, "a channel to the keeper is missing");
     TRY(make_shared(worker));
+    TRY(buf_new(ABOUT_TEXT_MAX, &worker->about_answer));
+    TRY(about_write(&worker->about, worker->about_answer));
+    worker->plan.about = buf_all(worker->about_answer);
     TRY(buf_new(X509_PEM_MAX, &worker->cert_pem));
     TRY(msg_channel_new(worker->notices_fd, MSG_NOTICES, MSG_LOWER, &worker->notices));
     while (worker->cert_number == 0) {
@@ -394,6 +398,8 @@ static void end(struct worker *worker)
     msg_channel_free(worker->control);
     poller_free(worker->poller);
     buf_free(worker->cert_pem);
+    buf_free(worker->about_answer);
+    about_done(&worker->about);
     datadir_close(worker->dir);
     msg_wipe(&worker->in);
     mem_free(worker);

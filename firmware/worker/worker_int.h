@@ -9,6 +9,7 @@
 
 #include "firmware/data/data.h"
 #include "firmware/msg.h"
+#include "firmware/worker/about.h"
 #include "firmware/worker/outbound.h"
 #include "firmware/worker/reactor.h"
 #include "firmware/worker/table_keys.h"
@@ -36,6 +37,8 @@ struct worker {
     atomic_uint mail_notes; /* from the writer thread, on their way to the first reactor */
     int updates_fd;              /* -1: this board has no slots */
     struct update_link *updates; /* NULL: the same */
+    struct about about;       /* until the sandbox is entered, and its answer is written */
+    struct buf *about_answer; /* plan.about is a view of it */
     struct data *data;
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;

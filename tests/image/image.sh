@@ -187,6 +187,7 @@ for record in Path("board/deps").glob("*.dep"):
 assert parts[libc]["version"]
 told = json.loads(Path(image, "version.json").read_text())
 assert (told["version"], told["board"], told["flavour"]) == (version, board, flavour)
+assert told["parts"] == [{"name": part["name"], "version": part["version"]} for part in sbom["components"]]
 END
 verdict $? "sbom.json names us, every source and every package with version and hash"
 cmp -s "$image/sbom.json" "$trials/root/usr/share/rowlock/sbom.json" && cmp -s "$image/version.json" "$trials/root/usr/share/rowlock/version.json"

@@ -45,6 +45,7 @@ struct api_box {
     struct auth_hash_pool *hashes;
     struct outbound outbound; /* nothing until a test puts something there and restarts */
     struct api_updates updates; /* the same */
+    struct span about;          /* the same */
     struct setup_code setup; /* nothing is the code until a test makes one */
     struct api_box_environment environments[API_BOX_ENVIRONMENTS_MAX];
     size_t environment_count;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hal/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hal/base/fault.h"
+#include "hal/linux/boot_int.h"
+#include "hal/linux/sys_int.h"
+
+enum err file_read(const char *path, struct buf *buf)
+{
+    return boot_read_file(path, buf);
+}
+
+enum err file_open(const char *path, int *out_fd, uint64_t *out_bytes)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat about = {0};
+
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "opening a file");
+    }
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) {
+        sys_close(fd);
+        FAIL(ERR_MALFORMED, "not a regular file", 0);
+    }
+    *out_fd = fd;
+    *out_bytes = (uint64_t)about.st_size;
+    return ERR_OK;
+}
+
+enum err file_read_at(int fd, uint64_t offset, size_t len, uint8_t *out_bytes)
+{
+    for (size_t have = 0; have < len;) {
+        const ssize_t got = pread(fd, out_bytes + have, len - have, (off_t)(offset + have));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            FAIL(ERR_IO, "reading a file", errno);
+        }
+        ENSURE(got != 0, ERR_MALFORMED, "a file that ends too early");
+        have += (size_t)got;
+    }
+    return ERR_OK;
+}
