@@ -177,10 +177,11 @@ static enum err on_worker(struct supervisor *supervisor)
     } else if (supervisor->in.type == MSG_WORKER_READY) {
         supervisor->worker.state = supervisor->state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
         health_ready(&supervisor->worker.health, hal_clock_mono(supervisor->clock));
-        TRY(supervisor_report(supervisor));
+        TRY(supervisor_answers(supervisor));
         supervisor_bless(supervisor);
     } else if (supervisor->in.type == MSG_WORKER_ADDRESSES) {
         supervisor_on_addresses(supervisor);
+        TRY(supervisor_look_at_report(supervisor));
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
         child_answered(&supervisor->worker);
     } else {
@@ -269,6 +270,7 @@ static void on_end(struct supervisor *supervisor, struct child *child)
         return;
     }
     if (child == &supervisor->worker) {
+        supervisor->report_is_due = false;
         mem_wipe(&supervisor->news.setup, sizeof(supervisor->news.setup)); /* it went with the worker */
     }
     if (child == &supervisor->keeper) {
@@ -369,6 +371,7 @@ static enum err tick(struct supervisor *supervisor)
         supervisor_begin_end(supervisor, 1);
     }
     look_at_generation(supervisor);
+    TRY(supervisor_look_at_report(supervisor));
     if (now.ns >= supervisor->next_names.ns) {
         look_at_names(supervisor);
     }

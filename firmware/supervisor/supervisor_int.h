@@ -78,6 +78,8 @@ struct supervisor {
     bool given_up; /* until the end of this process: workers that opened the rows crashed too often */
     enum life_reason failure; /* why failed */
     bool ending;
+    bool report_is_due; /* requests are answered; it waits for an address, until report_by */
+    struct mono_time report_by;
     bool reported;
     bool shown; /* a recovery key stood in the report: each later keeper is told, if this one dies before it hears */
     int exit_status;
@@ -168,8 +170,12 @@ bool supervisor_trial_failed(const struct supervisor *supervisor, struct mono_ti
 /* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
 enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;
 
-/* Prints what there is to tell, once, and tells the keeper that the recovery key was shown. */
-enum err supervisor_report(struct supervisor *supervisor) MUST_USE;
+/* Requests are answered from here on: the report is due. */
+enum err supervisor_answers(struct supervisor *supervisor) MUST_USE;
+
+/* Prints what there is to tell, once, and tells the keeper that the recovery key was shown, if that is due and the box
+ * knows its address or has waited long enough for one. */
+enum err supervisor_look_at_report(struct supervisor *supervisor) MUST_USE;
 
 /* The CA file of the keeper's message. */
 enum err supervisor_write_ca(struct supervisor *supervisor, struct span pem) MUST_USE;

@@ -15,6 +15,7 @@
 #define FILE_CA      "ca.pem"
 #define FILE_PROJECT "project" /* id and environment of the first project, one line each; not secret */
 #define CA_FILE_MAX  4096
+#define ADDRESS_MS   5000U /* DHCP takes a tenth of a second where there is a server */
 
 enum err supervisor_write_ca(struct supervisor *supervisor, struct span pem)
 {
@@ -186,7 +187,7 @@ static void acknowledge(struct supervisor *supervisor)
  * while there is no operator has a setup code of its own, and the one before is worth nothing; and a keeper that finds the
  * TPM which the one before had to do without has a recovery key that nobody has seen. A program reads one line and no more,
  * so that key waits for the next start. Who has stopped reading neither stops nor holds up a box by it. */
-enum err supervisor_report(struct supervisor *supervisor)
+static enum err tell(struct supervisor *supervisor)
 {
     const bool again = supervisor->reported;
     const bool can_again = !supervisor->options->json && report_has_room();
@@ -211,5 +212,27 @@ enum err supervisor_report(struct supervisor *supervisor)
     }
     TRY(err);
     supervisor->reported = true;
+    return ERR_OK;
+}
+
+enum err supervisor_answers(struct supervisor *supervisor)
+{
+    supervisor->report_is_due = true;
+    supervisor->report_by = mono_add_ms(hal_clock_mono(supervisor->clock), ADDRESS_MS);
+    TRY(supervisor_look_at_report(supervisor));
+    return ERR_OK;
+}
+
+/* Whoever reads the URL of a box that asks others for its address connects at once. */
+enum err supervisor_look_at_report(struct supervisor *supervisor)
+{
+    const bool has_no_address = supervisor->frames >= 0 && supervisor->net_count == 0;
+
+    if (!supervisor->report_is_due ||
+        (has_no_address && hal_clock_mono(supervisor->clock).ns < supervisor->report_by.ns)) {
+        return ERR_OK;
+    }
+    supervisor->report_is_due = false;
+    TRY(tell(supervisor));
     return ERR_OK;
 }

@@ -155,6 +155,16 @@ def fresh(box, context):
     return connection
 
 
+def test_a_box_that_nobody_gives_an_address_reports_all_the_same(box, sides, make_box):
+    _, far = sides
+    far.run(lambda: [ip("tuntap", "add", "dev", "quiet0", "mode", "tap"), ip("link", "set", "quiet0", "up")])
+    alone = make_box(start=False, options=["--net-interface", "tap:quiet0"])
+
+    far.run(alone.start)
+
+    assert alone.report["url"].startswith("https://localhost:") and alone.events("address") == []
+
+
 def test_a_port_scan_reaches_nothing_of_the_kernels(box, sides):
     """Each of these the kernel would have answered before: its own addresses, that of its other interface by way of the box,
     and the box's address on ports that only the kernel has."""

@@ -12,6 +12,7 @@ def operational(machine):
     machine.start(direct=True)
     report = report_of(machine, DIRECT_S)
     ensure(report.state == "operational", f"it is {report}")
+    ensure(report.values["url"] == "https://10.0.2.15:443", f"it tells {report.values['url']}, before DHCP has told it")
     state = ask(machine, report, "GET", "/v1/system/state")
     ensure((state.status, state.body["state"]) == (200, "operational"), f"state: {state.status} {state.body}")
     return report, time.monotonic() - began
