@@ -267,6 +267,9 @@ class Machine:
             raise MachineError(f"still running after {seconds} s; last printed:\n{self.console.text[-3000:]}") from None
         self.stop()
 
+    def press_power_button(self):
+        self.qmp.ask("system_powerdown")
+
     def cut(self):
         """The mains plug: QEMU is killed, and with it the TPM. What the box has written is on its disk, and nothing else."""
         self.qemu.kill()

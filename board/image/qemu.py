@@ -4,12 +4,14 @@
 
 The box prints its report on the serial console. What it says there comes to standard error, and the report to standard output, with
 the address that the box has on this machine and with the file that its CA certificate was written to. The disk and the TPM's state are
-kept, so the next start is the same box's. Ctrl-C, SIGTERM and SIGHUP are the mains switch: what the box has answered is on its disk.
+kept, so the next start is the same box's. Ctrl-C, SIGTERM and SIGHUP are the power button: the box ends in order. If that takes too
+long, or at a second one, they are the mains switch: what the box has answered is on its disk.
 """
 import argparse
 import json
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +23,7 @@ PAIR = re.compile(r"^  (url|CA file|project|environment|publishable key|secret k
 NAMES = {"url": "url", "CA file": "caFile", "project": "projectId", "environment": "environment",
          "publishable key": "publishableKey", "secret key": "secretKey", "recovery key": "recoveryKey", "setup code": "setupCode"}
 ALWAYS = ("url", "caFile", "projectId", "environment")  # null where there is none
+POWER_OFF_S = 20  # an emulated box takes a second
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
@@ -118,6 +121,20 @@ def prepare(machine, options):
         say(f"the box in {options.data} has another image than the one that was built: `rowlock update` it, or --new")
 
 
+def at_end(act):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, act)
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def interrupt_once(*_):
+    at_end(signal.SIG_IGN)
+    interrupt()
+
+
 def run(options):
     machine = Machine(options.board, options.image, options.data.absolute(), options.tpm_state)
     prepare(machine, options)
@@ -127,23 +144,30 @@ def run(options):
                   on_line=printer.line)
     say(f"{accelerator}; port {machine.ports[443]} of 127.0.0.1 leads to the box; its console:")
     try:
-        status = machine.qemu.wait()
+        at_end(interrupt)
+        return machine.qemu.wait()
+    except KeyboardInterrupt:
+        return press_power_button(machine)
     finally:
+        at_end(signal.SIG_IGN)
         machine.stop()
-    return status
+
+
+def press_power_button(machine):
+    say("power button")
+    machine.press_power_button()
+    try:
+        return machine.qemu.wait(POWER_OFF_S)
+    except subprocess.TimeoutExpired:
+        say(f"it runs {POWER_OFF_S} s later: power cut")
+    except KeyboardInterrupt:
+        say("power cut")
+    return 0
 
 
 def main(words):
     options = options_of(words)
-    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def end(*_):
-        for number in ends:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in ends:
-        signal.signal(number, end)
+    at_end(interrupt_once)
     try:
         return run(options)
     except KeyboardInterrupt:
