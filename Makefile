@@ -405,15 +405,20 @@ SLOW := $(patsubst %,$(OUT)/asan/obj/tests/preload/%.o,slow_links slow_sign)
 $(OUT)/asan/rowlock-slow: $(OUT)/asan/obj/firmware/main.o $(SLOW) $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
+# The program with a calendar clock that a test sets: what tests/preload/set_clock.c defines is not taken from the archive.
+DATED := $(OUT)/asan/obj/tests/preload/set_clock.o
+$(OUT)/asan/rowlock-dated: $(OUT)/asan/obj/firmware/main.o $(DATED) $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
+	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -rdynamic -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
+
 # The evaluator for tests/reference/compare.py.
 RLS_TOOL := $(OUT)/asan/tests/reference/rls_tool
 $(RLS_TOOL): $(OUT)/asan/obj/tests/reference/rls_tool.o $(OUT)/asan/librowlock.a $(OUT)/asan/liblwip.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
--include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(patsubst %,$(OUT)/asan/obj/tests/preload/%.d,slow_sign sort_leak) $(OUT)/asan/obj/tests/reference/rls_tool.d
+-include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(DATED:.o=.d) $(patsubst %,$(OUT)/asan/obj/tests/preload/%.d,slow_sign sort_leak) $(OUT)/asan/obj/tests/reference/rls_tool.d
 BLACKBOX_PROGRAMS := $(PROGRAM_asan) \
-	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched rowlock-leaky rowlock-slow tests/fault/box_tool))
+	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched rowlock-leaky rowlock-slow rowlock-dated tests/fault/box_tool))
 
 # --- tests -----------------------------------------------------------------------------------------------------------
 

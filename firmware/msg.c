@@ -28,7 +28,7 @@ struct field {
     uint32_t max; /* of U32 */
 };
 
-#define FIELDS_MAX 8
+#define FIELDS_MAX 9
 
 #define U32(member, max_)   {FIELD_U32, offsetof(struct msg, as.member), 4, (max_)}
 #define U64(member)         {FIELD_U64, offsetof(struct msg, as.member), 8, 0}
@@ -82,8 +82,9 @@ static const struct row table[] = {
     [MSG_KEEPER_PLAN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 1, {BYTES(keeper_plan)}},
     [MSG_KEEPER_STOP] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
-    [MSG_KEEPER_STATE] = {MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 3,
-        {U32(keeper_state.state, STATE_LAST), U32(keeper_state.reason, REASON_LAST), U32(keeper_state.first, 1)}},
+    [MSG_KEEPER_STATE] = {MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 4,
+        {U32(keeper_state.state, STATE_LAST), U32(keeper_state.reason, REASON_LAST), U32(keeper_state.first, 1),
+         U64(keeper_state.date_ms)}},
     [MSG_KEEPER_RECOVERY] = {MSG_TO_KEEPER, MSG_UPPER, IN_STARTING, false, 1,
         {TEXT(keeper_recovery)}},
     [MSG_KEEPER_CA] = {MSG_TO_KEEPER, MSG_UPPER, IN_STARTING | IN_SERVING, false, 1, {TEXT(keeper_ca)}},
@@ -100,11 +101,11 @@ static const struct row table[] = {
         {U32(worker_frames.kind, HAL_FRAME_KINDS - 1), U32(worker_frames.mtu, HAL_FRAME_MTU_MAX),
          BYTES(worker_frames.mac), U32(worker_frames.given, MSG_GIVEN_ALL), BYTES(worker_frames.ipv4),
          U32(worker_frames.prefix, 30), BYTES(worker_frames.gateway), BYTES(worker_frames.ipv6)}},
-    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 8,
+    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 9,
         {U32(worker_start.mode, MSG_MODES - 1), U32(worker_start.state, STATE_LAST),
          U32(worker_start.reason, REASON_LAST), U32(worker_start.first, 1),
          U32(worker_start.reactors, MSG_REACTORS_MAX), U32(worker_start.https_port, 65535),
-         U32(worker_start.http_port, 65535), TEXT(worker_start.url)}},
+         U32(worker_start.http_port, 65535), TEXT(worker_start.url), U64(worker_start.date_ms)}},
     [MSG_WORKER_ASK] = {MSG_TO_WORKER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_WORKER_STOP] = {MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
     [MSG_WORKER_COURIER] = {MSG_TO_WORKER, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, true, 1, {U32(list, UINT32_MAX)}},

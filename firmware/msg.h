@@ -313,6 +313,7 @@ struct msg {
             uint32_t state;  /* enum board_state */
             uint32_t reason; /* enum life_reason */
             uint32_t first;  /* 1 until the supervisor has said that it was shown */
+            uint64_t date_ms; /* of the calendar by which tokens are dated, now: since 1970 */
         } keeper_state;
         struct msg_recovery keeper_recovery;
         struct msg_pem keeper_ca;
@@ -325,6 +326,7 @@ struct msg {
             uint32_t https_port; /* as clients see it, for redirects */
             uint32_t http_port;  /* the same; 0: none */
             struct msg_url url;  /* of this box, for links in mails */
+            uint64_t date_ms;    /* not before this is what it serves, now: since 1970 */
         } worker_start;
         struct {
             struct msg_uuid project;

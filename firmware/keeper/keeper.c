@@ -33,6 +33,40 @@
 #define OPEN_FILES   256
 #define LOCKED_BYTES ((size_t)8 << 20) /* what an ordinary user may lock; fewer secrets than that */
 #define EVENTS       16
+#define DATE_MS      300000 /* what a power cut and a clock set back by less can bring back; each time is a file written */
+
+/* What the box has been at, whatever its clock says at this start. Without it the clock is believed. */
+static void take_date(struct keeper *keeper)
+{
+    struct wall_time date = {0};
+
+    if (keeper->date_taken || vault_state(keeper->vault) != BOARD_OPERATIONAL) {
+        return;
+    }
+    keeper->date_taken = true;
+    const enum err err = vault_date(keeper->vault, &date);
+    if (err == ERR_OK) {
+        hal_onward_saw(&keeper->calendar, date);
+    } else if (err == ERR_NOT_FOUND) {
+        fault_clear(); /* the first start */
+    } else {
+        log_fault(LOG_ERROR, "date_not_known");
+    }
+}
+
+/* A date that is not kept is not worth an end: the one before holds. */
+static void keep_date(struct keeper *keeper)
+{
+    const struct mono_time now = hal_clock_mono(keeper->clock);
+
+    if (!keeper->date_taken || vault_state(keeper->vault) != BOARD_OPERATIONAL) {
+        return;
+    }
+    if (vault_date_keep(keeper->vault, hal_clock_wall(&keeper->calendar.base)) != ERR_OK) {
+        log_fault(LOG_WARN, "date_not_kept");
+    }
+    keeper->next_date = mono_add_ms(now, DATE_MS);
+}
 
 /* Before the state is told, upon which the volume is mapped. Without it the box has no rows, and says so. */
 static void give_volume_key(struct keeper *keeper)
@@ -52,6 +86,7 @@ enum err keeper_tell_state(struct keeper *keeper)
     SCOPED_MSG struct msg msg = MSG_NEW(MSG_KEEPER_STATE);
 
     give_volume_key(keeper);
+    take_date(keeper);
     const enum board_state state = vault_state(keeper->vault);
     const enum life_reason reason = vault_reason(keeper->vault);
 
@@ -61,6 +96,7 @@ enum err keeper_tell_state(struct keeper *keeper)
         msg.as.keeper_state.reason = LIFE_REASON_NO_TPM;
     }
     msg.as.keeper_state.first = vault_recovery_words(keeper->vault) != NULL ? 1 : 0;
+    msg.as.keeper_state.date_ms = (uint64_t)hal_clock_wall(&keeper->calendar.base).ms;
     keeper->reason = reason;
     keeper->state = state == BOARD_OPERATIONAL ? MSG_OPERATIONAL : MSG_LOCKED;
     TRY(msg_send(keeper->control, &msg));
@@ -156,7 +192,7 @@ static void renew(struct keeper *keeper)
     }
 }
 
-/* Once. Nothing is refused because of it, but what is written is dated ahead until the box is started again. */
+/* Once. Nothing is refused because of it, but what is written is dated ahead until the clock has come to that date. */
 static void tell_of_clock(struct keeper *keeper)
 {
     const int64_t lag_ms = hal_onward_lag_ms(&keeper->calendar);
@@ -175,6 +211,9 @@ static void tick(struct keeper *keeper)
     renew(keeper);
     tell_of_clock(keeper);
     keeper_tickets_keep(keeper);
+    if (vault_is_free(keeper) && now.ns >= keeper->next_date.ns) {
+        keep_date(keeper);
+    }
     if (!tpm_thread_is_busy(keeper->tpm_thread) && tpm_thread_do(keeper->tpm_thread, &probe) != ERR_OK) {
         log_fault(LOG_ERROR, "tpm_probe_failed");
     }
@@ -461,6 +500,9 @@ static enum err serve(struct keeper *keeper)
             TRY(is_the_same_machine(keeper));
             tick(keeper);
         }
+    }
+    if (vault_is_free(keeper)) {
+        keep_date(keeper);
     }
     return ERR_OK;
 }

@@ -31,6 +31,8 @@ struct keeper {
     const struct hal_clock *clock;
     struct hal_onward calendar; /* by which tokens are dated */
     bool told_of_clock;         /* that it went back */
+    bool date_taken;            /* the calendar knows what the vault has kept */
+    struct mono_time next_date; /* to be kept */
     struct msg_channel *control;
     struct poller *poller;
     struct x509_names *names;

@@ -303,7 +303,7 @@ static enum err ring_make(struct vault *vault, const struct secret *root)
 /* Files of a first start that was cut off: their keys are gone, so nothing fits them. */
 static enum err clear_remains(struct vault *vault)
 {
-    static const char *const names[] = {FILE_CA, FILE_LEAF, FILE_LOCKED_CERT, FILE_LOCKED, FILE_KEYS};
+    static const char *const names[] = {FILE_CA, FILE_LEAF, FILE_LOCKED_CERT, FILE_LOCKED, FILE_KEYS, FILE_DATE};
 
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (datadir_has(vault->dir, names[i])) {

@@ -9,6 +9,7 @@
  *   ca.der leaf.der locked.der   certificates; public
  *   locked.seal    the locked leaf's private key, under the SRK without PCRs or PIN
  *   root.seal      the root key, under the SRK and the policy
+ *   date.seal      the latest date that the box has had
  * and on a measured board those of measured.h, which is who seals and opens there.
  *
  * A vault belongs to one thread at a time. Calls that reach the TPM block for seconds at worst and say so. */
@@ -145,5 +146,11 @@ enum err vault_pepper(struct vault *vault, uint32_t version, struct span digest,
 /* Hands the key of the data volume, with tags or without, to the kernel, under KERNEL_KEY_VOLUME; makes it at the first time, and has it on the disk
  * before. ERR_STATE: not operational; others as keyring_add(), datadir_write(), kernel_key_put(). */
 enum err vault_volume_key_put(struct vault *vault, bool has_tags) MUST_USE;
+
+/* Keeps the latest date that the box has had, on disk when the call returns; and gives it back, which may be at a later start.
+ * Neither reaches the TPM. ERR_STATE: not operational; ERR_RANGE: before 1970 or after 9999; ERR_FULL, ERR_IO. ERR_NOT_FOUND:
+ * none was kept; ERR_AUTH, ERR_STALE_KEY, ERR_MALFORMED, ERR_DAMAGED: what is there is no date of this box. */
+enum err vault_date_keep(struct vault *vault, struct wall_time date) MUST_USE;
+enum err vault_date(struct vault *vault, struct wall_time *out_date) MUST_USE;
 
 #endif

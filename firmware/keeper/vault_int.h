@@ -13,6 +13,7 @@
 #define FILE_CA       "ca.der"
 #define FILE_LEAF     "leaf.der"
 #define FILE_LOCKED_CERT "locked.der"
+#define FILE_DATE     "date.seal"
 
 struct vault {
     struct hal_tpm *tpm;

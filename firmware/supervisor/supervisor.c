@@ -117,6 +117,7 @@ static void on_keeper_state(struct supervisor *supervisor)
     supervisor->reason = (enum life_reason)supervisor->in.as.keeper_state.reason;
     supervisor->first = supervisor->in.as.keeper_state.first == 1;
     supervisor->known = true;
+    hal_onward_saw(&supervisor->calendar, (struct wall_time){(int64_t)supervisor->in.as.keeper_state.date_ms});
     if (supervisor->keeper.state == MSG_STARTING) {
         health_ready(&supervisor->keeper.health, hal_clock_mono(supervisor->clock));
     }
@@ -465,6 +466,7 @@ static void open_light(struct supervisor *supervisor)
 static enum err open_devices(struct supervisor *supervisor)
 {
     supervisor->clock = hal_clock_system();
+    hal_onward_init(&supervisor->calendar, supervisor->clock);
     open_light(supervisor);
     TRY(process_signals_open(&supervisor->signals));
     TRY(hal_tamper_open_signals(&supervisor->tamper));

@@ -10,6 +10,7 @@
 #include "hal/datadir.h"
 #include "hal/frame.h"
 #include "hal/life.h"
+#include "hal/onward.h"
 #include "hal/poller.h"
 #include "hal/socket.h"
 #include "hal/status.h"
@@ -45,6 +46,7 @@ struct supervisor {
     const struct options *options;
     enum msg_worker_mode mode;
     const struct hal_clock *clock;
+    struct hal_onward calendar; /* what the keeper has told of, and since then */
     struct poller *poller;
     struct datadir *dir;
     int keeper_dir;

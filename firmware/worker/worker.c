@@ -87,6 +87,7 @@ static enum err receive_start(struct worker *worker)
     worker->plan.http_port = (uint16_t)worker->in.as.worker_start.http_port;
     worker->plan.https_port = (uint16_t)worker->in.as.worker_start.https_port;
     worker->url = worker->in.as.worker_start.url;
+    worker->date = (struct wall_time){(int64_t)worker->in.as.worker_start.date_ms};
     worker->plan.url = MSG_VIEW(&worker->url);
     return ERR_OK;
 }
@@ -143,6 +144,7 @@ static enum err make_shared(struct worker *worker)
     random_fill(worker->random, names_seed, sizeof(names_seed));
     json_seed(get_u32be(names_seed));
     hal_onward_init(&worker->plan.calendar, hal_clock_system());
+    hal_onward_saw(&worker->plan.calendar, worker->date);
     worker->plan.slab = worker->slab;
     random_fill(worker->random, seed, sizeof(seed));
     TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));

@@ -43,6 +43,7 @@ struct worker {
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;
     struct msg_url url; /* plan.url is a view of it */
+    struct wall_time date; /* as told at the start */
     size_t reactor_count;
     size_t running; /* reactors whose thread has not ended */
     size_t ready;

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Clocks that are set, while the box runs and while it is off: what was over stays over, and who signs in is served. The
+program's calendar is tests/preload/set_clock.c's. attacks.md class 19, clock set back; the edges of each limit, to the second, are in
+tests/unit/api_sign_test.c."""
+
+import struct
+
+import pytest
+from app import App, error
+from forge import parts
+from test_durability import BUILD
+
+DATED = str(BUILD / "rowlock-dated")
+HOUR, DAY, YEAR = 3600, 24 * 3600, 365 * 24 * 3600
+ACCESS_S = HOUR  # contract 5.4
+ENDED = (401, "auth/session-expired")
+
+
+class Dated:
+    def __init__(self, box):
+        self.box, self.file = box, box.directory / "clock"
+        self.set(0)
+        box.program, box.cwd = DATED, box.directory
+        box.directory.chmod(0o711)  # for children, which are other users
+        self.file.chmod(0o644)
+
+    def set(self, ahead_s):
+        """The clock, from now on: so far from the machine's. In place, for the file is mapped."""
+        with open(self.file, "r+b" if self.file.exists() else "wb") as file:
+            file.write(struct.pack("=q", ahead_s))
+
+    def restart(self, ahead_s):
+        assert self.box.stop() == 0
+        self.set(ahead_s)
+        self.box.start()
+
+
+@pytest.fixture
+def dated(make_box):
+    made = Dated(make_box(start=False))
+    made.box.start()
+    # Certificates are dated by the clock; whether this machine's agrees is not what is tested here.
+    connect = made.box.connect
+    made.box.connect = lambda verify=True, **how: connect(verify=False, **how)
+    made.app = App(made.box)
+    return made
+
+
+def issued(token):
+    return parts(token)[1]["iat"]
+
+
+def me(user):
+    return error(user.pk.get("/v1/auth/me"))
+
+
+def refresh(user):
+    return error(user.app.pk.post("/v1/auth/refresh", {"refreshToken": user.refresh}))
+
+
+def fresh(app):
+    """Clients of the keys that keep no connection from before."""
+    return App(app.box)
+
+
+def test_attack_19_a_clock_set_back_while_the_box_is_off_brings_no_token_back(dated):
+    user = dated.app.user()
+    first = issued(user.token)
+    dated.set(ACCESS_S + 1)
+    ended = me(user)
+    assert ended[0] == 401
+
+    dated.restart(-YEAR)
+    user.app = fresh(dated.app)
+
+    assert me(user) == ended
+    lag = dated.box.wait_for_event("clock_went_back")["seconds"]
+    assert YEAR < lag < YEAR + ACCESS_S + 600
+    user.sign_in()
+    assert me(user) == (200, None)
+    assert first + ACCESS_S < issued(user.token) < first + ACCESS_S + 600  # the date goes on, and is not the clock's
+
+
+def test_attack_19_a_clock_set_back_by_a_crash_of_the_power_brings_no_refresh_token_back(dated):
+    user = dated.app.user()
+    dated.set(8 * DAY)
+    dated.restart(8 * DAY)  # here the date is kept
+    user.app = fresh(dated.app)
+    assert refresh(user) == ENDED
+
+    dated.box.kill_all()
+    dated.set(0)
+    dated.box.start()
+    user.app = fresh(dated.app)
+
+    assert refresh(user) == ENDED
+    assert me(user)[0] == 401
+    user.sign_in()
+    assert me(user) == (200, None)
+
+
+def test_a_clock_set_forward_by_a_year_ends_sessions_and_set_back_ends_none_that_began_there(dated):
+    user = dated.app.user()
+    old = user.refresh
+    dated.set(YEAR)
+    assert me(user)[0] == 401
+    user.sign_in()
+    ahead = issued(user.token)
+    assert me(user) == (200, None)
+
+    dated.set(0)
+    assert me(user) == (200, None)
+    assert dated.box.wait_for_event("clock_went_back")["seconds"] > YEAR - 600
+    dated.restart(0)
+    user.app = fresh(dated.app)
+
+    assert me(user) == (200, None)
+    user.refresh, mine = old, user.refresh
+    assert refresh(user) == ENDED
+    user.refresh = mine
+    assert refresh(user) == (200, None)
+    assert issued(user.sign_in().token) >= ahead
+
+
+@pytest.mark.parametrize("content", [b"", bytes(60)], ids=["empty", "forged"])
+def test_a_date_that_is_none_of_this_box_is_told_and_the_clock_believed(dated, content):
+    user = dated.app.user()
+    assert dated.box.stop() == 0
+    (dated.box.data / "keeper" / "date.seal").write_bytes(content)
+    dated.box.start()
+    user.app = fresh(dated.app)
+
+    assert dated.box.wait_for_event("date_not_known")["level"] == "error"
+    assert me(user) == (200, None)
+    dated.restart(0)
+    assert dated.box.events("date_not_known") == []
