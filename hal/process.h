@@ -90,6 +90,9 @@ enum err process_signal_next(int signals_fd) MUST_USE;
 enum err channel_pair(int out_ends[2]) MUST_USE;
 enum err channel_set_nonblocking(int channel) MUST_USE;
 
+/* The same end once more, for another thread: what one sends is whole, and in no order with what others send. ERR_LIMIT. */
+enum err channel_copy(int channel, int *out_copy) MUST_USE;
+
 /* Sends one message (1 to CHANNEL_MESSAGE_MAX bytes) with up to CHANNEL_FDS_MAX descriptors, which stay open here.
  * ERR_RANGE, ERR_AGAIN (non-blocking and full), ERR_TIMEOUT (channel_set_timeout), ERR_CLOSED. */
 enum err channel_send(int channel, struct span message, const int *fds, size_t fd_count) MUST_USE;

@@ -14,7 +14,9 @@
  *   Neither has socket, connect, bind, execve, fork, ptrace, kill, mount, ioctl, or files elsewhere.
  *   courier as keeper, but no directory: TCP connections to the given ports and to 53, UDP, and reading what resolving a name
  *           reads in /etc. No bind, listen, accept, and no sockets of other families. Where the kernel's Landlock knows
- *           no network (ABI 4) every port can be reached. */
+ *           no network (ABI 4) every port can be reached.
+ *   inside  the courier where the worker connects for it: pairs of sockets that it hands out, and nothing of the courier's
+ *           ways above */
 #ifndef HAL_SANDBOX_H
 #define HAL_SANDBOX_H
 
@@ -25,7 +27,7 @@
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 
-enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER, SANDBOX_COURIER, SANDBOX_FIRST };
+enum sandbox_profile { SANDBOX_WORKER, SANDBOX_KEEPER, SANDBOX_COURIER, SANDBOX_FIRST, SANDBOX_COURIER_INSIDE };
 
 #define SANDBOX_FILES_MAX 1048576
 

@@ -65,10 +65,17 @@ enum socket_wait { SOCKET_WAIT_READ, SOCKET_WAIT_WRITE };
  * socket at a time. ERR_TIMEOUT, ERR_IO. */
 enum err socket_wait(int fd, enum socket_wait what, unsigned int timeout_ms) MUST_USE;
 
-/* Reads what is there, 1 to max bytes. ERR_AGAIN, ERR_CLOSED (end, reset). */
+/* How the two ends of a pair see what is sent: as bytes, or each send as one message. */
+enum socket_pair_kind { SOCKET_PAIR_BYTES, SOCKET_PAIR_MESSAGES };
+
+/* Two sockets that lead to each other and nowhere else. ERR_LIMIT, ERR_REFUSED. */
+enum err socket_pair(enum socket_pair_kind kind, int out_ends[2]) MUST_USE;
+
+/* Reads what is there, 1 to max bytes; never waits, whatever whoever made the socket thinks of it. ERR_AGAIN, ERR_CLOSED
+ * (end, reset). */
 enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len) MUST_USE;
 
-/* Sends as much as fits; *out_sent may be less than all. ERR_AGAIN (nothing fits), ERR_CLOSED. Never raises SIGPIPE. */
+/* Sends as much as fits, and never waits; *out_sent may be less than all. ERR_AGAIN (nothing fits), ERR_CLOSED. Never raises SIGPIPE. */
 enum err socket_send(int fd, struct span bytes, size_t *out_sent) MUST_USE;
 
 /* Tells the other side that nothing more will come. A side that is gone already is no error. */

@@ -39,6 +39,17 @@ enum err channel_set_nonblocking(int channel)
     return ERR_OK;
 }
 
+enum err channel_copy(int channel, int *out_copy)
+{
+    const int copy = fcntl(channel, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0) {
+        FAIL_ERRNO(errno, "fcntl");
+    }
+    *out_copy = copy;
+    return ERR_OK;
+}
+
 enum err channel_set_timeout(int channel, unsigned int timeout_ms)
 {
     const struct timeval time = {(time_t)(timeout_ms / 1000), (suseconds_t)(timeout_ms % 1000) * 1000};

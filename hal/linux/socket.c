@@ -231,6 +231,16 @@ enum err socket_connect(const struct socket_address *address, int *out_fd)
     return ERR_OK;
 }
 
+enum err socket_pair(enum socket_pair_kind kind, int out_ends[2])
+{
+    const int type = kind == SOCKET_PAIR_BYTES ? SOCK_STREAM : SOCK_SEQPACKET;
+
+    if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_ends) != 0) {
+        FAIL_ERRNO(errno, "socketpair");
+    }
+    return ERR_OK;
+}
+
 enum err socket_connected(int fd)
 {
     int error = 0;
@@ -260,7 +270,7 @@ enum err socket_wait(int fd, enum socket_wait what, unsigned int timeout_ms)
 /* No fault trail in the three calls below: their errors are the daily bread of a reactor. */
 enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len)
 {
-    const ssize_t got = recv(fd, out_bytes, max, 0);
+    const ssize_t got = recv(fd, out_bytes, max, MSG_DONTWAIT);
 
     if (got < 0) {
         return sys_err(errno);
@@ -274,7 +284,7 @@ enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len)
 
 enum err socket_send(int fd, struct span bytes, size_t *out_sent)
 {
-    const ssize_t sent = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL);
+    const ssize_t sent = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (sent < 0) {
         return sys_err(errno);

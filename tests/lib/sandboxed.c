@@ -43,7 +43,9 @@ int sandboxed_run(enum sandbox_profile profile, action *does)
     const pid_t pid = fork();
     if (pid == 0) {
         const struct sandbox_spec spec = {.profile = profile,
-                                          .directory_fd = profile == SANDBOX_COURIER ? -1 : inside.dir_fd,
+                                          .directory_fd = profile == SANDBOX_COURIER || profile == SANDBOX_COURIER_INSIDE
+                                                              ? -1
+                                                              : inside.dir_fd,
                                           .ports = &inside.port,
                                           .port_count = 1};
         if (sandbox_begin(&sandboxed_limits) != ERR_OK || sandbox_enter(&spec) != ERR_OK) {
@@ -82,6 +84,7 @@ void assert_forbidden(action *does)
     assert_forbidden_for(SANDBOX_WORKER, does);
     assert_forbidden_for(SANDBOX_KEEPER, does);
     assert_forbidden_for(SANDBOX_COURIER, does);
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, does);
 }
 
 static void *add_one(void *number)

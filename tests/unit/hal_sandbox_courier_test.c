@@ -21,6 +21,7 @@
 
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "hal/process.h"
 #include "hal/resolve.h"
 #include "hal/socket.h"
 #include "tests/lib/sandboxed.h"
@@ -45,6 +46,7 @@ static void assert_forbidden_to_others(action *does)
 {
     assert_forbidden_for(SANDBOX_WORKER, does);
     assert_forbidden_for(SANDBOX_KEEPER, does);
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, does);
 }
 
 static void only_the_courier_makes_sockets_and_connects_out(void **state)
@@ -210,6 +212,50 @@ static void the_courier_resolves_names_and_has_threads(void **state)
     assert_allowed(SANDBOX_COURIER, sandboxed_thread);
 }
 
+/* --- the courier's for whom the worker connects --- */
+
+static int do_hand_out_a_pair(const struct inside *inside)
+{
+    int ends[2];
+    uint8_t byte = 0;
+    size_t len = 0;
+
+    if (socket_pair(SOCKET_PAIR_BYTES, ends) != ERR_OK || channel_send(ends[0], span_lit("x"), &ends[1], 1) != ERR_OK) {
+        return CHILD_FAILED;
+    }
+    return socket_receive(ends[1], &byte, 1, &len) == ERR_OK && byte == 'x' ? CHILD_OK : CHILD_FAILED;
+}
+
+static int do_internet_pair(const struct inside *inside)
+{
+    int ends[2];
+
+    return refused_or_not(socketpair(AF_INET, SOCK_STREAM, 0, ends));
+}
+
+static int do_read_names(const struct inside *inside)
+{
+    return refused_or_not(open("/etc/hosts", O_RDONLY));
+}
+
+static void the_courier_inside_hands_out_pairs_and_nobody_else_makes_them(void **state)
+{
+    assert_allowed(SANDBOX_COURIER_INSIDE, do_hand_out_a_pair);
+    assert_allowed(SANDBOX_COURIER_INSIDE, sandboxed_thread);
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, do_internet_pair);
+    assert_forbidden_for(SANDBOX_WORKER, do_hand_out_a_pair);
+    assert_forbidden_for(SANDBOX_KEEPER, do_hand_out_a_pair);
+    assert_forbidden_for(SANDBOX_COURIER, do_hand_out_a_pair);
+}
+
+static void the_courier_inside_has_no_way_out_and_opens_no_file(void **state)
+{
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, do_connect_to_a_listed_port);
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, do_read_names);
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, do_read_the_directory);
+    assert_forbidden_for(SANDBOX_COURIER_INSIDE, do_create_in_the_directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +265,8 @@ int main(void)
         cmocka_unit_test(the_courier_takes_no_connections_and_has_no_other_sockets),
         cmocka_unit_test(streams_that_landlock_does_not_know_are_refused_to_the_courier),
         cmocka_unit_test(the_courier_has_no_directory_and_writes_no_file),
+        cmocka_unit_test(the_courier_inside_hands_out_pairs_and_nobody_else_makes_them),
+        cmocka_unit_test(the_courier_inside_has_no_way_out_and_opens_no_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
