@@ -131,7 +131,7 @@ TSS := $(BUILT)/tpm2-tss
 LWIP := $(DEPS)/lwip
 LWIP_INCLUDE := -Inet/lwip -isystem $(LWIP)/src/include
 WARN_LWIP := -Werror -Wall -Wextra $(if $(IS_CLANG),-Wno-tautological-constant-out-of-range-compare)
-LWIP_SOURCES := $(addprefix core/,def inet_chksum init ip mem memp netif pbuf stats tcp tcp_in tcp_out timeouts udp) \
+LWIP_SOURCES := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf stats tcp tcp_in tcp_out timeouts udp) \
 	$(addprefix core/ipv4/,acd dhcp etharp icmp ip4 ip4_addr ip4_frag) \
 	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 nd6) netif/ethernet
 

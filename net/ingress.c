@@ -15,7 +15,6 @@
 #define UDP_BYTES        8u
 #define PROTOCOL_TCP     6u
 #define PROTOCOL_UDP     17u
-#define NEXT_UDP         17u
 #define PORT_DHCP_SERVER 67u
 #define PORT_DHCP_CLIENT 68u
 #define MAC_BYTES        HAL_FRAME_MAC_BYTES
@@ -55,12 +54,29 @@ static bool permits_arp(struct span body, const uint8_t *from)
     return memcmp(sender_card, from, MAC_BYTES) == 0 && (is_zero(sender, 4) || is_host_ipv4(sender));
 }
 
-static bool permits_udp(struct span body)
+static bool permits_udp(struct span body, struct socket_address *from, ingress_expects *expects)
+{
+    if (body.len < UDP_BYTES) {
+        return false;
+    }
+    from->port = (uint16_t)u16_at(body, 0);
+    return expects(from, (uint16_t)u16_at(body, 2));
+}
+
+static bool is_dhcp_answer(struct span body)
 {
     return body.len >= UDP_BYTES && u16_at(body, 0) == PORT_DHCP_SERVER && u16_at(body, 2) == PORT_DHCP_CLIENT;
 }
 
-static bool permits_ipv4(struct span body, bool to_many)
+static bool permits_ipv4_udp(struct span body, const uint8_t ip[4], bool to_many, ingress_expects *expects)
+{
+    struct socket_address from = {.family = SOCKET_IPV4};
+
+    memcpy(from.ip, ip, 4);
+    return is_dhcp_answer(body) || (!to_many && permits_udp(body, &from, expects));
+}
+
+static bool permits_ipv4(struct span body, bool to_many, ingress_expects *expects)
 {
     if (body.len < IPV4_BYTES || body.data[0] != 0x45) { /* version 4, no options */
         return false;
@@ -76,7 +92,8 @@ static bool permits_ipv4(struct span body, bool to_many)
         return false;
     }
     if (protocol == PROTOCOL_UDP) {
-        return fragment == 0 && permits_udp(span_of(body.data + IPV4_BYTES, total - IPV4_BYTES));
+        return fragment == 0 &&
+               permits_ipv4_udp(span_of(body.data + IPV4_BYTES, total - IPV4_BYTES), from, to_many, expects);
     }
     return protocol != PROTOCOL_TCP || !to_many; /* TCP has one receiver */
 }
@@ -90,7 +107,15 @@ static bool is_source_ipv6(const uint8_t address[16])
     return !is_zero(address, 10) || is_zero(address, 16);
 }
 
-static bool permits_ipv6(struct span body, bool to_many)
+static bool permits_ipv6_udp(struct span body, const uint8_t ip[16], ingress_expects *expects)
+{
+    struct socket_address from = {.family = SOCKET_IPV6};
+
+    memcpy(from.ip, ip, sizeof(from.ip));
+    return permits_udp(body, &from, expects);
+}
+
+static bool permits_ipv6(struct span body, bool to_many, ingress_expects *expects)
 {
     if (body.len < IPV6_BYTES || (body.data[0] >> 4) != 6) {
         return false;
@@ -100,16 +125,19 @@ static bool permits_ipv6(struct span body, bool to_many)
     const uint8_t *const from = body.data + 8;
     const uint8_t *const to = body.data + 24;
 
-    if (payload > body.len - IPV6_BYTES || !is_source_ipv6(from) || is_zero(to, 10) || next == NEXT_UDP) {
+    if (payload > body.len - IPV6_BYTES || !is_source_ipv6(from) || is_zero(to, 10)) {
         return false;
     }
-    if (next == PROTOCOL_TCP) {
-        return !to_many && to[0] != 0xff && !is_zero(from, 16) && memcmp(from, to, 16) != 0;
+    if (next != PROTOCOL_TCP && next != PROTOCOL_UDP) {
+        return true;
     }
-    return true;
+    const bool has_one_receiver = !to_many && to[0] != 0xff && !is_zero(from, 16) && memcmp(from, to, 16) != 0;
+
+    return has_one_receiver &&
+           (next == PROTOCOL_TCP || permits_ipv6_udp(span_of(body.data + IPV6_BYTES, payload), from, expects));
 }
 
-bool ingress_permits(struct span frame, const uint8_t own[HAL_FRAME_MAC_BYTES])
+bool ingress_permits(struct span frame, const uint8_t own[HAL_FRAME_MAC_BYTES], ingress_expects *expects)
 {
     if (frame.len < HAL_FRAME_HEAD_BYTES || frame.len > HAL_FRAME_BYTES_MAX) {
         return false;
@@ -125,11 +153,11 @@ bool ingress_permits(struct span frame, const uint8_t own[HAL_FRAME_MAC_BYTES])
     }
     switch (u16_at(frame, (size_t)2 * MAC_BYTES)) {
     case TYPE_IPV4:
-        return permits_ipv4(body, to_many);
+        return permits_ipv4(body, to_many, expects);
     case TYPE_ARP:
         return permits_arp(body, from);
     case TYPE_IPV6:
-        return permits_ipv6(body, to_many);
+        return permits_ipv6(body, to_many, expects);
     default:
         return false;
     }

@@ -25,28 +25,6 @@
 #define ISN_KEY_BYTES    32
 #define POLL_TICKS       1 /* of TCP's slow clock: when a writer that found no memory tries again */
 
-struct stack_socket {
-    struct stack_lwip *lwip;
-    struct tcp_pcb *pcb; /* NULL: the connection is over */
-    struct stack_listener *listener;
-    unsigned int interest;
-    struct stack_socket *next; /* on the list of those to be told */
-    struct stack_socket **link;
-    struct pbuf *first; /* bytes not read yet. Their chain is longer than lwIP's sums of chains can say: not used */
-    struct pbuf *last;
-    size_t taken; /* of the first */
-    bool is_listening;
-    bool ended;    /* no more bytes will come */
-    bool reset;    /* lost */
-    bool finished; /* we send no more */
-    bool starved;  /* there was no memory to send */
-    bool abandoned;
-    struct stack_socket *waiting; /* of a listening one: those not accepted yet, the first first */
-    struct stack_socket **waiting_end;
-    struct stack_socket *next_waiting;
-    size_t waiting_count;
-};
-
 /* --- the list of those to be told --- */
 
 static void leave_list(struct stack_socket *socket)
@@ -64,7 +42,7 @@ static void leave_list(struct stack_socket *socket)
     socket->next = NULL;
 }
 
-static void mark(struct stack_socket *socket)
+void stack_lwip_mark(struct stack_socket *socket)
 {
     struct stack_lwip *const lwip = socket->lwip;
 
@@ -95,7 +73,7 @@ static unsigned int readiness(const struct stack_socket *socket)
     if (socket->first != NULL || socket->ended || socket->reset) {
         ready |= LOOP_READ & socket->interest;
     }
-    if (socket->reset || (socket->pcb != NULL && !socket->finished && has_room(socket))) {
+    if (socket->reset || (socket->pcb != NULL && !socket->finished && !socket->connecting && has_room(socket))) {
         ready |= LOOP_WRITE & socket->interest;
     }
     if (socket->reset) {
@@ -128,7 +106,7 @@ void stack_lwip_tell(struct stack_lwip *lwip)
         lwip->telling = socket;
         socket->listener->on_ready(socket->listener, ready);
         if (lwip->telling == socket && readiness(socket) != 0) {
-            mark(socket);
+            stack_lwip_mark(socket);
         }
     }
     lwip->telling = NULL;
@@ -190,7 +168,7 @@ static err_t on_bytes(void *argument, struct tcp_pcb *pcb, struct pbuf *bytes, e
         if (socket->finished) {
             detach(socket); /* it is in TIME-WAIT, or soon */
         }
-        mark(socket);
+        stack_lwip_mark(socket);
         return LWIP_OK;
     }
     if (socket->first != NULL && is_room_short()) {
@@ -208,7 +186,7 @@ static err_t on_bytes(void *argument, struct tcp_pcb *pcb, struct pbuf *bytes, e
     while (socket->last->next != NULL) {
         socket->last = socket->last->next;
     }
-    mark(socket);
+    stack_lwip_mark(socket);
     return LWIP_OK;
 }
 
@@ -220,7 +198,7 @@ static err_t on_sent(void *argument, struct tcp_pcb *pcb, u16_t bytes)
 
     socket->starved = false;
     if ((socket->interest & LOOP_WRITE) != 0) {
-        mark(socket);
+        stack_lwip_mark(socket);
     }
     return LWIP_OK;
 }
@@ -242,7 +220,7 @@ static void on_lost(void *argument, err_t err)
         socket->reset = true;
         forget_unread(socket);
     }
-    mark(socket);
+    stack_lwip_mark(socket);
 }
 
 static enum err socket_new(struct stack_lwip *lwip, struct tcp_pcb *pcb, struct stack_socket **out_socket)
@@ -258,6 +236,22 @@ static enum err socket_new(struct stack_lwip *lwip, struct tcp_pcb *pcb, struct 
     return ERR_OK;
 }
 
+enum err stack_lwip_adopt(struct stack_lwip *lwip, struct tcp_pcb *pcb, struct stack_socket **out_socket)
+{
+    TRY(socket_new(lwip, pcb, out_socket));
+    tcp_arg(pcb, *out_socket);
+    tcp_recv(pcb, on_bytes);
+    tcp_sent(pcb, on_sent);
+    tcp_poll(pcb, on_poll, POLL_TICKS);
+    tcp_err(pcb, on_lost);
+    tcp_nagle_disable(pcb);
+    pcb->keep_idle = KEEP_IDLE_MS;
+    pcb->keep_intvl = KEEP_INTERVAL_MS;
+    pcb->keep_cnt = KEEP_COUNT;
+    ip_set_option(pcb, SOF_KEEPALIVE);
+    return ERR_OK;
+}
+
 static err_t on_connection(void *argument, struct tcp_pcb *pcb, err_t err)
 {
     struct stack_socket *const listening = argument;
@@ -268,23 +262,14 @@ static err_t on_connection(void *argument, struct tcp_pcb *pcb, err_t err)
     }
     stack_lwip_half_done(pcb);
     if (listening == NULL || listening->waiting_count == WAITING_MAX ||
-        socket_new(listening->lwip, pcb, &socket) != ERR_OK) {
+        stack_lwip_adopt(listening->lwip, pcb, &socket) != ERR_OK) {
         fault_clear();
         return ERR_MEM; /* lwIP resets it */
     }
-    tcp_arg(pcb, socket);
-    tcp_recv(pcb, on_bytes);
-    tcp_sent(pcb, on_sent);
-    tcp_poll(pcb, on_poll, POLL_TICKS);
-    tcp_err(pcb, on_lost);
-    tcp_nagle_disable(pcb);
-    pcb->keep_idle = KEEP_IDLE_MS;
-    pcb->keep_intvl = KEEP_INTERVAL_MS;
-    pcb->keep_cnt = KEEP_COUNT;
     *listening->waiting_end = socket;
     listening->waiting_end = &socket->next_waiting;
     listening->waiting_count++;
-    mark(listening);
+    stack_lwip_mark(listening);
     return LWIP_OK;
 }
 
@@ -318,7 +303,7 @@ static enum err lwip_watch(struct stack_socket *socket, struct stack_listener *l
     socket->listener = listener;
     socket->interest = interest;
     if (readiness(socket) != 0) {
-        mark(socket);
+        stack_lwip_mark(socket);
     }
     return ERR_OK;
 }
@@ -370,7 +355,7 @@ static enum err lwip_send(struct stack_socket *socket, struct span bytes, size_t
     }
     const size_t some = num_min(num_min(bytes.len, tcp_sndbuf(socket->pcb)), UINT16_MAX);
 
-    if (some == 0) {
+    if (some == 0 || socket->connecting) {
         return ERR_AGAIN;
     }
     const err_t err = tcp_write(socket->pcb, bytes.data, (u16_t)some, TCP_WRITE_FLAG_COPY);
@@ -459,6 +444,7 @@ static void lwip_free(struct stack *stack)
     }
     loop_slice_stop(lwip->options.loop, &lwip->tell);
     stack_lwip_link_stop(lwip);
+    stack_lwip_end_questions(lwip);
     stack_lwip_leave(lwip);
     hal_frame_close(lwip->frame);
     hmac_key_free(lwip->isn_key);

@@ -23,6 +23,8 @@
 #include "net/stack.h"
 
 #define STACK_LWIP_ADDRESSES_MAX 8
+#define STACK_LWIP_DNS_MAX       2
+#define STACK_LWIP_DATAGRAM_MAX  1452 /* what an Ethernet frame holds behind the headers of IPv6 and UDP */
 
 struct stack_lwip_options {
     struct loop *loop;        /* borrowed */
@@ -34,6 +36,8 @@ struct stack_lwip_options {
     struct socket_address gateway;
     bool has_ipv6;
     struct socket_address ipv6; /* of a /64 */
+    struct socket_address dns[STACK_LWIP_DNS_MAX]; /* name servers */
+    size_t dns_count;                              /* 0: those that DHCP names */
     /* The addresses by which others reach this stack, whenever they have changed; not link-local. May be NULL. */
     void (*on_addresses)(void *context, const struct socket_address *addresses, size_t count);
     void *context;
@@ -46,6 +50,45 @@ enum err stack_lwip_new(const struct stack_lwip_options *options, struct hal_fra
 
 /* Listens on a port of all addresses, present and future ones. ERR_EXISTS (port in use), ERR_LIMIT, ERR_NO_MEMORY. */
 enum err stack_lwip_listen(struct stack *stack, uint16_t port, struct stack_socket **out_socket) MUST_USE;
+
+/* --- what begins here; all on the loop's thread --- */
+
+/* Embedded in whoever asks, and kept in place until done or stack_lwip_forget(). */
+struct stack_lwip_lookup {
+    /* The first address of the name, with port 0, IPv4 before IPv6. NULL: there is none, or no server has answered. May be
+     * called from inside of stack_lwip_resolve, and may call what begins here, close included, but no listener. */
+    void (*done)(struct stack_lwip_lookup *lookup, const struct socket_address *address);
+    struct lwip_question *question; /* the stack's */
+};
+
+/* Asks the name servers; done follows, in half a minute at the latest. Answers are kept for an hour at most.
+ * ERR_RANGE (not the length of a name), ERR_LIMIT (more questions than there may be at once), ERR_NOT_FOUND (no server to
+ * ask): done is not called then. */
+enum err stack_lwip_resolve(struct stack *stack, struct span name, struct stack_lwip_lookup *lookup) MUST_USE;
+
+/* done is not called any more. Fine for one that was never asked, if it is zero. */
+void stack_lwip_forget(struct stack_lwip_lookup *lookup);
+
+/* Begins a connection: LOOP_WRITE says that it is there, LOOP_GONE that it is lost, in a quarter of a minute at the latest.
+ * The caller closes it. ERR_CLOSED (no way there), ERR_LIMIT, ERR_NO_MEMORY. */
+enum err stack_lwip_connect(struct stack *stack, const struct socket_address *to, struct stack_socket **out_socket) MUST_USE;
+
+/* Datagrams to and from one address. */
+struct stack_lwip_udp;
+struct stack_lwip_udp_options {
+    struct socket_address to;
+    /* 1 to STACK_LWIP_DATAGRAM_MAX bytes, a view until it returns. It calls nothing of the stack. */
+    void (*on_datagram)(void *context, struct span datagram);
+    void *context;
+};
+
+/* The caller frees it, before the stack. ERR_CLOSED (no way there), ERR_LIMIT, ERR_NO_MEMORY. */
+enum err stack_lwip_udp_new(struct stack *stack, const struct stack_lwip_udp_options *options,
+                            struct stack_lwip_udp **out_udp) MUST_USE;
+
+/* ERR_RANGE (empty, or longer than STACK_LWIP_DATAGRAM_MAX), ERR_LIMIT, ERR_CLOSED (no way there). */
+enum err stack_lwip_udp_send(struct stack_lwip_udp *udp, struct span datagram) MUST_USE;
+void stack_lwip_udp_free(struct stack_lwip_udp *udp); /* NULL is fine */
 
 /* What it did with frames since it was made; for tests and the log. */
 struct stack_lwip_counts {

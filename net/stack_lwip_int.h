@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The parts of the lwIP stack: sockets (stack_lwip.c), what lwIP asks of us (_port.c), frames, addresses and time
- * (_link.c), half-open connections (_half.c). lwIP never calls a listener: its callbacks put the socket on a list, and
+ * (_link.c), half-open connections (_half.c), what begins here (_out.c). lwIP never calls a listener: its callbacks put the socket on a list, and
  * whoever called lwIP runs the list afterwards, so a listener may do anything with any connection. */
 #ifndef NET_STACK_LWIP_INT_H
 #define NET_STACK_LWIP_INT_H
@@ -33,7 +33,37 @@ struct half_list {
     struct half_open places[CONFIG_NET_LWIP_HALF_OPEN];
 };
 
-#define LWIP_CLOCKS 8
+#define LWIP_CLOCKS    9
+#define LWIP_QUESTIONS 8 /* for names, at once */
+
+/* A question that lwIP has and will answer. */
+struct lwip_question {
+    bool is_asked;
+    struct stack_lwip_lookup *asker; /* NULL: it has left */
+};
+
+struct stack_socket {
+    struct stack_lwip *lwip;
+    struct tcp_pcb *pcb; /* NULL: the connection is over */
+    struct stack_listener *listener;
+    unsigned int interest;
+    struct stack_socket *next; /* on the list of those to be told */
+    struct stack_socket **link;
+    struct pbuf *first; /* bytes not read yet. Their chain is longer than lwIP's sums of chains can say: not used */
+    struct pbuf *last;
+    size_t taken; /* of the first */
+    bool is_listening;
+    bool ended;    /* no more bytes will come */
+    bool reset;    /* lost */
+    bool finished; /* we send no more */
+    bool starved;  /* there was no memory to send */
+    bool abandoned;
+    bool connecting; /* begun here, and not there yet */
+    struct stack_socket *waiting; /* of a listening one: those not accepted yet, the first first */
+    struct stack_socket **waiting_end;
+    struct stack_socket *next_waiting;
+    size_t waiting_count;
+};
 
 struct stack_lwip {
     struct stack stack; /* first: callers hold it */
@@ -57,6 +87,7 @@ struct stack_lwip {
     ip_addr_t answering;          /* and from which address it came */
     struct socket_address addresses[STACK_LWIP_ADDRESSES_MAX]; /* as told last */
     size_t address_count;
+    struct lwip_question questions[LWIP_QUESTIONS];
     struct stack_lwip_counts counts;
 };
 
@@ -73,6 +104,16 @@ struct socket_address stack_lwip_address(const ip_addr_t *address, uint16_t port
 
 /* stack_lwip.c: runs the list, once for each socket on it. */
 void stack_lwip_tell(struct stack_lwip *lwip);
+
+/* Puts a socket on it. */
+void stack_lwip_mark(struct stack_socket *socket);
+
+/* A socket for a connection's control block. ERR_NO_MEMORY. */
+enum err stack_lwip_adopt(struct stack_lwip *lwip, struct tcp_pcb *pcb, struct stack_socket **out_socket) MUST_USE;
+
+/* _out.c: does anything here wait for a datagram from there on that port? And the end of all questions for names. */
+bool stack_lwip_expects_datagram(const struct socket_address *from, uint16_t to_port);
+void stack_lwip_end_questions(struct stack_lwip *lwip);
 
 /* _half.c: watches the connections that a listener begins. */
 void stack_lwip_half_init(struct half_list *half);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <lwip/dhcp.h>
+#include <lwip/dns.h>
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
 #include <lwip/ip4_frag.h>
@@ -38,7 +39,7 @@ static const struct {
     {ip_reass_tmr, IP_TMR_INTERVAL},
     {nd6_tmr, ND6_TMR_INTERVAL},
     {ip6_reass_tmr, IP6_REASS_TMR_INTERVAL},
-
+    {dns_tmr, DNS_TMR_INTERVAL},
 };
 
 /* --- out --- */
@@ -139,7 +140,7 @@ static void remember_sender(struct stack_lwip *lwip, struct span frame)
 static void take_frame(struct stack_lwip *lwip, struct span frame, enum hal_frame_sums sums)
 {
     lwip->counts.frames++;
-    if (!ingress_permits(frame, lwip->netif.hwaddr)) {
+    if (!ingress_permits(frame, lwip->netif.hwaddr, stack_lwip_expects_datagram)) {
         lwip->counts.refused++;
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* lwIP's configuration: one thread, one interface, TCP for the server above, and what an address needs: ARP, ND, DHCP.
- * No sockets, no threads, no files, no name resolver. What an outsider can fill is bounded here or in Kconfig. */
+/* lwIP's configuration: one thread, one interface, TCP for the server above, what an address needs: ARP, ND, DHCP,
+ * and names for what the courier is to reach. No sockets, no threads, no files. What an outsider can fill is bounded here or in Kconfig. */
 #ifndef NET_LWIP_LWIPOPTS_H
 #define NET_LWIP_LWIPOPTS_H
 
@@ -48,7 +48,7 @@
 #define MEMP_NUM_TCP_PCB      (LWIP_PCBS > 65000 ? 65000 : LWIP_PCBS) /* it counts in 16 bits */
 #define MEMP_NUM_TCP_PCB_LISTEN 4
 #define MEMP_NUM_TCP_SEG      CONFIG_NET_LWIP_SEGMENTS
-#define MEMP_NUM_UDP_PCB      2 /* DHCP */
+#define MEMP_NUM_UDP_PCB      (2 + DNS_TABLE_SIZE + 8) /* DHCP, questions for names, the courier's */
 #define MEMP_NUM_PBUF         256 /* of fragments and queued copies; frames have their own */
 #define PBUF_POOL_SIZE        CONFIG_NET_LWIP_FRAMES
 #define PBUF_POOL_BUFSIZE     1536 /* a whole frame */
@@ -72,8 +72,13 @@
 #define LWIP_ICMP             1
 #define LWIP_BROADCAST_PING   0
 #define LWIP_MULTICAST_PING   0
-#define LWIP_UDP              1 /* for DHCP */
-#define LWIP_DNS              0
+#define LWIP_UDP              1
+#define LWIP_DNS              1
+#define DNS_TABLE_SIZE        8
+#define DNS_MAX_SERVERS       2
+#define DNS_MAX_TTL           3600 /* s: an address that is wrong is not kept for a week */
+#define LWIP_DNS_SECURE       7 /* random number and port of each question, and never two of one name at a time */
+#define LWIP_DNS_SUPPORT_MDNS_QUERIES 0
 #define LWIP_IGMP             0
 #define LWIP_AUTOIP           0
 #define LWIP_DHCP             1

@@ -15,9 +15,22 @@ static const struct frames_end them = {.card = {2, 0, 0, 0, 0, 1}, .ip = {192, 0
 static const struct frames_end us = {.card = {2, 0, 0, 0, 0, 2}, .ip = {192, 0, 2, 2}, .ip6 = {0x20, 1, 0xd, 0xb8, [15] = 2}, .port = 443};
 static const struct frames_segment syn = {.sequence = 1, .flags = FRAMES_SYN, .window = 1000};
 
+static bool expects_nothing(const struct socket_address *from, uint16_t to_port)
+{
+    return false;
+}
+
+/* Answers of a time server, 192.0.2.1 or 2001:db8::1, to a question from port 5000. */
+static bool expects_time(const struct socket_address *from, uint16_t to_port)
+{
+    const struct span ip = from->family == SOCKET_IPV4 ? span_of(them.ip, 4) : span_of(them.ip6, 16);
+
+    return from->port == 123 && to_port == 5000 && memcmp(from->ip, ip.data, ip.len) == 0;
+}
+
 static bool permits(const struct frames_frame *frame)
 {
-    return ingress_permits(frames_view(frame), us.card);
+    return ingress_permits(frames_view(frame), us.card, expects_nothing);
 }
 
 static void ingress_permits_what_honest_neighbours_send(void **state)
@@ -45,7 +58,7 @@ static void ingress_refuses_every_frame_that_is_cut(void **state)
             uint8_t *const copy = test_malloc(len == 0 ? 1 : len);
             memcpy(copy, frames[i].bytes, len);
 
-            assert_false(ingress_permits(span_of(copy, len), us.card));
+            assert_false(ingress_permits(span_of(copy, len), us.card, expects_nothing));
             test_free(copy);
         }
     }
@@ -58,8 +71,8 @@ static void ingress_refuses_a_frame_that_is_too_long(void **state)
 
     memcpy(bytes, frame.bytes, frame.len);
 
-    assert_true(ingress_permits(span_of(bytes, HAL_FRAME_BYTES_MAX), us.card));
-    assert_false(ingress_permits(span_of(bytes, HAL_FRAME_BYTES_MAX + 1), us.card));
+    assert_true(ingress_permits(span_of(bytes, HAL_FRAME_BYTES_MAX), us.card, expects_nothing));
+    assert_false(ingress_permits(span_of(bytes, HAL_FRAME_BYTES_MAX + 1), us.card, expects_nothing));
 }
 
 /* A change of one byte or a few, at a place of the frame. */
@@ -167,6 +180,54 @@ static void ingress_refuses_fragments_of_udp(void **state)
     refuses_each(&good, changes, ARRAY_LENGTH(changes));
 }
 
+static struct frames_frame time_of(uint16_t from, uint16_t to)
+{
+    struct frames_end server = them;
+    struct frames_end client = us;
+
+    server.port = from;
+    client.port = to;
+    return frames_udp(&server, &client, span_lit("noon"));
+}
+
+static void ingress_permits_the_datagrams_that_somebody_waits_for(void **state)
+{
+    const struct frames_frame good = time_of(123, 5000);
+    const struct frames_frame other_port = time_of(124, 5000);
+    const struct frames_frame nobody = time_of(123, 5001);
+    struct frames_frame other_host = good;
+    struct frames_frame to_many = good;
+    other_host.bytes[IP + 15] ^= 1;
+    memset(to_many.bytes, 0xff, 6);
+
+    assert_true(ingress_permits(frames_view(&good), us.card, expects_time));
+    assert_false(ingress_permits(frames_view(&good), us.card, expects_nothing));
+    assert_false(ingress_permits(frames_view(&other_port), us.card, expects_time));
+    assert_false(ingress_permits(frames_view(&nobody), us.card, expects_time));
+    assert_false(ingress_permits(frames_view(&other_host), us.card, expects_time));
+    assert_false(ingress_permits(frames_view(&to_many), us.card, expects_time));
+}
+
+/* As a TCP segment has its ports where a datagram has them, only the protocol is another. */
+static void ingress_permits_datagrams_over_ipv6_by_the_same_rule(void **state)
+{
+    struct frames_end server = them;
+    struct frames_end client = us;
+    server.port = 123;
+    client.port = 5000;
+    struct frames_frame good = frames_tcp6(&server, &client, &syn);
+    good.bytes[IP + 6] = 17;
+    struct frames_frame other = good;
+    other.bytes[IP + 8 + 15] ^= 2;
+
+    assert_true(ingress_permits(frames_view(&good), us.card, expects_time));
+    assert_false(ingress_permits(frames_view(&good), us.card, expects_nothing));
+    assert_false(ingress_permits(frames_view(&other), us.card, expects_time));
+    for (size_t len = 0; len < IP + 48; len++) {
+        assert_false(ingress_permits(span_of(good.bytes, len), us.card, expects_time));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +240,8 @@ int main(void)
         cmocka_unit_test(ingress_refuses_arp_that_speaks_for_another),
         cmocka_unit_test(ingress_permits_a_question_whether_an_address_is_free),
         cmocka_unit_test(ingress_refuses_fragments_of_udp),
+        cmocka_unit_test(ingress_permits_the_datagrams_that_somebody_waits_for),
+        cmocka_unit_test(ingress_permits_datagrams_over_ipv6_by_the_same_rule),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
