@@ -24,7 +24,8 @@ static int usage(FILE *stream)
 {
     (void)fputs("usage: rowlock serve --data DIR [--tcti STRING] [--listen ADDR] [--port N] [--http-port N]\n"
                 "                     [--name NAME]... [--json] [--pin-fd N]\n"
-                "                     [--net-interface NAME|tap:NAME [--net-address ADDR/BITS]... [--net-gateway ADDR]]\n"
+                "                     [--net-interface NAME|tap:NAME [--net-address ADDR/BITS]... [--net-gateway ADDR]\n"
+                "                      [--net-dns ADDR]...]\n"
                 "       rowlock fsck --data DIR [--tcti STRING] [--pin-fd N]\n"
                 "       rowlock version\n"
                 "fsck: exit status 0 nothing is damaged, 1 something is, 2 it could not be checked\n",

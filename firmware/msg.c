@@ -97,10 +97,11 @@ static const struct row table[] = {
 
     [MSG_WORKER_FD] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 2,
         {U32(with_fd.kind, MSG_FD_KINDS - 1), U32(with_fd.index, 4 * MSG_REACTORS_MAX)}},
-    [MSG_WORKER_FRAMES] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 8,
+    [MSG_WORKER_FRAMES] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, true, 9,
         {U32(worker_frames.kind, HAL_FRAME_KINDS - 1), U32(worker_frames.mtu, HAL_FRAME_MTU_MAX),
          BYTES(worker_frames.mac), U32(worker_frames.given, MSG_GIVEN_ALL), BYTES(worker_frames.ipv4),
-         U32(worker_frames.prefix, 30), BYTES(worker_frames.gateway), BYTES(worker_frames.ipv6)}},
+         U32(worker_frames.prefix, 30), BYTES(worker_frames.gateway), BYTES(worker_frames.ipv6),
+         BYTES(worker_frames.dns)}},
     [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 9,
         {U32(worker_start.mode, MSG_MODES - 1), U32(worker_start.state, STATE_LAST),
          U32(worker_start.reason, REASON_LAST), U32(worker_start.first, 1),
@@ -177,7 +178,7 @@ static const struct row table[] = {
 
     [MSG_COURIER_DESTINATION] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, false, 8, DESTINATION},
     [MSG_COURIER_DESTINATION_CA] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, false, 1, {TEXT(part)}},
-    [MSG_COURIER_START] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, true, 0, {{0}}},
+    [MSG_COURIER_START] = {MSG_TO_COURIER, MSG_LOWER, IN_STARTING, true, 1, {U32(courier_start, 1)}},
     [MSG_COURIER_ASK] = {MSG_TO_COURIER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
     [MSG_COURIER_STOP] = {MSG_TO_COURIER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
     [MSG_COURIER_READY] = {MSG_TO_COURIER, MSG_UPPER, IN_STARTING | IN_STOPPING, false, 0, {{0}}},
@@ -223,6 +224,10 @@ static const struct row table[] = {
         {U32(update_status.err, ERR_LAST), U32(update_status.phase, MSG_UPDATE_PHASES - 1), U64(update_status.received),
          U32(update_status.security, UINT32_MAX), TEXT(update_status.version), TEXT(update_status.running),
          U32(update_status.trial, 1)}},
+
+    [MSG_JOB_REACH] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, true, 4,
+        {U64(job_reach.job), U32(job_reach.kind, MSG_REACH_KINDS - 1), U32(job_reach.port, 65535),
+         TEXT(job_reach.host)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

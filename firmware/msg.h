@@ -52,6 +52,7 @@
 #define MSG_REFRESH_S_MAX   (7 * 24 * 3600)
 #define MSG_ADDRESSES_MAX   8    /* of the stack in user space: STACK_LWIP_ADDRESSES_MAX */
 #define MSG_ADDRESS_BYTES   17   /* 4 or 6, and the address in network order, zero behind it */
+#define MSG_DNS_MAX         2    /* name servers: STACK_LWIP_DNS_MAX */
 #define MSG_VERSION_MAX     63 /* of an image */
 #define MSG_UPDATE_PIECE_MAX 1048576 /* bytes of an update that one request brings */
 #define MSG_PART_MAX        1900 /* bytes of something long that one message carries */
@@ -189,6 +190,9 @@ enum msg_type {
     MSG_UPDATE_INSTALL,
     /* updater to worker */
     MSG_UPDATE_STATUS,
+    /* courier to worker, where the worker connects: the end of a pair comes along, to be joined with that server. What
+     * comes over it first is one byte, enum msg_reached. */
+    MSG_JOB_REACH,
     MSG_TYPE_COUNT
 };
 
@@ -238,6 +242,17 @@ enum msg_fd_kind {
 
 /* Which addresses of MSG_WORKER_FRAMES are there; without the first one, DHCP. */
 enum { MSG_GIVEN_IPV4 = 1, MSG_GIVEN_GATEWAY = 2, MSG_GIVEN_IPV6 = 4, MSG_GIVEN_ALL = 7 };
+
+/* How to reach a server: by a stream, or by datagrams, each a message of the pair. */
+enum msg_reach_kind { MSG_REACH_TCP, MSG_REACH_UDP, MSG_REACH_KINDS };
+
+/* What became of it. After any but the first the worker closes. */
+enum msg_reached {
+    MSG_REACHED = 1,
+    MSG_REACHED_NO_NAME, /* no address for the name */
+    MSG_REACHED_NOBODY,  /* no answer from there */
+    MSG_REACHED_LAST = MSG_REACHED_NOBODY
+};
 
 /* What the updater has. */
 enum msg_update_phase {
@@ -304,6 +319,7 @@ struct msg {
             uint32_t prefix; /* of ipv4, in bits */
             uint8_t gateway[4];
             uint8_t ipv6[16];
+            uint8_t dns[MSG_DNS_MAX * MSG_ADDRESS_BYTES]; /* family 0: there is none */
         } worker_frames;
         struct {
             uint32_t count;
@@ -466,6 +482,13 @@ struct msg {
             uint32_t stage;  /* enum outbound_stage */
             uint32_t status;
         } job_done;
+        struct {
+            uint64_t job; /* which is under way, and for that server */
+            uint32_t kind; /* enum msg_reach_kind */
+            uint32_t port;
+            struct msg_name host;
+        } job_reach;
+        uint32_t courier_start; /* 1: the worker connects */
     } as;
 };
 

@@ -130,7 +130,7 @@ static enum err connect_to_one(struct connection *connection, const struct socke
     return err;
 }
 
-static enum err open_all(struct connection *connection, enum outbound_stage *out_stage)
+static enum err connect_by_name(struct connection *connection, enum outbound_stage *out_stage)
 {
     const struct outbound_destination *const to = connection->options.to;
     struct socket_address addresses[ADDRESSES_MAX];
@@ -139,7 +139,29 @@ static enum err open_all(struct connection *connection, enum outbound_stage *out
     *out_stage = OUTBOUND_AT_RESOLVE;
     TRY(resolve_name(to->host, to->port, ADDRESSES_MAX, addresses, &count));
     *out_stage = OUTBOUND_AT_CONNECT;
-    TRY(connect_to_one(connection, addresses, count));
+    return connect_to_one(connection, addresses, count);
+}
+
+static enum err connect_by_worker(struct connection *connection, enum outbound_stage *out_stage)
+{
+    const struct outbound_destination *const to = connection->options.to;
+    const struct reach_to reach_to = {.job = connection->options.job,
+                                      .kind = MSG_REACH_TCP,
+                                      .host = to->host,
+                                      .port = to->port,
+                                      .wait_ms = step_ms(connection)};
+    const enum err err = reach_open(connection->options.reach, &reach_to, &connection->fd);
+
+    *out_stage = err == ERR_NOT_FOUND ? OUTBOUND_AT_RESOLVE : OUTBOUND_AT_CONNECT;
+    return err;
+}
+
+static enum err open_all(struct connection *connection, enum outbound_stage *out_stage)
+{
+    const struct outbound_destination *const to = connection->options.to;
+
+    TRY(connection->options.reach != NULL ? connect_by_worker(connection, out_stage)
+                                          : connect_by_name(connection, out_stage));
     *out_stage = OUTBOUND_AT_TLS;
     return to->tls == OUTBOUND_TLS ? on_start_tls(connection) : ERR_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef FIRMWARE_COURIER_CONNECTION_H
 #define FIRMWARE_COURIER_CONNECTION_H
 
+#include "firmware/courier/reach.h"
 #include "firmware/courier/stream.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -17,6 +18,8 @@ struct connection_options {
     const struct outbound_destination *to; /* borrowed, as the rest, until connection_free */
     struct tls_roots *roots;
     const struct hal_clock *clock;
+    struct reach *reach; /* NULL: by sockets of our own */
+    uint64_t job;        /* for reach */
     struct mono_time until; /* of the whole job; each step has CONFIG_COURIER_STEP_S at most */
 };
 

@@ -37,6 +37,8 @@ struct courier {
     struct poller *poller;
     struct courier_list list;
     struct tls_roots *shared; /* the system's CAs; NULL: nobody needs them, or there are none */
+    bool inside; /* the worker connects */
+    struct reach *reaches[OUTBOUND_LANES]; /* NULL unless inside */
     struct lane *lanes[OUTBOUND_LANES];
     bool collecting[OUTBOUND_LANES]; /* its job is not complete yet */
     struct msg in;
@@ -87,6 +89,7 @@ static enum err receive_start(struct courier *courier)
         }
     }
     ENSURE(courier->in.type == MSG_COURIER_START, ERR_CANCELLED, "stopped before the start");
+    courier->inside = courier->in.as.courier_start == 1;
     TRY(channel_set_timeout(courier->in.fd, SEND_TIMEOUT_MS));
     TRY(msg_channel_new(courier->in.fd, MSG_JOBS, MSG_LOWER, &courier->jobs));
     return ERR_OK;
@@ -136,7 +139,7 @@ static enum err give_up_rights(struct courier *courier)
     }
     TRY(sandbox_drop_user(board_desc.courier_uid, board_desc.courier_gid));
     const struct sandbox_spec spec = {
-        .profile = SANDBOX_COURIER,
+        .profile = courier->inside ? SANDBOX_COURIER_INSIDE : SANDBOX_COURIER,
         .directory_fd = -1,
         .ports = ports,
         .port_count = courier->list.count,
@@ -393,7 +396,10 @@ static enum err start_lanes(struct courier *courier)
     TRY(poller_add(courier->poller, msg_channel_fd(courier->control), POLLER_READ, courier->control));
     TRY(poller_add(courier->poller, msg_channel_fd(courier->jobs), POLLER_READ, courier->jobs));
     for (size_t i = 0; i < OUTBOUND_LANES; i++) {
-        TRY(lane_new(outbound_lane_kind(i), &courier->list, courier->clock, &courier->lanes[i]));
+        if (courier->inside) {
+            TRY(reach_new(msg_channel_fd(courier->jobs), &courier->reaches[i]));
+        }
+        TRY(lane_new(outbound_lane_kind(i), &courier->list, courier->clock, courier->reaches[i], &courier->lanes[i]));
         TRY(poller_add(courier->poller, lane_fd(courier->lanes[i]), POLLER_READ, courier->lanes[i]));
     }
     return ERR_OK;
@@ -419,6 +425,7 @@ static void end(struct courier *courier)
 {
     for (size_t i = 0; i < OUTBOUND_LANES; i++) {
         lane_free(courier->lanes[i]);
+        reach_free(courier->reaches[i]);
     }
     tls_roots_free(courier->shared);
     for (size_t i = 0; i < courier->list.count; i++) {

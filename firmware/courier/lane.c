@@ -17,6 +17,7 @@ struct lane {
     enum outbound_kind kind;
     const struct courier_list *list;
     const struct hal_clock *clock;
+    struct reach *reach;
     struct lane_job job;
     struct job_thread *thread;
 };
@@ -56,6 +57,8 @@ static void carry_out(void *context)
         .to = &destination->to,
         .roots = destination->roots,
         .clock = lane->clock,
+        .reach = lane->reach,
+        .job = lane->job.number,
         .until = mono_add_ms(hal_clock_mono(lane->clock), (uint64_t)seconds * S_MS),
     };
     struct connection *connection = NULL;
@@ -84,7 +87,7 @@ static void lane_free_scoped(struct lane **lane)
 }
 
 enum err lane_new(enum outbound_kind kind, const struct courier_list *list, const struct hal_clock *clock,
-                  struct lane **out_lane)
+                  struct reach *reach, struct lane **out_lane)
 {
     void *memory = NULL;
     SCOPED(lane_free_scoped) struct lane *lane = NULL;
@@ -94,6 +97,7 @@ enum err lane_new(enum outbound_kind kind, const struct courier_list *list, cons
     lane->kind = kind;
     lane->list = list;
     lane->clock = clock;
+    lane->reach = reach;
     TRY(buf_new(kind == OUTBOUND_SMTP ? OUTBOUND_MAIL_MAX : OUTBOUND_BODY_MAX, &lane->job.text));
     TRY(buf_new(OUTBOUND_ANSWER_MAX, &lane->job.body));
     TRY(job_thread_new(carry_out, lane, &lane->thread));

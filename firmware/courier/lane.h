@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "firmware/courier/job.h"
+#include "firmware/courier/reach.h"
 #include "firmware/msg.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -51,9 +52,9 @@ struct lane_job {
 
 struct lane;
 
-/* list and clock are borrowed. Starts the thread. ERR_NO_MEMORY, ERR_LIMIT, ERR_IO. */
+/* list, clock and reach (NULL: its own sockets) are borrowed. Starts the thread. ERR_NO_MEMORY, ERR_LIMIT, ERR_IO. */
 enum err lane_new(enum outbound_kind kind, const struct courier_list *list, const struct hal_clock *clock,
-                  struct lane **out_lane) MUST_USE;
+                  struct reach *reach, struct lane **out_lane) MUST_USE;
 
 /* Of a lane that is not busy: ends the thread and frees. NULL is fine. */
 void lane_free(struct lane *lane);

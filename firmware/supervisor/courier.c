@@ -89,6 +89,7 @@ static enum err start_courier(struct supervisor *supervisor, struct mono_time no
     lower = ends[1];
     supervisor->out = MSG_NEW(MSG_COURIER_START);
     supervisor->out.fd = lower;
+    supervisor->out.as.courier_start = supervisor->frames >= 0 ? 1 : 0;
     TRY(msg_send(supervisor->courier.control, &supervisor->out));
     supervisor->out = MSG_NEW(MSG_WORKER_COURIER);
     supervisor->out.fd = upper;

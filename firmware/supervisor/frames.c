@@ -59,6 +59,14 @@ enum err supervisor_open_frames(struct supervisor *supervisor)
     return ERR_OK;
 }
 
+static void put_servers(uint8_t *at, const struct options *options)
+{
+    for (size_t i = 0; i < options->net_dns_count; i++, at += MSG_ADDRESS_BYTES) {
+        at[0] = options->net_dns[i].family == SOCKET_IPV4 ? 4 : 6;
+        memcpy(at + 1, options->net_dns[i].ip, sizeof(options->net_dns[i].ip));
+    }
+}
+
 enum err supervisor_give_frames(struct supervisor *supervisor)
 {
     const struct options *const options = supervisor->options;
@@ -78,6 +86,7 @@ enum err supervisor_give_frames(struct supervisor *supervisor)
     supervisor->out.as.worker_frames.prefix = options->net_prefix;
     memcpy(supervisor->out.as.worker_frames.gateway, options->net_gateway.ip, 4);
     memcpy(supervisor->out.as.worker_frames.ipv6, options->net_ipv6.ip, 16);
+    put_servers(supervisor->out.as.worker_frames.dns, options);
     TRY(msg_send(supervisor->worker.control, &supervisor->out));
     return ERR_OK;
 }

@@ -96,6 +96,14 @@ static enum err set_net_gateway(const char *value, struct options *options)
     return ERR_OK;
 }
 
+static enum err add_net_dns(const char *value, struct options *options)
+{
+    ENSURE(options->net_dns_count < MSG_DNS_MAX, ERR_MALFORMED, "too many name servers");
+    TRY(socket_address_parse(span_str(value), &options->net_dns[options->net_dns_count]));
+    options->net_dns_count++;
+    return ERR_OK;
+}
+
 bool options_is_host_name(const char *text)
 {
     const size_t len = strlen(text);
@@ -142,7 +150,7 @@ static const struct {
     {"--listen", set_listen}, {"--name", add_name},   {"--pin-fd", set_pin_fd},
     {"--init-fd", set_init_fd},
     {"--net-interface", set_net_interface},           {"--net-address", set_net_address},
-    {"--net-gateway", set_net_gateway},
+    {"--net-gateway", set_net_gateway},               {"--net-dns", add_net_dns},
 };
 
 static void complain(const char *word, const char *why)
@@ -187,7 +195,8 @@ enum err options_read(size_t count, char *const *words, struct options *out_opti
         complain("--data", "is needed: the directory of this box");
         return ERR_MALFORMED;
     }
-    if (options.net_interface == NULL && (options.has_net_ipv4 || options.has_net_ipv6 || options.has_net_gateway)) {
+    if (options.net_interface == NULL && (options.has_net_ipv4 || options.has_net_ipv6 || options.has_net_gateway ||
+                                          options.net_dns_count != 0)) {
         complain("--net-address", "is of an interface: --net-interface is needed");
         return ERR_MALFORMED;
     }

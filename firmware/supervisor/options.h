@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "firmware/msg.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/socket.h"
@@ -28,6 +29,8 @@ struct options {
     struct socket_address net_gateway; /* IPv4 */
     bool has_net_ipv6;
     struct socket_address net_ipv6; /* of a /64 */
+    struct socket_address net_dns[MSG_DNS_MAX]; /* name servers; else those that DHCP names */
+    size_t net_dns_count;
     uint16_t port;    /* 0: a free one */
     bool plain;       /* a plain port that answers 308 */
     uint16_t plain_port; /* 0: a free one */

@@ -6,7 +6,8 @@
 #include "hal/base/fault.h"
 #include "hal/frame.h"
 
-_Static_assert(STACK_LWIP_ADDRESSES_MAX == MSG_ADDRESSES_MAX, "a message holds all addresses");
+_Static_assert(STACK_LWIP_ADDRESSES_MAX == MSG_ADDRESSES_MAX && STACK_LWIP_DNS_MAX == MSG_DNS_MAX,
+               "a message holds all addresses");
 
 static struct socket_address address_of(enum socket_family family, const uint8_t *bytes, size_t len)
 {
@@ -14,6 +15,16 @@ static struct socket_address address_of(enum socket_family family, const uint8_t
 
     memcpy(address.ip, bytes, len);
     return address;
+}
+
+static void take_servers(const uint8_t *at, struct stack_lwip_options *net)
+{
+    for (size_t i = 0; i < MSG_DNS_MAX; i++, at += MSG_ADDRESS_BYTES) {
+        if (at[0] == 4 || at[0] == 6) {
+            net->dns[net->dns_count] = at[0] == 4 ? address_of(SOCKET_IPV4, at + 1, 4) : address_of(SOCKET_IPV6, at + 1, 16);
+            net->dns_count++;
+        }
+    }
 }
 
 enum err frames_take(struct msg *msg, struct reactor_parts *parts)
@@ -36,6 +47,7 @@ enum err frames_take(struct msg *msg, struct reactor_parts *parts)
         .has_ipv6 = (given & MSG_GIVEN_IPV6) != 0,
         .ipv6 = address_of(SOCKET_IPV6, msg->as.worker_frames.ipv6, sizeof(msg->as.worker_frames.ipv6)),
     };
+    take_servers(msg->as.worker_frames.dns, &parts->net);
     return ERR_OK;
 }
 

@@ -20,7 +20,6 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
-#include "hal/base/mem.h"
 #include "hal/base/num.h"
 #include "hal/base/queue.h"
 #include "hal/process.h"
@@ -57,6 +56,7 @@ struct outbound_link {
     uint32_t channel_list;       /* the number of the list that it was given */
     bool full;                   /* the channel took no more */
     bool stopped;
+    struct outbound_reach reach;
     uint64_t last_number;
     struct msg msg; /* at hand; wiped after each */
 };
@@ -196,6 +196,13 @@ static enum err take_done(struct outbound_link *link)
     return ERR_OK;
 }
 
+static enum err take_reach(struct outbound_link *link)
+{
+    const struct lane *const lane = lane_of(link, link->msg.as.job_reach.job);
+
+    return outbound_reach_take(&link->reach, lane != NULL ? lane->job : NULL, &link->msg);
+}
+
 static enum err take_message(struct outbound_link *link)
 {
     const enum err err = msg_recv(link->channel, MSG_OPERATIONAL, &link->msg);
@@ -203,7 +210,9 @@ static enum err take_message(struct outbound_link *link)
     if (err != ERR_OK) {
         return err; /* ERR_AGAIN and ERR_CLOSED are no faults */
     }
-    const enum err taken = link->msg.type == MSG_JOB_ANSWER ? take_answer(link) : take_done(link);
+    const enum msg_type type = link->msg.type;
+    const enum err taken = type == MSG_JOB_REACH ? take_reach(link)
+                                                 : (type == MSG_JOB_ANSWER ? take_answer(link) : take_done(link));
     msg_wipe(&link->msg);
     return taken;
 }
@@ -454,9 +463,7 @@ static uint64_t jobs_wait_ms(const struct outbound_link *link, struct mono_time 
         }
     }
     for (unsigned int kind = 0; kind < OUTBOUND_KINDS; kind++) {
-        for (const struct outbound_job *job = link->waiting[kind].first; job != NULL; job = job->next) {
-            wait = num_min(wait, mono_ms_between(now, job->until));
-        }
+        wait = num_min(wait, outbound_queue_wait_ms(&link->waiting[kind], now));
     }
     return wait;
 }
@@ -579,6 +586,11 @@ void outbound_link_free(struct outbound_link *link)
     queue_free(link->places);
     outbound_list_clear(&link->list);
     mem_free(link);
+}
+
+void outbound_link_reach(struct outbound_link *link, struct outbound_reach reach)
+{
+    link->reach = reach;
 }
 
 struct outbound outbound_link_table(struct outbound_link *link)

@@ -12,6 +12,7 @@
 #define FIRMWARE_WORKER_OUTBOUND_H
 
 #include "firmware/msg.h"
+#include "firmware/worker/outbound_reach.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/clock.h"
@@ -34,6 +35,9 @@ struct outbound outbound_link_table(struct outbound_link *link);
 /* A courier for list `number` was started: take_fd, its channel, is taken, also on failure. What the courier before it had
  * at hand is answered OUTBOUND_TEMPORARY. ERR_NO_MEMORY, ERR_IO, ERR_STATE (there is no link). */
 enum err outbound_link_courier(struct outbound_link *link, uint32_t number, int take_fd) MUST_USE;
+
+/* Who makes the courier's connections; without this call it makes them itself. Before the first turn. */
+void outbound_link_reach(struct outbound_link *link, struct outbound_reach reach);
 
 /* In each turn of the main thread: takes what came, sends what can be sent, answers what is over. NULL is fine. */
 void outbound_link_run(struct outbound_link *link);

@@ -2,6 +2,7 @@
 #include "firmware/worker/outbound_queue.h"
 
 #include "hal/base/fault.h"
+#include "hal/base/num.h"
 
 void outbound_queue_append(struct outbound_queue *queue, struct outbound_job *job)
 {
@@ -31,6 +32,16 @@ void outbound_queue_remove(struct outbound_queue *queue, struct outbound_job *jo
     }
     queue->last = queue->last == job ? before : queue->last;
     job->next = NULL;
+}
+
+uint64_t outbound_queue_wait_ms(const struct outbound_queue *queue, struct mono_time now)
+{
+    uint64_t wait = UINT64_MAX;
+
+    for (const struct outbound_job *job = queue->first; job != NULL; job = job->next) {
+        wait = num_min(wait, mono_ms_between(now, job->until));
+    }
+    return wait;
 }
 
 size_t outbound_queue_count(const struct outbound_queue *queue, const struct outbound_destination *to)

@@ -17,6 +17,9 @@ void outbound_queue_append(struct outbound_queue *queue, struct outbound_job *jo
 /* job is in the queue. */
 void outbound_queue_remove(struct outbound_queue *queue, struct outbound_job *job);
 
+/* Until the first of their times is over; UINT64_MAX: it is empty. */
+uint64_t outbound_queue_wait_ms(const struct outbound_queue *queue, struct mono_time now);
+
 /* How many are for that destination. */
 size_t outbound_queue_count(const struct outbound_queue *queue, const struct outbound_destination *to);
 

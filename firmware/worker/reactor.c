@@ -11,6 +11,7 @@
 #include "firmware/version.h"
 #include "firmware/worker/keeper_link.h"
 #include "firmware/worker/mailer.h"
+#include "firmware/worker/relay.h"
 #include "firmware/worker/worker.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -46,6 +47,8 @@ struct reactor {
     struct loop *loop;
     struct stack *stack;
     struct stack *lwip; /* NULL: another reactor owns it, or nobody */
+    bool has_lwip;         /* the same, for the main thread */
+    struct relays *relays; /* over it */
     struct keeper_link *link;
     struct tls_server *tls;
     struct api *api;
@@ -76,6 +79,13 @@ struct cert_post {
     uint32_t number;
     size_t pem_len;
     uint8_t pem[];
+};
+
+struct reach_post {
+    struct loop_post post; /* first: the loop hands this back */
+    struct reactor *reactor;
+    struct relay_to to;
+    int fd;
 };
 
 static enum err make_api(struct reactor *reactor)
@@ -227,6 +237,7 @@ static enum err listen_in_lwip(struct reactor *reactor)
     options.on_addresses = on_addresses;
     options.context = reactor;
     TRY(stack_lwip_new(&options, TAKE(reactor->parts.frame), &reactor->lwip));
+    TRY(relays_new(reactor->loop, reactor->lwip, reactor->stack, &reactor->relays));
     TRY(stack_lwip_listen(reactor->lwip, reactor->plan->https_port, &socket));
     TRY(make_server(reactor, reactor->lwip, socket, &reactor->servers[SERVER_LWIP_HTTPS]));
     if (reactor->plan->http_port != 0) {
@@ -278,6 +289,7 @@ static void tear_down(struct reactor *reactor)
     api_free(reactor->api);
     tls_server_free(reactor->tls);
     keeper_link_free(reactor->link);
+    relays_free(reactor->relays);
     stack_free(reactor->lwip);
     stack_free(reactor->stack);
     drop_parts(&reactor->parts);
@@ -382,6 +394,7 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     }
     struct reactor *const reactor = memory;
     reactor->parts = parts;
+    reactor->has_lwip = CONFIG_ON(NET_STACK_LWIP) && parts.frame != NULL;
     reactor->plan = plan;
     reactor->drain = (struct own_post){.post = {.run = on_drain}, .reactor = reactor};
     reactor->ask = (struct own_post){.post = {.run = on_ask}, .reactor = reactor};
@@ -436,6 +449,41 @@ void reactor_mails(struct reactor *reactor, unsigned int notes)
         fault_clear(); /* it is ending; the next start looks at the queue */
         atomic_store(&reactor->mail_notes, 0);
     }
+}
+
+static void on_reach(struct loop_post *post)
+{
+    struct reach_post *const reach = (struct reach_post *)post;
+
+    if (reach->reactor->relays != NULL) {
+        relays_open(reach->reactor->relays, &reach->to, reach->fd);
+    } else {
+        socket_close(reach->fd);
+    }
+    mem_free(reach);
+}
+
+static void open_reach(void *context, const struct relay_to *to, int take_fd)
+{
+    struct reactor *const reactor = context;
+    void *memory = NULL;
+    enum err err = mem_alloc(sizeof(struct reach_post), &memory);
+
+    if (err == ERR_OK) {
+        struct reach_post *const reach = memory;
+        *reach = (struct reach_post){.post = {.run = on_reach}, .reactor = reactor, .to = *to, .fd = take_fd};
+        err = loop_post(reactor->loop, &reach->post);
+    }
+    if (err != ERR_OK) {
+        log_fault(LOG_WARN, "not_relayed");
+        mem_free(memory);
+        socket_close(take_fd);
+    }
+}
+
+struct outbound_reach reactor_reach(struct reactor *reactor)
+{
+    return (struct outbound_reach){.open = reactor->has_lwip ? open_reach : NULL, .context = reactor};
 }
 
 void reactor_drain(struct reactor *reactor)

@@ -9,6 +9,7 @@
 #include "crypto/secret_slab.h"
 #include "firmware/api/api.h"
 #include "firmware/msg.h"
+#include "firmware/worker/outbound_reach.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/queue.h"
@@ -83,6 +84,9 @@ void reactor_addresses(struct reactor *reactor, struct socket_address *out_addre
 
 /* From the main thread, to the reactor of index 0, which sends mails: what data_config.on_mails told. */
 void reactor_mails(struct reactor *reactor, unsigned int notes);
+
+/* For the main thread: connections of the stack in user space, if this reactor owns it. */
+struct outbound_reach reactor_reach(struct reactor *reactor);
 
 /* From the main thread, once: accept no more, answer what is under way, end. */
 void reactor_drain(struct reactor *reactor);

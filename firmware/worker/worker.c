@@ -364,6 +364,9 @@ static enum err start_serving(struct worker *worker)
     }
     worker->plan.updates = update_link_table(worker->updates);
     TRY(start_reactors(worker));
+    if (worker->outbound != NULL) {
+        outbound_link_reach(worker->outbound, reactor_reach(worker->reactors[0]));
+    }
     return ERR_OK;
 }
 

@@ -36,6 +36,7 @@ struct fixture {
     struct msg_channel *jobs;
     int listener; /* refuses everybody, and keeps its port */
     uint16_t port;
+    bool inside;  /* the worker connects for it */
     bool small;   /* what the courier can say before the worker has to read is little, */
     int jobs_end; /* and this is its end of the channel, to see how much it has said; -1 otherwise */
     struct msg in;
@@ -122,6 +123,7 @@ static void give_list(struct fixture *f)
         f->jobs_end = dup(ends[1]);
     }
     msg = MSG_NEW(MSG_COURIER_START);
+    msg.as.courier_start = f->inside ? 1 : 0;
     msg.fd = ends[1];
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
     socket_close(ends[1]);
@@ -252,6 +254,68 @@ static void requests_are_collected_side_by_side(void **state)
         seen |= 1u << f->in.as.job_done.job;
     }
     assert_int_equal(seen, (1u << OUTBOUND_FETCHES) - 1);
+    say(f->control, MSG_COURIER_STOP);
+    assert_ends_with(f, 0);
+}
+
+static int start_inside(void **state)
+{
+    const int err = start(state);
+
+    ((struct fixture *)*state)->inside = true;
+    return err;
+}
+
+/* The worker's end of the way that the courier asks for. */
+static int take_way(struct fixture *f, uint64_t job)
+{
+    assert_int_equal(msg_recv(f->jobs, MSG_OPERATIONAL, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_JOB_REACH);
+    assert_true(f->in.as.job_reach.job == job);
+    assert_int_equal(f->in.as.job_reach.kind, MSG_REACH_TCP);
+    assert_int_equal(f->in.as.job_reach.port, f->port);
+    assert_true(span_equal(MSG_VIEW(&f->in.as.job_reach.host), span_lit("localhost")));
+    return f->in.fd;
+}
+
+static void assert_ended_at(struct fixture *f, uint64_t job, enum outbound_stage stage)
+{
+    assert_int_equal(msg_recv(f->jobs, MSG_OPERATIONAL, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_JOB_DONE);
+    assert_true(f->in.as.job_done.job == job);
+    assert_int_equal(f->in.as.job_done.result, OUTBOUND_TEMPORARY);
+    assert_int_equal(f->in.as.job_done.stage, stage);
+}
+
+static void inside_it_asks_the_worker_for_each_connection(void **state)
+{
+    struct fixture *const f = *state;
+    static const struct {
+        uint8_t word; /* 0: closed without one */
+        enum outbound_stage stage;
+    } ways[] = {{MSG_REACHED_NO_NAME, OUTBOUND_AT_RESOLVE}, {MSG_REACHED_NOBODY, OUTBOUND_AT_CONNECT},
+                {0, OUTBOUND_AT_CONNECT},                   {0x55, OUTBOUND_AT_CONNECT},
+                {MSG_REACHED, OUTBOUND_AT_TLS}};
+    get_ready(f);
+
+    for (uint64_t i = 0; i < ARRAY_LENGTH(ways); i++) {
+        const struct msg begin = request(20 + i, 1, 0);
+        size_t sent = 0;
+        assert_int_equal(msg_send(f->jobs, &begin), ERR_OK);
+        const int way = take_way(f, 20 + i);
+        if (ways[i].word != 0) {
+            assert_int_equal(socket_send(way, span_of(&ways[i].word, 1), &sent), ERR_OK);
+        }
+        if (ways[i].word == MSG_REACHED) { /* its first words, and then nobody */
+            uint8_t hello[1];
+            assert_int_equal(socket_wait(way, SOCKET_WAIT_READ, WAIT_MS), ERR_OK);
+            assert_int_equal(socket_receive(way, hello, 1, &sent), ERR_OK);
+            assert_int_equal(hello[0], 22); /* a handshake of TLS */
+        }
+        socket_close(way);
+        assert_ended_at(f, 20 + i, ways[i].stage);
+    }
+
     say(f->control, MSG_COURIER_STOP);
     assert_ends_with(f, 0);
 }
@@ -447,6 +511,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_COURIER(jobs_of_both_kinds_are_answered_and_then_the_next),
         WITH_COURIER(requests_are_collected_side_by_side),
+        cmocka_unit_test_setup_teardown(inside_it_asks_the_worker_for_each_connection, start_inside, stop),
         WITH_COURIER(one_request_more_than_there_are_lanes_ends_it),
         WITH_COURIER(it_ends_when_it_cannot_answer),
         WITH_COURIER(a_job_for_nobody_on_the_list_ends_it),

@@ -146,7 +146,7 @@ static void options_read_takes_a_stack_in_user_space(void **state)
     assert_false(options.has_net_ipv4);
     assert_int_equal(read_line(&words,
                                "--data d --net-interface tap:x --net-address 192.0.2.7/24 --net-gateway 192.0.2.1 "
-                               "--net-address 2001:db8::7/64 --listen 127.0.0.1",
+                               "--net-address 2001:db8::7/64 --listen 127.0.0.1 --net-dns 192.0.2.53 --net-dns 2001:db8::53",
                                &options),
                      ERR_OK);
 
@@ -158,12 +158,18 @@ static void options_read_takes_a_stack_in_user_space(void **state)
     assert_memory_equal(options.net_gateway.ip, "\xc0\x00\x02\x01", 4);
     assert_true(options.has_net_ipv6);
     assert_int_equal(options.net_ipv6.family, SOCKET_IPV6);
+    assert_int_equal(options.net_dns_count, 2);
+    assert_memory_equal(options.net_dns[0].ip, "\xc0\x00\x02\x35", 4);
+    assert_int_equal(options.net_dns[1].family, SOCKET_IPV6);
 }
 
 static void options_read_refuses_addresses_of_no_stack(void **state)
 {
     static const char *const lines[] = {
         "--data d --net-address 192.0.2.7/24",                            /* of which interface? */
+        "--data d --net-dns 192.0.2.53",                                  /* the same */
+        "--data d --net-interface x --net-dns dns.example",               /* who would be asked for it? */
+        "--data d --net-interface x --net-dns ::1 --net-dns ::2 --net-dns ::3",
         "--data d --net-interface x --net-gateway 192.0.2.1",             /* DHCP brings its own */
         "--data d --net-interface",                                       /* no value */
         "--data d --net-interface x --net-address 192.0.2.7",             /* no prefix */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "firmware/worker/outbound_reach.h"
+
+#include "hal/base/fault.h"
+#include "hal/socket.h"
+
+/* No job of today sends datagrams. */
+static bool leads_to(const struct outbound_destination *destination, const struct msg *msg)
+{
+    return msg->as.job_reach.kind == MSG_REACH_TCP && msg->as.job_reach.port == destination->port &&
+           span_equal_nocase(MSG_VIEW(&msg->as.job_reach.host), destination->host);
+}
+
+enum err outbound_reach_take(const struct outbound_reach *reach, const struct outbound_job *job, struct msg *msg)
+{
+    SCOPED_FD int fd = msg->fd;
+
+    msg->fd = -1;
+    ENSURE(reach->open != NULL, ERR_MALFORMED, "a way out for one that has its own");
+    if (job == NULL) {
+        return ERR_OK;
+    }
+    ENSURE(leads_to(&job->to, msg), ERR_MALFORMED, "a way to somewhere else");
+    const struct relay_to to = {.kind = (enum msg_reach_kind)msg->as.job_reach.kind,
+                                .port = (uint16_t)msg->as.job_reach.port,
+                                .host = msg->as.job_reach.host};
+    reach->open(reach->context, &to, fd);
+    fd = -1;
+    return ERR_OK;
+}
