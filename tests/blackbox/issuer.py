@@ -19,6 +19,7 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+import userspace
 from authority import Authority
 from forge import base64url
 
@@ -182,7 +183,7 @@ class Issuer:
         context.load_cert_chain(self.certificate)
         if self.reserved is not None:
             self.reserved.close()
-        self.http = Server(("127.0.0.1", self.port), Handler)
+        self.http = Server((userspace.SERVERS_LISTEN, self.port), Handler)
         self.port = self.http.server_address[1]
         threading.Thread(target=self.http.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
 
@@ -192,7 +193,7 @@ class Issuer:
         self.http.server_close()
         self.reserved = socket.socket()
         self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.reserved.bind(("127.0.0.1", self.port))
+        self.reserved.bind((userspace.SERVERS_LISTEN, self.port))
 
     def realm(self, name, kind="ES256"):
         self.realms[name] = Realm(self, name, kind)

@@ -10,6 +10,7 @@ import socket
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
+import userspace
 from app import Unexpected
 from conftest import WAIT_S, wait_until
 
@@ -63,7 +64,7 @@ class Relay:
             how = {"tls_context": context, "require_starttls": True}
         else:
             how = {"auth_require_tls": False}
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port, authenticator=self._check, auth_required=True,
+        self.controller = Controller(self, hostname=userspace.SERVERS_LISTEN, port=self.port, authenticator=self._check, auth_required=True,
                                      ready_timeout=WAIT_S, **how)
         self.controller.start()
         return self

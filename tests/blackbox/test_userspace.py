@@ -255,7 +255,7 @@ def test_attack_13_a_client_keeps_working_beside_ten_thousand_forged_syns_a_seco
 @pytest.mark.skipif(userspace.IS_CHOSEN, reason="this is that run")
 def test_a_selection_of_the_suite_passes_over_lwip(sides):
     """The whole of it: STACK=lwip make blackbox, a step of check-all."""
-    chosen = ["test_http_wire.py", "test_auth_connection.py", "test_api_rows.py", "test_processes.py"]
+    chosen = ["test_http_wire.py", "test_auth_connection.py", "test_api_rows.py", "test_processes.py", "test_courier.py"]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "--color=no", "-p", "no:cacheprovider",
                            *(str(ROOT / "tests/blackbox" / name) for name in chosen)], capture_output=True, text=True, timeout=600,
                           check=False, env={name: value for name, value in dict(os.environ, STACK="lwip").items()
