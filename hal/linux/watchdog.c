@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/watchdog.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -45,6 +47,16 @@ static void device_close(struct hal_watchdog *watchdog)
 
 static const struct hal_watchdog_ops device_ops = {device_feed, device_close};
 
+/* A machine may have several of them, and which one the kernel has put first matters to whoever relies on it. */
+static void tell_which(int fd, unsigned int timeout_s)
+{
+    struct watchdog_info info = {.options = 0};
+
+    const bool is_told = ioctl(fd, WDIOC_GETSUPPORT, &info) == 0;
+    const size_t len = is_told ? strnlen((const char *)info.identity, sizeof(info.identity)) : 0;
+    LOG(LOG_INFO, "watchdog-armed", LOG_TEXT("device", span_of(info.identity, len)), LOG_NUMBER("seconds", timeout_s));
+}
+
 static enum err arm(const char *path, unsigned int timeout_s, int *out_fd)
 {
     int seconds = (int)timeout_s;
@@ -60,6 +72,7 @@ static enum err arm(const char *path, unsigned int timeout_s, int *out_fd)
         sys_close(fd);
         FAIL(error == ENOTTY ? ERR_NO_DEVICE : ERR_RANGE, "setting the watchdog's time", error);
     }
+    tell_which(fd, timeout_s);
     *out_fd = fd;
     return ERR_OK;
 }
