@@ -168,20 +168,21 @@ done
 # --- parts ----------------------------------------------------------------------------------------------------------------
 
 libc=libc6-dev
+kernel=$(sed -n "s/^+$(sed -n 's/^BOARD_KERNEL=//p' "board/$BOARD/image.conf") //p" "$debian/asked") # other boards have taken theirs
 [ "$machine" = "$(uname -m)" ] || libc="libc6-dev-${debian##*-}-cross"
-/usr/bin/python3 - "$image" "$debian/taken" "$VERSION" "$BOARD" "$FLAVOR" "$libc" <<'END'
+/usr/bin/python3 - "$image" "$debian/taken" "$VERSION" "$BOARD" "$FLAVOR" "$libc" "$kernel" <<'END'
 import json, sys
 from pathlib import Path
-image, taken, version, board, flavour, libc = sys.argv[1:]
+image, taken, version, board, flavour, libc, kernel = sys.argv[1:]
 sbom = json.loads(Path(image, "sbom.json").read_text())
 parts = {part["name"]: part for part in sbom["components"]}
 assert sbom["bomFormat"] == "CycloneDX" and sbom["metadata"]["component"]["version"] == version
 used = 0
 for name, number, sha256, _ in (line.split() for line in Path(taken).read_text().splitlines()):
-    if name.startswith("linux-image-") or name == "systemd-boot-efi":
+    if name in (kernel, "systemd-boot-efi"):
         assert parts[name]["version"] == number and parts[name]["hashes"][0]["content"] == sha256, name
         used += 1
-assert used == 2 and "busybox-static" not in parts
+assert used == 2 and "busybox-static" not in parts and [name for name in parts if name.startswith("linux-")] == [kernel]
 for record in Path("board/deps").glob("*.dep"):
     assert len(parts[record.stem]["hashes"][0]["content"]) == 64, record
 assert parts[libc]["version"]
