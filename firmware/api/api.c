@@ -304,6 +304,9 @@ void request_finish(struct api_request *request, enum err err)
     struct http_header headers[API_HEADERS_MAX];
     struct http_response response = {.status = request->status, .headers = headers};
 
+    if (request_hold(request, err)) {
+        return;
+    }
     release(request);
     if (err == ERR_OK && request->enveloped) {
         err = buf_put(http_body(request->exchange), span_lit("}"));

@@ -118,6 +118,7 @@ struct api_options {
     enum life_reason reason;
     const char *version;
     struct span url; /* of this box, https://name:port, for links in mails */
+    unsigned int mail_hold_ms; /* requests for a mail are answered at whole multiples of it; 0: when they are done */
     struct api_unlock unlock;
     struct api_keeper keeper;
     struct outbound outbound; /* submit is NULL unless operational */

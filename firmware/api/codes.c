@@ -13,6 +13,7 @@
 static enum err send(struct sign *sign, enum mail_category category)
 {
     TRY(sign_take_mail(sign));
+    sign->request->hold_ms = sign->request->api->options.mail_hold_ms;
     TRY(sign_make_mail(sign, category));
     return request_submit(sign->request, &sign->data);
 }

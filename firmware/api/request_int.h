@@ -112,6 +112,9 @@ struct api_request {
     struct span location;      /* of a 302 */
     const struct operator_duty *duty; /* what the route asks of an operator who manages */
     bool operators;            /* asked for at the place of the operators, without an API key */
+    unsigned int hold_ms;      /* request_hold; or 0 */
+    enum err held;             /* the outcome that waits for it */
+    struct loop_timer hold;
     bool bare;                 /* never in an envelope */
     bool enveloped;            /* the opening of the envelope is written */
 
@@ -133,6 +136,10 @@ struct api_request {
 /* Answers, once: ERR_OK with what is in http_body and request->status, ERR_DENIED with the refusal, anything else as a
  * failure of ours. The request is gone afterwards. */
 void request_finish(struct api_request *request, enum err err);
+
+/* Must the answer wait? Then it is held, and finished with err at the next whole multiple of request->hold_ms since
+ * it came. A failure of ours is not held. */
+bool request_hold(struct api_request *request, enum err err) MUST_USE;
 
 /* After a step that answers later: answers now if it failed. */
 void request_begun(struct api_request *request, enum err err);

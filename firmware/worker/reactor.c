@@ -97,6 +97,7 @@ static enum err make_api(struct reactor *reactor)
         .slab = reactor->plan->slab,
     };
     const struct api_options api = {
+        .mail_hold_ms = CONFIG_API_MAIL_HOLD_MS,
         .loop = reactor->loop,
         .limits = reactor->plan->limits,
         .clock = &reactor->plan->calendar.base,

@@ -167,7 +167,8 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
                                         .updates = box->updates,
                                         .about = box->about,
                                         .hashes = box->hashes,
-                                        .setup = &box->setup};
+                                        .setup = &box->setup,
+                                        .mail_hold_ms = box->mail_hold_ms};
     struct api *api = NULL;
 
     must(api_new(&options, &api), "api_new");

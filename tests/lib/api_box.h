@@ -47,6 +47,7 @@ struct api_box {
     struct api_updates updates; /* the same */
     struct span about;          /* the same */
     struct setup_code setup; /* nothing is the code until a test makes one */
+    unsigned int mail_hold_ms; /* nothing is held until a test says so and restarts */
     struct api_box_environment environments[API_BOX_ENVIRONMENTS_MAX];
     size_t environment_count;
     struct data *data;
