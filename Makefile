@@ -272,8 +272,9 @@ SUPPORT_$1 := $(patsubst %.c,$(OUT)/$1/obj/%.o,$(call support_of,$1))
 ENGINE_$1 := $(OUT)/$1/obj/tests/proof/engine_$(if $(filter fuzz,$1),fuzz,exhaustive).o $(OUT)/$1/obj/tests/proof/alloc.o
 TESTS_$1 := $(patsubst %.c,$(OUT)/$1/%,$(UNIT) $(FAULT))
 
-$(OUT)/$1/flags: FORCE
-	$$(call remember,$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1))
+# Objects hold what the headers of wolfSSL say of its structures: another build of it makes new objects.
+$(OUT)/$1/flags: FORCE | $(VENDOR_READY)
+	$$(call remember,$$(CC) $$(CFLAGS_$1) $$(LINK) $$(LINK_$1) $$(shell cat $(WOLFSSL)/stamp $(TSS)/stamp))
 
 $(OUT)/$1/sources: FORCE
 	$$(call remember,$$(OBJECTS_$1) $$(SUPPORT_$1))
