@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* TCP sockets of the kernel: listening, accepted, and, for the courier alone, connected out. All are non-blocking and
+/* Sockets of the kernel: of TCP listening, accepted, and, for the courier alone, connected out; of UDP connected out. All are non-blocking and
  * close-on-exec. A descriptor belongs to whoever holds it. */
 #ifndef HAL_SOCKET_H
 #define HAL_SOCKET_H
@@ -58,6 +58,13 @@ enum err socket_accept(int listener, int *out_fd, struct socket_address *out_pee
  * there), ERR_REFUSED (not permitted), ERR_LIMIT, ERR_IO. */
 enum err socket_connect(const struct socket_address *address, int *out_fd) MUST_USE;
 enum err socket_connected(int fd) MUST_USE;
+
+/* A socket for datagrams to and from this address alone. ERR_CLOSED (no way there), ERR_REFUSED, ERR_LIMIT, ERR_IO. */
+enum err socket_connect_datagrams(const struct socket_address *address, int *out_fd) MUST_USE;
+
+/* The next datagram, which may be empty. ERR_AGAIN; ERR_RANGE (one of more than max bytes, which is gone); ERR_CLOSED
+ * (nobody listens there, or so says somebody on the way). Sending is socket_send: all of it or nothing. */
+enum err socket_receive_datagram(int fd, uint8_t *out_bytes, size_t max, size_t *out_len) MUST_USE;
 
 enum socket_wait { SOCKET_WAIT_READ, SOCKET_WAIT_WRITE };
 

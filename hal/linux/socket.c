@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Kernel TCP sockets. The only place that knows sockaddr. */
+/* Kernel sockets. The only place that knows sockaddr. */
 #include "hal/socket.h"
 
 #include <arpa/inet.h>
@@ -241,6 +241,23 @@ enum err socket_pair(enum socket_pair_kind kind, int out_ends[2])
     return ERR_OK;
 }
 
+enum err socket_connect_datagrams(const struct socket_address *address, int *out_fd)
+{
+    union any_sockaddr any;
+    const socklen_t any_len = to_sockaddr(address, &any);
+
+    SCOPED_FD int fd = socket(any.plain.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        FAIL_ERRNO(errno, "socket");
+    }
+    if (connect(fd, &any.plain, any_len) != 0) {
+        FAIL_ERRNO(errno, "connect");
+    }
+    *out_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
 enum err socket_connected(int fd)
 {
     int error = 0;
@@ -277,6 +294,20 @@ enum err socket_receive(int fd, uint8_t *out_bytes, size_t max, size_t *out_len)
     }
     if (got == 0) {
         return ERR_CLOSED;
+    }
+    *out_len = (size_t)got;
+    return ERR_OK;
+}
+
+enum err socket_receive_datagram(int fd, uint8_t *out_bytes, size_t max, size_t *out_len)
+{
+    const ssize_t got = recv(fd, out_bytes, max, MSG_TRUNC); /* how long it was, not how much of it fits */
+
+    if (got < 0) {
+        return sys_err(errno);
+    }
+    if ((size_t)got > max) {
+        return ERR_RANGE;
     }
     *out_len = (size_t)got;
     return ERR_OK;

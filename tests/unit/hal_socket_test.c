@@ -322,6 +322,98 @@ static void a_connection_to_where_nobody_listens_ends(void **state)
     fault_clear();
 }
 
+/* Bound to loopback, and who it is. */
+static int datagram_peer(struct socket_address *out_address)
+{
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } at = {.in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+    socklen_t len = sizeof(at.in);
+
+    assert_int_equal(bind(fd, &at.any, len), 0);
+    assert_int_equal(getsockname(fd, &at.any, &len), 0);
+    *out_address = (struct socket_address){.family = SOCKET_IPV4, .ip = {127, 0, 0, 1}, .port = ntohs(at.in.sin_port)};
+    return fd;
+}
+
+static void answer_datagram(int peer, const void *bytes, size_t len)
+{
+    uint8_t question[16];
+    union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } from;
+    socklen_t from_len = sizeof(from.in);
+
+    assert_int_equal(recvfrom(peer, question, sizeof(question), 0, &from.any, &from_len), 5);
+    assert_memory_equal(question, "hello", 5);
+    assert_int_equal(sendto(peer, bytes, len, 0, &from.any, from_len), len);
+}
+
+static void datagrams_come_one_by_one_as_they_were_sent(void **state)
+{
+    struct socket_address address;
+    SCOPED_FD int peer = datagram_peer(&address);
+    SCOPED_FD int fd = -1;
+    uint8_t bytes[8];
+    size_t len = 77;
+
+    assert_int_equal(socket_connect_datagrams(&address, &fd), ERR_OK);
+    assert_int_equal(socket_receive_datagram(fd, bytes, sizeof(bytes), &len), ERR_AGAIN);
+    for (size_t i = 0; i < 4; i++) {
+        static const size_t lengths[] = {8, 0, 9, 3}; /* the third is longer than there is room */
+        assert_int_equal(socket_send(fd, span_lit("hello"), &len), ERR_OK);
+        answer_datagram(peer, "123456789", lengths[i]);
+        len = 77;
+        assert_int_equal(socket_wait(fd, SOCKET_WAIT_READ, WAIT_MS), ERR_OK);
+        assert_int_equal(socket_receive_datagram(fd, bytes, sizeof(bytes), &len), i == 2 ? ERR_RANGE : ERR_OK);
+        assert_int_equal(len, i == 2 ? 77 : lengths[i]);
+    }
+    assert_memory_equal(bytes, "123", 3);
+}
+
+static void datagrams_of_others_are_not_received(void **state)
+{
+    struct socket_address address;
+    struct socket_address other_address;
+    SCOPED_FD int peer = datagram_peer(&address);
+    SCOPED_FD int other = datagram_peer(&other_address);
+    SCOPED_FD int fd = -1;
+    union {
+        struct sockaddr_in in;
+        struct sockaddr any;
+    } here;
+    socklen_t here_len = sizeof(here.in);
+    uint8_t bytes[8];
+    size_t len = 0;
+
+    assert_int_equal(socket_connect_datagrams(&address, &fd), ERR_OK);
+    assert_int_equal(getsockname(fd, &here.any, &here_len), 0);
+    (void)sendto(other, "forged", 6, 0, &here.any, here_len); /* refused, or dropped */
+    assert_int_equal(sendto(peer, "right", 5, 0, &here.any, here_len), 5);
+
+    assert_int_equal(socket_wait(fd, SOCKET_WAIT_READ, WAIT_MS), ERR_OK);
+    assert_int_equal(socket_receive_datagram(fd, bytes, sizeof(bytes), &len), ERR_OK);
+    assert_int_equal(len, 5);
+    assert_int_equal(socket_receive_datagram(fd, bytes, sizeof(bytes), &len), ERR_AGAIN);
+}
+
+static void a_datagram_to_where_nobody_listens_says_so(void **state)
+{
+    struct socket_address address;
+    uint8_t bytes[8];
+    size_t len = 0;
+    SCOPED_FD int fd = -1;
+
+    socket_close(datagram_peer(&address));
+    assert_int_equal(socket_connect_datagrams(&address, &fd), ERR_OK);
+    assert_int_equal(socket_send(fd, span_lit("hello"), &len), ERR_OK);
+    assert_int_equal(socket_wait(fd, SOCKET_WAIT_READ, WAIT_MS), ERR_OK);
+    assert_int_equal(socket_receive_datagram(fd, bytes, sizeof(bytes), &len), ERR_CLOSED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +429,9 @@ int main(void)
         cmocka_unit_test(the_poller_reports_what_was_asked_and_forgets_what_was_removed),
         cmocka_unit_test(a_connection_is_there_when_the_socket_can_be_written_to),
         cmocka_unit_test(a_connection_to_where_nobody_listens_ends),
+        cmocka_unit_test(datagrams_come_one_by_one_as_they_were_sent),
+        cmocka_unit_test(datagrams_of_others_are_not_received),
+        cmocka_unit_test(a_datagram_to_where_nobody_listens_says_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
