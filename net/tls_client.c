@@ -20,6 +20,7 @@ static const char suites[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
+#define PROTOCOL_MAX 31
 #define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
 #define PEM_END   "-----END CERTIFICATE-----"
 
@@ -32,6 +33,7 @@ struct tls_client {
     struct tls_way way;
     enum err broken; /* the way's last error */
     bool connected;
+    bool exports;
 };
 
 static enum err from_wolf(int code)
@@ -48,6 +50,7 @@ static enum err from_wolf(int code)
     case UNSUPPORTED_SUITE:
     case ECC_CURVE_ERROR:
     case EXT_NOT_ALLOWED:
+    case UNKNOWN_ALPN_PROTOCOL_NAME_E:
         return ERR_UNSUPPORTED;
     case DOMAIN_NAME_MISMATCH:
     case VERIFY_CERT_ERROR:
@@ -226,8 +229,48 @@ static enum err shake_hands(struct tls_client *client, struct span name)
     return ERR_OK;
 }
 
-enum err tls_client_new(struct tls_roots *roots, struct span name, const struct tls_way *way,
-                        struct tls_client **out_client)
+/* Before the handshake. */
+static enum err ask_for_protocol(struct tls_client *client, const char *protocol)
+{
+    char list[PROTOCOL_MAX + 1] = {0};
+    const size_t len = strlen(protocol);
+
+    INVARIANT(len <= PROTOCOL_MAX);
+    memcpy(list, protocol, len);
+    ENSURE(wolfSSL_SetMinVersion(client->ssl, WOLFSSL_TLSV1_3) == WOLFSSL_SUCCESS, ERR_UNSUPPORTED,
+           "the TLS library has no TLS 1.3");
+    ENSURE(wolfSSL_UseALPN(client->ssl, list, (unsigned int)len, WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS,
+           ERR_NO_MEMORY, "no memory for a protocol");
+    wolfSSL_KeepArrays(client->ssl);
+    client->exports = true;
+    return ERR_OK;
+}
+
+/* A server that knows nothing of ALPN leaves it out. */
+static enum err check_protocol(struct tls_client *client, const char *protocol)
+{
+    char *chosen = NULL;
+    unsigned short len = 0;
+
+    const int result = wolfSSL_ALPN_GetProtocol(client->ssl, &chosen, &len);
+    ENSURE(result == WOLFSSL_SUCCESS && span_equal(span_of(chosen, len), span_str(protocol)), ERR_UNSUPPORTED,
+           "a server that does not speak the protocol");
+    return ERR_OK;
+}
+
+static enum err greet(struct tls_client *client, struct span name, const char *protocol)
+{
+    ENSURE(client->ssl != NULL, ERR_NO_MEMORY, "no memory for a TLS connection");
+    if (protocol == NULL) {
+        return shake_hands(client, name);
+    }
+    TRY(ask_for_protocol(client, protocol));
+    TRY(shake_hands(client, name));
+    return check_protocol(client, protocol);
+}
+
+static enum err make(struct tls_roots *roots, struct span name, const char *protocol, const struct tls_way *way,
+                     struct tls_client **out_client)
 {
     void *memory = NULL;
 
@@ -237,12 +280,34 @@ enum err tls_client_new(struct tls_roots *roots, struct span name, const struct 
     struct tls_client *const client = memory;
     client->way = *way;
     client->ssl = wolfSSL_new(roots->context);
-    const enum err err = client->ssl == NULL ? ERR_NO_MEMORY : shake_hands(client, name);
+    const enum err err = greet(client, name, protocol);
     if (err != ERR_OK) {
         tls_client_free(client);
         TRY(err);
     }
     *out_client = client;
+    return ERR_OK;
+}
+
+enum err tls_client_new(struct tls_roots *roots, struct span name, const struct tls_way *way,
+                        struct tls_client **out_client)
+{
+    return make(roots, name, NULL, way, out_client);
+}
+
+enum err tls_client_new_protocol(struct tls_roots *roots, struct span name, const char *protocol,
+                                 const struct tls_way *way, struct tls_client **out_client)
+{
+    return make(roots, name, protocol, way, out_client);
+}
+
+enum err tls_client_export(struct tls_client *client, const char *label, struct span context, struct secret *out_key)
+{
+    ENSURE(client->connected && client->exports, ERR_STATE, "a connection that exports nothing");
+    const int result = wolfSSL_export_keying_material(client->ssl, secret_fill(out_key), secret_len(out_key), label,
+                                                      strlen(label), context.data, context.len, 1);
+
+    ENSURE(result == WOLFSSL_SUCCESS, ERR_STATE, "a key that could not be exported");
     return ERR_OK;
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crypto/secret.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/span.h"
@@ -46,6 +47,16 @@ struct tls_client;
  *   ERR_TIMEOUT, ERR_CLOSED of the way; ERR_RANGE no name of a server; ERR_NO_MEMORY */
 enum err tls_client_new(struct tls_roots *roots, struct span name, const struct tls_way *way,
                         struct tls_client **out_client) MUST_USE;
+
+/* The same, with TLS 1.3 alone, and only if the server chooses this protocol by ALPN (ERR_UNSUPPORTED). Its keys may be
+ * exported. Spec: RFC 7301. */
+enum err tls_client_new_protocol(struct tls_roots *roots, struct span name, const char *protocol,
+                                 const struct tls_way *way, struct tls_client **out_client) MUST_USE;
+
+/* A key of out_key's length that only this client and its server can know, for this label and context, of a connection that
+ * tls_client_new_protocol has made. ERR_STATE: of another. Spec: RFC 8446 section 7.5, RFC 5705. */
+enum err tls_client_export(struct tls_client *client, const char *label, struct span context,
+                           struct secret *out_key) MUST_USE;
 
 /* Says that nothing more will be sent, if there is a connection, and frees. NULL is fine. */
 void tls_client_free(struct tls_client *client);

@@ -33,6 +33,8 @@ struct server {
     struct span raw;      /* if any: only these bytes are sent, and no TLS is spoken */
     bool hangs;           /* says nothing until the other side is gone */
     bool cuts;            /* after the handshake: gone without a farewell */
+    const char *protocol; /* of ALPN; NULL: it knows none */
+    uint8_t exported[32]; /* its key for label and context below */
     int fd;
 };
 
@@ -46,9 +48,10 @@ static WOLFSSL_METHOD *method_of(unsigned int version)
 }
 
 /* Echoes one message, and ends. */
-static void speak(const struct server *server)
+static void speak(struct server *server)
 {
     char bytes[64];
+    char protocol[32] = {0};
     WOLFSSL_CTX *context = wolfSSL_CTX_new(method_of(server->version));
     const char *const chain = server->certificate;
 
@@ -57,7 +60,14 @@ static void speak(const struct server *server)
                                             WOLFSSL_FILETYPE_PEM);
     WOLFSSL *ssl = wolfSSL_new(context);
     (void)wolfSSL_set_fd(ssl, server->fd);
+    wolfSSL_KeepArrays(ssl);
+    if (server->protocol != NULL) {
+        (void)strncpy(protocol, server->protocol, sizeof(protocol) - 1);
+        (void)wolfSSL_UseALPN(ssl, protocol, (unsigned int)strlen(protocol), WOLFSSL_ALPN_FAILED_ON_MISMATCH);
+    }
     if (wolfSSL_accept(ssl) == WOLFSSL_SUCCESS && !server->cuts) {
+        (void)wolfSSL_export_keying_material(ssl, server->exported, sizeof(server->exported), "label", 5,
+                                             (const unsigned char *)"context", 7, 1);
         const int got = wolfSSL_read(ssl, bytes, sizeof(bytes));
         if (got > 0 && wolfSSL_write(ssl, bytes, got) == got) {
             (void)wolfSSL_shutdown(ssl);
@@ -69,7 +79,7 @@ static void speak(const struct server *server)
 
 static void *serve(void *argument)
 {
-    const struct server *const server = argument;
+    struct server *const server = argument;
     char bytes[64];
 
     if (server->raw.len != 0) {
@@ -391,6 +401,82 @@ static int set_up(void **state)
     return crypto_start() == ERR_OK ? 0 : 1;
 }
 
+/* --- protocols and keys --- */
+
+static enum err shake_hands_for(struct fixture *f, const char *protocol)
+{
+    const struct tls_way way = {way_send, way_receive, f};
+
+    return tls_client_new_protocol(f->roots, span_lit("localhost"), protocol, &way, &f->client);
+}
+
+static enum err outcome_for(const struct server *server, const char *protocol)
+{
+    struct fixture f;
+
+    start(&f, server, known_ca);
+    const enum err err = shake_hands_for(&f, protocol);
+    stop(&f);
+    return err;
+}
+
+static void both_sides_export_the_same_key(void **state)
+{
+    struct server server = good;
+    struct fixture f;
+    uint8_t bytes[64];
+    size_t len = 0;
+    SCOPED_SECRET struct secret *key = NULL;
+    SCOPED_SECRET struct secret *other = NULL;
+    server.protocol = "ntske/1";
+    start(&f, &server, known_ca);
+    assert_int_equal(secret_new(32, &key), ERR_OK);
+    assert_int_equal(secret_new(32, &other), ERR_OK);
+
+    assert_int_equal(shake_hands_for(&f, "ntske/1"), ERR_OK);
+    assert_int_equal(tls_client_export(f.client, "label", span_lit("context"), key), ERR_OK);
+    assert_int_equal(tls_client_export(f.client, "label", span_lit("Context"), other), ERR_OK);
+
+    assert_int_equal(tls_client_send(f.client, span_lit("hello")), ERR_OK); /* the server has exported before it reads */
+    assert_int_equal(tls_client_receive(f.client, bytes, sizeof(bytes), &len), ERR_OK);
+    stop(&f);
+    assert_memory_equal(secret_reveal(key).data, f.server.exported, 32);
+    assert_memory_not_equal(secret_reveal(other).data, f.server.exported, 32);
+}
+
+static void a_server_that_does_not_choose_the_protocol_is_refused(void **state)
+{
+    struct server server = good;
+
+    assert_int_equal(outcome_for(&server, "ntske/1"), ERR_UNSUPPORTED);
+    server.protocol = "http/1.1";
+    assert_int_not_equal(outcome_for(&server, "ntske/1"), ERR_OK);
+    server.protocol = "ntske/1";
+    assert_int_equal(outcome_for(&server, "ntske/1"), ERR_OK);
+}
+
+static void a_protocol_comes_with_tls_13_alone(void **state)
+{
+    struct server server = good;
+
+    server.protocol = "ntske/1";
+    server.version = 0x0303;
+    assert_int_not_equal(outcome_for(&server, "ntske/1"), ERR_OK);
+}
+
+static void a_connection_without_a_protocol_exports_nothing(void **state)
+{
+    struct fixture f;
+    SCOPED_SECRET struct secret *key = NULL;
+    start(&f, &good, known_ca);
+    assert_int_equal(secret_new(32, &key), ERR_OK);
+
+    assert_int_equal(shake_hands(&f, "localhost"), ERR_OK);
+    assert_int_equal(tls_client_export(f.client, "label", span_lit("context"), key), ERR_STATE);
+
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +496,10 @@ int main(void)
         cmocka_unit_test(of_the_systems_list_what_cannot_be_read_is_left_out),
         cmocka_unit_test(the_list_of_this_system_can_be_read_and_has_no_ca_of_ours),
         cmocka_unit_test(a_name_has_its_length_and_no_zero),
+        cmocka_unit_test(both_sides_export_the_same_key),
+        cmocka_unit_test(a_server_that_does_not_choose_the_protocol_is_refused),
+        cmocka_unit_test(a_protocol_comes_with_tls_13_alone),
+        cmocka_unit_test(a_connection_without_a_protocol_exports_nothing),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);
