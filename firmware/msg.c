@@ -228,6 +228,11 @@ static const struct row table[] = {
     [MSG_JOB_REACH] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, true, 4,
         {U64(job_reach.job), U32(job_reach.kind, MSG_REACH_KINDS - 1), U32(job_reach.port, 65535),
          TEXT(job_reach.host)}},
+    [MSG_JOB_TIME] = {MSG_JOBS, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 2,
+        {U64(job_time.job), U32(job_time.destination, OUTBOUND_DESTINATIONS_MAX - 1)}},
+    [MSG_JOB_READING] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 6,
+        {U64(job_reading.job), U64(job_reading.unix_ns), U64(job_reading.at_ns), U64(job_reading.delay_ns),
+         U64(job_reading.distance_ns), U32(job_reading.stratum, OUTBOUND_STRATUM_MAX)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

@@ -193,6 +193,10 @@ enum msg_type {
     /* courier to worker, where the worker connects: the end of a pair comes along, to be joined with that server. What
      * comes over it first is one byte, enum msg_reached. */
     MSG_JOB_REACH,
+    /* worker to courier: what time is it? */
+    MSG_JOB_TIME,
+    /* courier to worker, before MSG_JOB_DONE: this is */
+    MSG_JOB_READING,
     MSG_TYPE_COUNT
 };
 
@@ -489,6 +493,18 @@ struct msg {
             struct msg_name host;
         } job_reach;
         uint32_t courier_start; /* 1: the worker connects */
+        struct {
+            uint64_t job;
+            uint32_t destination;
+        } job_time;
+        struct {
+            uint64_t job;
+            uint64_t unix_ns; /* this and the rest: struct outbound_reading */
+            uint64_t at_ns;
+            uint64_t delay_ns;
+            uint64_t distance_ns;
+            uint32_t stratum;
+        } job_reading;
     } as;
 };
 

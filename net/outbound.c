@@ -7,7 +7,30 @@
 
 enum outbound_kind outbound_lane_kind(size_t lane)
 {
-    return lane == 0 ? OUTBOUND_SMTP : OUTBOUND_HTTPS;
+    if (lane == 0) {
+        return OUTBOUND_SMTP;
+    }
+    return lane <= OUTBOUND_FETCHES ? OUTBOUND_HTTPS : OUTBOUND_TIME;
+}
+
+const char *outbound_kind_name(enum outbound_kind kind)
+{
+    static const char *const names[] = {
+        [OUTBOUND_SMTP] = "smtp", [OUTBOUND_HTTPS] = "https", [OUTBOUND_TIME] = "time"};
+    _Static_assert(ARRAY_LENGTH(names) == OUTBOUND_KINDS, "every kind has a name");
+
+    INVARIANT((size_t)kind < ARRAY_LENGTH(names));
+    return names[kind];
+}
+
+const char *outbound_tls_name(enum outbound_tls tls)
+{
+    static const char *const names[] = {
+        [OUTBOUND_TLS] = "tls", [OUTBOUND_STARTTLS] = "starttls", [OUTBOUND_CLEAR] = "clear"};
+    _Static_assert(ARRAY_LENGTH(names) == OUTBOUND_TLS_KINDS, "every protection has a name");
+
+    INVARIANT((size_t)tls < ARRAY_LENGTH(names));
+    return names[tls];
 }
 
 static bool is_digit(uint8_t byte)
@@ -127,13 +150,17 @@ bool outbound_ca_fits(struct span pem)
     return place.certificates != 0 && !place.inside;
 }
 
+static bool protection_fits(enum outbound_kind kind, enum outbound_tls tls)
+{
+    if (tls == OUTBOUND_TLS) {
+        return kind == OUTBOUND_SMTP || kind == OUTBOUND_HTTPS || kind == OUTBOUND_TIME;
+    }
+    return (kind == OUTBOUND_SMTP && tls == OUTBOUND_STARTTLS) || (kind == OUTBOUND_TIME && tls == OUTBOUND_CLEAR);
+}
+
 bool outbound_destination_fits(const struct outbound_destination *destination)
 {
-    const bool kind_fits =
-        destination->kind == OUTBOUND_SMTP || (destination->kind == OUTBOUND_HTTPS && destination->tls == OUTBOUND_TLS);
-
-    return kind_fits && (destination->tls == OUTBOUND_TLS || destination->tls == OUTBOUND_STARTTLS) &&
-           destination->port != 0 && destination->ca.len <= OUTBOUND_CA_MAX && outbound_host_fits(destination->host);
+    return protection_fits(destination->kind, destination->tls) && destination->port != 0 && destination->ca.len <= OUTBOUND_CA_MAX && outbound_host_fits(destination->host);
 }
 
 bool outbound_destination_equal(const struct outbound_destination *a, const struct outbound_destination *b)
@@ -174,7 +201,21 @@ static enum err check_fetch(const struct outbound_fetch *fetch)
 enum err outbound_job_check(const struct outbound_job *job)
 {
     ENSURE(outbound_destination_fits(&job->to), ERR_RANGE, "no destination");
-    return job->to.kind == OUTBOUND_SMTP ? check_mail(&job->mail) : check_fetch(&job->fetch);
+    switch (job->to.kind) {
+    case OUTBOUND_SMTP:
+        return check_mail(&job->mail);
+    case OUTBOUND_HTTPS:
+        return check_fetch(&job->fetch);
+    case OUTBOUND_TIME:
+    case OUTBOUND_KINDS:
+        break;
+    }
+    return ERR_OK;
+}
+
+bool outbound_reading_fits(const struct outbound_reading *reading)
+{
+    return reading->unix_ns != 0 && reading->stratum >= 1 && reading->stratum <= OUTBOUND_STRATUM_MAX;
 }
 
 const char *outbound_stage_name(enum outbound_stage stage)
@@ -184,7 +225,7 @@ const char *outbound_stage_name(enum outbound_stage stage)
         [OUTBOUND_AT_TLS] = "tls",           [OUTBOUND_AT_GREETING] = "greeting", [OUTBOUND_AT_STARTTLS] = "starttls",
         [OUTBOUND_AT_SIGN_IN] = "sign-in",   [OUTBOUND_AT_FROM] = "from",         [OUTBOUND_AT_TO] = "to",
         [OUTBOUND_AT_DATA] = "data",         [OUTBOUND_AT_REQUEST] = "request",   [OUTBOUND_AT_ANSWER] = "answer",
-        [OUTBOUND_AT_END] = "end",
+        [OUTBOUND_AT_END] = "end",           [OUTBOUND_AT_KEYS] = "keys",         [OUTBOUND_AT_RATE] = "rate",
     };
     _Static_assert(ARRAY_LENGTH(names) == OUTBOUND_STAGES, "every stage has a name");
 

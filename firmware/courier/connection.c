@@ -18,6 +18,7 @@ struct connection {
     struct connection_options options;
     struct stream stream;
     int fd;
+    struct socket_address peer;
     struct tls_client *tls; /* NULL: not yet */
 };
 
@@ -103,6 +104,10 @@ static enum err on_start_tls(void *context)
 
     INVARIANT(connection->tls == NULL);
     ENSURE(connection->options.roots != NULL, ERR_AUTH, "no CA to trust");
+    if (connection->options.protocol != NULL) {
+        return tls_client_new_protocol(connection->options.roots, connection->options.to->host,
+                                       connection->options.protocol, &way, &connection->tls);
+    }
     return tls_client_new(connection->options.roots, connection->options.to->host, &way, &connection->tls);
 }
 
@@ -110,6 +115,7 @@ static enum err on_start_tls(void *context)
 
 static enum err connect_to(struct connection *connection, const struct socket_address *address)
 {
+    connection->peer = *address;
     TRY(socket_connect(address, &connection->fd));
     TRY(wait_for(connection, SOCKET_WAIT_WRITE));
     return socket_connected(connection->fd);
@@ -197,4 +203,15 @@ void connection_free(struct connection *connection)
 struct stream *connection_stream(struct connection *connection)
 {
     return &connection->stream;
+}
+
+struct socket_address connection_peer(const struct connection *connection)
+{
+    return connection->peer;
+}
+
+enum err connection_export(struct connection *connection, const char *label, struct span context, struct secret *out_key)
+{
+    ENSURE(connection->tls != NULL, ERR_STATE, "a connection without TLS");
+    return tls_client_export(connection->tls, label, context, out_key);
 }

@@ -9,6 +9,7 @@
 #include "hal/base/err.h"
 #include "hal/base/time.h"
 #include "hal/clock.h"
+#include "hal/socket.h"
 #include "net/outbound.h"
 #include "net/tls_client.h"
 
@@ -20,6 +21,7 @@ struct connection_options {
     const struct hal_clock *clock;
     struct reach *reach; /* NULL: by sockets of our own */
     uint64_t job;        /* for reach */
+    const char *protocol; /* TLS 1.3 and this protocol by ALPN; NULL: no matter which */
     struct mono_time until; /* of the whole job; each step has CONFIG_COURIER_STEP_S at most */
 };
 
@@ -33,5 +35,12 @@ enum err connection_open(const struct connection_options *options, struct connec
 void connection_free(struct connection *connection);
 
 struct stream *connection_stream(struct connection *connection);
+
+/* Who answered there: one of the addresses of the name. */
+struct socket_address connection_peer(const struct connection *connection);
+
+/* tls_client_export of a connection with a protocol. */
+enum err connection_export(struct connection *connection, const char *label, struct span context,
+                           struct secret *out_key) MUST_USE;
 
 #endif

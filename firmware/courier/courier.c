@@ -62,6 +62,9 @@ static enum err take_destination(struct courier *courier)
     };
     ENSURE(outbound_destination_fits(&destination->to), ERR_MALFORMED, "a destination that does not fit");
     TRY(buf_new(OUTBOUND_CA_MAX, &destination->ca));
+    if (destination->to.kind == OUTBOUND_TIME) {
+        TRY(time_server_new(&destination->time));
+    }
     courier->list.count++;
     return ERR_OK;
 }
@@ -116,6 +119,9 @@ static enum err read_roots(struct courier *courier)
     for (size_t i = 0; i < courier->list.count; i++) {
         struct courier_destination *const destination = &courier->list.items[i];
         const struct span ca = destination->to.ca;
+        if (destination->to.tls == OUTBOUND_CLEAR) {
+            continue;
+        }
 
         destination->shared = ca.len == 0;
         const enum err err = destination->shared ? shared_roots(courier, &destination->roots)
@@ -133,16 +139,19 @@ static enum err read_roots(struct courier *courier)
 static enum err give_up_rights(struct courier *courier)
 {
     uint16_t ports[OUTBOUND_DESTINATIONS_MAX];
+    size_t count = 0;
 
     for (size_t i = 0; i < courier->list.count; i++) {
-        ports[i] = courier->list.items[i].to.port;
+        if (courier->list.items[i].to.tls != OUTBOUND_CLEAR) { /* that one is UDP */
+            ports[count++] = courier->list.items[i].to.port;
+        }
     }
     TRY(sandbox_drop_user(board_desc.courier_uid, board_desc.courier_gid));
     const struct sandbox_spec spec = {
         .profile = courier->inside ? SANDBOX_COURIER_INSIDE : SANDBOX_COURIER,
         .directory_fd = -1,
         .ports = ports,
-        .port_count = courier->list.count,
+        .port_count = count,
     };
     return sandbox_enter(&spec);
 }
@@ -225,6 +234,17 @@ static enum err take_fetch(struct courier *courier)
     return ERR_OK;
 }
 
+static enum err take_time(struct courier *courier)
+{
+    const struct begun begun = {.number = courier->in.as.job_time.job,
+                                .destination = courier->in.as.job_time.destination};
+    size_t lane = 0;
+
+    TRY(begin_job(courier, OUTBOUND_TIME, &begun, &lane));
+    start_if_complete(courier, lane);
+    return ERR_OK;
+}
+
 static enum err take_part(struct courier *courier)
 {
     const struct span bytes = MSG_VIEW(&courier->in.as.job_part.bytes);
@@ -270,6 +290,8 @@ static enum err on_jobs(struct courier *courier)
         taken = take_mail(courier);
     } else if (courier->in.type == MSG_JOB_FETCH) {
         taken = take_fetch(courier);
+    } else if (courier->in.type == MSG_JOB_TIME) {
+        taken = take_time(courier);
     } else {
         taken = take_part(courier);
     }
@@ -280,10 +302,25 @@ static enum err on_jobs(struct courier *courier)
 
 /* --- answers --- */
 
+static enum err send_reading(struct courier *courier, const struct lane_job *job)
+{
+    courier->out = MSG_NEW(MSG_JOB_READING);
+    courier->out.as.job_reading.job = job->number;
+    courier->out.as.job_reading.unix_ns = job->reading.unix_ns;
+    courier->out.as.job_reading.at_ns = job->reading.at.ns;
+    courier->out.as.job_reading.delay_ns = job->reading.delay_ns;
+    courier->out.as.job_reading.distance_ns = job->reading.distance_ns;
+    courier->out.as.job_reading.stratum = job->reading.stratum;
+    return msg_send(courier->jobs, &courier->out);
+}
+
 static enum err send_answer(struct courier *courier, const struct lane_job *job)
 {
     struct span rest = buf_all(job->body);
 
+    if (courier->list.items[job->destination].time != NULL && job->answer.result == OUTBOUND_DONE) {
+        TRY(send_reading(courier, job));
+    }
     while (rest.len != 0) {
         const size_t part = num_min(rest.len, MSG_PART_MAX);
         courier->out = MSG_NEW(MSG_JOB_ANSWER);
@@ -300,6 +337,15 @@ static enum err send_answer(struct courier *courier, const struct lane_job *job)
     return msg_send(courier->jobs, &courier->out);
 }
 
+static const char *job_name(enum outbound_kind kind)
+{
+    static const char *const names[] = {
+        [OUTBOUND_SMTP] = "mail", [OUTBOUND_HTTPS] = "fetch", [OUTBOUND_TIME] = "time"};
+    _Static_assert(ARRAY_LENGTH(names) == OUTBOUND_KINDS, "every job has a name");
+
+    return names[kind];
+}
+
 /* A worker that is gone needs no answer. One that lives would wait for it, and never give that lane another job: where it
  * cannot be answered this process ends, and whoever comes next can. */
 static enum err on_lane(struct courier *courier, struct lane *lane)
@@ -308,7 +354,7 @@ static enum err on_lane(struct courier *courier, struct lane *lane)
         return ERR_OK;
     }
     const struct lane_job *const job = lane_job(lane);
-    LOG(LOG_INFO, "job_done", LOG_LITERAL("kind", lane == courier->lanes[0] ? "mail" : "fetch"),
+    LOG(LOG_INFO, "job_done", LOG_LITERAL("kind", job_name(courier->list.items[job->destination].to.kind)),
         LOG_LITERAL("stage", outbound_stage_name(job->answer.stage)), LOG_NUMBER("result", job->answer.result),
         LOG_NUMBER("status", job->answer.status));
     const enum err err = courier->jobs_closed ? ERR_OK : send_answer(courier, job);
@@ -430,6 +476,7 @@ static void end(struct courier *courier)
     tls_roots_free(courier->shared);
     for (size_t i = 0; i < courier->list.count; i++) {
         buf_free(courier->list.items[i].ca);
+        time_server_free(courier->list.items[i].time);
         if (!courier->list.items[i].shared) {
             tls_roots_free(courier->list.items[i].roots);
         }

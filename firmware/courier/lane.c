@@ -47,25 +47,21 @@ static struct courier_job view_of(const struct lane *lane, const struct outbound
     return view;
 }
 
-static void carry_out(void *context)
+static void log_failure(const struct courier_answer *answer)
 {
-    struct lane *const lane = context;
-    const struct courier_destination *const destination = &lane->list->items[lane->job.destination];
-    const struct courier_job view = view_of(lane, &destination->to);
-    const unsigned int seconds = lane->kind == OUTBOUND_SMTP ? CONFIG_COURIER_MAIL_S : CONFIG_COURIER_FETCH_S;
-    const struct connection_options options = {
-        .to = &destination->to,
-        .roots = destination->roots,
-        .clock = lane->clock,
-        .reach = lane->reach,
-        .job = lane->job.number,
-        .until = mono_add_ms(hal_clock_mono(lane->clock), (uint64_t)seconds * S_MS),
-    };
+    if (answer->result != OUTBOUND_DONE) {
+        log_fault(LOG_INFO, "job_failed");
+    }
+}
+
+static void connect_and_run(struct lane *lane, const struct connection_options *options)
+{
+    const struct courier_job view = view_of(lane, options->to);
     struct connection *connection = NULL;
     struct courier_answer *const answer = &lane->job.answer;
 
     *answer = (struct courier_answer){.result = OUTBOUND_TEMPORARY, .stage = OUTBOUND_AT_RESOLVE};
-    if (connection_open(&options, &connection, &answer->stage) != ERR_OK) {
+    if (connection_open(options, &connection, &answer->stage) != ERR_OK) {
         log_fault(LOG_WARN, "destination_not_reached");
         return;
     }
@@ -74,10 +70,39 @@ static void carry_out(void *context)
     } else {
         fetch_run(connection_stream(connection), &view, answer, lane->job.body);
     }
-    if (answer->result != OUTBOUND_DONE) {
-        log_fault(LOG_INFO, "job_failed");
-    }
+    log_failure(answer);
     connection_free(connection);
+}
+
+static uint64_t seconds_of(enum outbound_kind kind)
+{
+    static const uint64_t seconds[] = {[OUTBOUND_SMTP] = CONFIG_COURIER_MAIL_S,
+                                       [OUTBOUND_HTTPS] = CONFIG_COURIER_FETCH_S,
+                                       [OUTBOUND_TIME] = CONFIG_COURIER_TIME_S};
+    _Static_assert(ARRAY_LENGTH(seconds) == OUTBOUND_KINDS, "every kind has its time");
+
+    return seconds[kind];
+}
+
+static void carry_out(void *context)
+{
+    struct lane *const lane = context;
+    const struct courier_destination *const destination = &lane->list->items[lane->job.destination];
+    const struct connection_options options = {
+        .to = &destination->to,
+        .roots = destination->roots,
+        .clock = lane->clock,
+        .reach = lane->reach,
+        .job = lane->job.number,
+        .until = mono_add_ms(hal_clock_mono(lane->clock), seconds_of(lane->kind) * S_MS),
+    };
+
+    if (destination->time != NULL) {
+        time_server_ask(destination->time, &options, &lane->job.answer, &lane->job.reading);
+        log_failure(&lane->job.answer);
+    } else {
+        connect_and_run(lane, &options);
+    }
     fault_clear();
 }
 

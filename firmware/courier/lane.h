@@ -7,6 +7,7 @@
 
 #include "firmware/courier/job.h"
 #include "firmware/courier/reach.h"
+#include "firmware/courier/time_server.h"
 #include "firmware/msg.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -19,6 +20,7 @@ struct courier_destination {
     struct msg_name host;
     struct buf *ca;
     struct tls_roots *roots; /* NULL: there are none to trust */
+    struct time_server *time; /* NULL: it is none */
     bool shared;             /* roots are those of all without a CA of their own */
 };
 
@@ -47,7 +49,8 @@ struct lane_job {
         } fetch;
     } as;
     struct courier_answer answer;
-    struct buf *body; /* of the answer; empty for a mail */
+    struct buf *body; /* of the answer to a request */
+    struct outbound_reading reading; /* of a time server, if answer.result is OUTBOUND_DONE */
 };
 
 struct lane;

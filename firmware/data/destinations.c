@@ -6,7 +6,7 @@
 #include "hal/base/fault.h"
 
 struct list {
-    struct outbound_destination items[OUTBOUND_DESTINATIONS_MAX];
+    struct outbound_destination items[OUTBOUND_PLACES_MAX];
     size_t count;
 };
 
@@ -18,7 +18,7 @@ static bool add(struct list *list, const struct outbound_destination *destinatio
             return true;
         }
     }
-    if (list->count == OUTBOUND_DESTINATIONS_MAX) {
+    if (list->count == OUTBOUND_PLACES_MAX) {
         return false;
     }
     list->items[list->count++] = *destination;

@@ -5,7 +5,7 @@
 #include "hal/base/attr.h"
 
 static const char *const tls_names[] = {[OUTBOUND_STARTTLS] = "starttls", [OUTBOUND_TLS] = "tls"};
-_Static_assert(ARRAY_LENGTH(tls_names) == OUTBOUND_TLS_KINDS, "each has a name");
+_Static_assert(ARRAY_LENGTH(tls_names) == OUTBOUND_CLEAR, "each that a relay may have has a name");
 
 struct span mail_tls_name(enum outbound_tls tls)
 {
@@ -14,7 +14,7 @@ struct span mail_tls_name(enum outbound_tls tls)
 
 bool mail_tls_find(struct span name, enum outbound_tls *out_tls)
 {
-    for (int i = 0; i < OUTBOUND_TLS_KINDS; i++) {
+    for (int i = 0; i < (int)ARRAY_LENGTH(tls_names); i++) {
         if (span_equal(name, span_str(tls_names[i]))) {
             *out_tls = (enum outbound_tls)i;
             return true;

@@ -35,8 +35,8 @@ static void change_list(struct supervisor *supervisor, struct mono_time now)
     for (size_t i = 0; i < supervisor->list.count; i++) {
         const struct destination *const destination = &supervisor->list.items[i];
         LOG(LOG_INFO, "courier_destination", LOG_NUMBER("list", supervisor->list.number),
-            LOG_LITERAL("kind", destination->kind == OUTBOUND_SMTP ? "smtp" : "https"),
-            LOG_LITERAL("tls", destination->tls == OUTBOUND_TLS ? "tls" : "starttls"),
+            LOG_LITERAL("kind", outbound_kind_name((enum outbound_kind)destination->kind)),
+            LOG_LITERAL("tls", outbound_tls_name((enum outbound_tls)destination->tls)),
             LOG_TEXT("host", MSG_VIEW(&destination->host)), LOG_NUMBER("port", destination->port),
             LOG_NUMBER("ca_bytes", destination->ca_bytes));
     }

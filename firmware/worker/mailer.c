@@ -51,6 +51,8 @@ static bool never_reached(const struct outbound_job *job)
     case OUTBOUND_AT_REQUEST:
     case OUTBOUND_AT_ANSWER:
     case OUTBOUND_AT_END:
+    case OUTBOUND_AT_KEYS:
+    case OUTBOUND_AT_RATE:
     case OUTBOUND_STAGES:
         break;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A queue for each kind of job, and the lanes of the courier: one for mails, OUTBOUND_FETCHES for requests. States of a lane:
+/* A queue for each kind of job, and the lanes of the courier: one for mails, OUTBOUND_FETCHES for requests, OUTBOUND_TIMES
+ * for the time. States of a lane:
  *
  *   free     the first that waits for a destination that no other lane is at is sent, if that is on the list that the
  *            courier was given
@@ -14,6 +15,7 @@
  * asks for it meanwhile, or waits, is told at once. */
 #include "firmware/worker/outbound.h"
 
+#include "firmware/worker/outbound_lane.h"
 #include "firmware/worker/outbound_list.h"
 #include "firmware/worker/outbound_message.h"
 #include "firmware/worker/outbound_queue.h"
@@ -35,13 +37,6 @@
 #define SLOW_MS      (FETCH_MS < 12000 ? FETCH_MS / 4 : 3000) /* what fails sooner costs little, and is tried again at once */
 #define WAITING_MAX  (CONFIG_COURIER_JOBS / 4) /* requests to one server: others find places, too */
 
-struct lane {
-    uint64_t number;          /* of what the courier has; 0: nothing */
-    struct outbound_job *job; /* the same; NULL: left */
-    uint64_t place;           /* whom it is for: outbound_entry.id */
-    struct mono_time since;   /* when it was given */
-};
-
 struct outbound_link {
     const struct hal_clock *clock;
     struct poller *poller;
@@ -49,7 +44,7 @@ struct outbound_link {
     struct queue *submitted;
     struct queue *places; /* one item for each job that may still be taken in */
     struct outbound_queue waiting[OUTBOUND_KINDS];
-    struct lane lanes[OUTBOUND_LANES];
+    struct outbound_lane lanes[OUTBOUND_LANES];
     struct outbound_list list;
     struct mono_time tell_at;  /* not before */
     struct msg_channel *channel; /* NULL: no courier */
@@ -71,10 +66,13 @@ static void give_place(struct outbound_link *link)
 static enum err on_submit(void *context, struct outbound_job *job)
 {
     struct outbound_link *const link = context;
-    const unsigned int seconds = job->to.kind == OUTBOUND_SMTP ? CONFIG_COURIER_MAIL_S : CONFIG_COURIER_FETCH_S;
+    static const unsigned int seconds[] = {[OUTBOUND_SMTP] = CONFIG_COURIER_MAIL_S,
+                                           [OUTBOUND_HTTPS] = CONFIG_COURIER_FETCH_S,
+                                           [OUTBOUND_TIME] = CONFIG_COURIER_TIME_S};
+    _Static_assert(ARRAY_LENGTH(seconds) == OUTBOUND_KINDS, "every kind has its time");
 
     TRY(outbound_job_check(job));
-    job->until = mono_add_ms(hal_clock_mono(link->clock), (uint64_t)seconds * S_MS);
+    job->until = mono_add_ms(hal_clock_mono(link->clock), (uint64_t)seconds[job->to.kind] * S_MS);
     job->next = NULL;
     job->sent = 0;
     void *place = NULL;
@@ -109,13 +107,13 @@ static void answer(struct outbound_link *link, struct outbound_job *job, enum ou
 
 /* --- lanes --- */
 
-static enum outbound_kind kind_of(const struct outbound_link *link, const struct lane *lane)
+static enum outbound_kind kind_of(const struct outbound_link *link, const struct outbound_lane *lane)
 {
     return outbound_lane_kind((size_t)(lane - link->lanes));
 }
 
 /* A server that took its time and did not answer. Relays are left alone by whoever sends mails. */
-static void leave_alone(struct outbound_link *link, const struct lane *lane, enum outbound_stage stage)
+static void leave_alone(struct outbound_link *link, const struct outbound_lane *lane, enum outbound_stage stage)
 {
     const struct mono_time now = hal_clock_mono(link->clock);
     const uint64_t lost_ms = mono_ms_between(lane->since, now);
@@ -146,7 +144,7 @@ static void drop_channel(struct outbound_link *link)
     for (size_t i = 0; i < OUTBOUND_LANES; i++) {
         struct outbound_job *const job = link->lanes[i].job;
         leave_alone(link, &link->lanes[i], OUTBOUND_AT_ANSWER);
-        link->lanes[i] = (struct lane){.number = 0};
+        link->lanes[i] = (struct outbound_lane){.number = 0};
         if (job != NULL) {
             answer(link, job, OUTBOUND_TEMPORARY, OUTBOUND_AT_ANSWER, 0);
         }
@@ -155,19 +153,9 @@ static void drop_channel(struct outbound_link *link)
 
 /* --- answers of the courier --- */
 
-static struct lane *lane_of(struct outbound_link *link, uint64_t number)
-{
-    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
-        if (number != 0 && link->lanes[i].number == number) {
-            return &link->lanes[i];
-        }
-    }
-    return NULL;
-}
-
 static enum err take_answer(struct outbound_link *link)
 {
-    struct lane *const lane = lane_of(link, link->msg.as.job_part.job);
+    struct outbound_lane *const lane = outbound_lane_find(link->lanes, link->msg.as.job_part.job);
 
     ENSURE(lane != NULL && kind_of(link, lane) == OUTBOUND_HTTPS, ERR_MALFORMED, "an answer to no request");
     if (lane->job != NULL) {
@@ -177,19 +165,29 @@ static enum err take_answer(struct outbound_link *link)
     return ERR_OK;
 }
 
+static enum err take_reading(struct outbound_link *link)
+{
+    struct outbound_lane *const lane = outbound_lane_find(link->lanes, link->msg.as.job_reading.job);
+
+    ENSURE(lane != NULL, ERR_MALFORMED, "the time for nobody");
+    return outbound_lane_read(lane, kind_of(link, lane), &link->msg);
+}
+
 static enum err take_done(struct outbound_link *link)
 {
     const enum outbound_result result = (enum outbound_result)link->msg.as.job_done.result;
     const enum outbound_stage stage = (enum outbound_stage)link->msg.as.job_done.stage;
-    struct lane *const lane = lane_of(link, link->msg.as.job_done.job);
+    struct outbound_lane *const lane = outbound_lane_find(link->lanes, link->msg.as.job_done.job);
 
     ENSURE(lane != NULL, ERR_MALFORMED, "an answer to no job");
     struct outbound_job *const job = lane->job;
     ENSURE(job == NULL || job->sent == outbound_bytes(job).len, ERR_MALFORMED, "an answer to half a job");
+    ENSURE(result != OUTBOUND_DONE || lane->read == (kind_of(link, lane) == OUTBOUND_TIME), ERR_MALFORMED,
+           "an answer without the time");
     if (result == OUTBOUND_TEMPORARY) {
         leave_alone(link, lane, stage);
     }
-    *lane = (struct lane){.number = 0};
+    *lane = (struct outbound_lane){.number = 0};
     if (job != NULL) {
         answer(link, job, result, stage, link->msg.as.job_done.status);
     }
@@ -198,9 +196,22 @@ static enum err take_done(struct outbound_link *link)
 
 static enum err take_reach(struct outbound_link *link)
 {
-    const struct lane *const lane = lane_of(link, link->msg.as.job_reach.job);
+    const struct outbound_lane *const lane = outbound_lane_find(link->lanes, link->msg.as.job_reach.job);
 
     return outbound_reach_take(&link->reach, lane != NULL ? lane->job : NULL, &link->msg);
+}
+
+static enum err take_any(struct outbound_link *link)
+{
+    const enum msg_type type = link->msg.type;
+
+    if (type == MSG_JOB_REACH) {
+        return take_reach(link);
+    }
+    if (type == MSG_JOB_READING) {
+        return take_reading(link);
+    }
+    return type == MSG_JOB_ANSWER ? take_answer(link) : take_done(link);
 }
 
 static enum err take_message(struct outbound_link *link)
@@ -210,9 +221,7 @@ static enum err take_message(struct outbound_link *link)
     if (err != ERR_OK) {
         return err; /* ERR_AGAIN and ERR_CLOSED are no faults */
     }
-    const enum msg_type type = link->msg.type;
-    const enum err taken = type == MSG_JOB_REACH ? take_reach(link)
-                                                 : (type == MSG_JOB_ANSWER ? take_answer(link) : take_done(link));
+    const enum err taken = take_any(link);
     msg_wipe(&link->msg);
     return taken;
 }
@@ -272,23 +281,12 @@ static enum err send_parts(struct outbound_link *link, struct outbound_job *job)
     return ERR_OK;
 }
 
-/* Is a lane at that place? */
-static bool is_asked(const struct outbound_link *link, uint64_t place)
-{
-    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
-        if (link->lanes[i].number != 0 && link->lanes[i].place == place) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The first that waits for a place that is on the list and that no lane is at. NULL: none. */
 static struct outbound_job *choose(const struct outbound_link *link, enum outbound_kind kind, size_t *out_destination)
 {
     for (struct outbound_job *job = link->waiting[kind].first; job != NULL; job = job->next) {
         const size_t destination = outbound_list_find(&link->list, &job->to);
-        if (destination != link->list.count && !is_asked(link, link->list.items[destination].id)) {
+        if (destination != link->list.count && !outbound_lane_is_at(link->lanes, link->list.items[destination].id)) {
             *out_destination = destination;
             return job;
         }
@@ -296,7 +294,7 @@ static struct outbound_job *choose(const struct outbound_link *link, enum outbou
     return NULL;
 }
 
-static enum err begin(struct outbound_link *link, struct lane *lane)
+static enum err begin(struct outbound_link *link, struct outbound_lane *lane)
 {
     const enum outbound_kind kind = kind_of(link, lane);
     size_t destination = 0;
@@ -313,14 +311,14 @@ static enum err begin(struct outbound_link *link, struct lane *lane)
     }
     link->last_number = job->number;
     outbound_queue_remove(&link->waiting[kind], job);
-    *lane = (struct lane){.number = job->number,
+    *lane = (struct outbound_lane){.number = job->number,
                           .job = job,
                           .place = link->list.items[destination].id,
                           .since = hal_clock_mono(link->clock)};
     return ERR_OK;
 }
 
-static enum err pump_lane(struct outbound_link *link, struct lane *lane)
+static enum err pump_lane(struct outbound_link *link, struct outbound_lane *lane)
 {
     if (lane->number == 0 && !link->list.changed && link->channel_list == link->list.number) {
         const enum err err = begin(link, lane);
@@ -377,7 +375,7 @@ static void end_waiting(struct outbound_link *link, struct outbound_queue *queue
     }
 }
 
-static void end_late_one(struct outbound_link *link, struct lane *lane, struct mono_time now)
+static void end_late_one(struct outbound_link *link, struct outbound_lane *lane, struct mono_time now)
 {
     struct outbound_job *const job = lane->job;
     if (job == NULL || now.ns < job->until.ns) {

@@ -148,10 +148,15 @@ static void remove_at(struct outbound_list *list, size_t at)
     list->changed = true;
 }
 
+static uint64_t idle_of(const struct outbound_entry *entry, uint64_t idle_ms)
+{
+    return entry->to.kind == OUTBOUND_TIME ? num_max(idle_ms, OUTBOUND_LIST_TIME_IDLE_MS) : idle_ms;
+}
+
 void outbound_list_age(struct outbound_list *list, uint64_t idle_ms, struct mono_time now)
 {
     for (size_t i = list->count; i > 0; i--) {
-        if (mono_ms_between(list->items[i - 1].used, now) >= idle_ms) {
+        if (mono_ms_between(list->items[i - 1].used, now) >= idle_of(&list->items[i - 1], idle_ms)) {
             remove_at(list, i - 1);
         }
     }
@@ -162,7 +167,7 @@ uint64_t outbound_list_wait_ms(const struct outbound_list *list, uint64_t idle_m
     uint64_t wait = UINT64_MAX;
 
     for (size_t i = 0; i < list->count; i++) {
-        wait = num_min(wait, mono_ms_between(now, mono_add_ms(list->items[i].used, idle_ms)));
+        wait = num_min(wait, mono_ms_between(now, mono_add_ms(list->items[i].used, idle_of(&list->items[i], idle_ms))));
     }
     return wait;
 }

@@ -12,6 +12,9 @@
 #include "hal/base/time.h"
 #include "net/outbound.h"
 
+/* They are asked every 1024 s at the latest, and the keys that were agreed with them live in the courier. */
+#define OUTBOUND_LIST_TIME_IDLE_MS UINT64_C(2100000)
+
 struct outbound_entry {
     uint64_t id;                    /* from 1 on; never given to another */
     struct outbound_destination to; /* views of the rest */
@@ -49,7 +52,7 @@ bool outbound_list_is_paused(const struct outbound_list *list, const struct outb
 /* Tells all of it under a new number. ERR_AGAIN: not all could be sent, to be tried again later; others of msg_send. */
 enum err outbound_list_tell(struct outbound_list *list, struct msg_channel *control, struct msg *scratch) MUST_USE;
 
-/* Forgets those that nobody has wanted for so long. */
+/* Forgets those that nobody has wanted for so long; time servers after OUTBOUND_LIST_TIME_IDLE_MS at the earliest. */
 void outbound_list_age(struct outbound_list *list, uint64_t idle_ms, struct mono_time now);
 
 /* Until the next one is to be forgotten; UINT64_MAX: the list is empty. */

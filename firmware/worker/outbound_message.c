@@ -28,10 +28,32 @@ static enum err fill_fetch(const struct outbound_job *job, size_t to, struct msg
 
 enum err outbound_message(const struct outbound_job *job, size_t to, struct msg *out_msg)
 {
-    return job->to.kind == OUTBOUND_SMTP ? fill_mail(job, to, out_msg) : fill_fetch(job, to, out_msg);
+    switch (job->to.kind) {
+    case OUTBOUND_SMTP:
+        return fill_mail(job, to, out_msg);
+    case OUTBOUND_HTTPS:
+        return fill_fetch(job, to, out_msg);
+    case OUTBOUND_TIME:
+        *out_msg = MSG_NEW(MSG_JOB_TIME);
+        out_msg->as.job_time.job = job->number;
+        out_msg->as.job_time.destination = (uint32_t)to;
+        return ERR_OK;
+    case OUTBOUND_KINDS:
+        break;
+    }
+    FAIL(ERR_RANGE, "no such kind of job", job->to.kind);
 }
 
 struct span outbound_bytes(const struct outbound_job *job)
 {
-    return job->to.kind == OUTBOUND_SMTP ? job->mail.text : job->fetch.body;
+    switch (job->to.kind) {
+    case OUTBOUND_SMTP:
+        return job->mail.text;
+    case OUTBOUND_HTTPS:
+        return job->fetch.body;
+    case OUTBOUND_TIME:
+    case OUTBOUND_KINDS:
+        break;
+    }
+    return SPAN_NONE;
 }

@@ -12,7 +12,7 @@
  * outbound_job_check refuses. */
 enum err outbound_message(const struct outbound_job *job, size_t to, struct msg *out_msg) MUST_USE;
 
-/* What follows in parts: the text of a mail, the body of a request. */
+/* What follows in parts: the text of a mail, the body of a request; nothing for a question. */
 struct span outbound_bytes(const struct outbound_job *job);
 
 #endif

@@ -4,10 +4,21 @@
 #include "hal/base/fault.h"
 #include "hal/socket.h"
 
-/* No job of today sends datagrams. */
+/* Where NTS is spoken, the port of NTP is agreed upon between courier and server. */
+static bool port_fits(const struct outbound_destination *destination, enum msg_reach_kind kind, uint32_t port)
+{
+    if (destination->kind != OUTBOUND_TIME) {
+        return kind == MSG_REACH_TCP && port == destination->port;
+    }
+    if (destination->tls == OUTBOUND_CLEAR) {
+        return kind == MSG_REACH_UDP && port == destination->port;
+    }
+    return kind == MSG_REACH_TCP ? port == destination->port : port != 0;
+}
+
 static bool leads_to(const struct outbound_destination *destination, const struct msg *msg)
 {
-    return msg->as.job_reach.kind == MSG_REACH_TCP && msg->as.job_reach.port == destination->port &&
+    return port_fits(destination, (enum msg_reach_kind)msg->as.job_reach.kind, msg->as.job_reach.port) &&
            span_equal_nocase(MSG_VIEW(&msg->as.job_reach.host), destination->host);
 }
 

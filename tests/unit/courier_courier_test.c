@@ -27,6 +27,7 @@
 #include "hal/sandbox.h"
 #include "hal/socket.h"
 #include "tests/data/tls_client_known.h"
+#include "tests/lib/nts_server.h"
 
 #define WAIT_MS 20000
 
@@ -39,6 +40,7 @@ struct fixture {
     bool inside;  /* the worker connects for it */
     bool small;   /* what the courier can say before the worker has to read is little, */
     int jobs_end; /* and this is its end of the channel, to see how much it has said; -1 otherwise */
+    struct nts_server *time; /* NULL: the list has none */
     struct msg in;
 };
 
@@ -62,7 +64,7 @@ static struct msg destination(const struct fixture *f, enum outbound_kind kind, 
 
     msg.as.destination.list = 1;
     msg.as.destination.index = index;
-    msg.as.destination.count = 2;
+    msg.as.destination.count = f->time == NULL ? 2 : 4;
     msg.as.destination.kind = (uint32_t)kind;
     msg.as.destination.tls = OUTBOUND_TLS;
     msg.as.destination.port = f->port;
@@ -102,6 +104,22 @@ static int start(void **state)
     return 0;
 }
 
+/* The same one in clear and over NTS. */
+static void give_time_servers(struct fixture *f)
+{
+    struct msg msg = destination(f, OUTBOUND_TIME, 2);
+    struct msg ca = MSG_NEW(MSG_COURIER_DESTINATION_CA);
+
+    msg.as.destination.tls = OUTBOUND_CLEAR;
+    msg.as.destination.port = nts_server_port(f->time);
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    msg = destination(f, OUTBOUND_TIME, 3);
+    msg.as.destination.port = nts_server_key_port(f->time);
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    assert_int_equal(MSG_SET(&ca.as.part, span_str(known_ca)), ERR_OK);
+    assert_int_equal(msg_send(f->control, &ca), ERR_OK);
+}
+
 /* One relay and one server, whose CA is pinned, and the channel of the worker. */
 static void give_list(struct fixture *f)
 {
@@ -115,6 +133,9 @@ static void give_list(struct fixture *f)
     msg = destination(f, OUTBOUND_HTTPS, 1);
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
     assert_int_equal(msg_send(f->control, &ca), ERR_OK);
+    if (f->time != NULL) {
+        give_time_servers(f);
+    }
     assert_int_equal(channel_pair(ends), ERR_OK);
     assert_int_equal(channel_set_timeout(ends[0], WAIT_MS), ERR_OK);
     if (f->small) {
@@ -159,6 +180,7 @@ static int stop(void **state)
     msg_channel_free(f->jobs);
     socket_close(f->jobs_end);
     socket_close(f->listener);
+    nts_server_free(f->time);
     fault_clear();
     return 0;
 }
@@ -375,6 +397,44 @@ static void it_ends_when_it_cannot_answer(void **state)
     assert_ends_with(f, 1);
 }
 
+static struct msg time_question(uint64_t number, uint32_t to)
+{
+    struct msg msg = MSG_NEW(MSG_JOB_TIME);
+
+    msg.as.job_time.job = number;
+    msg.as.job_time.destination = to;
+    return msg;
+}
+
+/* Shut in as it is. */
+static void it_asks_time_servers_what_time_it_is(void **state)
+{
+    static const struct nts_server_options options = {
+        .certificate = known_good, .key = known_key, .protocol = "ntske/1", .ahead_ns = INT64_C(3600000000000)};
+    struct fixture *const f = *state;
+    f->time = nts_server_new(&options);
+    get_ready(f);
+
+    for (uint32_t i = 0; i < 6; i++) { /* in clear and over NTS by turns */
+        const struct msg job = time_question(i + 1, 2 + i % 2);
+        assert_int_equal(msg_send(f->jobs, &job), ERR_OK);
+        assert_int_equal(msg_recv(f->jobs, MSG_OPERATIONAL, &f->in), ERR_OK);
+        assert_int_equal(f->in.type, MSG_JOB_READING);
+        assert_true(f->in.as.job_reading.job == i + 1);
+        assert_int_equal(f->in.as.job_reading.stratum, 2);
+        const uint64_t ahead_ms = f->in.as.job_reading.unix_ns / 1000000 - (uint64_t)hal_clock_wall(hal_clock_system()).ms;
+        assert_in_range(ahead_ms, 3590000, 3610000);
+        assert_int_equal(msg_recv(f->jobs, MSG_OPERATIONAL, &f->in), ERR_OK);
+        assert_int_equal(f->in.type, MSG_JOB_DONE);
+        assert_true(f->in.as.job_done.job == i + 1);
+        assert_int_equal(f->in.as.job_done.result, OUTBOUND_DONE);
+    }
+
+    assert_int_equal(nts_server_exchanges(f->time), 1);
+    say(f->control, MSG_COURIER_STOP);
+    assert_ends_with(f, 0);
+}
+
 /* Each ends the process. */
 static void send_and_see_the_end(struct fixture *f, const struct msg *first, const struct msg *second)
 {
@@ -389,6 +449,13 @@ static void send_and_see_the_end(struct fixture *f, const struct msg *first, con
 static void a_job_for_nobody_on_the_list_ends_it(void **state)
 {
     const struct msg job = mail(1, 2, 1);
+
+    send_and_see_the_end(*state, &job, NULL);
+}
+
+static void a_question_for_a_server_that_does_not_tell_the_time_ends_it(void **state)
+{
+    const struct msg job = time_question(1, 1);
 
     send_and_see_the_end(*state, &job, NULL);
 }
@@ -515,6 +582,8 @@ int main(void)
         WITH_COURIER(one_request_more_than_there_are_lanes_ends_it),
         WITH_COURIER(it_ends_when_it_cannot_answer),
         WITH_COURIER(a_job_for_nobody_on_the_list_ends_it),
+        WITH_COURIER(it_asks_time_servers_what_time_it_is),
+        WITH_COURIER(a_question_for_a_server_that_does_not_tell_the_time_ends_it),
         WITH_COURIER(a_mail_for_a_server_that_is_no_relay_ends_it),
         WITH_COURIER(a_second_job_before_the_first_is_complete_ends_it),
         WITH_COURIER(more_of_a_job_than_was_said_ends_it),

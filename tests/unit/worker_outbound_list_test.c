@@ -43,16 +43,16 @@ static void the_longest_unused_makes_room_and_what_is_wanted_now_does_not(void *
     char names[3][NAME_BYTES];
     const struct outbound_destination first = relay(0, names[0]);
     const struct outbound_destination second = relay(1, names[1]);
-    const struct outbound_destination ninth = relay(9, names[2]);
+    const struct outbound_destination another = relay(OUTBOUND_DESTINATIONS_MAX, names[2]);
     fill(&list);
     list.changed = false;
     assert_int_equal(outbound_list_want(&list, &first, at(100)), ERR_OK);
     assert_false(list.changed); /* it is on the list */
 
-    assert_int_equal(outbound_list_want(&list, &ninth, at(100)), ERR_OK);
+    assert_int_equal(outbound_list_want(&list, &another, at(100)), ERR_OK);
 
     assert_true(list.changed);
-    assert_int_equal(outbound_list_find(&list, &ninth), 1);
+    assert_int_equal(outbound_list_find(&list, &another), 1);
     assert_int_equal(outbound_list_find(&list, &second), list.count);
     assert_int_equal(outbound_list_find(&list, &first), 0);
     for (size_t i = 0; i < list.count; i++) {
@@ -95,7 +95,7 @@ static void whoever_takes_the_place_of_one_that_is_left_alone_is_not(void **stat
     struct outbound_list list = {.number = 0};
     char names[2][NAME_BYTES];
     const struct outbound_destination first = relay(0, names[0]);
-    const struct outbound_destination ninth = relay(9, names[1]);
+    const struct outbound_destination another = relay(OUTBOUND_DESTINATIONS_MAX, names[1]);
     enum outbound_stage stage = OUTBOUND_AT_END;
     fill(&list);
     const uint64_t id = list.items[0].id;
@@ -107,9 +107,9 @@ static void whoever_takes_the_place_of_one_that_is_left_alone_is_not(void **stat
     assert_null(outbound_list_pause(&list, id, OUTBOUND_AT_CONNECT, at(149), 50)); /* it is */
     assert_false(outbound_list_is_paused(&list, &first, at(150), &stage));
     assert_non_null(outbound_list_pause(&list, id, OUTBOUND_AT_CONNECT, at(150), 1000));
-    assert_int_equal(outbound_list_want(&list, &ninth, at(200)), ERR_OK);
-    assert_int_equal(outbound_list_find(&list, &ninth), 0);
-    assert_false(outbound_list_is_paused(&list, &ninth, at(200), &stage));
+    assert_int_equal(outbound_list_want(&list, &another, at(200)), ERR_OK);
+    assert_int_equal(outbound_list_find(&list, &another), 0);
+    assert_false(outbound_list_is_paused(&list, &another, at(200), &stage));
     assert_false(outbound_list_is_paused(&list, &first, at(200), &stage));
     assert_null(outbound_list_pause(&list, id, OUTBOUND_AT_TLS, at(2000), 50));
     outbound_list_clear(&list);
