@@ -31,6 +31,9 @@ enum err socket_address_parse(struct span text, struct socket_address *out_addre
 void socket_address_format(const struct socket_address *address, char out_text[SOCKET_ADDRESS_TEXT_MAX],
                            size_t *out_len);
 
+/* Is it the same address and port? Members are compared: between them lies what nobody wrote. */
+bool socket_address_equal(const struct socket_address *a, const struct socket_address *b);
+
 /* The addresses by which others reach this machine now, at most max: not loopback, not link-local. ERR_IO. */
 enum err socket_local_addresses(size_t max, struct socket_address *out_addresses, size_t *out_count) MUST_USE;
 

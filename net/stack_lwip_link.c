@@ -72,6 +72,7 @@ static err_t send_frame(struct netif *netif, struct pbuf *head)
     struct span parts[HAL_FRAME_PARTS_MAX];
     size_t count = 0;
 
+    INVARIANT(head != NULL);
     for (const struct pbuf *part = head; part != NULL && count < HAL_FRAME_PARTS_MAX; part = part->next) {
         parts[count] = span_of(part->payload, part->len);
         count++;
@@ -81,7 +82,10 @@ static err_t send_frame(struct netif *netif, struct pbuf *head)
     if (err != ERR_OK) {
         lwip->counts.not_sent++;
     }
-    return err == ERR_AGAIN ? ERR_MEM : (err == ERR_OK ? LWIP_OK : ERR_IF); /* ERR_MEM: TCP tries again soon */
+    if (err == ERR_AGAIN) {
+        return ERR_MEM; /* TCP tries again soon */
+    }
+    return err == ERR_OK ? LWIP_OK : ERR_IF;
 }
 
 /* May an answer go straight back? Only to the one address whose frame is being looked at. */
@@ -99,9 +103,10 @@ static err_t send_ipv4(struct netif *netif, struct pbuf *packet, const ip4_addr_
     ip_addr_copy_from_ip4(address, *to);
     const struct eth_addr *const back = way_back(netif->state, &address);
 
-    return back == NULL
-               ? etharp_output(netif, packet, to)
-               : ethernet_output(netif, packet, (const struct eth_addr *)(const void *)netif->hwaddr, back, ETHTYPE_IP);
+    if (back == NULL) {
+        return etharp_output(netif, packet, to);
+    }
+    return ethernet_output(netif, packet, (const struct eth_addr *)(const void *)netif->hwaddr, back, ETHTYPE_IP);
 }
 
 static err_t send_ipv6(struct netif *netif, struct pbuf *packet, const ip6_addr_t *to)
@@ -111,9 +116,10 @@ static err_t send_ipv6(struct netif *netif, struct pbuf *packet, const ip6_addr_
     ip_addr_copy_from_ip6(address, *to);
     const struct eth_addr *const back = way_back(netif->state, &address);
 
-    return back == NULL ? ethip6_output(netif, packet, to)
-                        : ethernet_output(netif, packet, (const struct eth_addr *)(const void *)netif->hwaddr, back,
-                                          ETHTYPE_IPV6);
+    if (back == NULL) {
+        return ethip6_output(netif, packet, to);
+    }
+    return ethernet_output(netif, packet, (const struct eth_addr *)(const void *)netif->hwaddr, back, ETHTYPE_IPV6);
 }
 
 /* --- in --- */
@@ -218,12 +224,22 @@ static size_t collect(struct stack_lwip *lwip, struct socket_address out[STACK_L
     return count;
 }
 
+static bool are_known(const struct stack_lwip *lwip, const struct socket_address *addresses, size_t count)
+{
+    for (size_t i = 0; i < count && i < lwip->address_count; i++) {
+        if (!socket_address_equal(&addresses[i], &lwip->addresses[i])) {
+            return false;
+        }
+    }
+    return count == lwip->address_count;
+}
+
 static void look_at_addresses(struct stack_lwip *lwip)
 {
     struct socket_address now[STACK_LWIP_ADDRESSES_MAX] = {0};
     const size_t count = collect(lwip, now);
 
-    if (count == lwip->address_count && memcmp(now, lwip->addresses, sizeof(now)) == 0) {
+    if (are_known(lwip, now, count)) {
         return;
     }
     memcpy(lwip->addresses, now, sizeof(now));

@@ -53,6 +53,13 @@ void socket_address_format(const struct socket_address *address, char out_text[S
     *out_len = strlen(out_text);
 }
 
+bool socket_address_equal(const struct socket_address *a, const struct socket_address *b)
+{
+    const size_t len = a->family == SOCKET_IPV4 ? IPV4_BYTES : sizeof(a->ip);
+
+    return a->family == b->family && a->port == b->port && span_equal(span_of(a->ip, len), span_of(b->ip, len));
+}
+
 static socklen_t to_sockaddr(const struct socket_address *address, union any_sockaddr *out_any)
 {
     memset(out_any, 0, sizeof(*out_any));

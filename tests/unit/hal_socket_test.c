@@ -68,6 +68,38 @@ static void addresses_are_read_and_written(void **state)
     }
 }
 
+/* Between the members of an address, and behind four bytes of IPv4, lies whatever was there before. */
+static void addresses_are_the_same_by_their_members_alone(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        uint16_t a_port, b_port;
+        bool same;
+    } cases[] = {
+        {"192.0.2.1", "192.0.2.1", 443, 443, true},      {"192.0.2.1", "192.0.2.1", 443, 80, false},
+        {"192.0.2.1", "192.0.2.2", 443, 443, false},     {"2001:db8::1", "2001:db8::1", 443, 443, true},
+        {"2001:db8::1", "2001:db8::2", 443, 443, false}, {"1.0.0.0", "100::", 443, 443, false},
+    };
+    struct socket_address a;
+    struct socket_address b;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct socket_address read;
+        memset(&a, 0x00, sizeof(a));
+        memset(&b, 0xff, sizeof(b));
+        assert_int_equal(socket_address_parse(span_str(cases[i].a), &read), ERR_OK);
+        a.family = read.family;
+        a.port = cases[i].a_port;
+        memcpy(a.ip, read.ip, sizeof(a.ip));
+        assert_int_equal(socket_address_parse(span_str(cases[i].b), &read), ERR_OK);
+        b.family = read.family;
+        b.port = cases[i].b_port;
+        memcpy(b.ip, read.ip, b.family == SOCKET_IPV4 ? 4 : sizeof(b.ip));
+
+        assert_int_equal(socket_address_equal(&a, &b), cases[i].same);
+    }
+}
+
 static void what_is_no_address_is_refused(void **state)
 {
     static const char *const texts[] = {"", "localhost", "127.0.0.1:80", "[::1]", "127.1", "1.2.3.4.5", ":::", "::1 "};
@@ -420,6 +452,7 @@ int main(void)
         cmocka_unit_test(socket_local_addresses_gives_what_others_can_reach),
         cmocka_unit_test(addresses_are_read_and_written),
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(addresses_are_the_same_by_their_members_alone),
         cmocka_unit_test(port_zero_gives_a_free_port_and_bytes_cross),
         cmocka_unit_test(a_listener_that_refuses_does_so_for_every_holder_of_it),
         cmocka_unit_test(an_end_and_a_reset_are_told_as_closed),
