@@ -218,7 +218,9 @@ enum err stack_lwip_udp_new(struct stack *stack, const struct stack_lwip_udp_opt
     for (size_t i = 0; udp->pcb != NULL && i < PORT_TRIES && err == ERR_USE; i++) {
         err = udp_bind(udp->pcb, IP_IS_V6(&address) ? IP6_ADDR_ANY : IP4_ADDR_ANY, draw_port(lwip));
     }
-    err = err == LWIP_OK ? udp_connect(udp->pcb, &address, options->to.port) : err;
+    if (err == LWIP_OK) {
+        err = udp_connect(udp->pcb, &address, options->to.port);
+    }
     if (err != LWIP_OK) {
         const enum err why = udp->pcb == NULL || err == ERR_USE ? ERR_LIMIT : ERR_CLOSED;
         stack_lwip_udp_free(udp);

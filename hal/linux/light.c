@@ -237,11 +237,14 @@ static enum err open_place(const char *place, struct light *light)
     const char *const gpio = behind(place, "gpio:");
     const char *const gpio_low = behind(place, "gpio-low:");
 
-    ENSURE(led != NULL || gpio != NULL || gpio_low != NULL, ERR_MALFORMED, "the place of a light");
     if (led != NULL) {
         return open_led(led, light);
     }
-    return gpio != NULL ? open_gpio(gpio, 0, light) : open_gpio(gpio_low, GPIO_V2_LINE_FLAG_ACTIVE_LOW, light);
+    if (gpio != NULL) {
+        return open_gpio(gpio, 0, light);
+    }
+    ENSURE(gpio_low != NULL, ERR_MALFORMED, "the place of a light");
+    return open_gpio(gpio_low, GPIO_V2_LINE_FLAG_ACTIVE_LOW, light);
 }
 
 enum err hal_status_open_light(const char *place, struct hal_status **out_status)
