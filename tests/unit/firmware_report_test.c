@@ -38,6 +38,8 @@ static int setup(void **state)
     fixture = (struct fixture){.temp = temp_dir_make(), .options = {.json = true, .listen_text = "127.0.0.1", .init_fd = -1}};
     f->options.listen.ip[0] = 127;
     s->options = &f->options;
+    s->clock = hal_clock_system();
+    s->frames = -1;
     assert_int_equal(datadir_open(f->temp.path, &s->dir), ERR_OK);
     assert_int_equal(channel_pair(ends), ERR_OK);
     assert_int_equal(msg_channel_new(ends[0], MSG_TO_KEEPER, MSG_UPPER, &s->keeper.control), ERR_OK);
@@ -83,7 +85,7 @@ static void end_capture(struct fixture *f, char *out_text, size_t max)
 static enum err report(struct fixture *f, char *out_text, size_t max)
 {
     begin_capture(f);
-    const enum err err = supervisor_report(&f->supervisor);
+    const enum err err = supervisor_answers(&f->supervisor);
     end_capture(f, out_text, max);
     return err;
 }
@@ -237,7 +239,7 @@ static void who_stopped_reading_stops_no_box_that_has_started(void **state)
     assert_int_equal(MSG_SET(&f->supervisor.news.setup, span_lit("EEEEFFFFGGGGHHHH")), ERR_OK);
 
     begin_capture(f);
-    const enum err err = supervisor_report(&f->supervisor);
+    const enum err err = supervisor_answers(&f->supervisor);
     (void)dup2(f->stdout_kept, STDOUT_FILENO);
     (void)close(f->stdout_kept);
     (void)close(full);
