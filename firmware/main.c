@@ -26,6 +26,7 @@ static int usage(FILE *stream)
                 "                     [--name NAME]... [--json] [--pin-fd N]\n"
                 "                     [--net-interface NAME|tap:NAME [--net-address ADDR/BITS]... [--net-gateway ADDR]\n"
                 "                      [--net-dns ADDR]...]\n"
+                "                     [--admin-listen ADDR [--admin-port N]]\n"
                 "       rowlock fsck --data DIR [--tcti STRING] [--pin-fd N]\n"
                 "       rowlock version\n"
                 "fsck: exit status 0 nothing is damaged, 1 something is, 2 it could not be checked\n",

@@ -241,6 +241,7 @@ enum msg_fd_kind {
     MSG_FD_HTTP,    /* listening socket */
     MSG_FD_GENERATION, /* file with the generation of this virtual machine */
     MSG_FD_UPDATES, /* channel to the updater; none where the board has no slots */
+    MSG_FD_ADMIN, /* listening socket; the others then serve nothing below /v1/admin */
     MSG_FD_KINDS
 };
 

@@ -461,8 +461,9 @@ static enum err refuse_unavailable(struct api_request *request)
 
 static enum err find_route(struct api_request *request)
 {
-    const enum err err = route_find(request->exchange, &request->route, request->params, &request->allowed);
+    enum err err = route_find(request->exchange, &request->route, request->params, &request->allowed);
 
+    err = request->apart && route_is_administrators(request->exchange) ? ERR_NOT_FOUND : err;
     if (err != ERR_OK && request->api->options.state != BOARD_OPERATIONAL) {
         fault_clear();
         return refuse_unavailable(request); /* contract 9.3: 503 to everything, also to what there is not */
@@ -519,14 +520,15 @@ static void answer_bare(struct http_exchange *exchange, unsigned int status)
     http_respond(exchange, &response);
 }
 
-static void on_request(void *context, struct http_exchange *exchange)
+static void serve(struct api *api, struct http_exchange *exchange, bool apart)
 {
     struct api_request *request = NULL;
 
-    if (start_request(context, exchange, &request) != ERR_OK) {
+    if (start_request(api, exchange, &request) != ERR_OK) {
         answer_bare(exchange, 503);
         return;
     }
+    request->apart = apart;
     if (exchange->method == HTTP_OPTIONS) { /* with or without an Origin: Allow names it, so it must not be a 405 */
         request->status = STATUS_PREFLIGHT;
         request_finish(request, ERR_OK);
@@ -538,6 +540,16 @@ static void on_request(void *context, struct http_exchange *exchange)
         return;
     }
     request->route->handle(request);
+}
+
+static void on_request(void *context, struct http_exchange *exchange)
+{
+    serve(context, exchange, false);
+}
+
+static void on_data_request(void *context, struct http_exchange *exchange)
+{
+    serve(context, exchange, true);
 }
 
 static enum refusal_code code_of_status(unsigned int status)
@@ -575,6 +587,13 @@ static void on_refused(void *context, struct http_exchange *exchange, unsigned i
 const struct http_handler *api_handler(void)
 {
     static const struct http_handler handler = {.on_request = on_request, .on_refused = on_refused};
+
+    return &handler;
+}
+
+const struct http_handler *api_data_handler(void)
+{
+    static const struct http_handler handler = {.on_request = on_data_request, .on_refused = on_refused};
 
     return &handler;
 }

@@ -142,4 +142,7 @@ static inline void api_free_scoped(struct api **api)
 /* For http_server_options; the context is the struct api. A constant. */
 const struct http_handler *api_handler(void);
 
+/* The same for ports that are not the administrator's: there is nothing below /v1/admin, for nobody. */
+const struct http_handler *api_data_handler(void);
+
 #endif

@@ -69,6 +69,9 @@ struct route {
 enum err route_find(const struct http_exchange *exchange, const struct route **out_route,
                     struct span out_params[API_PARAMS_MAX], unsigned int *out_allowed) MUST_USE;
 
+/* Is it asked for what is below /v1/admin, whether there is such a route or not? */
+bool route_is_administrators(const struct http_exchange *exchange);
+
 /* All of them, in order. */
 const struct route *route_table(size_t *out_count);
 
@@ -111,6 +114,7 @@ struct api_request {
     struct span place;         /* of a keyless write: the id of its environment, which is there */
     struct span location;      /* of a 302 */
     const struct operator_duty *duty; /* what the route asks of an operator who manages */
+    bool apart;                /* the administrator has a port of his own, and this is not it */
     bool operators;            /* asked for at the place of the operators, without an API key */
     unsigned int hold_ms;      /* request_hold; or 0 */
     enum err held;             /* the outcome that waits for it */

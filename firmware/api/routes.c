@@ -172,6 +172,12 @@ const struct route *route_table(size_t *out_count)
     return routes;
 }
 
+bool route_is_administrators(const struct http_exchange *exchange)
+{
+    return exchange->segment_count >= 2 && span_equal(exchange->segments[0], span_lit("v1")) &&
+           span_equal(exchange->segments[1], span_lit("admin"));
+}
+
 /* Contract 4.1: names that the short form leaves to other routes. */
 static bool is_reserved(struct span segment)
 {

@@ -3,6 +3,8 @@
  * it, and lends it to one worker after the other. Which addresses that stack has only the worker knows. */
 #include "firmware/supervisor/supervisor_int.h"
 
+#include <string.h>
+
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -13,7 +15,7 @@
 static void add(struct supervisor *supervisor, const struct socket_address *address)
 {
     for (size_t i = 0; i < supervisor->net_count; i++) {
-        if (socket_address_equal(&supervisor->net[i], address)) {
+        if (memcmp(&supervisor->net[i], address, sizeof(*address)) == 0) {
             return;
         }
     }

@@ -14,7 +14,8 @@
 #include "hal/boot_policy.h"
 #include "hal/socket.h"
 
-#define BACKLOG 1024
+#define BACKLOG    1024
+#define PORT_ADMIN 9443 /* unless told otherwise */
 
 static size_t reactor_count(void)
 {
@@ -46,12 +47,28 @@ static enum err listen_in_kernel(struct supervisor *supervisor)
     return ERR_OK;
 }
 
+/* On an address of its own, so not on the ports of the stack in user space; the first reactor serves it. */
+static enum err listen_for_administrator(struct supervisor *supervisor)
+{
+    struct socket_listen listen = {.address = supervisor->options->admin, .backlog = BACKLOG};
+    struct socket_address bound = {0};
+
+    listen.address.port = supervisor->options->has_admin_port ? listen.address.port : PORT_ADMIN;
+    TRY(socket_listen(&listen, &supervisor->admin, &bound));
+    supervisor->admin_port = bound.port;
+    LOG(LOG_INFO, "listening_for_administrator", LOG_NUMBER("port", bound.port));
+    return ERR_OK;
+}
+
 enum err supervisor_listen(struct supervisor *supervisor)
 {
     supervisor->reactors = reactor_count();
     TRY(supervisor_open_frames(supervisor));
     if (supervisor->options->listens) {
         TRY(listen_in_kernel(supervisor));
+    }
+    if (supervisor->options->admin_text != NULL) {
+        TRY(listen_for_administrator(supervisor));
     }
     LOG(LOG_INFO, "listening", LOG_NUMBER("port", supervisor->port), LOG_NUMBER("plain_port", supervisor->plain_port));
     return ERR_OK;
@@ -147,6 +164,9 @@ static enum err connect_all(struct supervisor *supervisor)
     TRY(supervisor_give_frames(supervisor));
     if (supervisor->http >= 0) {
         TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_HTTP, 0, supervisor->http));
+    }
+    if (supervisor->admin >= 0) {
+        TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_ADMIN, 0, supervisor->admin));
     }
     if (supervisor->has_generation) {
         TRY(give_fd(supervisor, &supervisor->worker, MSG_FD_GENERATION, 0, hal_vmgenid_fd(supervisor->vmgenid)));

@@ -75,6 +75,9 @@ static void collect(const struct supervisor *supervisor, struct names *out_names
     for (size_t i = 0; i < supervisor->net_count; i++) {
         add_address(out_names, &supervisor->net[i]);
     }
+    if (options->admin_text != NULL) {
+        add(out_names, options->admin_text);
+    }
     if (!options->listens) {
         return;
     }

@@ -56,6 +56,26 @@ static enum err set_listen(const char *value, struct options *options)
     return socket_address_parse(span_str(value), &options->listen);
 }
 
+static enum err set_admin_listen(const char *value, struct options *options)
+{
+    const uint16_t port = options->admin.port; /* it may have come before */
+    static const uint8_t any[sizeof(options->admin.ip)] = {0};
+    struct socket_address address;
+
+    TRY(socket_address_parse(span_str(value), &address));
+    ENSURE(memcmp(address.ip, any, sizeof(any)) != 0, ERR_MALFORMED, "an address of its own");
+    options->admin = address;
+    options->admin.port = port;
+    options->admin_text = value;
+    return ERR_OK;
+}
+
+static enum err set_admin_port(const char *value, struct options *options)
+{
+    options->has_admin_port = true;
+    return read_port(value, &options->admin.port);
+}
+
 static enum err set_net_interface(const char *value, struct options *options)
 {
     ENSURE(CONFIG_ON(NET_STACK_LWIP), ERR_MALFORMED, "this program has the kernel's sockets only");
@@ -151,6 +171,7 @@ static const struct {
     {"--init-fd", set_init_fd},
     {"--net-interface", set_net_interface},           {"--net-address", set_net_address},
     {"--net-gateway", set_net_gateway},               {"--net-dns", add_net_dns},
+    {"--admin-listen", set_admin_listen},             {"--admin-port", set_admin_port},
 };
 
 static void complain(const char *word, const char *why)
@@ -202,6 +223,10 @@ enum err options_read(size_t count, char *const *words, struct options *out_opti
     }
     if (options.has_net_gateway && !options.has_net_ipv4) {
         complain("--net-gateway", "goes with an IPv4 address: DHCP brings its own");
+        return ERR_MALFORMED;
+    }
+    if (options.has_admin_port && options.admin_text == NULL) {
+        complain("--admin-port", "is of an address: --admin-listen is needed");
         return ERR_MALFORMED;
     }
     options.listens = options.listens || options.net_interface == NULL;

@@ -31,6 +31,9 @@ struct options {
     struct socket_address net_ipv6; /* of a /64 */
     struct socket_address net_dns[MSG_DNS_MAX]; /* name servers; else those that DHCP names */
     size_t net_dns_count;
+    const char *admin_text; /* where the administrator is served, and nowhere else; NULL: everywhere */
+    struct socket_address admin; /* the port, too; 0: a free one */
+    bool has_admin_port;
     uint16_t port;    /* 0: a free one */
     bool plain;       /* a plain port that answers 308 */
     uint16_t plain_port; /* 0: a free one */

@@ -63,6 +63,7 @@ enum err report_json(const struct report *report)
     json_out_init(&out, line);
     json_out_object(&out);
     member(&out, span_lit("url"), report->url);
+    member_if_any(&out, span_lit("adminUrl"), report->admin_url);
     member(&out, span_lit("caFile"), report->ca_file);
     member(&out, span_lit("projectId"), report->project);
     member(&out, span_lit("environment"), report->environment);
@@ -117,7 +118,7 @@ static enum err put_curl(struct buf *text, const struct report *report, struct s
     const struct span create[] = {
         span_lit("\n  create a table, insert a row, list it:\n\n"), curl, ca_file, key,
         report->secret, json, span_lit("{\"tableName\":\"notes\",\"schema\":{\"text\":{\"type\":\"string\"}}}' "),
-        report->url, span_lit("/v1/admin/tables\n"), SPAN_NONE};
+        report->admin_url.len != 0 ? report->admin_url : report->url, span_lit("/v1/admin/tables\n"), SPAN_NONE};
     const struct span insert[] = {curl, ca_file, key, report->secret, json,
                                   span_lit("{\"text\":\"hello\"}' "), report->url, span_lit("/v1/data/notes\n"),
                                   SPAN_NONE};
@@ -163,6 +164,7 @@ enum err report_text(const struct report *report)
     TRY(buf_new(REPORT_MAX, &ca_file));
     TRY(put_state(text, report));
     TRY(put_pair(text, span_lit("url              "), report->url));
+    TRY(put_pair(text, span_lit("administrator    "), report->admin_url));
     TRY(put_pair(text, span_lit("CA file          "), report->ca_file));
     TRY(put_pair(text, span_lit("CA fingerprint   "), report->fingerprint));
     TRY(put_pair(text, span_lit("project          "), report->project));

@@ -16,6 +16,7 @@
 
 struct report {
     struct span url;
+    struct span admin_url;   /* of the port that serves the administrator; empty: the same */
     struct span ca_file;     /* absolute path, or where the reader shall put `ca` */
     struct span ca;          /* the certificate itself, for a reader who sees no files; empty: who reads the report reads the file */
     struct span fingerprint; /* SHA-256 of the certificate, in hexadecimal, to be compared by a person; empty: there is none */

@@ -65,6 +65,7 @@ static void stop_listening(struct supervisor *supervisor)
         socket_refuse(supervisor->https[i]);
     }
     socket_refuse(supervisor->http);
+    socket_refuse(supervisor->admin);
 }
 
 void supervisor_begin_end(struct supervisor *supervisor, int exit_status)
@@ -529,6 +530,7 @@ static void end(struct supervisor *supervisor)
         socket_close(supervisor->https[i]);
     }
     socket_close(supervisor->http);
+    socket_close(supervisor->admin);
     socket_close(supervisor->frames);
     destinations_clear(&supervisor->told);
     destinations_clear(&supervisor->list);
@@ -561,7 +563,7 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
         return mode == MSG_MODE_CHECK ? 2 : 1;
     }
     struct supervisor *const supervisor = memory;
-    *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .frames = -1, .keeper_dir = -1,
+    *supervisor = (struct supervisor){.options = options, .mode = mode, .http = -1, .admin = -1, .frames = -1, .keeper_dir = -1,
                                       .worker_dir = -1, .signals = -1, .slot_folder = -1, .slot_root = -1};
     memset(supervisor->https, 0xff, sizeof(supervisor->https)); /* -1 each */
     child_init(&supervisor->keeper, "keeper", MSG_TO_KEEPER, &health_of_keeper);

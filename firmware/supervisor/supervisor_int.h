@@ -21,9 +21,9 @@
 #define PATH_MAX_BYTES 4096
 
 /* What the certificate is for: localhost and its addresses, the host's own name, the address listened on or, where that
- * is any, those of the machine, and the names of the command line. */
+ * is any, those of the machine, that for the administrator, and the names of the command line. */
 #define NAMES_ADDRESSES_MAX 8
-#define NAMES_MAX           (5 + NAMES_ADDRESSES_MAX + OPTIONS_NAMES_MAX)
+#define NAMES_MAX           (6 + NAMES_ADDRESSES_MAX + OPTIONS_NAMES_MAX)
 struct names {
     size_t count;
     char text[NAMES_MAX][MSG_NAME_MAX + 1]; /* NUL-ended; zero behind it, so equal lists are equal bytes */
@@ -89,12 +89,14 @@ struct supervisor {
     size_t reactors;
     int https[MSG_REACTORS_MAX];
     int http;            /* -1: none */
+    int admin;           /* the administrator's; -1: every port is his, too */
     int frames;          /* the source of frames of the stack in user space; -1: none */
     struct hal_frame_about frames_about;
     size_t net_count; /* addresses of that stack, as the worker told them */
     struct socket_address net[MSG_ADDRESSES_MAX];
     uint16_t port;       /* in use */
     uint16_t plain_port; /* in use */
+    uint16_t admin_port; /* in use */
     char ca_file[PATH_MAX_BYTES];
     struct names names; /* as the keeper has them */
     struct mono_time next_names;
@@ -171,6 +173,9 @@ bool supervisor_trial_failed(const struct supervisor *supervisor, struct mono_ti
 
 /* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
 enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;
+
+/* The administrator's, if he has a port of his own. ERR_RANGE. */
+enum err supervisor_put_admin_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;
 
 /* Requests are answered from here on: the report is due. */
 enum err supervisor_answers(struct supervisor *supervisor) MUST_USE;

@@ -94,6 +94,21 @@ enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url
     return ERR_OK;
 }
 
+enum err supervisor_put_admin_url(const struct supervisor *supervisor, struct buf *url)
+{
+    const struct options *const options = supervisor->options;
+    const bool brackets = options->admin.family == SOCKET_IPV6;
+    char port[SPAN_U64_TEXT_MAX];
+
+    if (options->admin_text == NULL) {
+        return ERR_OK;
+    }
+    TRY(buf_put(url, brackets ? span_lit("https://[") : span_lit("https://")));
+    TRY(buf_put(url, span_str(options->admin_text)));
+    TRY(buf_put(url, brackets ? span_lit("]:") : span_lit(":")));
+    return buf_put(url, span_from_u64(supervisor->admin_port, port));
+}
+
 /* One that is not as it was written has no fingerprint to be compared. */
 static enum err fingerprint_of(struct span pem, struct buf *out_hex)
 {
@@ -133,6 +148,7 @@ static enum err ca_of(struct supervisor *supervisor, struct buf *pem, struct buf
 static enum err print(struct supervisor *supervisor)
 {
     SCOPED_BUF struct buf *url = NULL;
+    SCOPED_BUF struct buf *admin_url = NULL;
     SCOPED_BUF struct buf *ca = NULL;
     SCOPED_BUF struct buf *fingerprint = NULL;
     struct span ca_file = SPAN_NONE;
@@ -140,11 +156,14 @@ static enum err print(struct supervisor *supervisor)
     TRY(buf_new(MSG_URL_MAX, &url));
     TRY(buf_new(CA_FILE_MAX, &ca));
     TRY(supervisor_put_url(supervisor, url));
+    TRY(buf_new(MSG_URL_MAX, &admin_url));
+    TRY(supervisor_put_admin_url(supervisor, admin_url));
     TRY(buf_new(HEX_BYTES(X509_FINGERPRINT_BYTES), &fingerprint));
     TRY(ca_of(supervisor, ca, fingerprint, &ca_file));
     const struct news *const news = &supervisor->news;
     const struct report report = {
         .url = buf_all(url),
+        .admin_url = buf_all(admin_url),
         .ca_file = ca_file,
         .ca = buf_all(ca),
         .fingerprint = buf_all(fingerprint),

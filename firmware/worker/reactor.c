@@ -32,8 +32,9 @@
     (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + CONFIG_AUTH_HASH_QUEUE + CONFIG_AUTH_HASH_THREADS +        \
      CONFIG_COURIER_JOBS + 1024)
 
-/* What a reactor listens on: two ports of the kernel's sockets, and the same of the stack in user space. */
-enum server_kind { SERVER_HTTPS, SERVER_HTTP, SERVER_LWIP_HTTPS, SERVER_LWIP_HTTP, SERVERS };
+/* What a reactor listens on: two ports of the kernel's sockets, the same of the stack in user space, and that of the
+ * administrator, which is the kernel's. */
+enum server_kind { SERVER_HTTPS, SERVER_HTTP, SERVER_LWIP_HTTPS, SERVER_LWIP_HTTP, SERVER_ADMIN, SERVERS };
 
 struct own_post {
     struct loop_post post; /* first: the loop hands this back */
@@ -122,15 +123,17 @@ static enum err make_api(struct reactor *reactor)
     return ERR_OK;
 }
 
-static enum err make_server(struct reactor *reactor, struct stack *stack, struct stack_socket *take_listener,
-                            struct http_server **out_server)
+static enum err make_server(struct reactor *reactor, enum server_kind kind, struct stack *stack,
+                            struct stack_socket *take_listener)
 {
+    struct http_server **const out_server = &reactor->servers[kind];
+    const bool is_data_only = reactor->plan->admin_apart && kind != SERVER_ADMIN;
     const struct http_server_options server = {
         .loop = reactor->loop,
         .stack = stack,
         .tls = reactor->tls,
         .limits = reactor->plan->limits,
-        .handler = api_handler(),
+        .handler = is_data_only ? api_data_handler() : api_handler(),
         .context = reactor->api,
         .body_max = CONFIG_API_REQUEST_BODY_MAX,
         .response_max = CONFIG_API_RESPONSE_MAX,
@@ -175,7 +178,12 @@ static enum err listen_in_kernel(struct reactor *reactor)
     if (reactor->parts.https_fd >= 0) {
         TRY(stack_kernel_adopt(reactor->stack, reactor->parts.https_fd, &socket));
         reactor->parts.https_fd = -1;
-        TRY(make_server(reactor, reactor->stack, socket, &reactor->servers[SERVER_HTTPS]));
+        TRY(make_server(reactor, SERVER_HTTPS, reactor->stack, socket));
+    }
+    if (reactor->parts.admin_fd >= 0) {
+        TRY(stack_kernel_adopt(reactor->stack, reactor->parts.admin_fd, &socket));
+        reactor->parts.admin_fd = -1;
+        TRY(make_server(reactor, SERVER_ADMIN, reactor->stack, socket));
     }
     if (reactor->parts.http_fd >= 0) {
         TRY(stack_kernel_adopt(reactor->stack, reactor->parts.http_fd, &socket));
@@ -240,7 +248,7 @@ static enum err listen_in_lwip(struct reactor *reactor)
     TRY(stack_lwip_new(&options, TAKE(reactor->parts.frame), &reactor->lwip));
     TRY(relays_new(reactor->loop, reactor->lwip, reactor->stack, &reactor->relays));
     TRY(stack_lwip_listen(reactor->lwip, reactor->plan->https_port, &socket));
-    TRY(make_server(reactor, reactor->lwip, socket, &reactor->servers[SERVER_LWIP_HTTPS]));
+    TRY(make_server(reactor, SERVER_LWIP_HTTPS, reactor->lwip, socket));
     if (reactor->plan->http_port != 0) {
         TRY(stack_lwip_listen(reactor->lwip, reactor->plan->http_port, &socket));
         TRY(make_redirect(reactor, reactor->lwip, socket, &reactor->servers[SERVER_LWIP_HTTP]));
@@ -276,6 +284,7 @@ static void drop_parts(struct reactor_parts *parts)
 {
     msg_channel_free(parts->channel);
     socket_close(parts->https_fd);
+    socket_close(parts->admin_fd);
     socket_close(parts->http_fd);
     hal_frame_close(parts->frame);
 }
@@ -387,7 +396,7 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     void *memory = NULL;
     struct reactor_parts parts = *take_parts;
 
-    *take_parts = (struct reactor_parts){.index = take_parts->index, .https_fd = -1, .http_fd = -1};
+    *take_parts = (struct reactor_parts){.index = take_parts->index, .https_fd = -1, .http_fd = -1, .admin_fd = -1};
     enum err err = mem_alloc(sizeof(struct reactor), &memory);
     if (err != ERR_OK) {
         drop_parts(&parts);

@@ -34,6 +34,7 @@ struct reactor_plan {
     struct api_updates updates; /* start is NULL on a board without slots */
     struct span about;     /* what runs here: one JSON object */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
+    bool admin_apart; /* the administrator has a port of his own */
     enum board_state state;
     enum life_reason reason;
     uint16_t https_port; /* as clients see it */
@@ -45,6 +46,7 @@ struct reactor_plan {
 struct reactor_parts {
     size_t index;
     int https_fd;
+    int admin_fd; /* of one reactor at most; -1: none, as the next */
     int http_fd; /* -1: none, as the one before on a box without the kernel's sockets */
     struct hal_frame *frame; /* of one reactor at most: it owns the stack in user space. NULL: none */
     struct stack_lwip_options net; /* of that stack: the addresses */

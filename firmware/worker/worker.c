@@ -64,6 +64,10 @@ static enum err take_fd(struct worker *worker)
     case MSG_FD_UPDATES:
         worker->updates_fd = fd;
         return ERR_OK;
+    case MSG_FD_ADMIN:
+        worker->parts[0].admin_fd = fd;
+        worker->plan.admin_apart = true;
+        return ERR_OK;
     case MSG_FD_KINDS:
         break;
     }
@@ -420,7 +424,7 @@ enum err worker_run(void)
     worker->notices_fd = -1;
     worker->updates_fd = -1;
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
-        worker->parts[i] = (struct reactor_parts){.index = i, .https_fd = -1, .http_fd = -1};
+        worker->parts[i] = (struct reactor_parts){.index = i, .https_fd = -1, .http_fd = -1, .admin_fd = -1};
     }
     TRY(work(worker));
     end(worker);

@@ -23,6 +23,7 @@ from conftest import ROOT, wait_until
 BOX, BOX6 = "192.0.2.2", "2001:db8::2"
 NEAR, NEAR6 = "192.0.2.1", "2001:db8::1"
 HIDDEN = "198.51.100.9"  # an address of the kernel below the box, on another interface
+ADMIN, ADMIN_NEAR, ADMIN_PORT = "203.0.113.2", "203.0.113.1", 9443  # the administrator's cable: the kernel's
 KERNEL_PORT = 2222
 PORT = 8443
 SYNS_A_SECOND = 10000
@@ -81,6 +82,9 @@ def sides():
                      ip("tuntap", "add", "dev", "other0", "mode", "tap"), ip("addr", "add", f"{HIDDEN}/32", "dev", "other0"),
                      ip("link", "set", "other0", "up")])
     near.run(lambda: ip("route", "add", HIDDEN, "via", BOX))
+    near.run(lambda: ip("link", "add", "near1", "type", "veth", "peer", "name", "eth1", "netns", str(far.pid)))
+    near.run(lambda: [ip("addr", "add", f"{ADMIN_NEAR}/24", "dev", "near1"), ip("link", "set", "near1", "up")])
+    far.run(lambda: [ip("addr", "add", f"{ADMIN}/24", "dev", "eth1"), ip("link", "set", "eth1", "up")])
     yield near, far
     near.end()
     far.end()
@@ -130,7 +134,7 @@ def box(sides, kernel, tmp_path_factory):
     assert near.run(lambda: reaches("192.0.2.77", KERNEL_PORT, 5)) == "open"
     made = Box(tmp_path_factory.mktemp("userspace"),
                ["--net-interface", "eth0", "--net-address", f"{BOX}/24", "--net-gateway", NEAR, "--net-address", f"{BOX6}/64",
-                "--port", str(PORT), "--http-port", "8080"])
+                "--port", str(PORT), "--http-port", "8080", "--admin-listen", ADMIN, "--admin-port", str(ADMIN_PORT)])
     made.host = BOX
     far.run(made.start)
     wait_until(lambda: near.run(lambda: reaches(BOX6, PORT)) == "open", "the IPv6 address")
@@ -148,11 +152,38 @@ def test_the_box_answers_over_both_protocols(box, sides):
     box.host = BOX
 
 
-def fresh(box, context):
+def fresh(box, context, host=None, port=PORT):
     from conftest import Connection
-    connection = Connection("localhost", PORT, context=context, timeout=20)
-    connection.address = box.host
+    connection = Connection("localhost", port, context=context, timeout=20)
+    connection.address = host or box.host
     return connection
+
+
+def test_the_administrator_has_an_interface_of_his_own(box, sides):
+    """His address stands in the report and in the certificate, and on the cable of the data there is nothing of his, with
+    whatever key."""
+    near, _ = sides
+    context = box.context()
+    asked = {}
+    for place, host, port in (("data", BOX, PORT), ("his", ADMIN, ADMIN_PORT)):
+        for method, path in (("GET", "/v1/admin/tables"), ("DELETE", "/v1/admin/tables"), ("POST", "/v1/admin/auth/signin"),
+                             ("GET", "/healthz"), ("GET", "/v1/users")):
+            answer = near.run(lambda method=method, path=path, host=host, port=port: box.request(
+                method, path, {} if method == "POST" else None, key="sk", connection=fresh(box, context, host, port)))
+            asked[place, method, path] = answer.status
+    with near.run(lambda: socket.create_connection((ADMIN, ADMIN_PORT), 20)) as plain:
+        with context.wrap_socket(plain, server_hostname=ADMIN) as tls:
+            names = {name for kind, name in tls.getpeercert()["subjectAltName"] if kind == "IP Address"}
+
+    assert asked == {
+        ("data", "GET", "/v1/admin/tables"): 404, ("data", "DELETE", "/v1/admin/tables"): 404,
+        ("data", "POST", "/v1/admin/auth/signin"): 404, ("data", "GET", "/healthz"): 200, ("data", "GET", "/v1/users"): 200,
+        ("his", "GET", "/v1/admin/tables"): 200, ("his", "DELETE", "/v1/admin/tables"): 405,
+        ("his", "POST", "/v1/admin/auth/signin"): 401, ("his", "GET", "/healthz"): 200, ("his", "GET", "/v1/users"): 200}
+    assert ADMIN in names
+    assert box.report["adminUrl"] == f"https://{ADMIN}:{ADMIN_PORT}"
+    assert near.run(lambda: reaches(BOX, ADMIN_PORT)) == "refused"
+    assert near.run(lambda: reaches(ADMIN, PORT)) == "refused"
 
 
 def test_a_box_that_nobody_gives_an_address_reports_all_the_same(box, sides, make_box):

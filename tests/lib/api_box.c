@@ -352,7 +352,8 @@ struct api_box_pending *api_box_begin(struct api_box *box, const struct api_ask 
     if (box->before != NULL) {
         box->before();
     }
-    api_handler()->on_request(ask->api == NULL ? box->api : ask->api, exchange);
+    const struct http_handler *const handler = ask->apart ? api_data_handler() : api_handler();
+    handler->on_request(ask->api == NULL ? box->api : ask->api, exchange);
     return pending;
 }
 

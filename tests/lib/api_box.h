@@ -93,6 +93,7 @@ struct api_ask {
     const char *header2;
     const char *content_type; /* instead of application/json */
     struct api *api;          /* NULL: box->api */
+    bool apart;               /* on a port that is not the administrator's, who has one of his own */
     const char *peer;         /* the client's address; NULL: 192.0.2.7 */
 };
 

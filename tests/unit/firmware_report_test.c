@@ -346,6 +346,24 @@ static void a_ca_file_that_is_damaged_has_no_fingerprint(void **state)
     assert_null(strstr(text, "fingerprint"));
 }
 
+static void an_administrator_with_a_port_of_his_own_is_told_where(void **state)
+{
+    struct fixture *const f = *state;
+    char text[4096];
+    f->options.json = false;
+    f->options.admin_text = "2001:db8::9";
+    f->options.admin.family = SOCKET_IPV6;
+    f->supervisor.admin_port = 9443;
+    assert_int_equal(MSG_SET(&f->supervisor.news.secret, span_lit("sk_x")), ERR_OK);
+
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "  administrator    https://[2001:db8::9]:9443\n"));
+    assert_non_null(strstr(text, " https://[2001:db8::9]:9443/v1/admin/tables\n"));
+    assert_null(strstr(text, "localhost:0/v1/admin"));
+    assert_non_null(strstr(text, "/v1/data/notes\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +373,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_ca_file_that_is_damaged_has_no_fingerprint, setup, teardown),
         cmocka_unit_test_setup_teardown(a_report_to_who_has_the_files_names_the_file_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_keeper_is_told_what_was_printed, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_administrator_with_a_port_of_his_own_is_told_where, setup, teardown),
         cmocka_unit_test_setup_teardown(a_path_with_a_quote_in_it_stays_one_word_when_pasted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_recovery_key_is_not_printed_when_no_keeper_would_hear_of_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_program_that_reads_one_line_is_told_one_line, setup, teardown),

@@ -163,6 +163,37 @@ static void options_read_takes_a_stack_in_user_space(void **state)
     assert_int_equal(options.net_dns[1].family, SOCKET_IPV6);
 }
 
+static void options_read_takes_a_place_for_the_administrator(void **state)
+{
+    struct words words;
+    struct options options;
+
+    assert_int_equal(read_line(&words, "--data d", &options), ERR_OK);
+    assert_null(options.admin_text);
+    assert_int_equal(read_line(&words, "--data d --admin-port 9000 --admin-listen 192.0.2.9", &options), ERR_OK);
+    assert_string_equal(options.admin_text, "192.0.2.9");
+    assert_memory_equal(options.admin.ip, "\xc0\x00\x02\x09", 4);
+    assert_int_equal(options.admin.port, 9000);
+    assert_true(options.has_admin_port);
+    assert_int_equal(read_line(&words, "--data d --admin-listen 2001:db8::9", &options), ERR_OK);
+    assert_false(options.has_admin_port);
+}
+
+static void options_read_refuses_administrators_without_an_address(void **state)
+{
+    static const char *const lines[] = {
+        "--data d --admin-port 9000",         "--data d --admin-listen",      "--data d --admin-listen 0.0.0.0",
+        "--data d --admin-listen ::",         "--data d --admin-listen eth1", "--data d --admin-listen 192.0.2.9 --admin-port 70000",
+    };
+    struct words words;
+    struct options options;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+        assert_int_equal(read_line(&words, lines[i], &options), ERR_MALFORMED);
+        fault_clear();
+    }
+}
+
 static void options_read_refuses_addresses_of_no_stack(void **state)
 {
     static const char *const lines[] = {
@@ -196,6 +227,8 @@ int main(void)
         cmocka_unit_test(options_read_has_defaults_for_all_but_the_directory),
         cmocka_unit_test(options_read_refuses_what_is_none),
         cmocka_unit_test(options_read_takes_a_stack_in_user_space),
+        cmocka_unit_test(options_read_takes_a_place_for_the_administrator),
+        cmocka_unit_test(options_read_refuses_administrators_without_an_address),
         cmocka_unit_test(options_read_refuses_addresses_of_no_stack),
         cmocka_unit_test(options_read_bounds_names_by_number_and_by_bytes),
     };
