@@ -3,8 +3,6 @@
  * it, and lends it to one worker after the other. Which addresses that stack has only the worker knows. */
 #include "firmware/supervisor/supervisor_int.h"
 
-#include <string.h>
-
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 
@@ -15,7 +13,7 @@
 static void add(struct supervisor *supervisor, const struct socket_address *address)
 {
     for (size_t i = 0; i < supervisor->net_count; i++) {
-        if (memcmp(&supervisor->net[i], address, sizeof(*address)) == 0) {
+        if (socket_address_equal(&supervisor->net[i], address)) {
             return;
         }
     }
