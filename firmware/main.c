@@ -10,6 +10,7 @@
 #include "firmware/init/init.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/supervisor/options.h"
+#include "firmware/supervisor/starter.h"
 #include "firmware/supervisor/supervisor.h"
 #include "firmware/updater/updater.h"
 #include "firmware/version.h"
@@ -106,6 +107,17 @@ static int courier(int argc, char **argv)
     return argc == 0 ? run_child("courier", "courier_failed", courier_run) : usage(stderr);
 }
 
+static int starter(int argc, char **argv)
+{
+    process_set_name("rowlock starter");
+    if (argc != 1) {
+        return usage(stderr);
+    }
+    log_open("starter", LOG_INFO);
+    const enum err err = starter_run_for_board(argv[0]);
+    return err == ERR_CLOSED ? 0 : status_of(err, "starter_failed"); /* the supervisor has ended */
+}
+
 static int init(int argc, char **argv)
 {
     (void)argv; /* takes none */
@@ -140,7 +152,7 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv); /* the words after the name */
 } commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker},
-              {"courier", courier}, {"updater", updater}, {"version", version}, {"init", init}};
+              {"courier", courier}, {"updater", updater}, {"version", version}, {"init", init}, {"starter", starter}};
 
 int main(int argc, char **argv)
 {

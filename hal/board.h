@@ -26,7 +26,7 @@ struct board_desc {
     bool tpm_is_software; /* its state can be copied: said loudly */
     unsigned int supervisor_uid; /* all of them used when started as root */
     unsigned int supervisor_gid;
-    unsigned int worker_uid; /* the supervisor's, as it starts them after it has changed to it */
+    unsigned int worker_uid; /* the supervisor's, or one of its own, as the keeper's and the courier's */
     unsigned int worker_gid;
     unsigned int keeper_uid;
     unsigned int keeper_gid;

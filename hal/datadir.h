@@ -33,8 +33,8 @@ enum err datadir_open(const char *path, struct datadir **out_dir) MUST_USE;
 enum err datadir_open_to_give(const char *path, unsigned int uid, unsigned int gid, struct datadir **out_dir) MUST_USE;
 
 /* A directory inside for a child process that runs as another user: created with 0700 if missing, and given to that user
- * when root calls. An ordinary user can give nothing away; the directory is then its own, as is the child. The caller
- * closes out_fd. Errors as above; ERR_MALFORMED: a name that is none; ERR_REFUSED also: it belongs to a third user. */
+ * when root calls. An ordinary user can give nothing away; the directory is then its own, as is the child, or it is that
+ * user's already, and out_fd says where it is without opening it to the caller (O_PATH). The caller closes out_fd. Errors as above; ERR_MALFORMED: a name that is none; ERR_REFUSED also: it belongs to a third user. */
 enum err datadir_open_for(const struct datadir *dir, const char *name, unsigned int uid, unsigned int gid,
                           int *out_fd) MUST_USE;
 

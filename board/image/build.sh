@@ -93,7 +93,7 @@ root_tree() {
     sed "s|^|/usr/lib/modules/$release/|" "$work/modules.root" >"$root/etc/modules"
     put 0644 "$work/os-release" etc/os-release
     say "making the empty file system that the first boot puts into the data volume, and lets grow"
-    # To 1 TiB without moving anything; the number is that of board.c's users. Small, because all of it is encrypted at the first
+    # To 1 TiB without moving anything; the first user that mounts it is given it. Small, because all of it is encrypted at the first
     # boot; a database is a handful of files. Without checksums of its own: with them the kernel reads, as it grows, blocks that
     # were never written, which the tags of the encrypted device below do not let it, and which are checksums enough.
     ext4 "$work/data" 10 data 2 "root_owner=100:100,resize=$((1 << 28))" -b 4096 -J size=4 -N 64 -O ^metadata_csum

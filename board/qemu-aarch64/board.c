@@ -2,7 +2,10 @@
 #include "hal/board.h"
 
 /* The box knows no other users, so the number alone says whose a file is. */
-#define SERVICE_USER 100
+#define SUPERVISOR 100
+#define KEEPER     101
+#define WORKER     102
+#define COURIER    103
 
 const struct board_desc board_desc = {
     .name = "qemu-aarch64",
@@ -18,12 +21,12 @@ const struct board_desc board_desc = {
     .image_folder = "/boot/EFI/Linux",
     .image_about = "/usr/share/rowlock",
     .tpm_is_software = true,
-    .supervisor_uid = SERVICE_USER,
-    .supervisor_gid = SERVICE_USER,
-    .worker_uid = SERVICE_USER,
-    .worker_gid = SERVICE_USER,
-    .keeper_uid = SERVICE_USER,
-    .keeper_gid = SERVICE_USER,
-    .courier_uid = SERVICE_USER,
-    .courier_gid = SERVICE_USER,
+    .supervisor_uid = SUPERVISOR,
+    .supervisor_gid = SUPERVISOR,
+    .worker_uid = WORKER,
+    .worker_gid = WORKER,
+    .keeper_uid = KEEPER,
+    .keeper_gid = KEEPER,
+    .courier_uid = COURIER,
+    .courier_gid = COURIER,
 };

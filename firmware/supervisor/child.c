@@ -23,6 +23,33 @@ static enum err watch(struct child *child, struct poller *poller)
     return ERR_OK;
 }
 
+static enum err begin(struct child *child, const int *fds, size_t fd_count)
+{
+    const struct process_spec spec = {.arguments = {child->command}, .fds = fds, .fd_count = fd_count};
+
+    return child->starter != NULL ? starter_start(child->starter, fds, fd_count, &child->process)
+                                  : process_start(&spec, &child->process);
+}
+
+static enum err collect(struct child *child, struct process *process, enum process_end *out_end, int *out_number)
+{
+    return child->starter != NULL ? starter_reap(child->starter, process, out_end, out_number)
+                                  : process_reap(process, 0, out_end, out_number);
+}
+
+/* A starter that does not obey has ended, and its child with it; the supervisor finds out. */
+void child_kill(struct child *child)
+{
+    if (!child->runs) {
+        return;
+    }
+    if (child->starter == NULL) {
+        process_kill(&child->process);
+    } else if (starter_kill(child->starter) != ERR_OK) {
+        log_fault(LOG_ERROR, "child_not_killed");
+    }
+}
+
 enum err child_start(struct child *child, struct poller *poller, int directory_fd, struct mono_time now)
 {
     int ends[2] = {-1, -1};
@@ -38,9 +65,7 @@ enum err child_start(struct child *child, struct poller *poller, int directory_f
         TRY(err);
     }
     const int fds[CHILD_FDS] = {ends[1], directory_fd};
-    const struct process_spec spec = {
-        .arguments = {child->command}, .fds = fds, .fd_count = directory_fd >= 0 ? CHILD_FDS : 1};
-    err = process_start(&spec, &child->process);
+    err = begin(child, fds, directory_fd >= 0 ? CHILD_FDS : 1);
     socket_close(ends[1]);
     if (err != ERR_OK) {
         msg_channel_free(child->control);
@@ -70,7 +95,7 @@ void child_stop(struct child *child, enum msg_type stop, struct mono_time now, u
     child->kill_at = mono_add_ms(now, kill_after_ms);
     if (msg_send(child->control, &msg) != ERR_OK) {
         log_fault(LOG_WARN, "child_not_asked");
-        process_kill(&child->process);
+        child_kill(child);
     }
 }
 
@@ -105,7 +130,7 @@ enum child_end child_reap(struct child *child, struct poller *poller, struct mon
     if (poller_remove(poller, pidfd) != ERR_OK) {
         log_fault(LOG_WARN, "child_not_polled");
     }
-    if (process_reap(&process, 0, &end, &number) != ERR_OK) {
+    if (collect(child, &process, &end, &number) != ERR_OK) {
         fault_clear();
         if (poller_add(poller, pidfd, POLLER_READ, &child->process) != ERR_OK) {
             log_fault(LOG_WARN, "child_not_polled");
@@ -133,7 +158,7 @@ void child_condemn(struct child *child, const char *why)
         LOG(LOG_ERROR, "child_condemned", LOG_LITERAL("child", child->command),
             LOG_NUMBER("pid", child->process.pid), LOG_LITERAL("why", why));
         child->at_fault = true;
-        process_kill(&child->process);
+        child_kill(child);
     }
 }
 
@@ -184,7 +209,7 @@ void child_give_up(struct child *child, struct mono_time now)
 {
     log_fault(LOG_ERROR, "child_not_started");
     if (child->runs) {
-        process_kill(&child->process);
+        child_kill(child);
     } else {
         child->start_at = mono_add_ms(now, CHILD_BACKOFF_LAST_MS);
     }
@@ -194,7 +219,7 @@ void child_kill_if_late(struct child *child, struct mono_time now)
 {
     if (child->runs && child->stopping && now.ns >= child->kill_at.ns) {
         LOG(LOG_ERROR, "child_killed", LOG_LITERAL("child", child->command), LOG_NUMBER("pid", child->process.pid));
-        process_kill(&child->process);
+        child_kill(child);
         child->kill_at = mono_add_ms(now, CHILD_BACKOFF_LAST_MS);
     }
 }

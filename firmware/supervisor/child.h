@@ -7,6 +7,7 @@
 
 #include "firmware/msg.h"
 #include "firmware/supervisor/health.h"
+#include "firmware/supervisor/starter.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
 #include "hal/base/time.h"
@@ -22,6 +23,7 @@
 struct child {
     const char *command;        /* "keeper"; a literal */
     enum msg_channel_kind kind; /* of the control channel */
+    struct starter *starter;    /* borrowed; NULL: it is the supervisor's own user, and started by it */
     struct process process;
     struct msg_channel *control;
     enum msg_state state;
@@ -55,6 +57,9 @@ enum child_end {
 
 /* Collects it if it has ended. Sets when it may start again. */
 enum child_end child_reap(struct child *child, struct poller *poller, struct mono_time now);
+
+/* Forces it to end. One that has ended is no error. */
+void child_kill(struct child *child);
 
 /* Kills it for what it did or did not do; why is a literal for the log. */
 void child_condemn(struct child *child, const char *why);

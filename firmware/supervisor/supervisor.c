@@ -348,7 +348,7 @@ static void look_at_generation(struct supervisor *supervisor)
     }
     if (memcmp(now, supervisor->generation, sizeof(now)) != 0 && supervisor->worker.runs) {
         LOG(LOG_WARN, "generation_changed", LOG_LITERAL("then", "new keeper and worker"));
-        process_kill(&supervisor->worker.process); /* not asked: it must not seal one more value */
+        child_kill(&supervisor->worker); /* not asked: it must not seal one more value */
     }
 }
 
@@ -396,6 +396,8 @@ static enum err dispatch(struct supervisor *supervisor, const struct poller_even
         on_end(supervisor, &supervisor->updater);
     } else if (event->context == &supervisor->signals) {
         TRY(on_signal(supervisor));
+    } else if (event->context == &supervisor->starters) {
+        FAIL(ERR_CLOSED, "a starter has ended", 0); /* nobody could start its child again */
     } else if (event->context == &supervisor->volume) {
         TRY(supervisor_on_init(supervisor));
     } else {
@@ -455,44 +457,18 @@ static enum err open_directories(struct supervisor *supervisor)
     return ERR_OK;
 }
 
-/* A box whose light is not there does without. */
-static void open_light(struct supervisor *supervisor)
-{
-    supervisor->status = hal_status_log();
-    if (board_desc.light[0] != '\0' && hal_status_open_light(board_desc.light, &supervisor->status) != ERR_OK) {
-        log_fault(LOG_WARN, "no_light");
-    }
-}
-
-static enum err open_devices(struct supervisor *supervisor)
-{
-    supervisor->clock = hal_clock_system();
-    hal_onward_init(&supervisor->calendar, supervisor->clock);
-    open_light(supervisor);
-    TRY(process_signals_open(&supervisor->signals));
-    TRY(hal_tamper_open_signals(&supervisor->tamper));
-    TRY(hal_watchdog_open(board_desc.watchdog, board_desc.watchdog_s, &supervisor->watchdog));
-    TRY(hal_vmgenid_open(board_desc.vmgenid, &supervisor->vmgenid));
-    TRY(poller_new(&supervisor->poller));
-    TRY(poller_add(supervisor->poller, supervisor->signals, POLLER_READ, &supervisor->signals));
-    if (supervisor->options->init_fd >= 0) {
-        TRY(poller_add(supervisor->poller, supervisor->options->init_fd, POLLER_READ, &supervisor->volume));
-    }
-    TRY(poller_add(supervisor->poller, hal_tamper_fd(supervisor->tamper), POLLER_READ, supervisor->tamper));
-    return ERR_OK;
-}
-
 /* What needs root comes first, for instance a low port. It is given up, for good, before anything that a child or the TPM
  * has said is read: from here on whoever takes the supervisor over has what the service user has. */
 static enum err open_all(struct supervisor *supervisor)
 {
-    TRY(open_devices(supervisor));
+    TRY(supervisor_open_devices(supervisor));
     hal_status_light(supervisor->status, HAL_LIGHT_STARTING);
     TRY(open_directories(supervisor));
     if (supervisor->mode == MSG_MODE_SERVE) {
         TRY(supervisor_listen(supervisor));
         supervisor_open_slots(supervisor);
     }
+    TRY(supervisor_open_starters(supervisor));
     TRY(sandbox_drop_user(board_desc.supervisor_uid, board_desc.supervisor_gid));
     TRY(process_can_start());
     return ERR_OK;
@@ -526,6 +502,7 @@ static void end(struct supervisor *supervisor)
         child_done(&supervisor->updater, supervisor->poller);
         child_done(&supervisor->keeper, supervisor->poller);
     }
+    supervisor_close_starters(supervisor);
     for (size_t i = 0; i < MSG_REACTORS_MAX; i++) {
         socket_close(supervisor->https[i]);
     }
@@ -571,6 +548,7 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
     child_init(&supervisor->updater, "updater", MSG_TO_UPDATER, &health_of_courier);
     child_init(&supervisor->worker, "worker", MSG_TO_WORKER,
                mode == MSG_MODE_CHECK ? &health_of_check : &health_of_worker);
+    supervisor_init_starters(supervisor);
     enum err err = start(supervisor);
     if (err == ERR_OK) {
         err = run(supervisor);
@@ -578,10 +556,10 @@ static int supervise(const struct options *options, enum msg_worker_mode mode)
     int status = supervisor->exit_status;
     if (err != ERR_OK) {
         log_fault(LOG_ERROR, "supervisor_failed");
-        process_kill(&supervisor->worker.process);
-        process_kill(&supervisor->courier.process);
-        process_kill(&supervisor->updater.process);
-        process_kill(&supervisor->keeper.process);
+        child_kill(&supervisor->worker);
+        child_kill(&supervisor->courier);
+        child_kill(&supervisor->updater);
+        child_kill(&supervisor->keeper);
         status = mode == MSG_MODE_CHECK ? 2 : 1;
     }
     end(supervisor);

@@ -39,6 +39,9 @@ struct news {
     struct msg_setup setup;
 };
 
+/* Keeper, worker and courier; the updater works with what is the supervisor's. */
+#define STARTERS 3
+
 /* Of a board that has one. */
 enum volume { VOLUME_NOT_ASKED, VOLUME_ASKED, VOLUME_THERE };
 
@@ -63,6 +66,7 @@ struct supervisor {
     struct child keeper;
     struct child worker;
     struct child courier;
+    struct starter starters[STARTERS]; /* none where all are one user */
     struct child updater; /* only where the board has slots */
     int slot_folder;      /* of images on the ESP; -1: there are no slots */
     int slot_root;        /* the partition that does not run */
@@ -107,6 +111,15 @@ struct supervisor {
 
 /* From here on the box ends in order, with that exit status. */
 void supervisor_begin_end(struct supervisor *supervisor, int exit_status);
+
+/* Clock, light, signals, watchdog and the poller. */
+enum err supervisor_open_devices(struct supervisor *supervisor) MUST_USE;
+
+/* A starter for each child whose user is not the supervisor's: while this is root. The end of one is an event of
+ * &supervisor->starters. Errors of starter_open(). */
+void supervisor_init_starters(struct supervisor *supervisor);
+enum err supervisor_open_starters(struct supervisor *supervisor) MUST_USE;
+void supervisor_close_starters(struct supervisor *supervisor);
 
 /* Opens one listener for each reactor on one port, and the plain one. ERR_EXISTS, ERR_REFUSED and others of
  * socket_listen(). */

@@ -55,7 +55,8 @@ static enum err check_name(const char *name)
     return ERR_OK;
 }
 
-static enum err check_directory(int fd)
+/* Closed to all others, and this process's, or of the user that is named. */
+static enum err check_directory_of(int fd, uid_t user)
 {
     struct stat status;
 
@@ -63,8 +64,30 @@ static enum err check_directory(int fd)
         FAIL_ERRNO(errno, "fstat");
     }
     ENSURE(S_ISDIR(status.st_mode), ERR_REFUSED, "not a directory");
-    ENSURE(status.st_uid == geteuid(), ERR_REFUSED, "the directory belongs to somebody else");
+    ENSURE(status.st_uid == geteuid() || status.st_uid == user, ERR_REFUSED, "the directory belongs to somebody else");
     ENSURE((status.st_mode & OTHERS) == 0, ERR_REFUSED, "the directory is open to others");
+    return ERR_OK;
+}
+
+static enum err check_directory(int fd)
+{
+    return check_directory_of(fd, geteuid());
+}
+
+/* Who may not read another user's directory hands over one that only says where it is. */
+static enum err open_if_only_named(int *fd)
+{
+    const int flags = fcntl(*fd, F_GETFL);
+
+    if (flags < 0 || (flags & O_PATH) == 0) {
+        return ERR_OK;
+    }
+    const int opened = openat(*fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0) {
+        FAIL_ERRNO(errno, "opening a directory");
+    }
+    sys_close(*fd);
+    *fd = opened;
     return ERR_OK;
 }
 
@@ -74,6 +97,7 @@ enum err datadir_take_fd(int take_fd, struct datadir **out_dir)
     SCOPED_HERE int fd = take_fd;
 
     TRY(check_directory(fd));
+    TRY(open_if_only_named(&fd));
     TRY(mem_alloc(sizeof(struct datadir), &memory));
     struct datadir *dir = memory;
     *dir = (struct datadir){.fd = fd, .lock_fd = -1};
@@ -88,7 +112,10 @@ static enum err make_directory(int parent, const char *name, int *out_fd)
     if (mkdirat(parent, name, DIRECTORY_MODE) != 0 && errno != EEXIST) {
         FAIL_ERRNO(errno, "mkdir");
     }
-    const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) {
+        fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
     if (fd < 0) {
         FAIL_ERRNO(errno, "opening a directory");
     }
@@ -122,7 +149,7 @@ static enum err check_giveable(int fd, unsigned int uid)
 static enum err give_to(int fd, unsigned int uid, unsigned int gid)
 {
     if (geteuid() != 0) {
-        return check_directory(fd);
+        return check_directory_of(fd, uid);
     }
     TRY(check_giveable(fd, uid));
     if (fchown(fd, uid, gid) != 0) {

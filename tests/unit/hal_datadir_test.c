@@ -354,6 +354,41 @@ static void a_second_process_does_not_get_the_lock(void **state)
     datadir_close(after);
 }
 
+/* As a supervisor hands on the directory of a file system that was mounted after it had given root up. */
+static void a_directory_of_another_user_is_handed_on_by_one_who_may_not_read_it(void **state)
+{
+    enum { KEEPS = 60100, OWNS = 60102 };
+    struct fixture *f = *state;
+    char path[TEMP_PATH_MAX + 16];
+    int status = 0;
+    if (geteuid() != 0) {
+        skip();
+    }
+    (void)snprintf(path, sizeof(path), "%s/db", f->temp.path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(chown(path, OWNS, OWNS), 0);
+    assert_int_equal(chown(f->temp.path, KEEPS, KEEPS), 0);
+
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct datadir *above = NULL;
+        struct datadir *taken = NULL;
+        int fd = -1;
+        int third = -1;
+        bool is_right = setresuid(KEEPS, KEEPS, 0) == 0 && datadir_open(f->temp.path, &above) == ERR_OK &&
+                        datadir_open_for(above, "db", OWNS, OWNS, &fd) == ERR_OK &&
+                        datadir_open_for(above, "db", OWNS + 1, OWNS, &third) == ERR_REFUSED;
+        is_right = is_right && (fcntl(fd, F_GETFL) & O_PATH) != 0 && faccessat(fd, ".", R_OK, AT_EACCESS) != 0;
+        is_right = is_right && setresuid((uid_t)-1, 0, (uid_t)-1) == 0 && setresuid(OWNS, OWNS, OWNS) == 0 &&
+                   datadir_take_fd(fd, &taken) == ERR_OK && datadir_write(taken, "file", span_lit("x")) == ERR_OK;
+        _exit(is_right ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(chown(f->temp.path, geteuid(), getegid()), 0);
+
+    assert_int_equal(status, 0);
+}
+
 static void looking_tells_what_is_there_from_what_cannot_be_told(void **state)
 {
     struct fixture *f = *state;
@@ -390,6 +425,7 @@ int main(void)
         TEST(reading_more_than_the_buffer_holds_is_refused_and_changes_nothing),
         TEST(a_second_process_does_not_get_the_lock),
         TEST(looking_tells_what_is_there_from_what_cannot_be_told),
+        TEST(a_directory_of_another_user_is_handed_on_by_one_who_may_not_read_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
