@@ -21,6 +21,10 @@ struct board_desc {
     const char *image_policy; /* of a board whose boot is measured: path of the signed policy of the running image, which
                                  PID 1 puts there; "" = not measured */
     const char *network;  /* the interface of a box, whose frames the worker takes; "" = the kernel's sockets are used */
+    const char *admin_interface; /* a second one, the kernel's, where the administrator is served and nowhere else, if it is
+                                    there at the start; "" = the board has none */
+    const char *admin_address;   /* IPv4 */
+    unsigned int admin_prefix;
     bool data_volume;     /* the worker's directory is an encrypted volume, which the first process mounts */
     bool data_has_tags;   /* each of its blocks is authenticated, at the price of a journal */
     bool tpm_is_software; /* its state can be copied: said loudly */

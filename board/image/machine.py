@@ -21,6 +21,7 @@ from pathlib import Path
 import enrol
 
 HERE = Path(__file__).resolve().parent
+ADMIN_NET, ADMIN_BOX, ADMIN_PORT = "192.168.77.0/24,host=192.168.77.2", "192.168.77.1", 9443  # see admin_address in board.c
 PORTS = (443, 80)  # of the box: HTTPS, and HTTP that leads there
 ESCAPES = re.compile(rb"\x1b(?:\[[0-9;?=]*[A-Za-z]|c|\([0-9A-Za-z])")
 UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;?=]*|\()?$")
@@ -140,6 +141,7 @@ class Machine:
         self.disk, self.variables = self.data / "disk.img", self.data / "variables.fd"
         self.runtime = self.lock = self.swtpm = self.qemu = self.qmp = self.console = None
         self.ports = {}
+        self.has_admin = False  # a second network card, that of the administrator
 
     # --- what is kept ---
 
@@ -182,6 +184,8 @@ class Machine:
                 "-chardev", f"socket,id=tpm,path={self.runtime}/tpm", "-tpmdev", "emulator,id=tpm,chardev=tpm",
                 "-device", self.table["MACHINE_TPM"] + ",tpmdev=tpm", *self.table["MACHINE_MORE"].split(),
                 "-netdev", "user,id=net" + forwards, "-device", self.table["MACHINE_NET"] + ",netdev=net,romfile=",
+                *(["-netdev", f"user,id=admin,net={ADMIN_NET},hostfwd=tcp:127.0.0.1:0-{ADMIN_BOX}:{ADMIN_PORT}",
+                   "-device", self.table["MACHINE_NET"] + ",netdev=admin,romfile="] if self.has_admin else []),
             ], on_line)
             self._connect()
             self.ports.update(self._forwarded())

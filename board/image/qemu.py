@@ -19,8 +19,8 @@ from machine import Machine, MachineError, accelerator_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADING = "Rowlock is "
-PAIR = re.compile(r"^  (url|CA file|project|environment|publishable key|secret key|recovery key|setup code) {2,}(\S.*)$", re.M)
-NAMES = {"url": "url", "CA file": "caFile", "project": "projectId", "environment": "environment",
+PAIR = re.compile(r"^  (url|administrator|CA file|project|environment|publishable key|secret key|recovery key|setup code) {2,}(\S.*)$", re.M)
+NAMES = {"url": "url", "administrator": "adminUrl", "CA file": "caFile", "project": "projectId", "environment": "environment",
          "publishable key": "publishableKey", "secret key": "secretKey", "recovery key": "recoveryKey", "setup code": "setupCode"}
 ALWAYS = ("url", "caFile", "projectId", "environment")  # null where there is none
 POWER_OFF_S = 20  # an emulated box takes a second

@@ -34,6 +34,7 @@
 #include "hal/button.h"
 #include "hal/clock.h"
 #include "hal/entropy.h"
+#include "hal/interface.h"
 #include "hal/kernel.h"
 #include "hal/kernel_key.h"
 #include "hal/module.h"
@@ -60,6 +61,7 @@ struct init {
     struct process supervisor;
     int link;
     int button; /* -1: none */
+    bool has_admin; /* an interface for the administrator */
     bool is_mapped;
     bool is_ending; /* somebody pressed the button */
 };
@@ -169,10 +171,29 @@ static enum err start_shell(void)
     return ERR_OK;
 }
 
+/* A box with one cable serves the administrator there; one that has the other and cannot use it serves nobody. */
+static enum err open_admin(struct init *init)
+{
+    if (board_desc.admin_interface[0] == '\0') {
+        return ERR_OK;
+    }
+    const enum err err =
+        hal_interface_open(board_desc.admin_interface, span_str(board_desc.admin_address), board_desc.admin_prefix);
+    if (err == ERR_NOT_FOUND) {
+        fault_clear();
+        return ERR_OK;
+    }
+    TRY(err);
+    init->has_admin = true;
+    say("the administrator has an interface of his own");
+    return ERR_OK;
+}
+
 static enum err start_supervisor(struct init *init)
 {
     const char *const words[] = {"serve", "--data", INIT_STATE_DIR, "--net-interface", board_desc.network,
-                                 "--port", "443", "--http-port", "80", "--init-fd", "3"};
+                                 "--port", "443", "--http-port", "80", "--init-fd", "3",
+                                 init->has_admin ? "--admin-listen" : NULL, board_desc.admin_address};
     struct process_spec spec = {.fd_count = 1};
     int ends[2] = {-1, -1};
 
@@ -206,6 +227,7 @@ static enum err start(struct init *init)
         say("power button found");
     }
     TRY(start_shell());
+    TRY(open_admin(init));
     TRY(start_supervisor(init));
     TRY(sandbox_enter_first());
     return ERR_OK;

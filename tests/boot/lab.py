@@ -135,11 +135,11 @@ class Answer:
         self.status, self.body = status, body
 
 
-def connected(machine, context):
+def connected(machine, context, port=443):
     """A connection, before anything is asked. The box has its address from DHCP, a moment after it is ready."""
     end = time.monotonic() + DIRECT_S
     while True:
-        connection = http.client.HTTPSConnection("localhost", machine.ports[443], timeout=DIRECT_S, context=context)
+        connection = http.client.HTTPSConnection("localhost", machine.ports[port], timeout=DIRECT_S, context=context)
         try:
             connection.connect()
             return connection
@@ -150,10 +150,10 @@ def connected(machine, context):
             time.sleep(0.2)
 
 
-def ask(machine, report, method, path, body=None, key=None, verify=True):
+def ask(machine, report, method, path, body=None, key=None, verify=True, port=443):
     """One request over the forwarded port, to the server of this CA and no other; a locked box has a certificate of the moment."""
     context = ssl.create_default_context(cadata=report.ca) if verify else ssl._create_unverified_context()
-    connection = connected(machine, context)
+    connection = connected(machine, context, port)
     headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
