@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one program. `serve` and `fsck` are for people; `keeper`, `worker` and `courier` are started by the supervisor, with
+/* The one program. `serve`, `fsck` and `version` are for people, as are the commands of firmware/cli, for a box elsewhere; `keeper`, `worker` and `courier` are started by the supervisor, with
  * descriptors at fixed numbers, and `init` by the kernel of a box: they are of no use otherwise. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crypto/crypto.h"
+#include "firmware/cli/cli.h"
 #include "firmware/courier/courier.h"
 #include "firmware/init/init.h"
 #include "firmware/keeper/keeper.h"
@@ -29,8 +30,12 @@ static int usage(FILE *stream)
                 "                      [--net-dns ADDR]...]\n"
                 "                     [--admin-listen ADDR [--admin-port N]]\n"
                 "       rowlock fsck --data DIR [--tcti STRING] [--pin-fd N]\n"
-                "       rowlock version\n"
-                "fsck: exit status 0 nothing is damaged, 1 something is, 2 it could not be checked\n",
+                "       rowlock version\n",
+                stream); /* nobody to tell if this fails */
+    (void)fputs(cli_usage, stream); /* as above */
+    (void)fputs("exit status of fsck: 0 nothing is damaged, 1 something is, 2 it could not be checked\n"
+                "exit status of commands with --url: 0 done, 1 the box refused, or a local file cannot be read, 2 not understood,\n"
+                "                     3 not signed in, 4 no connection to that box\n",
                 stream); /* nobody to tell if this fails */
     return USAGE_STATUS;
 }
@@ -152,7 +157,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv); /* the words after the name */
 } commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker},
-              {"courier", courier}, {"updater", updater}, {"version", version}, {"init", init}, {"starter", starter}};
+              {"courier", courier}, {"updater", updater}, {"version", version}, {"init", init}, {"starter", starter},
+              {"update", cli_update}};
 
 int main(int argc, char **argv)
 {

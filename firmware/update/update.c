@@ -25,6 +25,7 @@
 #define FIXED_BYTES (MAGIC_BYTES + 4 + 2 * UPDATE_NAME_BYTES + 4 + 4 * UPDATE_PART_COUNT)
 #define SIZES_AT    (FIXED_BYTES - 4 * UPDATE_PART_COUNT)
 #define MIB         1048576u
+_Static_assert(FIXED_BYTES == UPDATE_HEAD_BYTES, "as the header says");
 #define CHUNKS_MAX  (64 + 256 + 1) /* of limits[] */
 #define HEADER_MAX  (FIXED_BYTES + CHUNKS_MAX * SHA256_BYTES + SIGN_RAW_BYTES)
 
@@ -140,6 +141,28 @@ static enum err read_version(struct reader *from, char out_version[UPDATE_NAME_B
         out_version[i] = (char)version.data[i];
     }
     out_version[version.len] = '\0';
+    return ERR_OK;
+}
+
+enum err update_peek(struct span head, struct update_info *out_info)
+{
+    struct update_info info = {.security = 0};
+    struct reader from = reader_of(head);
+    struct span magic = SPAN_NONE;
+    struct span board = SPAN_NONE;
+    uint32_t format = 0;
+
+    TRY(reader_get(&from, MAGIC_BYTES, &magic));
+    ENSURE(span_equal(magic, span_lit(MAGIC)), ERR_MALFORMED, "not an update file");
+    TRY(reader_get_u32be(&from, &format));
+    ENSURE(format == FORMAT, ERR_VERSION, "an update file of another format");
+    TRY(read_name(&from, &board));
+    TRY(read_version(&from, info.version));
+    TRY(reader_get_u32be(&from, &info.security));
+    for (size_t i = 0; i < UPDATE_PART_COUNT; i++) {
+        TRY(reader_get_u32be(&from, &info.bytes[i]));
+    }
+    *out_info = info;
     return ERR_OK;
 }
 

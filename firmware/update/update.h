@@ -45,6 +45,11 @@ struct update_sink {
     void *context; /* borrowed */
 };
 
+/* What the front of a file says of itself, for whoever sends it: nothing of it has been verified, and it decides nothing. head: the
+ * first UPDATE_HEAD_BYTES. ERR_MALFORMED, ERR_VERSION, as below. */
+#define UPDATE_HEAD_BYTES 92
+enum err update_peek(struct span head, struct update_info *out_info) MUST_USE;
+
 struct update_reader;
 
 /* The caller frees it. ERR_NO_MEMORY. */

@@ -368,6 +368,28 @@ static void the_image_builders_file_is_read(void **state)
     assert_int_equal(box->info.bytes[UPDATE_POLICY], 6);
 }
 
+static void the_front_of_a_file_tells_its_version_to_whoever_sends_it(void **state)
+{
+    struct box *box = *state;
+    struct update_info info = {.security = 0};
+
+    assert_int_equal(update_peek(span_of(box->file, UPDATE_HEAD_BYTES), &info), ERR_OK);
+    assert_string_equal(info.version, "1.2.3-rc");
+    assert_int_equal(info.security, 7);
+    assert_int_equal(info.bytes[UPDATE_UKI], UKI_BYTES);
+    for (size_t len = 0; len < UPDATE_HEAD_BYTES; len++) {
+        assert_int_equal(update_peek(span_of(box->file, len), &info), ERR_MALFORMED);
+        fault_clear();
+    }
+    box->file[FORMAT_AT] = 1;
+    assert_int_equal(update_peek(span_of(box->file, UPDATE_HEAD_BYTES), &info), ERR_VERSION);
+    fault_clear();
+    box->file[0] = 'X';
+    assert_int_equal(update_peek(span_of(box->file, UPDATE_HEAD_BYTES), &info), ERR_MALFORMED);
+    fault_clear();
+    assert_string_equal(info.version, "1.2.3-rc");
+}
+
 static void an_error_of_the_sink_ends_the_reading(void **state)
 {
     struct box *box = *state;
@@ -396,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sizes_are_held_against_their_limits_before_the_signature, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_version_that_cannot_be_part_of_a_files_name_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_image_builders_file_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_front_of_a_file_tells_its_version_to_whoever_sends_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_error_of_the_sink_ends_the_reading, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
