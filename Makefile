@@ -177,7 +177,7 @@ support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
 	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built image-check image-for-check qemu boot keys install clean help FORCE
+	image image-built image-check image-for-check qemu qemu-check boot keys install clean help FORCE
 
 all: build
 
@@ -194,6 +194,7 @@ help:
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
 	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
 	@echo '  qemu BOARD=board: that disk in QEMU, with a software TPM; boot T=name: its boot tests'
+	@echo '  qemu-check: boot tests, and the black box against that machine; ten minutes'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -507,6 +508,7 @@ check-all: check
 	$(call step,kill -9 in $(KILL_BOXES) boxes and power cuts at $(CUTS) places,export ROWLOCK_KILL_BOXES=$(KILL_BOXES) ROWLOCK_CUTS=$(CUTS); \
 		$(STEP) BLACKBOX_LIMIT=10800 blackbox K='durability or board_host')
 	$(call step,the black box over the stack in user space,$(STEP) STACK=lwip BLACKBOX_LIMIT=3600 blackbox)
+	$(if $(IMAGE_BOARD),$(call step,boot: the image in QEMU$(comma) and the black box against it,export BOOT_LONG=1; $(STEP) qemu-check))
 	$(call step,the evaluator and its reference,$(STEP) oracle)
 	$(call step,non-interference: $(STREAM_REQUESTS) requests$(comma) ROWLOCK_SEED=$(SEED),export ROWLOCK_SEED=$(SEED) \
 		ROWLOCK_STREAM_REQUESTS=$(STREAM_REQUESTS) ROWLOCK_REFERENCE_POLICIES=2000; \
@@ -718,12 +720,21 @@ qemu:
 
 # Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
 BOOT_TESTS := $(filter-out %/lab.py,$(wildcard tests/boot/*.py))
-boot_test = "$1 $(O)/$(QEMU_BOARD)/image.env $(O)/$(QEMU_BOARD)/image $(O)/$(QEMU_BOARD)/trials-boot$(if $2, $2)"
+BOOT_GIVEN = $(addprefix $(O)/$(QEMU_BOARD)/,image.env image trials-boot)
+boot_test = "$1 $(BOOT_GIVEN)$(if $2, $2)"
+
+QEMU_LIMIT := 3600
+# What an appliance promises, on its image: the boot tests, and of the black box what needs no more than a box to talk to.
+qemu-check:
+	@$(MAKE) BOARD=$(QEMU_BOARD) image
+	@APPLIANCE='board/$(QEMU_BOARD)/run --image $(abspath $(O)/$(QEMU_BOARD)/image) --keys $(KEYS)' \
+		$(BLACKBOX_ENV) $(RUN) --tell --limit $(QEMU_LIMIT) --pytest-limit $(QEMU_LIMIT) --pytest tests/blackbox -k '$(K)' \
+		--programs $(foreach t,$(BOOT_TESTS),$(call boot_test,$t))
 
 # All of them, or those of one program: make boot T=root
 boot:
 	@$(MAKE) BOARD=$(QEMU_BOARD) image
-	@$(RUN) --tell --limit 1800 --programs $(foreach t,$(if $(T),tests/boot/$(T).py,$(BOOT_TESTS)),$(call boot_test,$t))
+	@$(RUN) --tell --limit $(QEMU_LIMIT) --programs $(foreach t,$(if $(T),tests/boot/$(T).py,$(BOOT_TESTS)),$(call boot_test,$t))
 
 # deps comes first and alone, as in check.
 run: deps

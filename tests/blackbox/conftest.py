@@ -24,6 +24,7 @@ import time
 
 import pytest
 
+import appliance
 import userspace
 from app import Answer, App, Client
 from authority import Authority
@@ -158,8 +159,9 @@ class Box:
         assert self.process is None
         self.lines, self.raw, self.report = [], [], None
         # setpriv: a test run that is killed takes its appliances with it.
-        command = ["setpriv", "--pdeathsig", "TERM", RUN, "--data", str(self.data), "--tpm-state", str(tpm or self.tpm), "--port", "0",
-                   "--http-port", "0", "--json", *self.options, *(self.cable.options() if self.cable else [])]
+        command = ["setpriv", "--pdeathsig", "TERM", *(appliance.command(self) if appliance.IS_CHOSEN else [
+            RUN, "--data", str(self.data), "--tpm-state", str(tpm or self.tpm), "--port", "0", "--http-port", "0", "--json",
+            *self.options, *(self.cable.options() if self.cable else [])])]
         pass_fds = ()
         if pin is not None:
             reader, writer = os.pipe()
@@ -183,11 +185,12 @@ class Box:
         self.printer = threading.Thread(target=self._read_output, args=(self.process.stdout,), daemon=True)
         self.printer.start()
         if expect_report:
-            wait_until(lambda: self.output or self.process.poll() is not None, "the report")
-            self.swtpm = self.pid("swtpm")
+            wait_until(lambda: self.output or self.process.poll() is not None, "the report",
+                       appliance.START_S if appliance.IS_CHOSEN else WAIT_S)
+            self.swtpm = None if appliance.IS_CHOSEN else self.pid("swtpm")
             assert self.output, f"no report, exit {self.process.poll()}\n{self.log_text()}"
             self._take_report(self.output[0])
-            if "recoveryKey" in self.report and self.at_report is None:  # from here on a kill finds a box that knows that its keys were shown
+            if "recoveryKey" in self.report and self.at_report is None and not appliance.IS_CHOSEN:  # from here on a kill finds a box that knows that its keys were shown
                 wait_until(lambda: not (self.data / "keeper" / "unseen").exists(), "the keys to count as shown")
         return self
 
@@ -229,7 +232,8 @@ class Box:
         self.process.stdout.close()
         self.process.stderr.close()
         self.process = None
-        wait_until(lambda: not is_there(self.swtpm), "the end of the TPM")
+        if self.swtpm is not None:
+            wait_until(lambda: not is_there(self.swtpm), "the end of the TPM")
         return status
 
     def restart(self, **how):
@@ -307,6 +311,11 @@ class Box:
     @property
     def port(self):
         return self.wait_for_event("listening")["port"]
+
+    @property
+    def https_port(self):
+        """As the box itself writes it: QEMU leads another one to it, and 443 is not written."""
+        return "" if appliance.IS_CHOSEN else f":{self.port}"
 
     @property
     def http_port(self):
@@ -408,6 +417,32 @@ class Box:
         done = subprocess.run([RUN, "fsck", "--data", str(self.data), "--tpm-state", str(self.tpm)], capture_output=True,
                               text=True, timeout=WAIT_S, check=False, env=dict(os.environ, ROWLOCK=PROGRAM))
         return done.returncode, done.stdout, done.stderr
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "host_only(why): left out where the box is an appliance")
+    config.addinivalue_line("markers", "appliance: also for one, though the box is the test's own")
+
+
+def pytest_collection_modifyitems(config, items):
+    if appliance.IS_CHOSEN:
+        config.left_out = appliance.choose(config, items)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(getattr(session.config, "left_out", {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Of one of the processes that share the tests out: each has collected all of them."""
+    node.config.left_out = getattr(node, "workeroutput", {}).get("left_out", {})
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for reason, count in sorted(getattr(config, "left_out", {}).items()):
+        terminalreporter.write_line(f"left out: {count:4} tests: each {reason}")
 
 
 @pytest.fixture

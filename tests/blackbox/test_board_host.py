@@ -138,6 +138,7 @@ def test_a_tpm_in_use_is_not_started_twice(tmp_path, runtime):
         assert end(box) == 0
 
 
+@pytest.mark.host_only("sends signals")
 def test_button_and_tamper_line_are_signals_that_are_logged_and_heard(box):
     supervisor = box.pid("supervisor")
 

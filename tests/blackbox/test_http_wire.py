@@ -151,5 +151,5 @@ def test_attack_12_plain_http_answers_only_a_redirect(box):
         answer = peer.getresponse()
         body = answer.read()
         assert answer.status == 308
-        assert answer.getheader("Location") == f"https://localhost:{box.port}{path}"
+        assert answer.getheader("Location") == f"https://localhost{box.https_port}{path}"
         assert b"pk_secret" not in body

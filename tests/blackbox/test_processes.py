@@ -19,6 +19,8 @@ import pytest
 from conftest import BASIC, KEYS, PROGRAM, RUN, SERVICE_USER, SETUP, is_there, wait_until
 from wire import Wire, write_request
 
+on_this_machine = pytest.mark.host_only("looks at processes and files of this machine")
+
 
 def test_the_first_start_reports_one_json_line_with_keys_and_later_starts_without(make_box):
     box = make_box()
@@ -66,6 +68,7 @@ def test_a_signal_ends_worker_keeper_supervisor_and_tpm_in_order(make_box, numbe
     assert not any(is_there(pid) for pid in pids)
 
 
+@on_this_machine
 def test_password_hashes_give_way_to_everything_else(box):
     tasks = pathlib.Path(f"/proc/{box.pid('worker')}/task").iterdir()
     steps = [int((task / "stat").read_text().rsplit(")", 1)[1].split()[16]) for task in tasks]
@@ -183,6 +186,7 @@ def test_the_text_report_has_curl_lines_that_work_when_pasted(make_box, tmp_path
         assert process.wait(60) == 0
 
 
+@on_this_machine
 def test_nobody_else_can_read_what_lies_on_disk(box):
     for path in [box.data, *box.data.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -192,6 +196,7 @@ def test_nobody_else_can_read_what_lies_on_disk(box):
             assert mode & 0o077 == 0, path
 
 
+@on_this_machine
 def test_ps_and_top_show_what_a_process_is(box):
     for name in ("keeper", "worker"):
         process = pathlib.Path(f"/proc/{box.pid(name)}")
@@ -200,6 +205,7 @@ def test_ps_and_top_show_what_a_process_is(box):
     assert pathlib.Path(f"/proc/{box.pid('supervisor')}/comm").read_text() == "rowlock\n"
 
 
+@on_this_machine
 def test_worker_and_keeper_cannot_be_traced_and_leave_no_core(box):
     for name in ("worker", "keeper"):
         pid = box.pid(name)

@@ -35,6 +35,7 @@ def test_two_commands_come_first_and_are_all_it_takes():
     assert len(MAKE.splitlines()) == 2
 
 
+@pytest.mark.appliance
 def test_the_lines_to_paste_make_a_table_insert_a_row_list_it_and_make_the_first_operator(make_box, tmp_path):
     box = make_box()
     setup = SETUP.replace('"..."', '"Long-passw0rd"')
