@@ -158,7 +158,7 @@ static const struct {
     int (*run)(int argc, char **argv); /* the words after the name */
 } commands[] = {{"serve", serve}, {"fsck", fsck}, {"keeper", keeper}, {"worker", worker},
               {"courier", courier}, {"updater", updater}, {"version", version}, {"init", init}, {"starter", starter},
-              {"update", cli_update}};
+              {"update", cli_update}, {"plan-secure-boot", cli_plan_secure_boot}};
 
 int main(int argc, char **argv)
 {

@@ -233,6 +233,10 @@ static const struct row table[] = {
     [MSG_JOB_READING] = {MSG_JOBS, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 6,
         {U64(job_reading.job), U64(job_reading.unix_ns), U64(job_reading.at_ns), U64(job_reading.delay_ns),
          U64(job_reading.distance_ns), U32(job_reading.stratum, OUTBOUND_STRATUM_MAX)}},
+    [MSG_WORKER_PLAN] = {MSG_TO_WORKER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 2,
+        {U64(worker_plan.number), BYTES(worker_plan.pcr7)}},
+    [MSG_WORKER_PLANNED] = {MSG_TO_WORKER, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 2,
+        {U64(worker_planned.number), U32(worker_planned.err, ERR_LAST)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

@@ -197,6 +197,9 @@ enum msg_type {
     MSG_JOB_TIME,
     /* courier to worker, before MSG_JOB_DONE: this is */
     MSG_JOB_READING,
+    /* worker to supervisor, and its answer */
+    MSG_WORKER_PLAN, /* Secure Boot (PCR 7) is about to have another value */
+    MSG_WORKER_PLANNED,
     MSG_TYPE_COUNT
 };
 
@@ -487,6 +490,14 @@ struct msg {
             uint32_t stage;  /* enum outbound_stage */
             uint32_t status;
         } job_done;
+        struct {
+            uint64_t number; /* of the question, growing */
+            uint8_t pcr7[MSG_PCR_BYTES];
+        } worker_plan;
+        struct {
+            uint64_t number;
+            uint32_t err; /* enum err: of measured_plan(); ERR_LIMIT, ERR_STATE: it was not asked */
+        } worker_planned;
         struct {
             uint64_t job; /* which is under way, and for that server */
             uint32_t kind; /* enum msg_reach_kind */

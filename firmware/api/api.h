@@ -107,6 +107,22 @@ struct api_updates {
     void *context;
 };
 
+/* A change of Secure Boot that is to come. A job lies in the request's arena; its answer comes once, on the loop's thread, unless start
+ * answered an error at once. ERR_UNSUPPORTED: the board is not measured; ERR_STATE; ERR_LIMIT: another one is under way; others: 503. */
+#define API_PCR_BYTES 32
+struct api_plan_job {
+    void (*done)(struct api_plan_job *job, enum err err);
+    struct loop *loop;
+    uint8_t pcr7[API_PCR_BYTES]; /* the value that PCR 7 will have */
+    enum err err;
+    struct loop_post post; /* of whoever does it */
+};
+
+struct api_plans {
+    enum err (*start)(void *context, struct api_plan_job *job); /* NULL: as ERR_UNSUPPORTED. Never blocks */
+    void *context;
+};
+
 struct api_options {
     struct loop *loop;
     struct limits *limits; /* one for all reactors */
@@ -123,6 +139,7 @@ struct api_options {
     struct api_keeper keeper;
     struct outbound outbound; /* submit is NULL unless operational */
     struct api_updates updates;
+    struct api_plans plans;
     struct span about; /* what runs here: one JSON object */
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
     const struct setup_code *setup; /* NULL: nothing is the code */

@@ -135,6 +135,7 @@ struct api_request {
     struct data_call call;
     struct api_unlock_job unlock;
     struct api_update_job update;
+    struct api_plan_job plan;
 };
 
 /* Answers, once: ERR_OK with what is in http_body and request->status, ERR_DENIED with the refusal, anything else as a
@@ -251,6 +252,7 @@ void handle_operator_create(struct api_request *request);
 void handle_operator_update(struct api_request *request);
 void handle_operator_setup(struct api_request *request);
 void handle_manage(struct api_request *request);
+void handle_secure_boot_plan(struct api_request *request);
 void handle_update(struct api_request *request);
 void handle_update_begin(struct api_request *request);
 void handle_update_piece(struct api_request *request);

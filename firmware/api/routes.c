@@ -110,6 +110,7 @@ static const struct route routes[] = {
     {HTTP_POST, "/v1/admin/updates", handle_update_begin, NULL, ROUTE_OWNERS, RUNNING},
     {HTTP_POST, "/v1/admin/updates/bytes", handle_update_piece, NULL, ROUTE_OWNERS, RUNNING},
     {HTTP_POST, "/v1/admin/updates/install", handle_update_install, NULL, ROUTE_OWNERS, RUNNING},
+    {HTTP_POST, "/v1/admin/secure-boot/plan", handle_secure_boot_plan, NULL, ROUTE_OWNERS, RUNNING},
     {HTTP_POST, "/v1/admin/system/keys/rotate", handle_manage, data_keys_rotate, ROUTE_OWNERS, RUNNING},
     {HTTP_GET, "/v1/admin/projects", handle_projects, NULL, ROUTE_PROJECTS, RUNNING},
     {HTTP_POST, "/v1/admin/projects", handle_manage, data_project_create, ROUTE_APPLIANCE, RUNNING},

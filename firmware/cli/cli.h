@@ -15,6 +15,7 @@ enum cli_status {
 
 /* The words behind the command's name. */
 int cli_update(int argc, char **argv);
+int cli_plan_secure_boot(int argc, char **argv);
 
 /* The lines of `rowlock`'s usage text that are about these commands. */
 extern const char cli_usage[];

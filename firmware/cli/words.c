@@ -10,10 +10,13 @@
 #include "hal/socket.h"
 
 #define HTTPS_PORT 443
+#define PCR_BYTES  32
 
 const char cli_usage[] =
     "       rowlock update FILE --url https://HOST[:PORT] --ca FILE --email ADDRESS [--name NAME]\n"
-    "                     [--password-file FILE] [--install] [--json]\n";
+    "                     [--password-file FILE] [--install] [--json]\n"
+    "       rowlock plan-secure-boot --pcr7 HEX --url https://HOST[:PORT] --ca FILE --email ADDRESS [--name NAME]\n"
+    "                     [--password-file FILE] [--json]\n";
 
 static enum err set_url(const char *value, struct words *words)
 {
@@ -65,6 +68,15 @@ static enum err set_password_file(const char *value, struct words *words)
     return ERR_OK;
 }
 
+static enum err set_pcr7(const char *value, struct words *words)
+{
+    uint8_t bytes[PCR_BYTES];
+
+    TRY(hex_decode(span_str(value), bytes, sizeof(bytes)));
+    words->pcr7 = value;
+    return ERR_OK;
+}
+
 static enum err set_install(const char *value, struct words *words)
 {
     (void)value; /* has none */
@@ -80,7 +92,7 @@ static enum err set_json(const char *value, struct words *words)
 }
 
 #define FOR(command) (1u << (command))
-#define FOR_ALL      (FOR(WORDS_UPDATE))
+#define FOR_ALL      (FOR(WORDS_UPDATE) | FOR(WORDS_PLAN))
 
 static const struct option {
     const char *name;
@@ -94,6 +106,7 @@ static const struct option {
     {"--email", true, FOR_ALL, set_email},
     {"--password-file", true, FOR_ALL, set_password_file},
     {"--json", false, FOR_ALL, set_json},
+    {"--pcr7", true, FOR(WORDS_PLAN), set_pcr7},
     {"--install", false, FOR(WORDS_UPDATE), set_install},
 };
 
@@ -146,6 +159,9 @@ static enum err check(enum words_command command, const struct words *words)
     }
     if (words->email == NULL) {
         return wrong("--email", "is needed");
+    }
+    if (command == WORDS_PLAN && words->pcr7 == NULL) {
+        return wrong("--pcr7", "is needed: 64 hexadecimal digits");
     }
     return command == WORDS_UPDATE && words->file == NULL ? wrong("FILE", "is needed") : ERR_OK;
 }

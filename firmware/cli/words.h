@@ -11,7 +11,7 @@
 #include "hal/base/err.h"
 #include "hal/base/span.h"
 
-enum words_command { WORDS_UPDATE };
+enum words_command { WORDS_UPDATE, WORDS_PLAN };
 
 /* All of it points into argv. */
 struct words {
@@ -22,6 +22,7 @@ struct words {
     const char *email;
     const char *password_file; /* NULL: the terminal is asked */
     const char *file;          /* of an update */
+    const char *pcr7; /* 64 hexadecimal digits */
     bool install;
     bool json;
 };

@@ -186,6 +186,8 @@ static enum err on_worker(struct supervisor *supervisor)
         TRY(supervisor_look_at_report(supervisor));
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
         child_answered(&supervisor->worker);
+    } else if (supervisor->in.type == MSG_WORKER_PLAN) {
+        supervisor_on_plan(supervisor);
     } else {
         supervisor_on_destination(supervisor);
     }
@@ -271,6 +273,7 @@ static void on_end(struct supervisor *supervisor, struct child *child)
     if (how == CHILD_RUNS) {
         return;
     }
+    supervisor_plan_lost(supervisor, child);
     if (child == &supervisor->worker) {
         supervisor->report_is_due = false;
         mem_wipe(&supervisor->news.setup, sizeof(supervisor->news.setup)); /* it went with the worker */

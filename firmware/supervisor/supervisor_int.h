@@ -73,6 +73,9 @@ struct supervisor {
     struct msg_version version; /* of the image that runs, where there are slots */
     bool trial;           /* it is on trial, and has until trial_until to prove itself */
     struct mono_time trial_until;
+    bool plan_asked;      /* of the keeper, about a change of Secure Boot */
+    bool plan_of_worker;  /* by the worker that runs, under that number */
+    uint64_t plan_number;
     struct destinations told;   /* by the worker, and not in use yet */
     struct destinations list;   /* in use */
     struct mono_time next_list; /* not before */
@@ -177,6 +180,11 @@ bool supervisor_has_updater(const struct supervisor *supervisor);
 
 /* A channel between it and the worker that is being started. */
 enum err supervisor_connect_updater(struct supervisor *supervisor) MUST_USE;
+
+/* supervisor->in, a worker's plan of a change of Secure Boot; the keeper's answer to it; the end of a child. */
+void supervisor_on_plan(struct supervisor *supervisor);
+void supervisor_on_planned(struct supervisor *supervisor, enum err err);
+void supervisor_plan_lost(struct supervisor *supervisor, const struct child *child);
 
 /* Requests are answered: if that is with rows, the running image has proved itself. */
 void supervisor_bless(struct supervisor *supervisor);

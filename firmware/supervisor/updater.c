@@ -198,6 +198,8 @@ void supervisor_on_image(struct supervisor *supervisor)
         supervisor->out = MSG_NEW(MSG_UPDATER_APPROVED);
         supervisor->out.as.err = err;
         tell(supervisor, &supervisor->updater);
+    } else if (supervisor->in.type == MSG_KEEPER_PLANNED) {
+        supervisor_on_planned(supervisor, (enum err)err);
     } else if (err != ERR_OK) {
         LOG(LOG_ERROR, "minimum_not_raised", LOG_LITERAL("error", err_name((enum err)err)));
     } else {

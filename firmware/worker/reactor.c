@@ -115,6 +115,7 @@ static enum err make_api(struct reactor *reactor)
         .setup = &reactor->plan->setup,
         .outbound = reactor->plan->outbound,
         .updates = reactor->plan->updates,
+        .plans = reactor->plan->plans,
         .about = reactor->plan->about,
     };
 

@@ -32,6 +32,7 @@ struct reactor_plan {
     struct setup_code setup;
     struct outbound outbound; /* submit is NULL unless operational */
     struct api_updates updates; /* start is NULL on a board without slots */
+    struct api_plans plans;
     struct span about;     /* what runs here: one JSON object */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     bool admin_apart; /* the administrator has a port of his own */

@@ -262,6 +262,8 @@ static enum err on_control(struct worker *worker)
         stop_reactors(worker);
     } else if (worker->in.type == MSG_WORKER_ASK) {
         TRY(on_ask(worker));
+    } else if (worker->in.type == MSG_WORKER_PLANNED) {
+        TRY(plan_link_answer(worker->plans, &worker->in));
     } else if (worker->in.type == MSG_WORKER_COURIER) {
         const int fd = worker->in.fd;
         worker->in.fd = -1;
@@ -327,6 +329,7 @@ static enum err serve(struct worker *worker)
             TRY(dispatch(worker, &events[i]));
         }
         outbound_link_run(worker->outbound);
+        plan_link_run(worker->plans);
     }
     return ERR_OK;
 }
@@ -366,6 +369,8 @@ static enum err start_serving(struct worker *worker)
     if (worker->updates_fd >= 0) {
         TRY(update_link_new(worker->updates_fd, &worker->updates));
     }
+    TRY(plan_link_new(worker->poller, worker->control, &worker->plans));
+    worker->plan.plans = plan_link_table(worker->plans);
     worker->plan.updates = update_link_table(worker->updates);
     TRY(start_reactors(worker));
     if (worker->outbound != NULL) {
@@ -394,6 +399,7 @@ static void end(struct worker *worker)
     }
     outbound_link_free(worker->outbound);
     update_link_free(worker->updates);
+    plan_link_free(worker->plans);
     auth_hash_pool_free(worker->plan.hashes);
     data_close(worker->data);
     table_keys_free(worker->keys);

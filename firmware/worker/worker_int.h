@@ -11,6 +11,7 @@
 #include "firmware/msg.h"
 #include "firmware/worker/about.h"
 #include "firmware/worker/outbound.h"
+#include "firmware/worker/plan_link.h"
 #include "firmware/worker/reactor.h"
 #include "firmware/worker/table_keys.h"
 #include "firmware/worker/update_link.h"
@@ -37,6 +38,7 @@ struct worker {
     atomic_uint mail_notes; /* from the writer thread, on their way to the first reactor */
     int updates_fd;              /* -1: this board has no slots */
     struct update_link *updates; /* NULL: the same */
+    struct plan_link *plans;
     struct about about;       /* until the sandbox is entered, and its answer is written */
     struct buf *about_answer; /* plan.about is a view of it */
     struct data *data;

@@ -16,7 +16,7 @@ import pytest
 
 from authenticator import Authenticator, step_now
 from authority import Authority
-from conftest import PROGRAM, WAIT_S, Connection
+from conftest import PROGRAM, WAIT_S
 from endpoints import OPERATOR
 from relay import free_port
 
@@ -33,9 +33,9 @@ def update_file(path, body=2 * MIB + 4321, version=VERSION):
     return path
 
 
-def run(*words, **how):
-    done = subprocess.run([PROGRAM, "update", *map(str, words)], capture_output=True, text=True, timeout=WAIT_S, check=False,
-                          stdin=subprocess.DEVNULL, start_new_session=True, **how)
+def run(*words, command="update"):
+    done = subprocess.run([PROGRAM, command, *map(str, words)], capture_output=True, text=True, timeout=WAIT_S, check=False,
+                          stdin=subprocess.DEVNULL, start_new_session=True)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -58,7 +58,7 @@ def owned(module_app):
 
 
 def words_to(box, password, **changed):
-    words = {"--url": f"https://{Connection.address}:{box.port}", "--name": "localhost", "--ca": box.report["caFile"],
+    words = {"--url": f"https://{box.host}:{box.port}", "--name": "localhost", "--ca": box.report["caFile"],
              "--email": OPERATOR["email"], "--password-file": password, **changed}
     return [word for option, value in words.items() if value is not None for word in (option, value)]
 
@@ -205,6 +205,21 @@ def test_a_code_of_the_second_factor_is_asked_for(make_box, password, tmp_path):
     terminal.type(app.backup[0] + "\n")
 
     assert terminal.end() == REFUSED and b"no slots" in terminal.shown
+
+
+def test_a_board_that_is_not_measured_plans_no_change_of_secure_boot(owned, password):
+    """From the command through worker and supervisor to the keeper, and back."""
+    for _ in range(2):
+        status, said, complained = run("--pcr7", "ab" * 32, *words_to(owned, password), command="plan-secure-boot")
+
+        assert (status, said, complained) == (REFUSED, "", "rowlock: refused: The boot of this board is not measured (409)\n")
+
+
+@pytest.mark.parametrize("words", [[], ["--pcr7", "ab"], ["--pcr7", "xy" * 32], ["--pcr7", "ab" * 32, "--install"], ["file"]])
+def test_a_plan_without_a_value_of_pcr_7_is_told(owned, password, words):
+    status, said, complained = run(*words, *words_to(owned, password), command="plan-secure-boot")
+
+    assert (status, said) == (USAGE, "") and complained.startswith("rowlock: ")
 
 
 # --- a server that answers as a box with slots does ------------------------------------------------------------------------

@@ -165,6 +165,7 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
                                         .keeper = {.sign_tokens = sign_tokens, .pepper = pepper, .context = box},
                                         .outbound = box->outbound,
                                         .updates = box->updates,
+                                        .plans = box->plans,
                                         .about = box->about,
                                         .hashes = box->hashes,
                                         .setup = &box->setup,

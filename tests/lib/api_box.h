@@ -45,6 +45,7 @@ struct api_box {
     struct auth_hash_pool *hashes;
     struct outbound outbound; /* nothing until a test puts something there and restarts */
     struct api_updates updates; /* the same */
+    struct api_plans plans;     /* the same */
     struct span about;          /* the same */
     struct setup_code setup; /* nothing is the code until a test makes one */
     unsigned int mail_hold_ms; /* nothing is held until a test says so and restarts */

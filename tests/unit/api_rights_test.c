@@ -52,6 +52,7 @@ static const struct line lines[] = {
     {"POST", A "updates", OWNER, 409, "{}"},
     {"POST", A "updates/bytes", OWNER, 400, "{}"},
     {"POST", A "updates/install", OWNER, 409, "{}"},
+    {"POST", A "secure-boot/plan", OWNER, 400, "{}"},
     {"POST", A "system/keys/rotate", OWNER, 400, "{}"},
     {"GET", A "projects", SETTINGS, 200, NULL},
     {"POST", A "projects", APPLIANCE, 400, "{}"},
