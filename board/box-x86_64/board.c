@@ -22,6 +22,7 @@ const struct board_desc board_desc = {
     .data_volume = true,
     .data_has_tags = true,
     .image_folder = "/boot/EFI/Linux",
+    .image_about = "/usr/share/rowlock",
     .tpm_is_software = false,
     .supervisor_uid = SUPERVISOR,
     .supervisor_gid = SUPERVISOR,
