@@ -637,6 +637,8 @@ $(OUT)/release/tests/bench/%: tests/bench/%.c $(OUT)/release/librowlock.a $(OUT)
 bench: deps
 	@board/deps/packages.sh board/deps/debian-bench.txt || echo 'bench: not everything to compare with is there'
 	@$(MAKE) O=$(O)/bench DEPS=$(abspath $(DEPS)) DEFCONFIG=tests/bench/defconfig bench-built
+	@$(if $(QEMU_BOARD),$(MAKE) BOARD=$(QEMU_BOARD) image && \
+		$(PYTHON) tests/bench/power_on.py $(BOOT_GIVEN))
 
 bench-built: build $(BENCH_TOOLS)
 	@$(PYTHON) tests/bench/bench.py --binary $(OUT)/release/rowlock --tools $(OUT)/release/tests/bench
