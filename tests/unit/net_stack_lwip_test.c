@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
-#include "tests/lib/lwip_box.h"
+#include "tests/lib/lwip_server.h"
 
 #define HEAD HAL_FRAME_HEAD_BYTES
 
@@ -102,9 +102,10 @@ static struct frames_frame dhcp_answer(struct span question, uint8_t kind)
 {
     const struct frames_end server = {.card = {2, 0, 0, 0, 0, 1}, .ip = {192, 0, 2, 1}, .port = 67};
     const struct frames_end client = {.card = {2, 0, 0, 0, 0, 2}, .ip = {192, 0, 2, 77}, .port = 68};
-    uint8_t body[268] = {2, 1, 6, 0};
+    uint8_t body[280] = {2, 1, 6, 0};
     static const uint8_t cookie[] = {0x63, 0x82, 0x53, 0x63};
-    const uint8_t options[] = {53, 1, kind, 54, 4, 192, 0, 2, 1, 51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0, 3, 4, 192, 0, 2, 1, 255};
+    const uint8_t options[] = {53, 1, kind, 54, 4, 192, 0, 2, 1, 51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 255, 0, 3, 4, 192, 0, 2, 1,
+                               6, 4, 192, 0, 2, 1, 255};
 
     memcpy(body + 4, question.data + HEAD + 28 + 4, 4); /* the transaction */
     memcpy(body + 16, client.ip, 4);
@@ -145,6 +146,37 @@ static void stack_lwip_gets_its_address_by_dhcp(void **state)
 
     assert_int_equal(f->address_count, 1);
     assert_memory_equal(f->addresses[0].ip, "\xc0\x00\x02\x4d", 4);
+}
+
+static void ignore(struct stack_lwip_lookup *lookup, const struct socket_address *address)
+{
+    (void)lookup;
+    (void)address;
+}
+
+static void stack_lwip_asks_the_name_server_that_dhcp_names(void **state)
+{
+    struct lwip_box *const f = *state;
+    static const struct stack_lwip_options none = {.has_ipv4 = false};
+    struct stack_lwip_lookup lookup = {.done = ignore};
+    struct lwip_server_datagram question;
+    lwip_box_open(f, &none);
+    lwip_box_pass_ms(f, 500);
+    const struct frames_frame offer = dhcp_answer(next_dhcp(f), 2);
+    lwip_box_give(f, &offer);
+    const struct frames_frame ack = dhcp_answer(next_dhcp(f), 5);
+    lwip_box_give(f, &ack);
+    lwip_box_pass_ms(f, 200);
+    const struct frames_frame arp = frames_arp_request(&lwip_box_them, f->addresses[0].ip);
+    lwip_box_give(f, &arp); /* so the server's card is known */
+    lwip_box_forget_sent(f);
+
+    assert_int_equal(stack_lwip_resolve(f->stack, span_lit("dhcp.example"), &lookup), ERR_OK);
+    lwip_box_turn(f);
+
+    assert_true(lwip_server_next_datagram(f, &question));
+    assert_int_equal(question.to, LWIP_SERVER_NAME_PORT);
+    stack_lwip_forget(&lookup);
 }
 
 static void stack_lwip_is_one_in_a_process(void **state)
@@ -272,6 +304,7 @@ int main(void)
         WITH(stack_lwip_tells_its_addresses),
         BARE(stack_lwip_does_not_take_an_ipv6_address_that_another_has),
         BARE(stack_lwip_gets_its_address_by_dhcp),
+        BARE(stack_lwip_asks_the_name_server_that_dhcp_names),
         WITH(stack_lwip_is_one_in_a_process),
         WITH(stack_lwip_offers_window_scaling_and_sack),
         WITH(stack_lwip_takes_connections_over_ipv6),
