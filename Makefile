@@ -549,9 +549,9 @@ test-tsan: $(TESTS_tsan)
 
 # They meet what valgrind does not know (pidfd_open, Landlock) or keeps for itself (the limit of open files); what LMDB does
 # with a file that somebody changed; children that end with what they hold.
-NOT_VALGRIND := $(addprefix %/,hal_process_test hal_sandbox_test hal_sandbox_courier_test keeper_keeper_test keeper_images_test \
-	updater_updater_test courier_courier_test storage_hostile_test storage_durability_test supervisor_child_test \
-	supervisor_starter_test supervisor_pin_test)
+NOT_VALGRIND := $(addprefix %/,hal_process_test hal_sandbox_test hal_sandbox_first_test hal_sandbox_courier_test \
+	keeper_keeper_test keeper_images_test updater_updater_test courier_courier_test storage_hostile_test \
+	storage_durability_test supervisor_child_test supervisor_starter_test supervisor_pin_test)
 # Argon2id at its real cost takes a second there, but its own test wants it as it is.
 REAL_ARGON2 := $(OUT)/debug/tests/unit/crypto_pwhash_test
 QUICK_ARGON2 := $(OUT)/preload/quick_argon2.so

@@ -103,7 +103,7 @@ struct box {
 
 static void put_file(const struct box *box, const char *name, const char *text)
 {
-    const int fd = openat(box->folder, name, O_WRONLY | O_CREAT | O_TRUNC);
+    const int fd = openat(box->folder, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
