@@ -7,6 +7,7 @@
 #include "hal/socket.h"
 
 #define WORD_BYTES 4
+#define TIME_BYTES (WORD_BYTES + 8 + 8)
 
 static enum err send_word(int channel, uint32_t word)
 {
@@ -16,12 +17,12 @@ static enum err send_word(int channel, uint32_t word)
     return channel_send(channel, span_array(bytes), NULL, 0);
 }
 
-static enum err receive_word(int channel, uint32_t *out_word)
+/* A message of at most max bytes, without descriptors; out_bytes has room for them. */
+static enum err receive(int channel, uint8_t *out_bytes, size_t max, size_t *out_len)
 {
-    uint8_t bytes[WORD_BYTES];
     struct channel_message message = {.bytes = 0};
 
-    const enum err err = channel_receive(channel, bytes, sizeof(bytes), &message);
+    const enum err err = channel_receive(channel, out_bytes, max, &message);
     ENSURE(err != ERR_RANGE, ERR_MALFORMED, "a message that is too long");
     if (err != ERR_OK) {
         return err;
@@ -29,8 +30,8 @@ static enum err receive_word(int channel, uint32_t *out_word)
     for (size_t i = 0; i < message.fd_count; i++) {
         socket_close(message.fds[i]);
     }
-    ENSURE(message.fd_count == 0 && message.bytes == WORD_BYTES, ERR_MALFORMED, "a message of another form");
-    *out_word = get_u32be(bytes);
+    ENSURE(message.fd_count == 0 && message.bytes >= WORD_BYTES, ERR_MALFORMED, "a message of another form");
+    *out_len = message.bytes;
     return ERR_OK;
 }
 
@@ -39,15 +40,33 @@ enum err init_link_ask(int channel, enum init_request request)
     return send_word(channel, (uint32_t)request);
 }
 
-enum err init_link_hear(int channel, enum init_request *out_request)
+enum err init_link_ask_time(int channel, const struct init_time *time)
 {
-    uint32_t word = 0;
+    uint8_t bytes[TIME_BYTES];
 
-    const enum err err = receive_word(channel, &word);
+    put_u32be(bytes, INIT_SET_CLOCK);
+    put_u64be(bytes + WORD_BYTES, time->unix_ns);
+    put_u64be(bytes + WORD_BYTES + 8, time->at.ns);
+    return channel_send(channel, span_array(bytes), NULL, 0);
+}
+
+enum err init_link_hear(int channel, enum init_request *out_request, struct init_time *out_time)
+{
+    uint8_t bytes[TIME_BYTES];
+    size_t len = 0;
+
+    const enum err err = receive(channel, bytes, sizeof(bytes), &len);
     if (err != ERR_OK) {
         return err;
     }
-    ENSURE(word == INIT_MAP_VOLUME || word == INIT_RESTART, ERR_MALFORMED, "a request that is none");
+    const uint32_t word = get_u32be(bytes);
+    ENSURE(word == INIT_MAP_VOLUME || word == INIT_RESTART || word == INIT_SET_CLOCK, ERR_MALFORMED,
+           "a request that is none");
+    ENSURE(len == (word == INIT_SET_CLOCK ? TIME_BYTES : WORD_BYTES), ERR_MALFORMED, "a request of another size");
+    if (word == INIT_SET_CLOCK) {
+        out_time->unix_ns = get_u64be(bytes + WORD_BYTES);
+        out_time->at.ns = get_u64be(bytes + WORD_BYTES + 8);
+    }
     *out_request = (enum init_request)word;
     return ERR_OK;
 }
@@ -59,12 +78,14 @@ enum err init_link_answer(int channel, enum err result)
 
 enum err init_link_take(int channel, enum err *out_result)
 {
-    uint32_t word = 0;
+    uint8_t bytes[WORD_BYTES];
+    size_t len = 0;
 
-    const enum err err = receive_word(channel, &word);
+    const enum err err = receive(channel, bytes, sizeof(bytes), &len);
     if (err != ERR_OK) {
         return err;
     }
+    const uint32_t word = get_u32be(bytes);
     ENSURE(word < ERR_COUNT, ERR_MALFORMED, "an answer that is none");
     *out_result = (enum err)word;
     return ERR_OK;

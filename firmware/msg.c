@@ -28,7 +28,7 @@ struct field {
     uint32_t max; /* of U32 */
 };
 
-#define FIELDS_MAX 9
+#define FIELDS_MAX 10
 
 #define U32(member, max_)   {FIELD_U32, offsetof(struct msg, as.member), 4, (max_)}
 #define U64(member)         {FIELD_U64, offsetof(struct msg, as.member), 8, 0}
@@ -102,11 +102,12 @@ static const struct row table[] = {
          BYTES(worker_frames.mac), U32(worker_frames.given, MSG_GIVEN_ALL), BYTES(worker_frames.ipv4),
          U32(worker_frames.prefix, 30), BYTES(worker_frames.gateway), BYTES(worker_frames.ipv6),
          BYTES(worker_frames.dns)}},
-    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 9,
+    [MSG_WORKER_START] = {MSG_TO_WORKER, MSG_LOWER, IN_STARTING, false, 10,
         {U32(worker_start.mode, MSG_MODES - 1), U32(worker_start.state, STATE_LAST),
          U32(worker_start.reason, REASON_LAST), U32(worker_start.first, 1),
          U32(worker_start.reactors, MSG_REACTORS_MAX), U32(worker_start.https_port, 65535),
-         U32(worker_start.http_port, 65535), TEXT(worker_start.url), U64(worker_start.date_ms)}},
+         U32(worker_start.http_port, 65535), TEXT(worker_start.url), U32(worker_start.sets_clock, 1),
+         U64(worker_start.date_ms)}},
     [MSG_WORKER_ASK] = {MSG_TO_WORKER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_WORKER_STOP] = {MSG_TO_WORKER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
     [MSG_WORKER_COURIER] = {MSG_TO_WORKER, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, true, 1, {U32(list, UINT32_MAX)}},
@@ -237,6 +238,8 @@ static const struct row table[] = {
         {U64(worker_plan.number), BYTES(worker_plan.pcr7)}},
     [MSG_WORKER_PLANNED] = {MSG_TO_WORKER, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 2,
         {U64(worker_planned.number), U32(worker_planned.err, ERR_LAST)}},
+    [MSG_WORKER_TIME] = {MSG_TO_WORKER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 4,
+        {U64(worker_time.unix_ns), U64(worker_time.at_ns), U32(worker_time.authenticated, 1), TEXT(worker_time.source)}},
 };
 /* clang-format on */
 _Static_assert(ARRAY_LENGTH(table) == MSG_TYPE_COUNT, "every message has a row");

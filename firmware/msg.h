@@ -200,6 +200,8 @@ enum msg_type {
     /* worker to supervisor, and its answer */
     MSG_WORKER_PLAN, /* Secure Boot (PCR 7) is about to have another value */
     MSG_WORKER_PLANNED,
+    /* worker to supervisor */
+    MSG_WORKER_TIME, /* what it is, as servers have told */
     MSG_TYPE_COUNT
 };
 
@@ -350,6 +352,7 @@ struct msg {
             uint32_t https_port; /* as clients see it, for redirects */
             uint32_t http_port;  /* the same; 0: none */
             struct msg_url url;  /* of this box, for links in mails */
+            uint32_t sets_clock; /* 1: this box sets its clock by what the worker is told; else it is the host's business */
             uint64_t date_ms;    /* not before this is what it serves, now: since 1970 */
         } worker_start;
         struct {
@@ -461,6 +464,12 @@ struct msg {
             uint32_t ca_bytes;
             struct msg_name host;
         } destination;
+        struct {
+            uint64_t unix_ns; /* since 1970, at the next */
+            uint64_t at_ns;   /* of the clock since boot */
+            uint32_t authenticated; /* 1: who told it has proved to be the one that the settings name */
+            struct msg_name source;
+        } worker_time;
         struct msg_part part; /* MSG_WORKER_DESTINATION_CA, MSG_COURIER_DESTINATION_CA */
         uint32_t list;        /* MSG_WORKER_COURIER */
         struct {

@@ -10,7 +10,7 @@
  *   6. the kernel's random pool has been initialised: no key is made before
  *   7. a keyring that those have who are started from here; in an image for debugging, a shell that does not
  *   8. the supervisor, as root, which it gives up before it starts a child
- *   9. this process gives up what it needs no more, and waits: for the two requests of init_link.h, and for the supervisor's
+ *   9. this process gives up what it needs no more, and waits: for the requests of init_link.h, and for the supervisor's
  *      end, upon which the machine is started again, or is off, if somebody pressed its button
  *
  * Nothing is read from outside the box but those requests. A step that fails ends the process and with it the kernel, which
@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "firmware/boot_words.h"
+#include "firmware/init/clock.h"
 #include "firmware/init/volume.h"
 #include "firmware/init_link.h"
 #include "hal/base/buf.h"
@@ -62,6 +63,7 @@ struct init {
     int link;
     int button; /* -1: none */
     bool has_admin; /* an interface for the administrator */
+    struct init_clock clock;
     bool is_mapped;
     bool is_ending; /* somebody pressed the button */
 };
@@ -86,7 +88,7 @@ static enum err start_kernel(void)
     return ERR_OK;
 }
 
-static enum err start_clock(void)
+static enum err start_clock(struct init_clock *clock)
 {
     char text[TIME_ISO_BYTES + 1] = {0};
     bool was_set = false;
@@ -97,7 +99,7 @@ static enum err start_clock(void)
     }
     time_format_iso(hal_clock_wall(hal_clock_system()), text);
     (void)printf("rowlock: the clock says %s\n", text);
-    return ERR_OK;
+    return init_clock_open(clock);
 }
 
 static struct mounts_owner supervisor_user(void)
@@ -214,7 +216,7 @@ static enum err start_supervisor(struct init *init)
 static enum err start(struct init *init)
 {
     TRY(start_kernel());
-    TRY(start_clock());
+    TRY(start_clock(&init->clock));
     TRY(open_state());
     TRY(mounts_folder(RUN_DIR));
     if (take_policy() != ERR_OK) {
@@ -253,8 +255,9 @@ static enum err map_volume(struct init *init)
 static enum err on_request(struct init *init)
 {
     enum init_request request = INIT_RESTART;
+    struct init_time time = {.unix_ns = 0};
 
-    const enum err err = init_link_hear(init->link, &request);
+    const enum err err = init_link_hear(init->link, &request, &time);
     if (err == ERR_AGAIN || err == ERR_TIMEOUT) {
         return ERR_OK;
     }
@@ -263,7 +266,7 @@ static enum err on_request(struct init *init)
         say("the supervisor asks for a new start of the machine");
         power_restart();
     }
-    TRY(init_link_answer(init->link, map_volume(init)));
+    TRY(init_link_answer(init->link, request == INIT_MAP_VOLUME ? map_volume(init) : init_clock_set(&init->clock, &time)));
     return ERR_OK;
 }
 
@@ -296,6 +299,7 @@ static enum err wait_for_one(struct init *init, struct poller *poller)
         }
     }
     process_reap_strays(&init->supervisor);
+    init_clock_keep(&init->clock);
     return ERR_OK;
 }
 

@@ -19,8 +19,7 @@ static void open_light(struct supervisor *supervisor)
 
 enum err supervisor_open_devices(struct supervisor *supervisor)
 {
-    supervisor->clock = hal_clock_system();
-    hal_onward_init(&supervisor->calendar, supervisor->clock);
+    TRY(supervisor_open_clock(supervisor));
     open_light(supervisor);
     TRY(process_signals_open(&supervisor->signals));
     TRY(hal_tamper_open_signals(&supervisor->tamper));

@@ -200,6 +200,7 @@ enum err supervisor_start_worker(struct supervisor *supervisor)
     supervisor->out.as.worker_start.reactors = (uint32_t)supervisor->reactors;
     supervisor->out.as.worker_start.https_port = supervisor->port;
     supervisor->out.as.worker_start.http_port = supervisor->plain_port;
+    supervisor->out.as.worker_start.sets_clock = supervisor->options->init_fd >= 0 ? 1 : 0;
     supervisor->out.as.worker_start.date_ms = (uint64_t)hal_clock_wall(&supervisor->calendar.base).ms;
     TRY(tell_url(supervisor));
     TRY(msg_send(supervisor->worker.control, &supervisor->out));

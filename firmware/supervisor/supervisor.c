@@ -184,6 +184,8 @@ static enum err on_worker(struct supervisor *supervisor)
     } else if (supervisor->in.type == MSG_WORKER_ADDRESSES) {
         supervisor_on_addresses(supervisor);
         TRY(supervisor_look_at_report(supervisor));
+    } else if (supervisor->in.type == MSG_WORKER_TIME) {
+        supervisor_on_time(supervisor);
     } else if (supervisor->in.type == MSG_WORKER_ANSWER) {
         child_answered(&supervisor->worker);
     } else if (supervisor->in.type == MSG_WORKER_PLAN) {

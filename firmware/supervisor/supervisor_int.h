@@ -4,6 +4,7 @@
 #define FIRMWARE_SUPERVISOR_SUPERVISOR_INT_H
 
 #include "firmware/supervisor/child.h"
+#include "firmware/supervisor/clock_rule.h"
 #include "firmware/supervisor/destinations.h"
 #include "firmware/supervisor/options.h"
 #include "hal/clock.h"
@@ -45,11 +46,24 @@ struct news {
 /* Of a board that has one. */
 enum volume { VOLUME_NOT_ASKED, VOLUME_ASKED, VOLUME_THERE };
 
+/* A setting of the clock on its way. */
+struct clock_setting {
+    struct clock_ask ask;
+    struct wall_time from;
+    struct wall_time to;
+    struct msg_name source;
+};
+
 struct supervisor {
     const struct options *options;
     enum msg_worker_mode mode;
     const struct hal_clock *clock;
     struct hal_onward calendar; /* what the keeper has told of, and since then */
+    struct wall_time image;        /* the date of it; of a box only */
+    struct clock_rule clock_rule;
+    bool clock_asked;              /* the first process sets it at the moment, as `setting` says */
+    bool clock_refused;            /* a step that was refused has been told */
+    struct clock_setting setting;
     struct poller *poller;
     struct datadir *dir;
     int keeper_dir;
@@ -149,6 +163,13 @@ bool supervisor_has_volume(struct supervisor *supervisor);
 
 /* An answer of the first process of the box. ERR_CLOSED, ERR_MALFORMED, ERR_STATE: it is not what it should be. */
 enum err supervisor_on_init(struct supervisor *supervisor) MUST_USE;
+
+/* The clock, the calendar, and what is known of their past. ERR_IO. */
+enum err supervisor_open_clock(struct supervisor *supervisor) MUST_USE;
+
+/* What the worker knows of the time: supervisor->in; and what became of it. */
+void supervisor_on_time(struct supervisor *supervisor);
+void supervisor_on_clock_set(struct supervisor *supervisor, enum err result);
 
 /* Starts a worker for the present state and connects it with the keeper. */
 enum err supervisor_start_worker(struct supervisor *supervisor) MUST_USE;

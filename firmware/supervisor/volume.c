@@ -51,6 +51,10 @@ enum err supervisor_on_init(struct supervisor *supervisor)
         return ERR_OK;
     }
     TRY(err);
+    if (supervisor->volume != VOLUME_ASKED && supervisor->clock_asked) { /* there is never more than one of the two */
+        supervisor_on_clock_set(supervisor, result);
+        return ERR_OK;
+    }
     ENSURE(supervisor->volume == VOLUME_ASKED, ERR_STATE, "an answer that was not asked for");
     supervisor->volume = VOLUME_THERE;
     if (result != ERR_OK || supervisor_open_worker_dir(supervisor) != ERR_OK) {

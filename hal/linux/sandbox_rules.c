@@ -19,6 +19,7 @@
 #include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <linux/landlock.h>
+#include <linux/rtc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -216,16 +217,16 @@ static const int courier_file_calls[] = {
     SCMP_SYS(faccessat2), SCMP_SYS(access), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 };
 
-/* The first process of a box: file systems, devices, keys of the kernel, its children's ends, the machine's. */
+/* The first process of a box: file systems, devices, keys of the kernel, its children's ends, the machine's, the clock. */
 static const int first_calls[] = {
     SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(chown), SCMP_SYS(fchown),
     SCMP_SYS(fchownat), SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(keyctl), SCMP_SYS(waitid), SCMP_SYS(sync),
-    SCMP_SYS(reboot), SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(reboot), SCMP_SYS(pidfd_send_signal), SCMP_SYS(clock_settime), SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime),
 };
 
 /* What it asks of devices. */
 static const unsigned long first_requests[] = {
-    DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, DM_DEV_REMOVE, BLKGETSIZE64, VOLUME_RESIZE, TCSBRK,
+    DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, DM_DEV_REMOVE, BLKGETSIZE64, VOLUME_RESIZE, TCSBRK, RTC_SET_TIME,
 };
 
 /* What the run-time library of a sanitizer build asks for besides. Its leak check at exit would need ptrace and clone,

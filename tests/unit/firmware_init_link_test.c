@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* firmware/init_link.h: the two requests to who has root, and everything else that could be sent to it. */
+/* firmware/init_link.h: the requests to who has root, and everything else that could be sent to it. */
 #include "firmware/init_link.h"
 
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include "hal/socket.h"
 
 static int ends[2]; /* the supervisor's, the first process's */
+static struct init_time asked;
 
 static int make(void **state)
 {
@@ -34,7 +35,7 @@ static int done(void **state)
     return 0;
 }
 
-static void both_requests_arrive_as_they_were_sent(void **state)
+static void requests_without_a_time_arrive_as_they_were_sent(void **state)
 {
     static const enum init_request requests[] = {INIT_MAP_VOLUME, INIT_RESTART};
 
@@ -42,8 +43,42 @@ static void both_requests_arrive_as_they_were_sent(void **state)
         enum init_request got = (enum init_request)0;
 
         assert_int_equal(init_link_ask(ends[0], requests[i]), ERR_OK);
-        assert_int_equal(init_link_hear(ends[1], &got), ERR_OK);
+        assert_int_equal(init_link_hear(ends[1], &got, &asked), ERR_OK);
         assert_int_equal(got, requests[i]);
+    }
+}
+
+static void a_time_arrives_whole_with_its_request(void **state)
+{
+    const struct init_time time = {.unix_ns = UINT64_C(0x0102030405060708), .at = {UINT64_C(0x1112131415161718)}};
+    enum init_request got = INIT_RESTART;
+
+    assert_int_equal(init_link_ask_time(ends[0], &time), ERR_OK);
+    assert_int_equal(init_link_hear(ends[1], &got, &asked), ERR_OK);
+
+    assert_int_equal(got, INIT_SET_CLOCK);
+    assert_true(asked.unix_ns == time.unix_ns && asked.at.ns == time.at.ns);
+}
+
+static void a_time_of_another_size_or_with_another_request_is_refused(void **state)
+{
+    uint8_t bytes[24] = {0, 0, 0, INIT_SET_CLOCK};
+
+    for (size_t len = 4; len <= sizeof(bytes); len++) {
+        for (uint8_t word = INIT_MAP_VOLUME; word <= INIT_SET_CLOCK; word++) {
+            enum init_request request = (enum init_request)0;
+            asked.unix_ns = 7;
+            bytes[3] = word;
+            if (len == (word == INIT_SET_CLOCK ? 20 : 4)) {
+                continue; /* is one */
+            }
+
+            assert_int_equal(channel_send(ends[0], span_of(bytes, len), NULL, 0), ERR_OK);
+            assert_int_equal(init_link_hear(ends[1], &request, &asked), ERR_MALFORMED);
+
+            assert_int_equal(request, 0);
+            assert_int_equal(asked.unix_ns, 7);
+        }
     }
 }
 
@@ -74,7 +109,7 @@ static void what_is_of_another_form_is_refused_at_both_ends(void **state)
         const struct span message = span_of(bad[i].bytes, bad[i].len);
 
         assert_int_equal(channel_send(ends[0], message, NULL, 0), ERR_OK);
-        assert_int_equal(init_link_hear(ends[1], &request), ERR_MALFORMED);
+        assert_int_equal(init_link_hear(ends[1], &request, &asked), ERR_MALFORMED);
         assert_int_equal(channel_send(ends[1], message, NULL, 0), ERR_OK);
         assert_int_equal(init_link_take(ends[0], &answer), ERR_MALFORMED);
         assert_int_equal(request, INIT_RESTART);
@@ -82,16 +117,16 @@ static void what_is_of_another_form_is_refused_at_both_ends(void **state)
     }
 }
 
-static void numbers_beside_the_two_requests_are_none(void **state)
+static void numbers_beside_the_requests_are_none(void **state)
 {
-    static const uint8_t others[] = {0, 3, 4, 255};
+    static const uint8_t others[] = {0, 4, 5, 255};
 
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
         const uint8_t bytes[4] = {0, 0, 0, others[i]};
         enum init_request request = INIT_MAP_VOLUME;
 
         assert_int_equal(channel_send(ends[0], span_array(bytes), NULL, 0), ERR_OK);
-        assert_int_equal(init_link_hear(ends[1], &request), ERR_MALFORMED);
+        assert_int_equal(init_link_hear(ends[1], &request, &asked), ERR_MALFORMED);
     }
 }
 
@@ -107,7 +142,7 @@ static void a_descriptor_with_a_request_is_refused_and_not_kept(void **state)
     socket_close(before[1]);
 
     assert_int_equal(channel_send(ends[0], span_array(bytes), given, 1), ERR_OK);
-    assert_int_equal(init_link_hear(ends[1], &request), ERR_MALFORMED);
+    assert_int_equal(init_link_hear(ends[1], &request, &asked), ERR_MALFORMED);
 
     assert_int_equal(channel_pair(after), ERR_OK); /* takes the numbers that were free before */
     assert_int_equal(after[0], before[0]);
@@ -120,11 +155,11 @@ static void nothing_there_and_nobody_there_are_told_apart(void **state)
     enum init_request request = INIT_MAP_VOLUME;
     enum err answer = ERR_BUG;
 
-    assert_int_equal(init_link_hear(ends[1], &request), ERR_AGAIN);
+    assert_int_equal(init_link_hear(ends[1], &request, &asked), ERR_AGAIN);
     assert_int_equal(init_link_take(ends[0], &answer), ERR_AGAIN);
     socket_close(ends[0]);
     ends[0] = -1;
-    assert_int_equal(init_link_hear(ends[1], &request), ERR_CLOSED);
+    assert_int_equal(init_link_hear(ends[1], &request, &asked), ERR_CLOSED);
     assert_int_equal(init_link_answer(ends[1], ERR_OK), ERR_CLOSED);
 }
 
@@ -133,10 +168,12 @@ static void nothing_there_and_nobody_there_are_told_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_LINK(both_requests_arrive_as_they_were_sent),
+        WITH_LINK(requests_without_a_time_arrive_as_they_were_sent),
+        WITH_LINK(a_time_arrives_whole_with_its_request),
+        WITH_LINK(a_time_of_another_size_or_with_another_request_is_refused),
         WITH_LINK(every_code_of_an_error_is_an_answer),
         WITH_LINK(what_is_of_another_form_is_refused_at_both_ends),
-        WITH_LINK(numbers_beside_the_two_requests_are_none),
+        WITH_LINK(numbers_beside_the_requests_are_none),
         WITH_LINK(a_descriptor_with_a_request_is_refused_and_not_kept),
         WITH_LINK(nothing_there_and_nobody_there_are_told_apart),
     };

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
 #include <linux/keyctl.h>
+#include <linux/rtc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,7 +19,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -104,6 +107,17 @@ static int do_reap(const struct inside *inside)
     return answered();
 }
 
+static int do_set_clock(const struct inside *inside)
+{
+    struct timex nothing = {.modes = 0};
+
+    (void)inside;
+    (void)clock_settime(-1, &(const struct timespec){.tv_sec = 0});
+    (void)adjtimex(&nothing);
+    (void)ioctl(-1, RTC_SET_TIME, NULL);
+    return answered();
+}
+
 static int do_fork(const struct inside *inside)
 {
     (void)inside;
@@ -168,7 +182,7 @@ static bool was_stopped(int status)
 
 static void the_first_process_mounts_maps_gives_and_restarts(void **state)
 {
-    static action *const actions[] = {do_mount, do_ask_devices, do_files, do_restart, do_keys, do_reap};
+    static action *const actions[] = {do_mount, do_ask_devices, do_files, do_restart, do_keys, do_reap, do_set_clock};
 
     for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
         const int status = run_first(actions[i]);

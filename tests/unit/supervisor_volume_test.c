@@ -27,6 +27,7 @@ static struct {
     struct options options;
     struct supervisor supervisor;
     int init; /* the first process's end */
+    struct init_time time;
 } box;
 
 static int make(void **state)
@@ -68,9 +69,9 @@ static void the_volume_is_asked_for_once_and_awaited(void **state)
     assert_false(supervisor_has_volume(&box.supervisor));
     assert_false(supervisor_has_volume(&box.supervisor));
 
-    assert_int_equal(init_link_hear(box.init, &request), ERR_OK);
+    assert_int_equal(init_link_hear(box.init, &request, &box.time), ERR_OK);
     assert_int_equal(request, INIT_MAP_VOLUME);
-    assert_int_equal(init_link_hear(box.init, &request), ERR_AGAIN);
+    assert_int_equal(init_link_hear(box.init, &request, &box.time), ERR_AGAIN);
 }
 
 static void a_worker_of_a_locked_box_needs_no_volume(void **state)
@@ -79,7 +80,7 @@ static void a_worker_of_a_locked_box_needs_no_volume(void **state)
     box.supervisor.state = BOARD_LOCKED;
 
     assert_true(supervisor_has_volume(&box.supervisor));
-    assert_int_equal(init_link_hear(box.init, &request), ERR_AGAIN);
+    assert_int_equal(init_link_hear(box.init, &request, &box.time), ERR_AGAIN);
 }
 
 static void without_a_first_process_there_is_no_volume_to_wait_for(void **state)
