@@ -123,6 +123,34 @@ struct api_plans {
     void *context;
 };
 
+/* What is known of the clock (network.c). */
+enum api_clock_kind {
+    API_CLOCK_OFF,
+    API_CLOCK_WAITING,
+    API_CLOCK_SYNCHRONIZED,
+    API_CLOCK_DISAGREEING,
+    API_CLOCK_UNREACHABLE,
+    API_CLOCK_STATES
+};
+
+#define API_CLOCK_SOURCE_BYTES 254
+struct api_clock_state {
+    enum api_clock_kind state;
+    bool has_reading; /* the rest is one */
+    bool authenticated;
+    char source[API_CLOCK_SOURCE_BYTES];
+    struct wall_time checked_at;
+    int64_t offset_ms; /* by which the clock was behind then */
+    int64_t error_ms;  /* of that, at most */
+};
+
+struct api_clock {
+    /* NULL: nobody asks for the time. On the thread of that reactor. */
+    void (*read)(void *context, size_t reactor, struct api_clock_state *out_state);
+    void *context;
+    bool is_set; /* else it is the host's business */
+};
+
 struct api_options {
     struct loop *loop;
     struct limits *limits; /* one for all reactors */
@@ -140,6 +168,7 @@ struct api_options {
     struct outbound outbound; /* submit is NULL unless operational */
     struct api_updates updates;
     struct api_plans plans;
+    struct api_clock time;
     struct span about; /* what runs here: one JSON object */
     struct auth_hash_pool *hashes; /* NULL unless operational; one for all reactors */
     const struct setup_code *setup; /* NULL: nothing is the code */
@@ -155,6 +184,9 @@ static inline void api_free_scoped(struct api **api)
 {
     api_free(*api);
 }
+
+/* The newest catalogue, borrowed until the next call of anything of this api; NULL unless operational. On its thread. */
+const struct catalog *api_catalog(struct api *api);
 
 /* For http_server_options; the context is the struct api. A constant. */
 const struct http_handler *api_handler(void);

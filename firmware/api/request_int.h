@@ -257,6 +257,9 @@ void handle_update(struct api_request *request);
 void handle_update_begin(struct api_request *request);
 void handle_update_piece(struct api_request *request);
 void handle_update_install(struct api_request *request);
+
+/* network.c */
+void handle_network(struct api_request *request);
 void handle_projects(struct api_request *request);
 void handle_project(struct api_request *request);
 void handle_cors(struct api_request *request);

@@ -7,6 +7,7 @@
 
 #include "firmware/data/email_settings.h"
 #include "firmware/data/invitations.h"
+#include "firmware/data/network.h"
 #include "firmware/data/oidc.h"
 #include "firmware/data/operators.h"
 #include "firmware/data/providers.h"
@@ -102,6 +103,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/organizations", handle_organizations, NULL, ROUTE_APPLIANCE, RUNNING},
     {HTTP_GET, "/v1/admin/organizations/:id", handle_organization, NULL, ROUTE_APPLIANCE, RUNNING},
     {HTTP_PATCH, "/v1/admin/organizations/:id", handle_manage, data_organization_update, ROUTE_APPLIANCE, RUNNING},
+    {HTTP_GET, "/v1/admin/network", handle_network, NULL, ROUTE_APPLIANCE, RUNNING},
+    {HTTP_PUT, "/v1/admin/network", handle_manage, data_network_set, ROUTE_APPLIANCE, RUNNING},
     {HTTP_GET, "/v1/admin/operators", handle_operators, NULL, ROUTE_OWNERS, RUNNING},
     {HTTP_POST, "/v1/admin/operators", handle_operator_create, data_operator_create, ROUTE_OWNERS, RUNNING},
     {HTTP_PATCH, "/v1/admin/operators/:id", handle_operator_update, data_operator_update, ROUTE_OWNERS, RUNNING},

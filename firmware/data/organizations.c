@@ -100,6 +100,10 @@ enum err data_organization_update(struct data_txn *txn, struct data_call *call)
     json_out_member_text(&out, span_lit("name"), edit.name);
     json_out_member_text(&out, span_lit("displayName"), edit.display_name);
     json_out_member_text(&out, span_lit("description"), edit.description);
+    if (doc_has(record->doc, span_lit("network"))) { /* network.h */
+        json_out_name(&out, span_lit("network"));
+        json_out_value(&out, json_find(record->doc, span_lit("network")));
+    }
     json_out_object_end(&out);
     TRY(record_replace(txn, record, &out, &record));
     json_out_init(&out, call->out);

@@ -2,6 +2,7 @@
 /* Records of the catalogue from their stored documents.
  *
  * A document is one JSON object; its members are those of the API object, and in addition
+ *   organization  network (network.h)
  *   environment  stores (numbers of the stored tables of its users), tokenKeys (token_keys.c),
  *                  emailProvider (what it says itself of signing in: firmware/auth/settings.h), emailSettings (who its mails
  *                  are from and what takes them, the relay's password included: firmware/data/email_settings.h)

@@ -166,6 +166,7 @@ struct api *api_box_in_state(struct api_box *box, enum board_state state, enum l
                                         .outbound = box->outbound,
                                         .updates = box->updates,
                                         .plans = box->plans,
+                                        .time = box->time,
                                         .about = box->about,
                                         .hashes = box->hashes,
                                         .setup = &box->setup,

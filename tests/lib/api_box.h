@@ -46,6 +46,7 @@ struct api_box {
     struct outbound outbound; /* nothing until a test puts something there and restarts */
     struct api_updates updates; /* the same */
     struct api_plans plans;     /* the same */
+    struct api_clock time;      /* the same */
     struct span about;          /* the same */
     struct setup_code setup; /* nothing is the code until a test makes one */
     unsigned int mail_hold_ms; /* nothing is held until a test says so and restarts */

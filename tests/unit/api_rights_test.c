@@ -48,6 +48,8 @@ static const struct line lines[] = {
     {"POST", A "operators", OWNER, 400, "{}"},
     {"PATCH", A "operators/:id", OWNER, 404, "{}"},
     {"DELETE", A "operators/:id", OWNER, 404, NULL},
+    {"GET", A "network", APPLIANCE, 200, NULL},
+    {"PUT", A "network", APPLIANCE, 200, "{\"time\":null}"},
     {"GET", A "updates", OWNER, 409, NULL},
     {"POST", A "updates", OWNER, 409, "{}"},
     {"POST", A "updates/bytes", OWNER, 400, "{}"},
