@@ -11,6 +11,7 @@
 #include "firmware/version.h"
 #include "firmware/worker/keeper_link.h"
 #include "firmware/worker/mailer.h"
+#include "firmware/worker/timekeeper.h"
 #include "firmware/worker/relay.h"
 #include "firmware/worker/worker.h"
 #include "hal/base/config.h"
@@ -56,7 +57,11 @@ struct reactor {
     struct http_server *servers[SERVERS]; /* NULL: no such port */
     struct mailer *mailer;    /* of index 0, where something can be sent; else NULL */
     atomic_uint mail_notes;   /* for it, on their way */
-    size_t draining;          /* of servers and mailer: those that have not drained yet */
+    struct timekeeper *timekeeper; /* the same */
+    struct reactor_event time;
+    struct timekeeper_word word; /* with that event, until the main thread has heard it */
+    atomic_bool telling_time;
+    size_t draining;          /* of servers, mailer and timekeeper: those that have not drained yet */
     struct own_post drain;
     struct own_post mails;
     struct own_post ask;
@@ -116,6 +121,9 @@ static enum err make_api(struct reactor *reactor)
         .outbound = reactor->plan->outbound,
         .updates = reactor->plan->updates,
         .plans = reactor->plan->plans,
+        .time = {.read = reactor->plan->times != NULL ? timekeeper_read : NULL,
+                 .context = reactor->plan->times,
+                 .is_set = reactor->plan->sets_clock},
         .about = reactor->plan->about,
     };
 
@@ -268,6 +276,50 @@ static enum err make_mailer(struct reactor *reactor)
     return ERR_OK;
 }
 
+/* --- the time --- */
+
+static void read_time_settings(void *context, struct network_time *out_time)
+{
+    const struct reactor *const reactor = context;
+
+    network_time_read(api_catalog(reactor->api), out_time);
+}
+
+/* One that the main thread has not come to yet is worth more than none, and the next follows. */
+static void tell_time(void *context, const struct timekeeper_word *word)
+{
+    struct reactor *const reactor = context;
+
+    if (!atomic_load(&reactor->telling_time)) {
+        reactor->word = *word;
+        atomic_store(&reactor->telling_time, true);
+        INVARIANT(queue_push(reactor->plan->events, &reactor->time) == ERR_OK); /* one at a time */
+    }
+}
+
+void reactor_time(struct reactor *reactor, struct timekeeper_word *out_word)
+{
+    *out_word = reactor->word;
+    atomic_store(&reactor->telling_time, false);
+}
+
+static enum err make_timekeeper(struct reactor *reactor)
+{
+    const struct reactor_plan *const plan = reactor->plan;
+    const struct timekeeper_options options = {.loop = reactor->loop,
+                                               .clock = plan->calendar.clock,
+                                               .outbound = plan->outbound,
+                                               .settings = read_time_settings,
+                                               .tell = tell_time,
+                                               .context = reactor,
+                                               .cell = plan->times};
+
+    if (reactor->parts.index == 0 && plan->data != NULL && plan->outbound.submit != NULL) {
+        TRY(timekeeper_new(&options, &reactor->timekeeper));
+    }
+    return ERR_OK;
+}
+
 static enum err set_up(struct reactor *reactor)
 {
     TRY(keeper_link_new(reactor->loop, reactor->parts.channel, &reactor->link));
@@ -278,6 +330,7 @@ static enum err set_up(struct reactor *reactor)
         TRY(listen_in_lwip(reactor));
     }
     TRY(make_mailer(reactor));
+    TRY(make_timekeeper(reactor));
     return ERR_OK;
 }
 
@@ -293,6 +346,7 @@ static void drop_parts(struct reactor_parts *parts)
 /* In the reverse order of set_up, whatever of it was reached. */
 static void tear_down(struct reactor *reactor)
 {
+    timekeeper_free(reactor->timekeeper);
     mailer_free(reactor->mailer);
     for (size_t i = 0; i < SERVERS; i++) {
         http_server_free(reactor->servers[i]);
@@ -340,12 +394,15 @@ static void on_drain(struct loop_post *post)
 {
     struct reactor *const reactor = ((struct own_post *)post)->reactor;
 
-    reactor->draining = reactor->mailer != NULL;
+    reactor->draining = (reactor->mailer != NULL ? 1u : 0u) + (reactor->timekeeper != NULL ? 1u : 0u);
     for (size_t i = 0; i < SERVERS; i++) {
         reactor->draining += reactor->servers[i] != NULL;
     }
     if (reactor->mailer != NULL) {
         mailer_drain(reactor->mailer, on_drained, reactor);
+    }
+    if (reactor->timekeeper != NULL) {
+        timekeeper_drain(reactor->timekeeper, on_drained, reactor);
     }
     for (size_t i = 0; i < SERVERS; i++) {
         if (reactor->servers[i] != NULL) {
@@ -411,6 +468,7 @@ enum err reactor_start(const struct reactor_plan *plan, struct reactor_parts *ta
     reactor->ask = (struct own_post){.post = {.run = on_ask}, .reactor = reactor};
     reactor->heard = (struct own_post){.post = {.run = on_heard}, .reactor = reactor};
     reactor->addresses = (struct reactor_event){.kind = REACTOR_ADDRESSES, .reactor = reactor};
+    reactor->time = (struct reactor_event){.kind = REACTOR_TIME, .reactor = reactor};
     reactor->mails = (struct own_post){.post = {.run = on_mails}, .reactor = reactor};
     reactor->alive = (struct reactor_event){.kind = REACTOR_ALIVE, .reactor = reactor};
     reactor->ready = (struct reactor_event){.kind = REACTOR_READY, .reactor = reactor};

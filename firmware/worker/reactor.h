@@ -9,6 +9,7 @@
 #include "crypto/secret_slab.h"
 #include "firmware/api/api.h"
 #include "firmware/msg.h"
+#include "firmware/worker/timekeeper.h"
 #include "firmware/worker/outbound_reach.h"
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -33,6 +34,8 @@ struct reactor_plan {
     struct outbound outbound; /* submit is NULL unless operational */
     struct api_updates updates; /* start is NULL on a board without slots */
     struct api_plans plans;
+    struct snapshot_cell *times; /* what the timekeeper knows */
+    bool sets_clock;             /* the box sets its clock by it */
     struct span about;     /* what runs here: one JSON object */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     bool admin_apart; /* the administrator has a port of his own */
@@ -59,10 +62,11 @@ enum reactor_event_kind {
     REACTOR_ALIVE,
     REACTOR_ENDED,
     REACTOR_ADDRESSES, /* the stack in user space has others: reactor_addresses() */
+    REACTOR_TIME,      /* servers have told it: reactor_time() */
     REACTOR_ROWS_CLOSED,
     REACTOR_MAILS
 };
-#define REACTOR_EVENTS        4 /* one of each of the first four kinds may wait */
+#define REACTOR_EVENTS        5 /* one of each of the first five kinds may wait */
 #define REACTOR_WRITER_EVENTS 2 /* and of the other two, which are the writer's, one in all */
 
 struct reactor_event {
@@ -84,6 +88,9 @@ enum err reactor_ask(struct reactor *reactor) MUST_USE;
 
 /* From the main thread, once for each REACTOR_ADDRESSES: which they are, at most STACK_LWIP_ADDRESSES_MAX. */
 void reactor_addresses(struct reactor *reactor, struct socket_address *out_addresses, size_t *out_count);
+
+/* From the main thread, once for each REACTOR_TIME. */
+void reactor_time(struct reactor *reactor, struct timekeeper_word *out_word);
 
 /* From the main thread, to the reactor of index 0, which sends mails: what data_config.on_mails told. */
 void reactor_mails(struct reactor *reactor, unsigned int notes);

@@ -91,6 +91,7 @@ static enum err receive_start(struct worker *worker)
     worker->plan.http_port = (uint16_t)worker->in.as.worker_start.http_port;
     worker->plan.https_port = (uint16_t)worker->in.as.worker_start.https_port;
     worker->url = worker->in.as.worker_start.url;
+    worker->plan.sets_clock = worker->in.as.worker_start.sets_clock == 1;
     worker->date = (struct wall_time){(int64_t)worker->in.as.worker_start.date_ms};
     worker->plan.url = MSG_VIEW(&worker->url);
     return ERR_OK;
@@ -153,6 +154,7 @@ static enum err make_shared(struct worker *worker)
     random_fill(worker->random, seed, sizeof(seed));
     TRY(limits_new(LIMIT_KEYS, seed, &worker->plan.limits));
     TRY(snapshot_cell_new(MSG_REACTORS_MAX, NULL, &worker->plan.ticket_keys));
+    TRY(snapshot_cell_new(MSG_REACTORS_MAX, NULL, &worker->plan.times));
     TRY(queue_new((size_t)REACTOR_EVENTS * MSG_REACTORS_MAX + REACTOR_WRITER_EVENTS,
                   &worker->plan.events));
     return ERR_OK;
@@ -194,6 +196,20 @@ static enum err on_ask(struct worker *worker)
     return ERR_OK;
 }
 
+static enum err tell_time(struct worker *worker, struct reactor *reactor)
+{
+    struct timekeeper_word word;
+    struct msg *const msg = &worker->out;
+
+    reactor_time(reactor, &word);
+    *msg = MSG_NEW(MSG_WORKER_TIME);
+    msg->as.worker_time.unix_ns = word.reading.unix_ns;
+    msg->as.worker_time.at_ns = word.reading.at.ns;
+    msg->as.worker_time.authenticated = word.reading.authenticated ? 1 : 0;
+    TRY(MSG_SET(&msg->as.worker_time.source, span_str(word.source)));
+    return msg_send(worker->control, msg);
+}
+
 static enum err on_reactor(struct worker *worker)
 {
     void *item = NULL;
@@ -217,6 +233,8 @@ static enum err on_reactor(struct worker *worker)
         return ERR_OK;
     case REACTOR_ADDRESSES:
         return frames_tell(event->reactor, worker->control);
+    case REACTOR_TIME:
+        return tell_time(worker, event->reactor);
     case REACTOR_MAILS:
         reactor_mails(worker->reactors[0], atomic_exchange(&worker->mail_notes, 0));
         return ERR_OK;
@@ -408,6 +426,7 @@ static void end(struct worker *worker)
     secret_slab_free(worker->slab);
     queue_free(worker->plan.events);
     snapshot_cell_free(worker->plan.ticket_keys);
+    snapshot_cell_free(worker->plan.times);
     limits_free(worker->plan.limits);
     msg_channel_free(worker->notices);
     msg_channel_free(worker->control);

@@ -3,10 +3,15 @@
 program's calendar is tests/preload/set_clock.c's. attacks.md class 19, clock set back; the edges of each limit, to the second, are in
 tests/unit/api_sign_test.c."""
 
+import socket
 import struct
+import threading
+import time
 
 import pytest
-from app import App, error
+import userspace
+from app import INSTANT, App, Client, error
+from conftest import wait_until
 from forge import parts
 from test_durability import BUILD
 
@@ -134,3 +139,104 @@ def test_a_date_that_is_none_of_this_box_is_told_and_the_clock_believed(dated, c
     assert me(user) == (200, None)
     dated.restart(0)
     assert dated.box.events("date_not_known") == []
+
+
+# --- servers -----------------------------------------------------------------------------------------------------------
+
+NTP_EPOCH_S = 2208988800  # from 1900 to 1970: RFC 5905
+NETWORK = "/v1/admin/network"
+
+
+class TimeServer(threading.Thread):
+    """Plain NTP on a port of its own, as far ahead of this machine as a test likes."""
+
+    def __init__(self, ahead_s=0.0):
+        super().__init__(daemon=True)
+        self.ahead_s, self.asked = ahead_s, 0
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((userspace.SERVERS_LISTEN, 0))
+        self.port = self.socket.getsockname()[1]
+        self.start()
+
+    def now(self):
+        return struct.pack(">Q", int((time.time() + self.ahead_s + NTP_EPOCH_S) * 2 ** 32) & (2 ** 64 - 1))
+
+    def run(self):
+        while True:
+            question, client = self.socket.recvfrom(1024)
+            if question == b"":
+                return
+            self.asked += 1
+            received = self.now()
+            answer = bytes((0x24, 2, 6, 0xEC)) + bytes(4) + struct.pack(">I", 1 << 10) + b"TEST" + received
+            self.socket.sendto(answer + question[40:48] + received + self.now(), client)
+
+    def end(self):
+        if self.is_alive():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.sendto(b"", ("127.0.0.1", self.port))
+            self.join(10)
+            self.socket.close()
+
+
+@pytest.fixture
+def time_server():
+    server = TimeServer()
+    yield server
+    server.end()
+
+
+class Owner:
+    """The owner of a new box."""
+
+    def __init__(self, box):
+        self.box, client = box, Client(box)
+        who = {"email": "root@example.com", "password": "Correct-horse-battery-7"}
+        assert client.post("/v1/admin/auth/setup", {"setupCode": box.report["setupCode"], "name": "Root", **who}).status == 201
+        pair = client.post("/v1/admin/auth/signin", who).json
+        self.client, self.header = client, {"Authorization": f"Bearer {pair['accessToken']}"}
+
+    def get(self, path):
+        return self.client.get(path, headers=self.header)
+
+    def put(self, path, body):
+        return self.client.put(path, body, headers=self.header)
+
+
+@pytest.fixture
+def owner(make_box):
+    return Owner(make_box())
+
+
+def clock_of(owner):
+    return owner.get(NETWORK).json["time"]["clock"]
+
+
+def test_a_host_asks_time_servers_tells_what_they_say_and_leaves_its_clock_alone(owner, time_server):
+    time_server.ahead_s = 5.0
+    before = clock_of(owner)
+    assert (before["state"], before["isSet"], before["source"]) == ("off", False, None)
+
+    answer = owner.put(NETWORK, {"time": {"servers": [{"host": "localhost", "port": time_server.port, "nts": False}]}})
+
+    assert answer.status == 200 and answer.json == {"time": {"servers": [
+        {"host": "localhost", "port": time_server.port, "nts": False}]}}
+    wait_until(lambda: clock_of(owner)["state"] == "synchronized", "the server's answer")
+    clock = clock_of(owner)
+    assert (clock["source"], clock["authenticated"], clock["isSet"]) == ("localhost", False, False)
+    assert 4900 < clock["offsetMs"] < 5100 and 0 < clock["errorMs"] < 1000
+    assert INSTANT.fullmatch(clock["now"]) and INSTANT.fullmatch(clock["checkedAt"])
+    box = owner.box
+    assert box.events("clock_stepped") == [] and box.events("clock_step_refused") == []
+    assert owner.put(NETWORK, {"time": None}).json == {"time": {"servers": []}}
+    wait_until(lambda: clock_of(owner)["state"] == "off", "the settings to be taken")
+
+
+def test_a_server_that_does_not_answer_is_told_as_out_of_reach(owner, time_server):
+    time_server.end()
+
+    owner.put(NETWORK, {"time": {"servers": [{"host": "localhost", "port": time_server.port, "nts": False}]}})
+
+    wait_until(lambda: clock_of(owner)["state"] == "unreachable", "the question's end")
+    assert owner.box.wait_for_event("time_server")["host"] == "localhost"
+    assert clock_of(owner)["offsetMs"] is None
