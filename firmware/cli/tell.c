@@ -42,7 +42,7 @@ static void put_plain(FILE *stream, struct span text)
     }
 }
 
-/* The one line of --json. A line that is longer than it may be is left out: the exit status is there. */
+/* The one line of --json: the value; of an answer that brought none, error and message. A line that is longer than it may be is left out: the exit status is there. */
 static void put_json(const struct json_value *value, const char *error, struct span message)
 {
     SCOPED_BUF struct buf *line = NULL;
@@ -109,12 +109,8 @@ void tell_failure(struct tell *tell, const char *what, enum err err)
 void tell_refusal(struct tell *tell, const char *what, const struct reply *reply)
 {
     end_bar(tell);
-    if (tell->json && reply->body != NULL) {
-        put_json(reply->body, NULL, SPAN_NONE);
-        return;
-    }
     if (tell->json) {
-        put_json(NULL, "no-json", span_str(what));
+        put_json(reply->body, "no-json", span_str(what));
         return;
     }
     (void)fprintf(stderr, "rowlock: %s: ", what);
@@ -142,7 +138,7 @@ void tell_done(struct tell *tell, const struct reply *reply, const char *sentenc
 {
     end_bar(tell);
     if (tell->json) {
-        put_json(reply->body, NULL, SPAN_NONE);
+        put_json(reply->body, "no-json", span_str(sentence));
         return;
     }
     (void)fprintf(stderr, "rowlock: %s", sentence);
