@@ -113,6 +113,22 @@ static void a_destination_has_a_port_a_name_and_a_protection_of_its_kind(void **
     assert_false(outbound_destination_fits(&other));
 }
 
+static void only_time_servers_are_reached_in_clear(void **state)
+{
+    struct outbound_destination other = relay;
+
+    other.tls = OUTBOUND_CLEAR;
+    assert_false(outbound_destination_fits(&other));
+    other.kind = OUTBOUND_HTTPS;
+    assert_false(outbound_destination_fits(&other));
+    other.kind = OUTBOUND_TIME;
+    assert_true(outbound_destination_fits(&other));
+    other.tls = OUTBOUND_TLS;
+    assert_true(outbound_destination_fits(&other));
+    other.tls = OUTBOUND_STARTTLS;
+    assert_false(outbound_destination_fits(&other));
+}
+
 static void destinations_are_one_if_everything_but_the_case_of_the_name_is_the_same(void **state)
 {
     struct outbound_destination other = relay;
@@ -189,6 +205,7 @@ int main(void)
         cmocka_unit_test(certificates_fit_whole),
         cmocka_unit_test(certificates_have_8192_bytes),
         cmocka_unit_test(a_destination_has_a_port_a_name_and_a_protection_of_its_kind),
+        cmocka_unit_test(only_time_servers_are_reached_in_clear),
         cmocka_unit_test(destinations_are_one_if_everything_but_the_case_of_the_name_is_the_same),
         cmocka_unit_test(every_stage_has_a_name_of_its_own),
         cmocka_unit_test(a_job_of_the_wrong_form_is_none),

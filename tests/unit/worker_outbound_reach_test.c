@@ -97,6 +97,38 @@ static void a_way_to_anywhere_else_ends_the_courier(void **state)
     assert_int_equal(opened.times, 0);
 }
 
+static void a_question_for_the_time_gets_datagrams_to_its_server_alone(void **state)
+{
+    static const struct {
+        enum outbound_tls tls;
+        enum msg_reach_kind kind;
+        const char *host;
+        uint32_t port;
+        enum err wanted;
+    } cases[] = {
+        {OUTBOUND_CLEAR, MSG_REACH_UDP, "time.example", 123, ERR_OK},
+        {OUTBOUND_CLEAR, MSG_REACH_UDP, "time.example", 124, ERR_MALFORMED},
+        {OUTBOUND_CLEAR, MSG_REACH_TCP, "time.example", 123, ERR_MALFORMED},
+        {OUTBOUND_TLS, MSG_REACH_TCP, "time.example", 123, ERR_OK},
+        {OUTBOUND_TLS, MSG_REACH_TCP, "time.example", 124, ERR_MALFORMED},
+        {OUTBOUND_TLS, MSG_REACH_UDP, "time.example", 124, ERR_OK}, /* agreed upon by NTS-KE */
+        {OUTBOUND_TLS, MSG_REACH_UDP, "time.example", 0, ERR_MALFORMED},
+        {OUTBOUND_TLS, MSG_REACH_UDP, "evil.example", 123, ERR_MALFORMED},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct opened opened = {.times = 0};
+        const struct outbound_reach reach = {.open = on_open, .context = &opened};
+        struct outbound_job job = job_to("time.example", 123);
+        int end = -1;
+        job.to.kind = OUTBOUND_TIME;
+        job.to.tls = cases[i].tls;
+        const struct msg msg = way_to(cases[i].kind, cases[i].host, cases[i].port, &end);
+        assert_int_equal(take(&reach, &job, msg, end), cases[i].wanted);
+        assert_int_equal(opened.times, cases[i].wanted == ERR_OK ? 1 : 0);
+    }
+}
+
 static void a_courier_with_ways_of_its_own_gets_none(void **state)
 {
     const struct outbound_reach none = {.open = NULL};
@@ -124,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_way_to_where_the_job_goes_is_made),
         cmocka_unit_test(a_way_to_anywhere_else_ends_the_courier),
+        cmocka_unit_test(a_question_for_the_time_gets_datagrams_to_its_server_alone),
         cmocka_unit_test(a_courier_with_ways_of_its_own_gets_none),
         cmocka_unit_test(a_way_for_a_job_that_is_over_is_closed_and_no_offence),
     };
