@@ -42,7 +42,8 @@ static void put_plain(FILE *stream, struct span text)
     }
 }
 
-/* The one line of --json: the value; of an answer that brought none, error and message. A line that is longer than it may be is left out: the exit status is there. */
+/* The one line of --json: the value; of an answer that brought none, error and message. A line that is longer than it may
+ * be is left out: the exit status is there. */
 static void put_json(const struct json_value *value, const char *error, struct span message)
 {
     SCOPED_BUF struct buf *line = NULL;
