@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import random
+import socket
 import threading
 import time
 
@@ -115,6 +116,7 @@ class _Client:
                 ssl_handshake_timeout=60)
         except (OSError, asyncio.IncompleteReadError):
             return
+        notice_the_dead(writer.get_extra_info("socket"))
         self.reading = asyncio.ensure_future(self._read(reader))
         writing = asyncio.ensure_future(self._write(writer))
         try:
@@ -127,6 +129,14 @@ class _Client:
                 self.writers.history.unanswered.append(change)
         self.sent = []
         writer.transport.abort()
+
+
+def notice_the_dead(connection):
+    """A worker that is killed takes the stack in user space with it, and nobody tells its clients: one that only waits asks now
+    and then whether the other side is there, and the next worker's stack says no."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 5)):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class Writers:
