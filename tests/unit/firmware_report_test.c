@@ -16,6 +16,7 @@
 #include "firmware/supervisor/supervisor_int.h"
 #include "hal/base/fault.h"
 #include "hal/process.h"
+#include "hal/sim/sim_clock.h"
 #include "tests/lib/temp.h"
 
 struct fixture {
@@ -25,6 +26,7 @@ struct fixture {
     struct msg_channel *keeper; /* the other end */
     int printed[2];             /* a pipe in place of standard output */
     int stdout_kept;
+    struct sim_clock clock;
 };
 
 static int setup(void **state)
@@ -38,7 +40,8 @@ static int setup(void **state)
     fixture = (struct fixture){.temp = temp_dir_make(), .options = {.json = true, .listen_text = "127.0.0.1", .init_fd = -1}};
     f->options.listen.ip[0] = 127;
     s->options = &f->options;
-    s->clock = hal_clock_system();
+    sim_clock_init(&f->clock);
+    s->clock = &f->clock.base;
     s->frames = -1;
     assert_int_equal(datadir_open(f->temp.path, &s->dir), ERR_OK);
     assert_int_equal(channel_pair(ends), ERR_OK);
@@ -247,6 +250,49 @@ static void who_stopped_reading_stops_no_box_that_has_started(void **state)
     assert_int_equal(err, ERR_OK);
 }
 
+/* What a look at the report prints. */
+static enum err look(struct fixture *f, char *out_text, size_t max)
+{
+    begin_capture(f);
+    const enum err err = supervisor_look_at_report(&f->supervisor);
+    end_capture(f, out_text, max);
+    return err;
+}
+
+static void a_box_that_asks_for_its_address_reports_when_it_has_one(void **state)
+{
+    struct fixture *const f = *state;
+    char text[1024];
+    f->supervisor.frames = f->printed[0]; /* whose frames they are does not matter here */
+    f->options.listens = false;
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+    assert_string_equal(text, "");
+
+    assert_int_equal(socket_address_parse(span_lit("10.0.2.15"), &f->supervisor.net[0]), ERR_OK);
+    f->supervisor.net_count = 1;
+    assert_int_equal(look(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "https://10.0.2.15:"));
+    assert_int_equal(look(f, text, sizeof(text)), ERR_OK);
+    assert_string_equal(text, "");
+}
+
+static void a_box_that_gets_no_address_reports_after_a_while_all_the_same(void **state)
+{
+    struct fixture *const f = *state;
+    char text[1024];
+    f->supervisor.frames = f->printed[0];
+    assert_int_equal(report(f, text, sizeof(text)), ERR_OK);
+    sim_clock_advance_ms(&f->clock, 4999);
+    assert_int_equal(look(f, text, sizeof(text)), ERR_OK);
+    assert_string_equal(text, "");
+
+    sim_clock_advance_ms(&f->clock, 1);
+    assert_int_equal(look(f, text, sizeof(text)), ERR_OK);
+
+    assert_non_null(strstr(text, "lusab-babad"));
+}
+
 /* The words of the lines to paste, each in <>, as the shell has them. */
 static void paste(const char *text, char *out_words, size_t max)
 {
@@ -384,6 +430,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_keeper_that_dies_as_the_line_is_printed_leaves_it_true, setup, teardown),
         cmocka_unit_test_setup_teardown(the_setup_code_of_a_worker_that_was_replaced_is_printed_too, setup, teardown),
         cmocka_unit_test_setup_teardown(who_stopped_reading_stops_no_box_that_has_started, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_box_that_asks_for_its_address_reports_when_it_has_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_box_that_gets_no_address_reports_after_a_while_all_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(who_reads_no_more_holds_up_no_box_that_has_started, setup, teardown),
     };
 
