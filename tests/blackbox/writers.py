@@ -135,7 +135,8 @@ def notice_the_dead(connection):
     """A worker that is killed takes the stack in user space with it, and nobody tells its clients: one that only waits asks now
     and then whether the other side is there, and the next worker's stack says no."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 5)):
+    for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 5),
+                          (socket.TCP_USER_TIMEOUT, 30000)):  # ms, for what nobody acknowledges: the kernel tries for 15 minutes
         connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
