@@ -33,7 +33,8 @@ struct mounts_owner {
  * else checks it. No programs, devices, or rights by a file's mode. ERR_REFUSED, ERR_IO: it is none, or damaged. */
 enum err mounts_state(const struct blockdev *device, const char *target, const struct mounts_owner *owner) MUST_USE;
 
-/* Mounts a FAT the same way. */
+/* Mounts a FAT the same way. Each change of a folder is written as it is made: the kernel gives a renamed file an entry without
+ * size and content at first, and no fsync of the folder writes the right one. */
 enum err mounts_esp(const struct blockdev *device, const char *target, const struct mounts_owner *owner) MUST_USE;
 
 /* Gives a device to a user, 0600. ERR_NOT_FOUND, ERR_REFUSED. */

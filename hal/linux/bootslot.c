@@ -6,8 +6,10 @@
  *   3. the policy gets its name: without an entry nobody looks at it
  *   4. the kernel image gets its name, with its tries: from here on the loader starts it
  *
- * FAT keeps no journal. A rename on it is one sector of a directory, or two; whichever of them is written, the running
- * image's entry is not among them. */
+ * FAT keeps no journal. A rename on it writes a new entry that is empty, then fills it in, and then removes the old one
+ * (mounts_esp() has each written at once). A cut in an update leaves the running image's entry as it was. One in a blessing
+ * may leave two entries of the running image: an empty new one is passed over, and of two that share their content neither is
+ * ever removed while it runs, for that would free what the other needs. */
 #include "hal/bootslot.h"
 
 #include <dirent.h>
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -213,7 +216,7 @@ static enum err remove_entry(struct bootslot *slot, struct span name, void *cont
         fault_clear();
         return ERR_OK;
     }
-    return is_name(name, slot->running, ".efi") ? ERR_OK : remove_name(slot, name);
+    return strcmp(entry.version, slot->running) == 0 ? ERR_OK : remove_name(slot, name);
 }
 
 static enum err remove_policy(struct bootslot *slot, struct span name, void *context)
@@ -247,21 +250,30 @@ struct found {
     char name[FILE_BYTES]; /* as it stands there */
 };
 
-/* Blessed wins: where a cut left both names, they are of the same file. */
+/* Blessed wins: where a cut left both names, they are of the same file, unless one is empty still. */
 static enum err look_for_running(struct bootslot *slot, struct span name, void *context)
 {
     struct found *const found = context;
     struct bootslot_entry entry;
+    struct stat status;
+    char text[FILE_BYTES];
 
     if (bootslot_read_name(name, &entry) != ERR_OK) {
         fault_clear();
         return ERR_OK;
     }
-    if (strcmp(entry.version, slot->running) == 0 && name.len < sizeof(found->name) && (!found->any || !entry.trial)) {
+    if (strcmp(entry.version, slot->running) != 0 || name.len >= sizeof(text) || (found->any && entry.trial)) {
+        return ERR_OK;
+    }
+    memcpy(text, name.data, name.len);
+    text[name.len] = '\0';
+    if (fstatat(slot->folder, text, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        FAIL_ERRNO(errno, "looking at the running image");
+    }
+    if (status.st_size != 0) {
         found->any = true;
         found->entry = entry;
-        memcpy(found->name, name.data, name.len);
-        found->name[name.len] = '\0';
+        memcpy(found->name, text, name.len + 1);
     }
     return ERR_OK;
 }

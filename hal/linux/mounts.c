@@ -131,7 +131,7 @@ enum err mounts_esp(const struct blockdev *device, const char *target, const str
 
     (void)snprintf(options, sizeof(options), "uid=%u,gid=%u,umask=0077,shortname=mixed,utf8,errors=remount-ro", owner->uid,
                    owner->gid); /* fits any numbers */
-    if (mount(device->path, target, "vfat", PRIVATE_FLAGS, options) != 0) {
+    if (mount(device->path, target, "vfat", PRIVATE_FLAGS | MS_DIRSYNC, options) != 0) {
         FAIL_ERRNO(errno, "mounting a FAT");
     }
     return ERR_OK;

@@ -155,14 +155,44 @@ static void an_update_removes_what_the_other_slot_held_and_nothing_else(void **s
     make_file(f, "rowlock-0.9.efi", 1);
     make_file(f, "rowlock-0.9.policy", 1);
     make_file(f, "rowlock-1.1+0-3.efi", 1);
-    make_file(f, "rowlock-1.0+1-2.efi", 1); /* of a cut in the middle of a blessing */
     make_file(f, "rowlock.efi.tmp", 1);
 
     assert_int_equal(bootslot_begin(f->slot, span_lit("1.2"), sizes), ERR_OK);
 
     assert_false(is_there(f, "rowlock-0.9.efi") || is_there(f, "rowlock-0.9.policy") ||
-                 is_there(f, "rowlock-1.1+0-3.efi") || is_there(f, "rowlock-1.0+1-2.efi"));
+                 is_there(f, "rowlock-1.1+0-3.efi"));
     assert_true(is_there(f, "rowlock-1.0.efi") && is_there(f, "rowlock-1.0.policy") && is_there(f, "vendor.efi"));
+}
+
+/* On FAT they may share their content, and removing one would free what the other needs. */
+static void of_two_names_of_the_running_image_none_is_removed(void **state)
+{
+    struct fixture *const f = *state;
+    make_file(f, "rowlock-1.0+1-2.efi", 1);
+
+    assert_int_equal(bootslot_begin(f->slot, span_lit("1.2"), sizes), ERR_OK);
+
+    assert_true(is_there(f, "rowlock-1.0.efi") && is_there(f, "rowlock-1.0+1-2.efi"));
+}
+
+/* What a cut in the middle of a blessing may leave on FAT. */
+static void an_empty_name_is_no_blessing(void **state)
+{
+    struct fixture *const f = *state;
+    struct stat status;
+    bool trial = false;
+    assert_int_equal(renameat(f->folder, "rowlock-1.0.efi", f->folder, "rowlock-1.0+2-1.efi"), 0);
+    make_file(f, "rowlock-1.0.efi", 0);
+    assert_int_equal(bootslot_on_trial(f->slot, &trial), ERR_OK);
+    assert_true(trial);
+
+    assert_int_equal(bootslot_bless(f->slot), ERR_OK);
+
+    assert_false(is_there(f, "rowlock-1.0+2-1.efi"));
+    assert_int_equal(fstatat(f->folder, "rowlock-1.0.efi", &status, 0), 0);
+    assert_int_equal(status.st_size, 10);
+    assert_int_equal(bootslot_on_trial(f->slot, &trial), ERR_OK);
+    assert_false(trial);
 }
 
 static void a_running_image_on_trial_keeps_what_the_box_falls_back_to(void **state)
@@ -249,6 +279,8 @@ int main(void)
         cmocka_unit_test(names_of_images_are_read_and_no_others),
         cmocka_unit_test_setup_teardown(an_update_is_tried_and_the_running_image_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(an_update_removes_what_the_other_slot_held_and_nothing_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_two_names_of_the_running_image_none_is_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_empty_name_is_no_blessing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_running_image_on_trial_keeps_what_the_box_falls_back_to, setup, teardown),
         cmocka_unit_test_setup_teardown(blessing_ends_the_counting_and_may_be_repeated, setup, teardown),
         cmocka_unit_test_setup_teardown(a_running_image_without_a_file_has_nothing_to_bless_or_replace, setup,
