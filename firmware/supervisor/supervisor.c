@@ -375,7 +375,7 @@ static enum err tick(struct supervisor *supervisor)
     child_kill_if_late(&supervisor->courier, now);
     child_kill_if_late(&supervisor->updater, now);
     if (supervisor_trial_failed(supervisor, now) && !supervisor->ending) {
-        supervisor_begin_end(supervisor, 1);
+        supervisor_end_trial(supervisor);
     }
     look_at_generation(supervisor);
     TRY(supervisor_look_at_report(supervisor));

@@ -210,8 +210,11 @@ void supervisor_plan_lost(struct supervisor *supervisor, const struct child *chi
 /* Requests are answered: if that is with rows, the running image has proved itself. */
 void supervisor_bless(struct supervisor *supervisor);
 
-/* Has an image on trial not proved itself in time? Then the machine is to be started again, and the loader counts. */
+/* Has an image on trial not proved itself in time, or does it serve no rows? */
 bool supervisor_trial_failed(const struct supervisor *supervisor, struct mono_time now);
+
+/* Says why, and ends the box: the machine is started again, and the loader counts. */
+void supervisor_end_trial(struct supervisor *supervisor);
 
 /* Appends the URL of the box: the name in it stands in the certificate and leads here. ERR_RANGE. */
 enum err supervisor_put_url(const struct supervisor *supervisor, struct buf *url) MUST_USE;

@@ -4,9 +4,9 @@
  *   install   the updater has an update whole and asks for approval -> the keeper looks at the policy -> its word goes back ->
  *             installed: the box ends in order, and the machine starts anew from the other slot
  *   trial     an image on trial that answers requests from its rows has unsealed its key, opened its rows and its sockets: it is
- *             blessed, and after that the keeper raises the minimum version. One that is not there in time is given up: the
- *             machine starts anew until its tries are used up, and then from the image before. A box that waits for its PIN has
- *             all the time there is
+ *             blessed, and after that the keeper raises the minimum version. One that is not there in time, or cannot open its
+ *             rows, which no wait mends, is given up: the machine starts anew until its tries are used up, and then from the
+ *             image before. A box that waits for its PIN has all the time there is
  *   blessing  again at each start: a power cut may have come between the two halves of it */
 #include "firmware/supervisor/supervisor_int.h"
 
@@ -220,5 +220,16 @@ bool supervisor_trial_failed(const struct supervisor *supervisor, struct mono_ti
     const bool waits = supervisor->state == BOARD_LOCKED &&
                        (supervisor->reason == LIFE_REASON_PIN || supervisor->reason == LIFE_REASON_TPM_LOCKOUT);
 
-    return supervisor->trial && !waits && now.ns >= supervisor->trial_until.ns;
+    return supervisor->trial && (supervisor->failed || (!waits && now.ns >= supervisor->trial_until.ns));
+}
+
+void supervisor_end_trial(struct supervisor *supervisor)
+{
+    const enum board_state state = supervisor->failed ? BOARD_FAILED : supervisor->state;
+    const enum life_reason reason = supervisor->failed ? supervisor->failure : supervisor->reason;
+    const char *const name = life_reason_name(reason);
+
+    LOG(LOG_ERROR, "trial_failed", LOG_TEXT("version", MSG_VIEW(&supervisor->version)),
+        LOG_LITERAL("state", life_state_name(state)), LOG_LITERAL("reason", name != NULL ? name : "no-answer"));
+    supervisor_begin_end(supervisor, 1);
 }

@@ -247,6 +247,22 @@ static enum err on_control(struct updater *updater)
 
 /* --- start --- */
 
+/* What the loader has given up, so that whoever wonders why the box runs the image before finds the answer. */
+static enum err tell_given_up(const struct updater *updater)
+{
+    struct bootslot_entry entries[BOOTSLOT_ENTRIES_MAX];
+    size_t count = 0;
+
+    TRY(bootslot_list(updater->slot, entries, &count));
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].trial && entries[i].left == 0) {
+            LOG(LOG_WARN, "image_given_up", LOG_TEXT("version", span_str(entries[i].version)),
+                LOG_NUMBER("tries", entries[i].done));
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err open_slot(struct updater *updater)
 {
     struct intake_options options = {
@@ -263,6 +279,9 @@ static enum err open_slot(struct updater *updater)
     options.slot = updater->slot;
     TRY(intake_new(&options, &updater->intake));
     updater->slot_err = bootslot_on_trial(updater->slot, &updater->trial);
+    if (tell_given_up(updater) != ERR_OK) {
+        log_fault(LOG_WARN, "images_not_listed");
+    }
     if (updater->slot_err != ERR_OK) { /* the box runs, and cannot be updated */
         log_fault(LOG_WARN, "no_slots");
     }
