@@ -3,7 +3,7 @@
 """Puts the keys of a vendor into a virtual machine's firmware: enrol.py VARIABLES KEYS OUT
 
 VARIABLES is an empty variable store of EDK2, as Debian ships it (OVMF_VARS_4M.fd). With a platform key in it Secure Boot is on from
-the first start. PK, KEK and db get one certificate each, and dbx nothing. A real box is given its keys through its firmware's setup.
+the first start. PK, KEK and db get one certificate each, and dbx the hashes that are asked for, or nothing. A real box is given its keys through its firmware's setup.
 Spec: UEFI 2.10 section 32.4.1 (EFI_SIGNATURE_LIST); EDK2, MdeModulePkg/Include/Guid/VariableFormat.h.
 """
 import struct
@@ -18,6 +18,7 @@ STORE = uuid.UUID("aaf32c78-947b-439a-a180-2e144ec37792")  # with authenticated 
 GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 SECURITY = uuid.UUID("d719b2cb-3d3a-4596-a3bc-dad00e67656f")
 X509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072")
+SHA256 = uuid.UUID("c1c41626-504c-4092-aca9-41f936934328")
 OWNER = uuid.UUID("524f574c-0002-4000-8000-000000000001")
 STORE_HEADER_BYTES = 28
 HEADER_BYTES = 60
@@ -30,6 +31,12 @@ VARIABLES = (("PK", GLOBAL, "pk"), ("KEK", GLOBAL, "kek"), ("db", SECURITY, "db"
 def signature_list(certificate):
     der = x509.load_pem_x509_certificate(Path(certificate).read_bytes()).public_bytes(Encoding.DER)
     return X509.bytes_le + struct.pack("<3I", 28 + 16 + len(der), 0, 16 + len(der)) + OWNER.bytes_le + der
+
+
+def hash_list(hashes):
+    each = 16 + 32
+    body = b"".join(OWNER.bytes_le + one for one in hashes)
+    return SHA256.bytes_le + struct.pack("<3I", 28 + len(body), 0, each) + body
 
 
 def variable(name, vendor, data):
@@ -54,12 +61,14 @@ def empty(store):
     store[at:end] = b"\xff" * (end - at)
 
 
-def enrol(store, keys):
+def enrol(store, keys, forbidden=()):
     at, end = bounds(store)
     if store[at:at + HEADER_BYTES] != b"\xff" * HEADER_BYTES:
         raise SystemExit("enrol.py: the store is not empty")
-    for name, vendor, key in VARIABLES:
-        written = variable(name, vendor, signature_list(Path(keys, key + ".crt")))
+    made = [variable(name, vendor, signature_list(Path(keys, key + ".crt"))) for name, vendor, key in VARIABLES]
+    if forbidden:
+        made.append(variable("dbx", SECURITY, hash_list(forbidden)))
+    for written in made:
         if at + len(written) > end:
             raise SystemExit("enrol.py: the store is too small")
         store[at:at + len(written)] = written

@@ -156,11 +156,12 @@ class Machine:
         copy_sparse(self.image / "disk.img", self.data / "disk.new")
         os.replace(self.data / "disk.new", self.disk)
 
-    def set_keys(self, keys):
+    def set_keys(self, keys, forbidden=()):
+        """forbidden: hashes of programs, for dbx."""
         store = bytearray(Path(self.table["MACHINE_VARIABLES"]).read_bytes())
         enrol.empty(store)
         if keys is not None:
-            enrol.enrol(store, keys)
+            enrol.enrol(store, keys, forbidden)
         self.variables.write_bytes(store)
 
     def forget(self):
@@ -180,7 +181,7 @@ class Machine:
             self._start_qemu([
                 *self._boot_words(direct, cmdline), *([] if restarts else ["-no-reboot"]), "-accel", accelerator,
                 "-cpu", "host" if accelerator == "kvm" else self.table["MACHINE_CPU"],
-                "-drive", f"file={self.disk},format=raw,if=none,id=disk", "-device", self.table["MACHINE_DISK"] + ",drive=disk",
+                "-drive", f"file={self.drive()},format=raw,if=none,id=disk", "-device", self.table["MACHINE_DISK"] + ",drive=disk",
                 "-chardev", f"socket,id=tpm,path={self.runtime}/tpm", "-tpmdev", "emulator,id=tpm,chardev=tpm",
                 "-device", self.table["MACHINE_TPM"] + ",tpmdev=tpm", *self.table["MACHINE_MORE"].split(),
                 "-netdev", "user,id=net" + forwards, "-device", self.table["MACHINE_NET"] + ",netdev=net,romfile=",
@@ -194,6 +195,10 @@ class Machine:
             self.stop()
             raise
         return self
+
+    def drive(self):
+        """Where QEMU finds the disk. Tests have others."""
+        return str(self.disk)
 
     def _hold(self):
         """A disk is for one machine."""

@@ -29,6 +29,7 @@ import pe  # noqa: E402
 from cryptography import x509  # noqa: E402
 from machine import Machine, MachineError, copy_sparse  # noqa: E402
 from qemu import BEGIN, END, values_of  # noqa: E402
+from volatile_disk import VolatileDisk  # noqa: E402
 
 MAKE_WORDS = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")  # those of the make that runs this
 SECTOR = 512
@@ -92,6 +93,23 @@ def esp_put(disk, source, name):
     esp(disk, "mcopy", "-o", str(source), f"::/{name}")
 
 
+class CutMachine(Machine):
+    """One whose disk loses at a cut what was not flushed: volatile_disk.py."""
+    seed = 0
+    server = None
+
+    def drive(self):
+        address = self.runtime / "disk"
+        self.server = VolatileDisk(self.disk, address, self.seed)
+        return f"nbd+unix:///?socket={address}"
+
+    def stop(self):
+        super().stop()
+        if self.server is not None:
+            self.last, self.server = self.server, None
+            self.last.join(DIRECT_S)
+
+
 # --- signatures -----------------------------------------------------------------------------------------------------------
 
 def unsigned(program, out):
@@ -128,6 +146,15 @@ def report_of(machine, seconds):
     heading = machine.expect(REPORT.pattern, seconds)
     machine.expect(END, DIRECT_S)
     return Report(heading["state"], heading["reason"], machine.console.text[heading.start():machine.console.at])
+
+
+def seen(machine, pattern, seconds):
+    """Waits for it, wherever on the console it stands; what is expected next is not moved."""
+    at, machine.console.at = machine.console.at, 0
+    try:
+        return machine.expect(pattern, seconds)
+    finally:
+        machine.console.at = at
 
 
 class Answer:
@@ -188,9 +215,9 @@ class Lab:
         (self.kept if kept else self.machines).append(made)
         return made
 
-    def copy_of(self, machine):
+    def copy_of(self, machine, kind=Machine):
         """The same box once more, of one that is stopped: disk, variables and the TPM's state."""
-        made = Machine(self.board, self.image, self.place("copy"))
+        made = kind(self.board, self.image, self.place("copy"))
         made.data.mkdir()
         copy_sparse(machine.disk, made.disk)
         shutil.copy(machine.variables, made.variables)
@@ -214,6 +241,14 @@ class Lab:
         ensure(done.returncode == 0, f"build.sh: {done.stdout[-2000:]}")
         return out
 
+    def keep_consoles(self):
+        """What the boxes of a test that failed have printed; their paths."""
+        for machine in self.machines + self.kept:
+            if machine.console is not None:
+                path = Path(f"{machine.data}.console")
+                path.write_text(machine.console.text)
+                yield path
+
     def clear(self):
         """Ends what a test has left running, and removes its boxes."""
         for machine in self.machines + self.kept:
@@ -223,13 +258,14 @@ class Lab:
         self.machines = []
 
 
-def main(tests):
-    """Runs them; the exit status."""
+def main(tests, long=()):
+    """Runs them; the exit status. long: those that BOOT_LONG=1 or their name asks for."""
     lab = Lab(*sys.argv[1:4])
     only = sys.argv[4:]
     os.nice(10)
     failures = 0
-    taken = [test for test in tests if not only or test.__name__ in only]
+    everything = [*tests, *long] if only or os.environ.get("BOOT_LONG") == "1" else tests
+    taken = [test for test in everything if not only or test.__name__ in only]
     for number, test in enumerate(taken, 1):
         name, began = test.__name__.replace("_", " "), time.monotonic()
         try:
@@ -239,6 +275,7 @@ def main(tests):
             failures += 1
             print(f"not ok {number} - {name}", flush=True)
             print("".join(f"# {line}\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+            print("".join(f"# console: {path}\n" for path in lab.keep_consoles()), end="", flush=True)
         finally:
             lab.clear()
     print(f"1..{len(taken)}")

@@ -4,66 +4,8 @@
 import shutil
 import sys
 
-from lab import DIRECT_S, USER_SPACE_S, ask, ensure, esp, esp_put, main, partition, report_of, write_at
-
-ROW = {"text": "kept"}
-_first = []  # the box of the first test: machine (stopped), report, id of its row
-
-
-def operational(machine):
-    """Starts it and waits until it is operational; its report."""
-    machine.start()
-    report = report_of(machine, USER_SPACE_S)
-    ensure(report.state == "operational", f"it is {report}")
-    return report
-
-
-def make_row(machine, report):
-    key = report.values["secretKey"]
-    made = ask(machine, report, "POST", "/v1/admin/tables", {"tableName": "notes", "schema": {"text": {"type": "string"}}}, key)
-    ensure(made.status == 201, f"no table: {made.status} {made.body}")
-    row = ask(machine, report, "POST", "/v1/data/notes", ROW, key)
-    ensure(row.status == 201, f"no row: {row.status} {row.body}")
-    return row.body["id"]
-
-
-def ensure_row(machine, report, first):
-    _, before, row = first
-    got = ask(machine, report, "GET", f"/v1/data/notes/{row}", key=before.values["secretKey"])
-    ensure(got.status == 200 and got.body["text"] == ROW["text"], f"the row: {got.status} {got.body}")
-
-
-def first_box(lab):
-    """A box that has provisioned itself and has a row; made once. Tests take copies."""
-    if not _first:
-        machine = lab.machine(kept=True)
-        report = operational(machine)
-        ensure({"recoveryKey", "secretKey", "setupCode"} <= set(report.values), f"values: {sorted(report.values)}")
-        row = make_row(machine, report)
-        machine.cut()
-        _first.append((machine, report, row))
-    return _first[0]
-
-
-def locked(machine, reason):
-    machine.start()
-    report = report_of(machine, USER_SPACE_S)
-    ensure((report.state, report.reason) == ("locked", reason), f"it is {report}")
-    ensure(not {"recoveryKey", "secretKey"} & set(report.values), "it tells keys")
-    return report
-
-
-def unlocked_and_sealed_again(machine, report, first):
-    """By the recovery key; a start later it opens by itself."""
-    refused = ask(machine, report, "GET", f"/v1/data/notes/{first[2]}", key=first[1].values["secretKey"], verify=False)
-    ensure(refused.status == 503, f"a locked box answers {refused.status}")
-    done = ask(machine, report, "POST", "/v1/system/unlock", {"recoveryKey": first[1].values["recoveryKey"]}, verify=False)
-    ensure(done.status == 200, f"unlock: {done.status} {done.body}")
-    machine.expect(r'"event":"worker_ready","state":"operational"', DIRECT_S)
-    ensure_row(machine, report, first)
-    machine.cut()
-    ensure_row(machine, operational(machine), first)
-    machine.cut()
+from boxes import ensure_row, first_box, locked, operational, unlocked_and_sealed_again
+from lab import ensure, esp, esp_put, main, partition, write_at
 
 
 def the_first_boot_provisions_and_the_second_unseals(lab):
@@ -99,6 +41,16 @@ def another_image_that_the_vendor_signed_locks(lab):
     return f"{report}; the recovery key opened it, and the next start opened by itself"
 
 
+def a_new_entry_in_dbx_locks(lab):
+    """Of a program that has nothing to do with the box."""
+    first = first_box(lab)
+    machine = lab.copy_of(first[0])
+    machine.set_keys(lab.keys, [bytes(range(32))])
+    report = locked(machine, "secure-boot-changed")
+    unlocked_and_sealed_again(machine, report, first)
+    return f"{report}; the recovery key opened it, and the next start opened by itself"
+
+
 def another_tpm_locks(lab):
     first = first_box(lab)
     machine = lab.copy_of(first[0])
@@ -109,5 +61,5 @@ def another_tpm_locks(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(main([the_first_boot_provisions_and_the_second_unseals, secure_boot_off_locks, another_tpm_locks,
+    sys.exit(main([the_first_boot_provisions_and_the_second_unseals, secure_boot_off_locks, another_tpm_locks, a_new_entry_in_dbx_locks,
                    another_image_that_the_vendor_signed_locks]))

@@ -48,6 +48,34 @@ def a_kernel_image_with_another_command_line_is_refused(lab):
     return refusal(machine)
 
 
+def one_bit(lab, section):
+    """The vendor's image with one bit changed in the middle of a section, at the place of the right one."""
+    machine = lab.machine()
+    image = pe.Image(lab.image / "rowlock.efi")
+    data = bytearray(image.data)
+    found = next(one for one in image.sections if one.name == section)
+    data[found.offset + found.file_bytes // 2] ^= 1
+    changed = lab.place("changed")
+    changed.write_bytes(data)
+    esp_put(machine.disk, changed, lab.kernel_image)
+    return refusal(machine)
+
+
+def one_bit_of_the_kernel_is_refused(lab):
+    return one_bit(lab, ".linux")
+
+
+def one_bit_of_the_initramfs_is_refused(lab):
+    return one_bit(lab, ".initrd")
+
+
+def an_image_on_the_list_of_forbidden_ones_is_refused(lab):
+    """By its hash, in dbx: its signature is right as before."""
+    machine = lab.machine()
+    machine.set_keys(lab.keys, [pe.Image(lab.image / "rowlock.efi").digest()])
+    return refusal(machine)
+
+
 def a_loader_that_a_stranger_signed_is_refused(lab):
     machine = lab.machine()
     esp_put(machine.disk, signed(lab.image / "boot.efi", lab.strangers(), lab.place("foreign")), LOADER)
@@ -64,5 +92,6 @@ def without_secure_boot_the_unsigned_one_starts(lab):
 
 if __name__ == "__main__":
     sys.exit(main([the_signed_image_starts, an_unsigned_kernel_image_is_refused, a_kernel_image_that_a_stranger_signed_is_refused,
-                   a_kernel_image_with_another_command_line_is_refused, a_loader_that_a_stranger_signed_is_refused,
+                   a_kernel_image_with_another_command_line_is_refused, one_bit_of_the_kernel_is_refused,
+                   one_bit_of_the_initramfs_is_refused, an_image_on_the_list_of_forbidden_ones_is_refused, a_loader_that_a_stranger_signed_is_refused,
                    without_secure_boot_the_unsigned_one_starts]))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boxes with firmware, Secure Boot and TPM that have provisioned themselves and have a row, and what is done with them."""
+import http.client
+import json
+import ssl
+
+from lab import DIRECT_S, USER_SPACE_S, ask, connected, ensure, report_of
+
+ROW = {"text": "kept"}
+_first = []  # the box of the first test: machine (stopped), report, id of its row
+
+
+def operational(machine, **how):
+    """Starts it and waits until it is operational; its report."""
+    machine.start(**how)
+    report = report_of(machine, USER_SPACE_S)
+    ensure(report.state == "operational", f"it is {report}")
+    return report
+
+
+def make_row(machine, report):
+    key = report.values["secretKey"]
+    made = ask(machine, report, "POST", "/v1/admin/tables", {"tableName": "notes", "schema": {"text": {"type": "string"}}}, key)
+    ensure(made.status == 201, f"no table: {made.status} {made.body}")
+    row = ask(machine, report, "POST", "/v1/data/notes", ROW, key)
+    ensure(row.status == 201, f"no row: {row.status} {row.body}")
+    return row.body["id"]
+
+
+def ensure_row(machine, report, first):
+    _, before, row = first
+    got = ask(machine, report, "GET", f"/v1/data/notes/{row}", key=before.values["secretKey"])
+    ensure(got.status == 200 and got.body["text"] == ROW["text"], f"the row: {got.status} {got.body}")
+
+
+def first_box(lab):
+    """A box that has provisioned itself and has a row; made once. Tests take copies."""
+    if not _first:
+        machine = lab.machine(kept=True)
+        report = operational(machine)
+        ensure({"recoveryKey", "secretKey", "setupCode"} <= set(report.values), f"values: {sorted(report.values)}")
+        row = make_row(machine, report)
+        machine.cut()
+        _first.append((machine, report, row))
+    return _first[0]
+
+
+def locked(machine, reason):
+    machine.start()
+    report = report_of(machine, USER_SPACE_S)
+    ensure((report.state, report.reason) == ("locked", reason), f"it is {report}")
+    ensure(not {"recoveryKey", "secretKey"} & set(report.values), "it tells keys")
+    return report
+
+
+def unlocked_and_sealed_again(machine, report, first):
+    """By the recovery key; a start later it opens by itself."""
+    refused = ask(machine, report, "GET", f"/v1/data/notes/{first[2]}", key=first[1].values["secretKey"], verify=False)
+    ensure(refused.status == 503, f"a locked box answers {refused.status}")
+    done = ask(machine, report, "POST", "/v1/system/unlock", {"recoveryKey": first[1].values["recoveryKey"]}, verify=False)
+    ensure(done.status == 200, f"unlock: {done.status} {done.body}")
+    machine.expect(r'"event":"worker_ready","state":"operational"', DIRECT_S)
+    ensure_row(machine, report, first)
+    machine.cut()
+    ensure_row(machine, operational(machine), first)
+    machine.cut()
+
+
+# --- an owner -------------------------------------------------------------------------------------------------------------
+
+EMAIL, PASSWORD = "owner@example.com", "Correct-horse-battery-7"
+PIECE = 1 << 20
+
+
+class Owner:
+    """Signed in at a box that runs, over one connection."""
+
+    def __init__(self, machine, report):
+        """A box that has no owner yet says the code for the first one in its report."""
+        self.connection = connected(machine, ssl.create_default_context(cadata=report.ca))
+        self.token = None
+        named = {"email": EMAIL, "password": PASSWORD}
+        if "setupCode" in report.values:
+            status, body = self.ask("POST", "/v1/admin/auth/setup", {"setupCode": report.values["setupCode"], "name": "Owner", **named})
+            ensure(status in (200, 201), f"setup: {status} {body}")
+        status, body = self.ask("POST", "/v1/admin/auth/signin", named)
+        ensure(status == 200, f"sign-in: {status} {body}")
+        self.token = body["accessToken"]
+
+    def ask(self, method, path, body=None):
+        """(status, body). A body of bytes is sent as it is."""
+        raw = isinstance(body, bytes)
+        headers = {"Content-Type": "application/octet-stream" if raw else "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        self.connection.request(method, path, body if raw or body is None else json.dumps(body), headers)
+        response = self.connection.getresponse()
+        return response.status, json.loads(response.read() or b"null")
+
+    def begin(self):
+        status, body = self.ask("POST", "/v1/admin/updates", {})
+        ensure(status == 200, f"no update is begun: {status} {body}")
+
+    def piece(self, file, at):
+        return self.ask("POST", f"/v1/admin/updates/bytes?offset={at}", file[at:at + PIECE])
+
+    def send(self, file):
+        self.begin()
+        for at in range(0, len(file), PIECE):
+            status, body = self.piece(file, at)
+            ensure(status == 200, f"at {at}: {status} {body}")
+
+    def install(self):
+        """The answer may not come any more: the box ends."""
+        try:
+            status, body = self.ask("POST", "/v1/admin/updates/install", {})
+        except (ConnectionError, http.client.HTTPException, ssl.SSLError):
+            return
+        ensure(status == 200, f"not installed: {status} {body}")
+
+    def close(self):
+        self.connection.close()
