@@ -3,8 +3,8 @@
 """Updates that a power cut ends: at random moments of writing, of installing, of the first start and of the blessing. The disk forgets
 at each cut what was not flushed (volatile_disk.py); the TPM and the firmware's variables are whole, as chips are.
 
-After each cut the box must start by itself, with the image before or with the new one, open, and have its rows. CUTS=20 BOOT_SEED=7
-make boot T=cuts: how many, and which; BOOT_LONG=1 has 20.
+After each cut the box must start by itself, with the image before or with the new one, open, and have its rows. BOOT_CUTS=20
+BOOT_SEED=7 make boot T=cuts: how many, and which; BOOT_LONG=1 has 20.
 """
 import os
 import random
@@ -69,7 +69,7 @@ def one_cut(machine, first, file, moment, chance):
 
 
 def a_cut_at_any_moment_of_an_update_leaves_a_box_that_starts_with_its_rows(lab):
-    count = int(os.environ.get("CUTS", "20" if os.environ.get("BOOT_LONG") == "1" else "3"))
+    count = int(os.environ.get("BOOT_CUTS", "20" if os.environ.get("BOOT_LONG") == "1" else "3"))
     seed = int(os.environ.get("BOOT_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
     chance = random.Random(seed)
     print(f"# BOOT_SEED={seed}", flush=True)
