@@ -26,7 +26,7 @@ static enum err find_oauth(struct sign *sign, struct span subject, struct check 
     if (state == DATA_OIDC_UNKNOWN) {
         return refuse(&request->refusal, REFUSAL_AUTH_UNSUPPORTED_PROVIDER, NULL);
     }
-    if (state == DATA_OIDC_NOT_CONFIGURED) {
+    if (state != DATA_OIDC_READY) {
         return ERR_OK;
     }
     identity.provider = provider.name;
