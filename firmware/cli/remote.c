@@ -122,6 +122,16 @@ void remote_free(struct remote *remote)
     mem_free(remote);
 }
 
+/* Has the box ended it meanwhile, as it does with one on which nothing was asked for a minute? Between an answer and the next
+ * request it has nothing else to say. */
+static bool is_over(const struct remote *remote)
+{
+    const bool over = socket_wait(remote->fd, SOCKET_WAIT_READ, 0) == ERR_OK;
+
+    fault_clear();
+    return over;
+}
+
 /* --- a request --- */
 
 static enum err write_head(struct remote *remote, const struct remote_ask *ask)
@@ -164,6 +174,9 @@ static enum err exchange(struct remote *remote, const struct remote_ask *ask, st
 {
     const struct answer_source source = {.receive = receive, .context = remote};
 
+    if (remote->fd >= 0 && is_over(remote)) {
+        disconnect(remote);
+    }
     if (remote->fd < 0) {
         TRY(connect_all(remote));
     }

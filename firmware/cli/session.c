@@ -20,6 +20,8 @@
 #define BODY_MAX     16384
 #define TREE_MAX     ((size_t)8 << 20)
 #define UNAUTHORIZED 401
+#define TOO_MANY     429
+#define UNAVAILABLE  503
 
 struct session {
     struct remote *remote;
@@ -82,7 +84,7 @@ static enum err take_tokens(struct session *session, const struct reply *reply)
     return buf_put(session->refresh, refresh);
 }
 
-/* ERR_DENIED: the session is over. */
+/* ERR_DENIED: the session is over; ERR_TIMEOUT: not now. */
 static enum err exchange_tokens(struct session *session)
 {
     struct reply reply = {.body = NULL};
@@ -97,6 +99,7 @@ static enum err exchange_tokens(struct session *session)
     buf_wipe(session->access);
     const struct session_ask ask = {"POST", span_lit("/v1/admin/auth/refresh"), SESSION_JSON, buf_all(session->body)};
     TRY(send_once(session, &ask, &reply));
+    ENSURE(reply.status != UNAVAILABLE && reply.status != TOO_MANY, ERR_TIMEOUT, "the box is busy");
     ENSURE(reply.status == 200, ERR_DENIED, "the session is over");
     return take_tokens(session, &reply);
 }
@@ -256,7 +259,7 @@ void session_close(struct session *session)
 
     if (session != NULL) {
         const struct session_ask ask = {"POST", span_lit("/v1/admin/auth/signout"), SESSION_JSON, SPAN_NONE};
-        if (send_once(session, &ask, &reply) != ERR_OK) {
+        if (session_send(session, &ask, &reply) != ERR_OK) { /* with a token whose time is over nobody is signed out */
             fault_clear(); /* the session ends by itself */
         }
         session_forget(session);

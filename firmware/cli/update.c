@@ -38,6 +38,7 @@ struct sending {
     uint8_t *piece;
     struct reply reply;  /* the box's last words */
     uint64_t received;   /* as the box last said, as the next two */
+    uint64_t furthest;   /* that it was, of the file that is being sent */
     bool is_receiving;
     bool is_complete;
     bool is_ours;        /* what it has is of the file's version, or of none that it knows yet */
@@ -101,6 +102,7 @@ static enum outcome look(struct sending *sending)
 static enum outcome begin(struct sending *sending)
 {
     sending->begun = true;
+    sending->furthest = 0;
     return ask(sending, &(struct session_ask){"POST", span_lit("/v1/admin/updates"), SESSION_JSON, span_lit("{}")});
 }
 
@@ -128,9 +130,18 @@ static enum outcome send_piece(struct sending *sending)
         return OUTCOME_LOST;
     }
     const struct session_ask piece = {"POST", buf_all(path), SESSION_BYTES, span_of(sending->piece, len)};
+    const uint64_t before = sending->received;
     const enum outcome outcome = ask(sending, &piece);
+    if (outcome == OUTCOME_OK && sending->is_receiving && sending->received <= before) {
+        tell_failure(sending->tell, "the box takes pieces and does not keep them", ERR_MALFORMED);
+        sending->lost = CLI_REFUSED;
+        return OUTCOME_LOST;
+    }
     if (outcome == OUTCOME_OK) {
-        sending->pauses = 0;
+        if (sending->received > sending->furthest) { /* else it has gone back, and the pauses are counted on */
+            sending->furthest = sending->received;
+            sending->pauses = 0;
+        }
         tell_progress(sending->tell, sending->received, sending->file_bytes);
     }
     return outcome;
@@ -165,7 +176,7 @@ static enum cli_status send_file(struct sending *sending)
 {
     enum outcome outcome = look(sending);
 
-    while (outcome != OUTCOME_OK || !is_whole(sending)) { /* ends: each turn sends a piece, begins once, or counts a pause */
+    while (outcome != OUTCOME_OK || !is_whole(sending)) { /* ends: each turn moves what was received, begins once, or counts a pause */
         if (outcome == OUTCOME_LOST) {
             return sending->lost;
         }

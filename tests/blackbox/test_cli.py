@@ -226,12 +226,15 @@ def test_a_plan_without_a_value_of_pcr_7_is_told(owned, password, words):
 
 
 class Slots:
-    """What a box with slots does with updates. plan: what becomes of the next requests instead ("drop", "503", "401", "400")."""
+    """What a box with slots does with updates. plan: what becomes of the next requests instead ("drop", "503", "401", "400"), or after it ("drop after", "over": so is the token's time)."""
 
     def __init__(self, authority):
         self.received, self.state, self.version, self.asked, self.plan, self.knows = b"", "none", None, [], [], False
         self.token, self.refreshed, self.signed_out = "access-1", 0, 0
-        self.whole = None
+        self.whole = self.code = None
+        self.busy = 0  # so many refreshes are answered 503
+        self.is_deaf = False  # takes pieces, and keeps none
+        self.hung_up = threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.socket = authority.context().wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -243,9 +246,15 @@ class Slots:
 
     def answer(self, method, path, bearer, body):
         if path == "/v1/admin/auth/signin":
-            right = json.loads(body) == OPERATOR
+            given = json.loads(body)
+            if self.code and given == OPERATOR:
+                return 403, {"message": "a code is needed", "errorCode": "MFA_REQUIRED"}
+            right = given == ({**OPERATOR, "mfaCode": self.code} if self.code else OPERATOR)
             return (200, self.pair()) if right else (401, {"message": "no", "errorCode": "INVALID_CREDENTIALS"})
         if path == "/v1/admin/auth/refresh":
+            if self.busy:
+                self.busy -= 1
+                return 503, {"message": "later"}
             self.refreshed += 1
             self.token = f"access-{self.refreshed + 1}"
             return 200, self.pair()
@@ -269,6 +278,8 @@ class Slots:
             self.state = "installed"
         elif path != f"/v1/admin/updates/bytes?offset={len(self.received)}":
             return 409, {"message": "offset is not where the last piece ended", "errorCode": "CONFLICT"}
+        elif self.is_deaf:
+            self.version = VERSION
         else:
             self.received += body
             self.version = VERSION
@@ -300,6 +311,11 @@ class Slots:
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
+                if planned == "over":
+                    slots.token = "another"
+                if status == 403:  # it does not wait for who looks for his telephone
+                    self.drop()
+                    slots.hung_up.set()
 
             do_POST = do_GET
 
@@ -411,6 +427,44 @@ def test_a_session_whose_time_is_over_goes_on_with_the_next_token(slots):
     assert slots.run()[0] == DONE
 
     assert slots.refreshed == 1 and slots.received == slots.whole
+
+
+def test_a_box_that_is_busy_when_a_token_is_exchanged_is_waited_for(slots):
+    slots.plan, slots.busy = ["ok", "ok", "401"], 1
+
+    assert slots.run()[0] == DONE
+
+    assert slots.refreshed == 1 and slots.received == slots.whole
+
+
+def test_the_session_is_ended_where_the_time_of_its_token_is_over(slots):
+    slots.plan = ["ok", "ok", "ok", "ok", "over"]
+
+    assert slots.run()[0] == DONE
+
+    assert slots.signed_out == 1
+
+
+def test_a_box_that_keeps_no_piece_is_not_sent_them_for_ever(slots):
+    slots.is_deaf = True
+
+    status, said, complained = slots.run()
+
+    assert (status, said) == (REFUSED, "") and "does not keep them" in complained
+    assert len(pieces(slots)) == 1
+
+
+def test_a_code_that_is_typed_after_the_box_has_hung_up_is_sent(slots, tmp_path, password):
+    slots.code = "123456"
+    terminal = Terminal(slots.file, "--url", f"https://localhost:{slots.port}", "--ca", tmp_path / "ca.pem",
+                        "--email", OPERATOR["email"], "--password-file", password)
+    terminal.wait_for(b"Code: ")
+    assert slots.hung_up.wait(WAIT_S)
+
+    terminal.type(slots.code + "\n")
+
+    assert terminal.end() == DONE
+    assert slots.received == slots.whole
 
 
 def test_the_bar_is_drawn_on_a_terminal(slots, tmp_path, password):
