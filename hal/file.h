@@ -15,7 +15,7 @@
  * ERR_IO, ERR_NO_MEMORY. Blocks. */
 enum err file_read(const char *path, struct buf *buf) MUST_USE;
 
-/* Opens a regular file for reading at places; the caller closes it with socket_close(). ERR_MALFORMED: a folder or a device;
+/* Opens a regular file for reading at places; the caller closes it with socket_close(). ERR_MALFORMED: a folder, a pipe or a device;
  * ERR_NOT_FOUND, ERR_REFUSED, ERR_IO. */
 enum err file_open(const char *path, int *out_fd, uint64_t *out_bytes) MUST_USE;
 

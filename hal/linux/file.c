@@ -17,7 +17,7 @@ enum err file_read(const char *path, struct buf *buf)
 
 enum err file_open(const char *path, int *out_fd, uint64_t *out_bytes)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe must not wait for its writer */
     struct stat about = {0};
 
     if (fd < 0) {

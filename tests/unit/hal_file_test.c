@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -103,6 +105,23 @@ static void file_open_refuses_what_is_no_file(void **state)
     assert_int_equal(size, 7);
 }
 
+static void file_open_does_not_wait_for_the_writer_of_a_pipe(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t size = 7;
+    int fd = -7;
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(mkfifo(f->path, 0600), 0);
+
+    (void)alarm(10); /* ends a test that waits */
+    const enum err err = file_open(f->path, &fd, &size);
+    (void)alarm(0);
+
+    assert_int_equal(err, ERR_MALFORMED);
+    assert_int_equal(fd, -7);
+    fault_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +130,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(file_read_tells_a_file_that_is_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(file_read_at_reads_at_places_and_not_beyond_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(file_open_refuses_what_is_no_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(file_open_does_not_wait_for_the_writer_of_a_pipe, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
