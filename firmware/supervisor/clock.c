@@ -14,13 +14,23 @@ enum err supervisor_open_clock(struct supervisor *supervisor)
 {
     supervisor->clock = hal_clock_system();
     hal_onward_init(&supervisor->calendar, supervisor->clock);
-    return supervisor->options->init_fd >= 0 ? rtc_image_date(&supervisor->image) : ERR_OK;
+    if (supervisor->options->init_fd < 0) {
+        return ERR_OK;
+    }
+    TRY(rtc_image_date(&supervisor->image));
+    supervisor_look_at_clock(supervisor);
+    return ERR_OK;
+}
+
+/* A clock that had lost the time does not find it by going on for a day. */
+void supervisor_look_at_clock(struct supervisor *supervisor)
+{
+    supervisor->clock_doubted = hal_clock_wall(supervisor->clock).ms < supervisor->image.ms + DAY_MS;
 }
 
 static bool is_doubted(const struct supervisor *supervisor)
 {
-    return hal_onward_lag_ms(&supervisor->calendar) != 0 ||
-           hal_clock_wall(supervisor->clock).ms < supervisor->image.ms + DAY_MS;
+    return supervisor->clock_doubted || hal_onward_lag_ms(&supervisor->calendar) != 0;
 }
 
 /* Each refusal is told once, and again when the clock was set in between. */

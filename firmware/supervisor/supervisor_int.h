@@ -61,6 +61,7 @@ struct supervisor {
     struct hal_onward calendar; /* what the keeper has told of, and since then */
     struct wall_time image;        /* the date of it; of a box only */
     struct clock_rule clock_rule;
+    bool clock_doubted;            /* it had lost the time when the box began */
     bool clock_asked;              /* the first process sets it at the moment, as `setting` says */
     bool clock_refused;            /* a step that was refused has been told */
     struct clock_setting setting;
@@ -166,6 +167,9 @@ enum err supervisor_on_init(struct supervisor *supervisor) MUST_USE;
 
 /* The clock, the calendar, and what is known of their past. ERR_IO. */
 enum err supervisor_open_clock(struct supervisor *supervisor) MUST_USE;
+
+/* Is the clock, as it is at the start, to be doubted? By the date of the image. */
+void supervisor_look_at_clock(struct supervisor *supervisor);
 
 /* What the worker knows of the time: supervisor->in; and what became of it. */
 void supervisor_on_time(struct supervisor *supervisor);

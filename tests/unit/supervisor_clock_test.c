@@ -123,9 +123,20 @@ static void a_clock_in_doubt_is_set_by_the_first_who_knows_better(void **state)
 {
     (void)state;
     box.supervisor.image.ms = box.clock.wall.ms - DAY_MS + 1; /* it began with the image's date */
+    supervisor_look_at_clock(&box.supervisor);
 
     assert_true(sets(400 * DAY_MS, false));
     assert_false(sets(NEAR + 1, false));
+}
+
+static void a_clock_in_doubt_is_not_believed_because_nobody_was_reached_for_days(void **state)
+{
+    (void)state;
+    box.supervisor.image.ms = box.clock.wall.ms; /* no battery */
+    supervisor_look_at_clock(&box.supervisor);
+    sim_clock_advance_ms(&box.clock, 3 * (uint64_t)DAY_MS);
+
+    assert_true(sets(400 * DAY_MS, false));
 }
 
 static void a_clock_behind_the_date_that_was_kept_is_in_doubt(void **state)
@@ -210,6 +221,7 @@ int main(void)
         WITH_BOX(a_clock_that_is_believed_follows_a_plain_server_to_the_bound_and_no_further),
         WITH_BOX(a_source_that_has_authenticated_itself_sets_it_as_far_as_it_likes_once),
         WITH_BOX(a_clock_in_doubt_is_set_by_the_first_who_knows_better),
+        WITH_BOX(a_clock_in_doubt_is_not_believed_because_nobody_was_reached_for_days),
         WITH_BOX(a_clock_behind_the_date_that_was_kept_is_in_doubt),
         WITH_BOX(attack_19_steps_are_ten_minutes_apart_and_leading_is_always_possible),
         WITH_BOX(what_the_first_process_refuses_counts_as_nothing),
