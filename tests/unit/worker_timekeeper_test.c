@@ -210,6 +210,23 @@ static void what_one_server_says_is_told_and_shown(void **state)
     assert_int_equal(now.checked_at.ms, box.clock.wall.ms);
 }
 
+static void a_reading_of_an_instant_to_come_is_none(void **state)
+{
+    (void)state;
+    set_servers(1);
+    turn(BEGIN_MS);
+    box.jobs[0]->reading = (struct outbound_reading){.unix_ns = (uint64_t)box.clock.wall.ms * NS_MS,
+                                                     .at = {box.clock.mono.ns + 1},
+                                                     .distance_ns = 10 * NS_MS,
+                                                     .stratum = 2,
+                                                     .authenticated = true};
+
+    end_job(0, OUTBOUND_DONE, OUTBOUND_AT_END);
+
+    assert_int_equal(box.told, 0);
+    assert_int_equal(state_now().state, API_CLOCK_UNREACHABLE);
+}
+
 static void rounds_are_64_s_apart_and_farther_while_the_clock_is_right(void **state)
 {
     static const uint64_t waits_s[] = {64, 128, 256, 512, 1024, 1024};
@@ -359,6 +376,7 @@ int main(void)
         WITH_KEEPER(without_servers_nobody_is_asked),
         WITH_KEEPER(servers_are_asked_as_they_are_set),
         WITH_KEEPER(what_one_server_says_is_told_and_shown),
+        WITH_KEEPER(a_reading_of_an_instant_to_come_is_none),
         WITH_KEEPER(rounds_are_64_s_apart_and_farther_while_the_clock_is_right),
         WITH_KEEPER(servers_that_are_not_reached_are_asked_sooner_at_first),
         WITH_KEEPER(attack_19_a_liar_is_outvoted_and_two_that_differ_tell_nothing),
