@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "firmware/worker/time_pick.h"
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
 #include "hal/base/num.h"
+#include "hal/calendar.h"
 
 #define LOOK_MS      5000u
 #define POLL_MIN_MS  64000u
@@ -19,6 +21,8 @@
 #define SLACK_NS     UINT64_C(5000000) /* clocks here are read in milliseconds, and run apart during a round */
 #define NS_PER_MS    INT64_C(1000000)
 #define LATEST_NS    (UINT64_C(1) << 62)
+
+_Static_assert(CONFIG_COURIER_TIME_S + 10 <= CALENDAR_OLDEST_S, "the first reading of a round can still be set at its end");
 
 struct server {
     struct timekeeper *keeper;

@@ -12,7 +12,7 @@
 #define NS_PER_S  INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_US 1000
-#define OLDEST_NS (UINT64_C(60) * (uint64_t)NS_PER_S)
+#define OLDEST_NS ((uint64_t)CALENDAR_OLDEST_S * (uint64_t)NS_PER_S)
 #define LAST_S    INT64_C(7258118399) /* 2199-12-31T23:59:59Z: nanoseconds of it fit 64 bits */
 
 static int64_t wall_ns(void)
