@@ -72,7 +72,7 @@ static enum err read_server(const struct json_value *from, struct network_time_s
 static bool is_there(const struct network_time *time, const struct network_time_server *server)
 {
     for (size_t i = 0; i < time->count; i++) {
-        if (span_equal(time->servers[i].host, server->host)) {
+        if (span_equal_nocase(time->servers[i].host, server->host)) {
             return true;
         }
     }

@@ -135,6 +135,7 @@ static void what_is_no_setting_is_refused_and_changes_nothing(void **state)
         SERVERS("[{\"host\":\"a.example\",\"ca\":7}]"),
         SERVERS("[{\"host\":\"a.example\",\"nts\":false,\"ca\":\"" CA "\"}]"),
         SERVERS("[{\"host\":\"a.example\"},{\"host\":\"a.example\",\"port\":123,\"nts\":false}]"),
+        SERVERS("[{\"host\":\"a.example\"},{\"host\":\"A.Example\",\"port\":4461}]"),
         SERVERS("[{\"host\":\"a.example\"},{\"host\":\"b.example\"},{\"host\":\"c.example\"},{\"host\":\"d.example\"},"
                 "{\"host\":\"e.example\"}]"),
     };
