@@ -6,8 +6,9 @@
  *   small steps          up to CLOCK_RULE_NEAR_MS, one in CLOCK_RULE_PAUSE_MS; what is led and not stepped, at any time
  *   large steps          the first setting of a clock in doubt; and the first by a source that has authenticated itself, once
  *
- * So whoever can forge plain NTP moves a clock that is believed by a quarter of an hour at a time, and a worker that was taken
- * over after the clock was set once does no more either: it cannot prove who told it. Nothing is ever set before the date of
+ * So whoever can forge plain NTP moves a clock that is believed by a quarter of an hour at a time. Who has authenticated itself
+ * the worker says, and nobody can look: one that is taken over has the one large step, unless NTS has set the clock since the
+ * box was started, and moves it by a quarter of an hour at a time from then on. Nothing is ever set before the date of
  * the image (firmware/init), and no date set back brings anything back (hal/onward.h). */
 #ifndef FIRMWARE_SUPERVISOR_CLOCK_RULE_H
 #define FIRMWARE_SUPERVISOR_CLOCK_RULE_H
