@@ -172,6 +172,7 @@ static enum err ask_sign_in(struct session *session, const char *email, struct s
     TRY(send_once(session, &(struct session_ask){"POST", path, SESSION_JSON, buf_all(session->body)}, out_reply));
     if (wants_code(out_reply)) {
         TRY(terminal_ask("Code: ", TERMINAL_SHOWN, code));
+        *out_reply = (struct reply){.body = NULL}; /* a code was typed: what fails from here on is not the want of one */
         TRY(write_sign_in(session, email, password, buf_all(code)));
         TRY(send_once(session, &(struct session_ask){"POST", path, SESSION_JSON, buf_all(session->body)}, out_reply));
     }

@@ -233,6 +233,7 @@ class Slots:
         self.token, self.refreshed, self.signed_out = "access-1", 0, 0
         self.whole = self.code = None
         self.busy = 0  # so many refreshes are answered 503
+        self.is_gone = False  # where a code comes
         self.is_deaf = False  # takes pieces, and keeps none
         self.hung_up = threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
@@ -298,7 +299,7 @@ class Slots:
             def do_GET(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 planned = slots.plan.pop(0) if slots.plan and "/updates" in self.path else None
-                if planned == "drop":
+                if planned == "drop" or (slots.is_gone and b"mfaCode" in body):
                     return self.drop()
                 if planned == "401":
                     slots.token = "another"
@@ -465,6 +466,18 @@ def test_a_code_that_is_typed_after_the_box_has_hung_up_is_sent(slots, tmp_path,
 
     assert terminal.end() == DONE
     assert slots.received == slots.whole
+
+
+def test_no_answer_to_the_code_is_no_want_of_one(slots, tmp_path, password):
+    slots.code, slots.is_gone = "123456", True
+    terminal = Terminal(slots.file, "--url", f"https://localhost:{slots.port}", "--ca", tmp_path / "ca.pem",
+                        "--email", OPERATOR["email"], "--password-file", password)
+    terminal.wait_for(b"Code: ")
+
+    terminal.type(slots.code + "\n")
+
+    assert terminal.end() == NOT_REACHED
+    assert b"a code is needed" not in terminal.shown
 
 
 def test_the_bar_is_drawn_on_a_terminal(slots, tmp_path, password):
