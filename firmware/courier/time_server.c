@@ -163,6 +163,7 @@ static enum err wait_for_answer(struct question *question, struct verdict *out_v
         size_t len = 0;
         const enum err err = receive(question, datagram, &len);
         if (err == ERR_AGAIN || err == ERR_RANGE) {
+            fault_clear();
             continue;
         }
         TRY(err);
@@ -170,6 +171,7 @@ static enum err wait_for_answer(struct question *question, struct verdict *out_v
         if (read_answer(question, span_of(datagram, len), came, out_verdict) == ERR_OK) {
             return ERR_OK;
         }
+        fault_clear(); /* not why the question fails, and there may be more of it than the trail holds */
     }
     FAIL(ERR_TIMEOUT, "much that is no answer", DATAGRAMS_MAX);
 }

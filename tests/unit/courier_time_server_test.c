@@ -181,6 +181,21 @@ static void silence_and_noise_end_with_the_time(void **state)
     assert_never_believed(NTS_SERVER_JUNK_ONLY);
 }
 
+static void what_a_question_failed_of_is_not_the_noise_before(void **state)
+{
+    const struct hal_clock *const clock = hal_clock_system();
+    struct fixture f;
+    start_in_clear(&f, NTS_SERVER_JUNK_ONLY);
+    const struct connection_options options = {.to = &f.to, .clock = clock, .until = mono_add_ms(hal_clock_mono(clock), 300)};
+
+    time_server_ask(f.server, &options, &f.answer, &f.reading);
+
+    assert_int_equal(f.answer.result, OUTBOUND_TEMPORARY);
+    assert_true(fault_trail()->count != 0);
+    assert_int_equal(fault_trail()->frames[0].err, ERR_TIMEOUT);
+    stop(&f);
+}
+
 static void the_answer_is_found_among_forged_ones(void **state)
 {
     struct nts_server_options options = good;
@@ -350,6 +365,7 @@ int main(void)
         cmocka_unit_test(answers_to_other_questions_are_not_believed),
         cmocka_unit_test(answers_without_a_right_seal_are_not_believed),
         cmocka_unit_test(silence_and_noise_end_with_the_time),
+        cmocka_unit_test(what_a_question_failed_of_is_not_the_noise_before),
         cmocka_unit_test(the_answer_is_found_among_forged_ones),
         cmocka_unit_test(forged_answers_in_clear_are_passed_over),
         cmocka_unit_test(a_question_that_was_lost_is_asked_again),
