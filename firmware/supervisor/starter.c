@@ -89,15 +89,28 @@ static enum err take_answer(const struct starter *starter, struct answer *out_an
     return ERR_OK;
 }
 
-static enum err ask(const struct starter *starter, enum request request, const int *fds, size_t fd_count,
-                    struct answer *out_answer)
+static enum err exchange(const struct starter *starter, enum request request, const int *fds, size_t fd_count,
+                         struct answer *out_answer)
 {
     uint8_t bytes[REQUEST_BYTES];
 
-    ENSURE(starter->link >= 0, ERR_CLOSED, "there is no starter");
     put_u32be(bytes, (uint32_t)request);
     TRY(channel_send(starter->link, span_array(bytes), fds, fd_count));
     return take_answer(starter, out_answer);
+}
+
+/* Answers carry no number: one that comes too late would be taken for the next one. So after a failure nothing is asked any
+ * more; the starter ends with its link, and the supervisor learns that. */
+static enum err ask(struct starter *starter, enum request request, const int *fds, size_t fd_count,
+                    struct answer *out_answer)
+{
+    ENSURE(starter->link >= 0, ERR_CLOSED, "there is no starter");
+    const enum err err = exchange(starter, request, fds, fd_count, out_answer);
+    if (err != ERR_OK) {
+        socket_close(starter->link);
+        starter->link = -1;
+    }
+    return err;
 }
 
 enum err starter_start(struct starter *starter, const int *fds, size_t fd_count, struct process *out_process)

@@ -173,6 +173,25 @@ static void a_starter_that_was_killed_takes_its_child_along_and_starts_no_other(
     assert_int_equal(other.pidfd, -1);
 }
 
+static void a_starter_that_answers_too_late_is_let_go_and_not_asked_again(void **state)
+{
+    static const uint8_t answer[12] = {0}; /* ERR_OK */
+    struct starter late;
+    int ends[2] = {-1, -1};
+    starter_init(&late);
+    assert_int_equal(channel_pair(ends), ERR_OK);
+    assert_int_equal(channel_set_timeout(ends[0], 1), ERR_OK);
+    late.link = ends[0];
+
+    assert_int_equal(starter_kill(&late), ERR_CLOSED);
+    assert_int_not_equal(channel_send(ends[1], span_array(answer), NULL, 0), ERR_OK); /* nobody is there to mistake it */
+
+    assert_int_equal(starter_kill(&late), ERR_CLOSED);
+    assert_int_equal(late.link, -1);
+    socket_close(ends[1]);
+    fault_clear();
+}
+
 static void a_request_that_is_none_ends_the_starter(void **state)
 {
     static const uint8_t requests[][5] = {{0, 0, 0, 4}, {0, 0, 0, 0}, {1, 0, 0, 1}, {0, 0, 0}, {0, 0, 0, 1, 0}};
@@ -228,6 +247,7 @@ int main(int argc, char **argv)
         WITH(there_is_one_child_at_a_time_and_none_to_reap_before),
         WITH(a_child_ends_with_its_starter),
         WITH(a_starter_that_was_killed_takes_its_child_along_and_starts_no_other),
+        cmocka_unit_test(a_starter_that_answers_too_late_is_let_go_and_not_asked_again),
         WITH(a_request_that_is_none_ends_the_starter),
         cmocka_unit_test(the_board_has_a_row_for_three_children_and_no_other),
         WITH(a_child_of_the_supervisor_is_started_killed_and_collected_through_its_starter),
