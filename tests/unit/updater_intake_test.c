@@ -78,7 +78,9 @@ static int setup(void **state)
     const int root = open(path, O_RDWR | O_CREAT, 0600);
     assert_true(f->folder >= 0 && root >= 0);
     assert_int_equal(ftruncate(root, (off_t)SLOT_BYTES), 0);
-    assert_int_equal(close(openat(f->folder, "rowlock-1.0.efi", O_WRONLY | O_CREAT, 0600)), 0);
+    const int running = openat(f->folder, "rowlock-1.0.efi", O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(running, "image", 5), 5);
+    assert_int_equal(close(running), 0);
     assert_int_equal(bootslot_new(dup(f->folder), root, span_lit("1.0"), &f->slot), ERR_OK);
     const struct intake_options options = {.update_key = update_key,
                                            .policy_key = policy_key,

@@ -119,7 +119,9 @@ static void start_updater(struct fixture *f, const char *image)
     char path[TEMP_PATH_MAX + 8];
     int ends[2];
 
-    assert_int_equal(close(openat(f->folder, image, O_WRONLY | O_CREAT, 0600)), 0);
+    const int file = openat(f->folder, image, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(file, "image", 5), 5);
+    assert_int_equal(close(file), 0);
     assert_int_equal(fchownat(f->folder, image, board_desc.supervisor_uid, board_desc.supervisor_gid, 0), 0);
     assert_int_equal(channel_pair(ends), ERR_OK);
     f->pid = fork();
