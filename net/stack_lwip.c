@@ -158,6 +158,16 @@ static bool is_room_short(void)
     return memp_pools[MEMP_PBUF_POOL]->stats->used > (mem_size_t)PBUF_POOL_SIZE / 4 * 3;
 }
 
+/* What lies behind a gap nobody can read, and its sender has it still: RFC 2018 section 8. lwIP forgets it by itself when no
+ * buffer is left, by clocks that we do not use, and one connection's at a time. */
+bool stack_lwip_lacks_room(void)
+{
+    for (struct tcp_pcb *pcb = is_room_short() ? tcp_active_pcbs : NULL; pcb != NULL; pcb = pcb->next) {
+        tcp_free_ooseq(pcb);
+    }
+    return is_room_short();
+}
+
 static err_t on_bytes(void *argument, struct tcp_pcb *pcb, struct pbuf *bytes, err_t err)
 {
     struct stack_socket *const socket = argument;
@@ -171,7 +181,7 @@ static err_t on_bytes(void *argument, struct tcp_pcb *pcb, struct pbuf *bytes, e
         stack_lwip_mark(socket);
         return LWIP_OK;
     }
-    if (socket->first != NULL && is_room_short()) {
+    if (socket->first != NULL && stack_lwip_lacks_room()) {
         socket->lwip->counts.reset_full++;
         (void)pbuf_free(bytes);
         tcp_abort(pcb); /* on_lost */

@@ -108,6 +108,9 @@ void stack_lwip_tell(struct stack_lwip *lwip);
 /* Puts a socket on it. */
 void stack_lwip_mark(struct stack_socket *socket);
 
+/* Are few buffers left for frames? Those behind gaps have been given back then: their senders send them again. */
+bool stack_lwip_lacks_room(void);
+
 /* A socket for a connection's control block. ERR_NO_MEMORY. */
 enum err stack_lwip_adopt(struct stack_lwip *lwip, struct tcp_pcb *pcb, struct stack_socket **out_socket) MUST_USE;
 

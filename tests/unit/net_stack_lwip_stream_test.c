@@ -12,7 +12,8 @@
 #include "hal/base/config.h"
 #include "tests/lib/lwip_box.h"
 
-#define HEAD HAL_FRAME_HEAD_BYTES
+#define HEAD        HAL_FRAME_HEAD_BYTES
+#define BEHIND_GAPS 64u /* segments that lwIP keeps of one connection: TCP_OOSEQ_MAX_PBUFS */
 
 /* --- floods --- */
 
@@ -96,6 +97,72 @@ static void attack_13_stack_lwip_resets_who_fills_all_buffers(void **state)
     client.sequence = 1;
     assert_int_equal(lwip_box_begin(f, &client).flags, FRAMES_SYN | FRAMES_ACK); /* others go on */
     assert_int_equal(stack_lwip_counts(f->stack).no_room, 0);
+}
+
+/* One byte, for the next turn. */
+static void put_byte(struct lwip_box *f, const struct lwip_client *client, size_t at)
+{
+    const struct frames_segment segment = {.sequence = client->sequence + (uint32_t)at,
+                                           .acknowledged = client->acknowledged,
+                                           .flags = FRAMES_ACK,
+                                           .window = 64000,
+                                           .payload = span_lit("x")};
+    const struct frames_frame frame = frames_tcp(&client->end, &lwip_box_end, &segment);
+
+    sim_frame_give(f->cable, frames_view(&frame), HAL_FRAME_SUMS_UNKNOWN);
+}
+
+/* A connection of its own that is full of bytes behind gaps; they come in the next turn. */
+static void put_behind_gaps(struct lwip_box *f, size_t number)
+{
+    struct lwip_client one = {.end = lwip_box_them, .sequence = 1};
+
+    one.end.port = (uint16_t)(5000 + number);
+    assert_int_equal(lwip_box_begin(f, &one).flags, FRAMES_SYN | FRAMES_ACK);
+    lwip_box_acknowledge(f, &one);
+    lwip_box_forget_sent(f);
+    for (size_t at = 0; at < BEHIND_GAPS; at++) {
+        put_byte(f, &one, 2 + 2 * at);
+    }
+}
+
+/* A segment behind a gap takes a buffer as well, and is read by nobody. */
+static void attack_13_stack_lwip_lets_go_of_what_is_behind_gaps(void **state)
+{
+    struct lwip_box *const f = *state;
+    struct lwip_client late = {.end = lwip_box_them, .sequence = 1};
+    assert_int_equal(f->stack->ops->watch(f->listening, &f->on_listening, 0), ERR_OK); /* those who come now stay */
+
+    for (size_t i = 0; i < 2 * CONFIG_NET_LWIP_FRAMES / BEHIND_GAPS; i++) {
+        put_behind_gaps(f, i);
+        lwip_box_turn(f);
+        lwip_box_forget_sent(f);
+    }
+
+    assert_int_equal(stack_lwip_counts(f->stack).no_room, 0);
+    assert_int_equal(lwip_box_begin(f, &late).flags, FRAMES_SYN | FRAMES_ACK);
+}
+
+static void attack_13_stack_lwip_does_not_reset_a_slow_reader_for_what_others_left_behind_gaps(void **state)
+{
+    struct lwip_box *const f = *state;
+    const struct lwip_client slow = lwip_box_connected(f);
+    const size_t full = CONFIG_NET_LWIP_FRAMES / 4 * 3 / BEHIND_GAPS;
+    f->reads = false;
+    lwip_box_give_bytes(f, &slow, 0, 1);
+    assert_int_equal(f->stack->ops->watch(f->listening, &f->on_listening, 0), ERR_OK);
+    for (size_t i = 0; i + 1 < full; i++) {
+        put_behind_gaps(f, i);
+        lwip_box_turn(f);
+        lwip_box_forget_sent(f);
+    }
+
+    put_behind_gaps(f, full);
+    put_byte(f, &slow, 1); /* in the very turn that they take more than three quarters */
+    lwip_box_turn(f);
+
+    assert_int_equal(stack_lwip_counts(f->stack).reset_full, 0);
+    assert_false(f->is_over);
 }
 
 /* --- bytes --- */
@@ -359,6 +426,8 @@ int main(void)
         WITH(attack_13_stack_lwip_forgets_the_oldest_half_open_connection),
         WITH(attack_13_stack_lwip_answers_a_flood_without_asking_for_neighbours),
         WITH(attack_13_stack_lwip_resets_who_fills_all_buffers),
+        WITH(attack_13_stack_lwip_lets_go_of_what_is_behind_gaps),
+        WITH(attack_13_stack_lwip_does_not_reset_a_slow_reader_for_what_others_left_behind_gaps),
         WITH(stack_lwip_puts_a_stream_together_again),
         WITH(stack_lwip_says_what_it_has_behind_a_gap),
         WITH(stack_lwip_sends_again_what_is_not_acknowledged),
