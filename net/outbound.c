@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "net/outbound.h"
 
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 
 #define LABEL_MAX 63
@@ -21,6 +22,17 @@ const char *outbound_kind_name(enum outbound_kind kind)
 
     INVARIANT((size_t)kind < ARRAY_LENGTH(names));
     return names[kind];
+}
+
+unsigned int outbound_kind_s(enum outbound_kind kind)
+{
+    static const unsigned int seconds[] = {[OUTBOUND_SMTP] = CONFIG_COURIER_MAIL_S,
+                                           [OUTBOUND_HTTPS] = CONFIG_COURIER_FETCH_S,
+                                           [OUTBOUND_TIME] = CONFIG_COURIER_TIME_S};
+    _Static_assert(ARRAY_LENGTH(seconds) == OUTBOUND_KINDS, "every kind has its time");
+
+    INVARIANT((size_t)kind < ARRAY_LENGTH(seconds));
+    return seconds[kind];
 }
 
 const char *outbound_tls_name(enum outbound_tls tls)

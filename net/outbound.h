@@ -43,6 +43,9 @@ enum outbound_kind { OUTBOUND_SMTP, OUTBOUND_HTTPS, OUTBOUND_TIME, OUTBOUND_KIND
 /* A literal: "smtp". For logs. */
 const char *outbound_kind_name(enum outbound_kind kind);
 
+/* How long a job may take, seconds, from when it is asked for; and again for the courier, from when it begins. */
+unsigned int outbound_kind_s(enum outbound_kind kind);
+
 /* What the courier carries out at once: one mail, so many requests, and OUTBOUND_TIMES questions for the time, each to another
  * destination. */
 #define OUTBOUND_FETCHES 3

@@ -6,7 +6,6 @@
 #include "firmware/courier/fetch.h"
 #include "firmware/courier/smtp.h"
 #include "firmware/job_thread.h"
-#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/base/mem.h"
@@ -74,16 +73,6 @@ static void connect_and_run(struct lane *lane, const struct connection_options *
     connection_free(connection);
 }
 
-static uint64_t seconds_of(enum outbound_kind kind)
-{
-    static const uint64_t seconds[] = {[OUTBOUND_SMTP] = CONFIG_COURIER_MAIL_S,
-                                       [OUTBOUND_HTTPS] = CONFIG_COURIER_FETCH_S,
-                                       [OUTBOUND_TIME] = CONFIG_COURIER_TIME_S};
-    _Static_assert(ARRAY_LENGTH(seconds) == OUTBOUND_KINDS, "every kind has its time");
-
-    return seconds[kind];
-}
-
 static void carry_out(void *context)
 {
     struct lane *const lane = context;
@@ -94,7 +83,7 @@ static void carry_out(void *context)
         .clock = lane->clock,
         .reach = lane->reach,
         .job = lane->job.number,
-        .until = mono_add_ms(hal_clock_mono(lane->clock), seconds_of(lane->kind) * S_MS),
+        .until = mono_add_ms(hal_clock_mono(lane->clock), (uint64_t)outbound_kind_s(lane->kind) * S_MS),
     };
 
     if (destination->time != NULL) {

@@ -66,13 +66,9 @@ static void give_place(struct outbound_link *link)
 static enum err on_submit(void *context, struct outbound_job *job)
 {
     struct outbound_link *const link = context;
-    static const unsigned int seconds[] = {[OUTBOUND_SMTP] = CONFIG_COURIER_MAIL_S,
-                                           [OUTBOUND_HTTPS] = CONFIG_COURIER_FETCH_S,
-                                           [OUTBOUND_TIME] = CONFIG_COURIER_TIME_S};
-    _Static_assert(ARRAY_LENGTH(seconds) == OUTBOUND_KINDS, "every kind has its time");
 
     TRY(outbound_job_check(job));
-    job->until = mono_add_ms(hal_clock_mono(link->clock), (uint64_t)seconds[job->to.kind] * S_MS);
+    job->until = mono_add_ms(hal_clock_mono(link->clock), (uint64_t)outbound_kind_s(job->to.kind) * S_MS);
     job->next = NULL;
     job->sent = 0;
     void *place = NULL;
@@ -196,9 +192,7 @@ static enum err take_done(struct outbound_link *link)
 
 static enum err take_reach(struct outbound_link *link)
 {
-    const struct outbound_lane *const lane = outbound_lane_find(link->lanes, link->msg.as.job_reach.job);
-
-    return outbound_reach_take(&link->reach, lane != NULL ? lane->job : NULL, &link->msg);
+    return outbound_reach_take(&link->reach, outbound_lane_find(link->lanes, link->msg.as.job_reach.job), &link->msg);
 }
 
 static enum err take_any(struct outbound_link *link)

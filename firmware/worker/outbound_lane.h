@@ -18,6 +18,7 @@ struct outbound_lane {
     uint64_t place;           /* whom it is for: outbound_entry.id */
     struct mono_time since;   /* when it was given */
     bool read;                /* a time server has said what time it is */
+    unsigned int ways;        /* that the courier was given for it */
 };
 
 /* The one that has this job; NULL: none. */

@@ -22,18 +22,22 @@ static bool leads_to(const struct outbound_destination *destination, const struc
            span_equal_nocase(MSG_VIEW(&msg->as.job_reach.host), destination->host);
 }
 
-enum err outbound_reach_take(const struct outbound_reach *reach, const struct outbound_job *job, struct msg *msg)
+enum err outbound_reach_take(const struct outbound_reach *reach, struct outbound_lane *lane, struct msg *msg)
 {
     SCOPED_FD int fd = msg->fd;
 
     msg->fd = -1;
     ENSURE(reach->open != NULL, ERR_MALFORMED, "a way out for one that has its own");
-    if (job == NULL) {
+    if (lane == NULL || lane->job == NULL) {
         return ERR_OK;
     }
-    ENSURE(leads_to(&job->to, msg), ERR_MALFORMED, "a way to somewhere else");
+    const struct outbound_destination *const destination = &lane->job->to;
+    ENSURE(leads_to(destination, msg), ERR_MALFORMED, "a way to somewhere else");
+    ENSURE(lane->ways < OUTBOUND_WAYS_MAX, ERR_MALFORMED, "more ways than a job takes");
+    lane->ways++;
     const struct relay_to to = {.kind = (enum msg_reach_kind)msg->as.job_reach.kind,
                                 .port = (uint16_t)msg->as.job_reach.port,
+                                .life_s = outbound_kind_s(destination->kind),
                                 .host = msg->as.job_reach.host};
     reach->open(reach->context, &to, fd);
     fd = -1;

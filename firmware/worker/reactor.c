@@ -27,7 +27,7 @@
 
 #define PLAIN_BYTES_MAX ((size_t)65536) /* of a request on the plain port and its answer: headers only */
 /* Posts that may wait at once: completions of all that the writer, the hash pool and the courier hold, of the requests of
- * one turn, and a few of ours.
+ * one turn, ways for the courier (OUTBOUND_WAYS_MAX of a job), and a few of ours.
  * A completion that finds no room would stop the program. */
 #define POSTS_MAX                                                                                                      \
     (CONFIG_STORAGE_WRITE_QUEUE + CONFIG_STORAGE_GROUP_MAX + CONFIG_AUTH_HASH_QUEUE + CONFIG_AUTH_HASH_THREADS +        \

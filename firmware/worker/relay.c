@@ -5,6 +5,7 @@
  *   the server has sent all    the courier's end learns it when it has had all of it, and may still send
  *   the courier is gone        it never closes half: what it sent last still goes, for RELAY_LINGER_MS; what comes is dropped
  *   the server is gone         the courier's end is closed
+ *   its time is over           the server is reset, the courier's end closed
  *
  * Datagrams that find no room are lost, as any may be. */
 #include "firmware/worker/relay.h"
@@ -18,7 +19,8 @@
 #include "hal/socket.h"
 #include "net/stack_lwip.h"
 
-#define ROUNDS 16 /* of one direction in a turn, before others have theirs */
+#define MS_PER_S 1000u
+#define ROUNDS   16 /* of one direction in a turn, before others have theirs */
 
 struct relay;
 
@@ -45,6 +47,7 @@ struct relay {
     struct stack_lwip_udp *udp;
     bool is_open;
     struct loop_timer linger;
+    struct loop_timer life;
 };
 
 struct relays {
@@ -67,6 +70,7 @@ static void relay_end(struct relay *relay)
 
     stack_lwip_forget(&relay->lookup);
     loop_timer_clear(all->loop, &relay->linger);
+    loop_timer_clear(all->loop, &relay->life);
     stack_lwip_udp_free(relay->udp);
     side_close(&relay->far);
     side_close(&relay->near);
@@ -255,6 +259,17 @@ static void on_linger(struct loop_timer *timer)
     relay_end(relay);
 }
 
+static void on_life(struct loop_timer *timer)
+{
+    struct relay *const relay = (struct relay *)(void *)((uint8_t *)timer - offsetof(struct relay, life));
+
+    LOG(LOG_WARN, "relay_cut_off", LOG_TEXT("host", MSG_VIEW(&relay->to.host)), LOG_NUMBER("port", relay->to.port));
+    if (relay->far.socket != NULL) {
+        relay->far.stack->ops->abandon(relay->far.socket);
+    }
+    relay_end(relay);
+}
+
 /* --- datagrams --- */
 
 static void on_datagram(void *context, struct span datagram)
@@ -336,11 +351,14 @@ static void relay_init(struct relay *relay, struct relays *all, const struct rel
     relay->far.listener.on_ready = on_far;
     relay->lookup.done = on_address;
     relay->linger.on_time = on_linger;
+    relay->life.on_time = on_life;
     if (relay->next != NULL) {
         relay->next->link = &relay->next;
     }
     all->first = relay;
     all->count++;
+    loop_timer_set(all->loop, &relay->life,
+                   mono_add_ms(loop_now(all->loop), (uint64_t)to->life_s * MS_PER_S + RELAY_LINGER_MS));
 }
 
 static enum err relay_new(struct relays *all, const struct relay_to *to, int fd, struct relay **out_relay)

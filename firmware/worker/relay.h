@@ -3,7 +3,8 @@
  * pair of sockets, whose other end the courier keeps; bytes go through unread. They belong to the thread of the stack.
  *
  * Nothing is bounded by the courier's manners: there are so many at a time, each holds RELAY_BYTES each way, who is slow is
- * waited for by whoever sends to him, and when either end is gone the other one is told and the relay ends. */
+ * waited for by whoever sends to him, and when either end is gone the other one is told and the relay ends. That end need not
+ * come: a courier that was taken over can give both ends of a pair to two relays, and be gone. So each has its time, too. */
 #ifndef FIRMWARE_WORKER_RELAY_H
 #define FIRMWARE_WORKER_RELAY_H
 
@@ -20,6 +21,7 @@
 struct relay_to {
     enum msg_reach_kind kind;
     uint16_t port;
+    unsigned int life_s; /* after it and RELAY_LINGER_MS the relay ends, whoever still holds an end */
     struct msg_name host;
 };
 

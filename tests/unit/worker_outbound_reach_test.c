@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/socket.h"
 
@@ -46,12 +47,12 @@ static struct msg way_to(enum msg_reach_kind kind, const char *host, uint32_t po
 }
 
 /* What becomes of it; the descriptor never stays here. */
-static enum err take(const struct outbound_reach *reach, const struct outbound_job *job, struct msg msg, int end)
+static enum err take_for(const struct outbound_reach *reach, struct outbound_lane *lane, struct msg msg, int end)
 {
     uint8_t byte = 0;
     size_t len = 0;
 
-    const enum err err = outbound_reach_take(reach, job, &msg);
+    const enum err err = outbound_reach_take(reach, lane, &msg);
     assert_int_equal(msg.fd, -1);
     assert_int_equal(socket_receive(end, &byte, 1, &len), ERR_CLOSED);
     socket_close(end);
@@ -59,11 +60,18 @@ static enum err take(const struct outbound_reach *reach, const struct outbound_j
     return err;
 }
 
+static enum err take(const struct outbound_reach *reach, struct outbound_job *job, struct msg msg, int end)
+{
+    struct outbound_lane lane = {.number = 1, .job = job};
+
+    return take_for(reach, &lane, msg, end);
+}
+
 static void a_way_to_where_the_job_goes_is_made(void **state)
 {
     struct opened opened = {.times = 0};
     const struct outbound_reach reach = {.open = on_open, .context = &opened};
-    const struct outbound_job job = job_to("Mail.example", 587);
+    struct outbound_job job = job_to("Mail.example", 587);
     int end = -1;
 
     const struct msg msg = way_to(MSG_REACH_TCP, "mail.example", 587, &end);
@@ -72,6 +80,7 @@ static void a_way_to_where_the_job_goes_is_made(void **state)
     assert_int_equal(opened.times, 1);
     assert_int_equal(opened.to.kind, MSG_REACH_TCP);
     assert_int_equal(opened.to.port, 587);
+    assert_int_equal(opened.to.life_s, CONFIG_COURIER_MAIL_S);
     assert_true(span_equal(MSG_VIEW(&opened.to.host), span_lit("mail.example")));
 }
 
@@ -79,7 +88,7 @@ static void a_way_to_anywhere_else_ends_the_courier(void **state)
 {
     struct opened opened = {.times = 0};
     const struct outbound_reach reach = {.open = on_open, .context = &opened};
-    const struct outbound_job job = job_to("mail.example", 587);
+    struct outbound_job job = job_to("mail.example", 587);
     static const struct {
         enum msg_reach_kind kind;
         const char *host;
@@ -132,7 +141,7 @@ static void a_question_for_the_time_gets_datagrams_to_its_server_alone(void **st
 static void a_courier_with_ways_of_its_own_gets_none(void **state)
 {
     const struct outbound_reach none = {.open = NULL};
-    const struct outbound_job job = job_to("mail.example", 587);
+    struct outbound_job job = job_to("mail.example", 587);
     int end = -1;
 
     const struct msg msg = way_to(MSG_REACH_TCP, "mail.example", 587, &end);
@@ -147,8 +156,29 @@ static void a_way_for_a_job_that_is_over_is_closed_and_no_offence(void **state)
 
     const struct msg msg = way_to(MSG_REACH_TCP, "mail.example", 587, &end);
     assert_int_equal(take(&reach, NULL, msg, end), ERR_OK);
+    const struct msg unknown = way_to(MSG_REACH_TCP, "mail.example", 587, &end);
+    assert_int_equal(take_for(&reach, NULL, unknown, end), ERR_OK);
 
     assert_int_equal(opened.times, 0);
+}
+
+/* Each is a post to a reactor, and those have their number. */
+static void a_courier_that_wants_way_after_way_for_one_job_is_ended(void **state)
+{
+    struct opened opened = {.times = 0};
+    const struct outbound_reach reach = {.open = on_open, .context = &opened};
+    struct outbound_job job = job_to("mail.example", 587);
+    struct outbound_lane lane = {.number = 1, .job = &job};
+    int end = -1;
+
+    for (unsigned int i = 0; i < OUTBOUND_WAYS_MAX; i++) {
+        const struct msg msg = way_to(MSG_REACH_TCP, "mail.example", 587, &end);
+        assert_int_equal(take_for(&reach, &lane, msg, end), ERR_OK);
+    }
+    const struct msg more = way_to(MSG_REACH_TCP, "mail.example", 587, &end);
+    assert_int_equal(take_for(&reach, &lane, more, end), ERR_MALFORMED);
+
+    assert_int_equal(opened.times, OUTBOUND_WAYS_MAX);
 }
 
 int main(void)
@@ -159,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_question_for_the_time_gets_datagrams_to_its_server_alone),
         cmocka_unit_test(a_courier_with_ways_of_its_own_gets_none),
         cmocka_unit_test(a_way_for_a_job_that_is_over_is_closed_and_no_offence),
+        cmocka_unit_test(a_courier_that_wants_way_after_way_for_one_job_is_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
 #include "hal/socket.h"
 #include "tests/lib/lwip_server.h"
 
-#define PORT 587
+#define PORT   587
+#define LIFE_S 60
 
 struct fixture {
     struct lwip_box *box;
@@ -25,7 +26,7 @@ struct fixture {
 /* lwIP remembers names from one test to the next: each has its own. */
 static struct relay_to to_host(enum msg_reach_kind kind, const char *host)
 {
-    struct relay_to to = {.kind = kind, .port = PORT};
+    struct relay_to to = {.kind = kind, .port = PORT, .life_s = LIFE_S};
 
     assert_int_equal(MSG_SET(&to.host, span_str(host)), ERR_OK);
     return to;
@@ -354,6 +355,43 @@ static void a_courier_that_leaves_much_unsent_is_cut_off(void **state)
     assert_int_equal(flags & FRAMES_RST, FRAMES_RST);
 }
 
+static void a_courier_that_keeps_its_end_is_cut_off_when_its_time_is_over(void **state)
+{
+    struct fixture *const f = *state;
+    struct lwip_server server = open_stream(f, "kept.example");
+    uint8_t flags = 0;
+
+    lwip_box_pass_ms(f->box, LIFE_S * 1000);
+    const size_t before = relays_count(f->relays);
+    lwip_box_pass_ms(f->box, RELAY_LINGER_MS + 200);
+
+    assert_int_equal(before, 1);
+    assert_int_equal(relays_count(f->relays), 0);
+    assert_true(is_closed(f));
+    (void)lwip_server_receive(f->box, &server, 0, f->got, sizeof f->got, &flags);
+    assert_int_equal(flags & FRAMES_RST, FRAMES_RST);
+}
+
+/* Nobody outside of the relays has an end: without a time of their own they would take their places for ever. */
+static void attack_13_two_relays_that_hold_each_other_end_when_their_time_is_over(void **state)
+{
+    struct fixture *const f = *state;
+    const struct relay_to to = to_host(MSG_REACH_UDP, "mutual.example");
+    int ends[2];
+    assert_int_equal(socket_pair(SOCKET_PAIR_MESSAGES, ends), ERR_OK);
+
+    relays_open(f->relays, &to, ends[0]);
+    relays_open(f->relays, &to, ends[1]);
+    turn(f);
+    lwip_server_resolve(f->box);
+    turn(f);
+    const size_t before = relays_count(f->relays);
+    lwip_box_pass_ms(f->box, LIFE_S * 1000 + RELAY_LINGER_MS + 200);
+
+    assert_int_equal(before, 2);
+    assert_int_equal(relays_count(f->relays), 0);
+}
+
 static void relays_end_with_those_that_are_under_way(void **state)
 {
     struct fixture *const f = *state;
@@ -423,6 +461,8 @@ int main(void)
         TEST(a_server_that_resets_closes_the_courier_s_end),
         TEST(a_courier_s_last_words_have_their_time),
         TEST(a_courier_that_leaves_much_unsent_is_cut_off),
+        TEST(a_courier_that_keeps_its_end_is_cut_off_when_its_time_is_over),
+        TEST(attack_13_two_relays_that_hold_each_other_end_when_their_time_is_over),
         TEST(relays_end_with_those_that_are_under_way),
         TEST(a_relay_passes_datagrams_each_whole),
     };
