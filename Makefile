@@ -157,7 +157,8 @@ endif
 
 # --- sources ---------------------------------------------------------------------------------------------------------
 
-FOLDERS := hal hal/base hal/linux crypto storage net firmware $(patsubst %/,%,$(wildcard firmware/*/)) board/$(BOARD)
+FOLDERS := hal hal/base hal/linux crypto storage net firmware $(patsubst %/,%,$(wildcard firmware/*/)) board/$(BOARD) \
+	$(if $(APPLIANCE),board/appliance)
 # The two programs' main functions are in no archive.
 SOURCES := $(sort $(filter-out firmware/main.c firmware/stage1/main.c,$(wildcard $(addsuffix /*.c,$(FOLDERS)))))
 SIM_SOURCES := $(sort $(wildcard hal/sim/*.c))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a box permits in each state of its life. Complete: every action is named in every state, in the order
- * of the enum; the assertion below breaks the build when a state or an action is added. No keeper is started again: its
- * root key opens once after each start of the machine, so the machine is started again. */
+/* What an appliance permits in each state of its life, on every board that has an image.conf. Complete: every action is named in
+ * every state, in the order of the enum; the assertion below breaks the build when a state or an action is added. No keeper
+ * is started again: its root key opens once after each start of the machine, so the machine is started again. */
 #include "hal/board.h"
 
 _Static_assert(BOARD_STATE_COUNT == 4 && BOARD_ACTION_COUNT == 9, "a row or a column of the table is missing");
