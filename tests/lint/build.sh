@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # What the build promises: build.sh <folder for trials> <flags of release> <flags of the sanitizers> <wolfSSL's folder>.
-# Targets, configuration, flags, dependencies. Prints TAP. Nothing is installed, fetched or compiled: the package client
+# Targets, what a run of tests says, configuration, flags, dependencies. Prints TAP. Nothing is installed, fetched or compiled: the package client
 # is one of ours that writes down what it is asked for.
 set -u
 
@@ -39,6 +39,24 @@ steps run board/deps/packages.sh 'third_party.sh wolfssl' '^: build' 'none/host/
 verdict $? "make run takes the dependencies, builds, and starts what it built"
 steps check board/deps/packages.sh 'third_party.sh wolfssl' '^: check-built'
 verdict $? "make check takes the dependencies before it builds"
+
+# --- what a run says -----------------------------------------------------------------------------------------------------
+
+says() { # lines of a program of tests; the run's own words are in $trials/log
+    printf '#!/bin/sh\necho "%s"\n' "$1" >"$trials/program"
+    chmod +x "$trials/program"
+    /usr/bin/python3 tests/run.py --programs "$trials/program" >"$trials/log" 2>&1
+}
+says 'ok 1 - a
+# left out: no cable
+not ok 2 # SKIP b
+ok 3 - c # SKIP no disk' && grep -q 'LEFT OUT b: no cable$' "$trials/log" && grep -q 'LEFT OUT c: no disk$' "$trials/log" &&
+    grep -q '^2 left out' "$trials/log" && [ "$(tail -n 1 "$trials/log")" = '1 passed, 0 failed' ]
+verdict $? "a run tells which tests were left out and why"
+! says '# left out: no cable
+not ok 1 # SKIP a
+not ok 2 # SKIP b' && grep -q 'LEFT OUT b: without a reason' "$trials/log" && [ "$(tail -n 1 "$trials/log")" = '0 passed, 1 failed' ]
+verdict $? "a test that is left out without a reason counts as failed"
 
 # --- configuration -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sources of frames, in a network namespace of this process: the far end of each cable is a tap that the test holds. Where
- * no namespace can be made the tests say so and skip. */
+ * no namespace can be made the tests are left out. */
 #include "hal/frame.h"
 
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 
 #include "hal/base/fault.h"
 #include "tests/lib/frames.h"
+#include "tests/lib/leave_out.h"
 
 #define QUIET_MS 300  /* in which the kernel would have answered: it does so at once */
 #define WAIT_MS  5000 /* for what has to come */
@@ -77,10 +78,14 @@ static int set_up_all(void **state)
     const int probe = can_run ? tap("probe0") : -1;
     can_run = probe >= 0;
     (void)close(probe);
-    if (!can_run) {
-        print_message("# no network namespace or no tap here: it takes root and /dev/net/tun\n");
-    }
     return 0;
+}
+
+static void need_cables(void)
+{
+    if (!can_run) {
+        leave_out("no network namespace or no tap: it takes root and /dev/net/tun");
+    }
 }
 
 static int set_up(void **state)
@@ -168,9 +173,7 @@ static struct frames_frame syn_to_the_kernel(const struct fixture *f)
 static void hal_frame_test_can_see_the_kernel(void **state)
 {
     const struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     const struct frames_frame arp = frames_arp_request(&stranger, f->kernel.ip);
     uint8_t bytes[FRAMES_BYTES];
 
@@ -186,9 +189,7 @@ static void hal_frame_test_can_see_the_kernel(void **state)
 static void hal_frame_quiet_leaves_nothing_of_the_kernels(void **state)
 {
     const struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     const struct frames_end own = {.card = {0}, .ip = {10, 1, 1, 1}, .port = 7777};
     struct frames_end old = own;
     const struct frames_segment syn = {.sequence = 1, .flags = FRAMES_SYN, .window = 1000};
@@ -219,9 +220,7 @@ static void hal_frame_quiet_leaves_nothing_of_the_kernels(void **state)
 static void hal_frame_open_receives_what_is_for_a_stack(void **state)
 {
     struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     struct frames_frame frames[] = {frames_arp_request(&stranger, f->kernel.ip), syn_to_the_kernel(f),
                                     frames_neighbour_solicitation(&stranger, &f->kernel)};
     struct frames_frame vlan = frames[1];
@@ -252,9 +251,7 @@ static void hal_frame_open_receives_what_is_for_a_stack(void **state)
 static void hal_frame_sends_frames_in_parts(void **state)
 {
     struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     const struct frames_frame frame = frames_icmp_echo(&f->kernel, &stranger);
     const struct span parts[] = {span_of(frame.bytes, 20), span_of(frame.bytes + 20, frame.len - 20)};
     uint8_t bytes[FRAMES_BYTES];
@@ -273,9 +270,7 @@ static void hal_frame_sends_frames_in_parts(void **state)
 static void hal_frame_receives_frames_around_the_ring_and_long_ones_whole(void **state)
 {
     struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     struct frames_frame frame = syn_to_the_kernel(f);
     static uint8_t large[9000];
     struct span got = SPAN_NONE;
@@ -310,9 +305,7 @@ static void hal_frame_receives_frames_around_the_ring_and_long_ones_whole(void *
 static void hal_frame_take_begins_anew_after_another_process(void **state)
 {
     struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     const struct frames_frame frame = syn_to_the_kernel(f);
     struct span got = SPAN_NONE;
     enum hal_frame_sums sums = HAL_FRAME_SUMS_UNKNOWN;
@@ -336,9 +329,7 @@ static void hal_frame_take_begins_anew_after_another_process(void **state)
 static void hal_frame_open_takes_the_other_end_of_a_tap(void **state)
 {
     struct fixture *const f = *state;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
     struct span got = SPAN_NONE;
     enum hal_frame_sums sums = HAL_FRAME_SUMS_UNKNOWN;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
@@ -374,9 +365,7 @@ static void hal_frame_open_refuses_what_is_no_interface(void **state)
 {
     struct hal_frame_about about;
     int fd = -1;
-    if (!can_run) {
-        skip();
-    }
+    need_cables();
 
     assert_int_equal(hal_frame_open("nothing0", &about, &fd), ERR_NOT_FOUND);
     assert_int_equal(hal_frame_open("lo", &about, &fd), ERR_UNSUPPORTED);

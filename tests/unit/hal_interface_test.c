@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An interface of the kernel, in a network namespace of this process. Where none can be made the tests say so and skip. */
+/* An interface of the kernel, in a network namespace of this process. Where none can be made the tests are left out. */
 #include "hal/interface.h"
 
 #include <arpa/inet.h>
@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "tests/lib/leave_out.h"
 
 static int cable = -1; /* keeps "adm0"; -1: nothing can be tried here */
 
@@ -29,10 +30,16 @@ static int set_up_all(void **state)
 
     cable = unshare(CLONE_NEWNET) == 0 ? open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC) : -1;
     if (cable < 0 || ioctl(cable, TUNSETIFF, &request) != 0) {
-        print_message("# no network namespace or no tap here: it takes root and /dev/net/tun\n");
         cable = -1;
     }
     return 0;
+}
+
+static void need_cable(void)
+{
+    if (cable < 0) {
+        leave_out("no network namespace or no tap: it takes root and /dev/net/tun");
+    }
 }
 
 static int forget(void **state)
@@ -83,9 +90,7 @@ static void addresses(char *out_text, size_t max)
 static void interface_open_gives_it_the_one_address_and_no_ipv6(void **state)
 {
     char has[256];
-    if (cable < 0) {
-        skip();
-    }
+    need_cable();
 
     assert_int_equal(hal_interface_open("adm0", span_lit("192.0.2.9"), 24), ERR_OK);
     addresses(has, sizeof has);
@@ -101,9 +106,7 @@ static void interface_open_gives_it_the_one_address_and_no_ipv6(void **state)
 
 static void interface_open_refuses_what_is_none(void **state)
 {
-    if (cable < 0) {
-        skip();
-    }
+    need_cable();
 
     assert_int_equal(hal_interface_open("adm9", span_lit("192.0.2.9"), 24), ERR_NOT_FOUND);
     assert_int_equal(hal_interface_open("", span_lit("192.0.2.9"), 24), ERR_MALFORMED);

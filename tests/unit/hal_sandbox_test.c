@@ -37,6 +37,7 @@
 #include "hal/sandbox.h"
 #include "hal/socket.h"
 #include "hal/tpm.h"
+#include "tests/lib/leave_out.h"
 #include "tests/lib/sandboxed.h"
 #include "tests/lib/swtpm.h"
 #include "tests/lib/temp.h"
@@ -373,9 +374,7 @@ static void what_is_opened_next_is_never_standard_error(void **state)
 static void root_is_given_up_and_cannot_be_taken_back(void **state)
 {
     int status = 0;
-    if (geteuid() != 0) {
-        skip(); /* only root has it to give up */
-    }
+    leave_out_unless_root();
     const pid_t pid = fork();
     if (pid == 0) {
         const bool works = sandbox_drop_user(65534, 65534) == ERR_OK && geteuid() == 65534 && getgid() == 65534 &&
@@ -403,9 +402,7 @@ static void who_gave_up_root_dies_with_his_parent_as_before_and_not_otherwise(vo
 {
     static const int wanted[] = {SIGKILL, SIGTERM, 0};
     int status = 0;
-    if (geteuid() != 0) {
-        skip(); /* likewise */
-    }
+    leave_out_unless_root();
     for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
         const pid_t pid = fork();
         if (pid == 0) {
@@ -419,9 +416,7 @@ static void who_gave_up_root_dies_with_his_parent_as_before_and_not_otherwise(vo
 static void root_is_refused_also_when_it_can_be_taken_back(void **state)
 {
     int status = 0;
-    if (geteuid() != 0) {
-        skip(); /* only root can be refused */
-    }
+    leave_out_unless_root();
     const pid_t pid = fork();
     if (pid == 0) {
         bool works = sandbox_refuse_root() == ERR_REFUSED;
