@@ -106,15 +106,6 @@ static int teardown(void **state UNUSED)
     return 0;
 }
 
-static void put_file(const uint8_t *bytes, size_t size)
-{
-    const int fd = open(file.path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
-    close(fd);
-}
-
 /* One change of a copy of the file; gives its new size. */
 static size_t change(uint8_t *bytes)
 {
@@ -217,7 +208,7 @@ static void run_round(uint8_t *copy)
 {
     memcpy(copy, file.bytes, file.size);
     const size_t size = change(copy);
-    put_file(copy, size);
+    temp_put(&file.dir, "data.mdb", span_of(copy, size));
     const int status = child_run(CHILD_SILENT, look, NULL);
     if (WIFEXITED(status)) {
         assert_int_not_equal(WEXITSTATUS(status), WRONG_ROW);
@@ -315,7 +306,7 @@ static void a_tree_that_leads_to_one_leaf_in_countless_ways_is_refused_in_time(v
     uint8_t *copy = malloc(file.size);
     memcpy(copy, file.bytes, file.size);
     assert_int_equal(tie(copy), LEVELS + 1);
-    put_file(copy, file.size);
+    temp_put(&file.dir, "data.mdb", span_of(copy, file.size));
 
     const int status = child_run(CHILD_SILENT, look, NULL);
 

@@ -242,17 +242,12 @@ static void names_have_a_limit(void **state)
     assert_int_equal(x509_names_add_ip(&names, span_array(address)), ERR_LIMIT);
 }
 
-static void write_pem(const char *directory, const char *name, struct span der)
+static void write_pem(const struct temp_dir *dir, const char *name, struct span der)
 {
     SCOPED_BUF struct buf *pem = NULL;
-    char path[256];
     assert_int_equal(buf_new(X509_PEM_MAX, &pem), ERR_OK);
     assert_int_equal(x509_to_pem(der, pem), ERR_OK);
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-    FILE *const file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(buf_all(pem).data, 1, buf_len(pem), file), buf_len(pem));
-    assert_int_equal(fclose(file), 0);
+    temp_put(dir, name, buf_all(pem));
 }
 
 static void openssl_accepts_the_chain_for_its_names_and_no_others(void **state)
@@ -263,8 +258,8 @@ static void openssl_accepts_the_chain_for_its_names_and_no_others(void **state)
     };
     struct fixture *const f = *state;
     const struct temp_dir dir = temp_dir_make();
-    write_pem(dir.path, "ca.pem", buf_all(f->ca));
-    write_pem(dir.path, "leaf.pem", buf_all(f->leaf));
+    write_pem(&dir, "ca.pem", buf_all(f->ca));
+    write_pem(&dir, "leaf.pem", buf_all(f->leaf));
 
     for (size_t i = 0; i < ARRAY_LENGTH(checks); i++) {
         char command[512];

@@ -67,15 +67,6 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     return 0;
 }
 
-static void put(const char *path, const void *content, size_t len)
-{
-    const int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, content, len), len);
-    close(fd);
-}
-
 /* What the kernel would say of a device of that name. */
 static void put_device(const char *name, const char *uevent)
 {
@@ -84,7 +75,7 @@ static void put_device(const char *name, const char *uevent)
     snprintf(path, sizeof(path), "%s/sys/class/block/%s", dir.path, name);
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof(path), "/sys/class/block/%s/uevent", name);
-    put(path, uevent, strlen(uevent));
+    temp_put(&dir, path, span_str(uevent));
 }
 
 static int make(void **state)
@@ -241,7 +232,7 @@ static void a_device_is_read_at_its_place_and_not_past_its_end(void **state)
 {
     const struct blockdev device = {.path = "/dev/vda4"};
     uint8_t bytes[4] = {9, 9, 9, 9};
-    put("/dev/vda4", "0123456789", 10);
+    temp_put(&dir, "/dev/vda4", span_lit("0123456789"));
 
     assert_int_equal(blockdev_read(&device, 6, bytes, sizeof(bytes)), ERR_OK);
     assert_memory_equal(bytes, "6789", 4);
@@ -253,7 +244,7 @@ static void a_device_tells_its_size_in_sectors(void **state)
 {
     const struct blockdev device = {.path = "/dev/vda4"};
     uint64_t sectors = 7;
-    put("/dev/vda4", "", 0);
+    temp_put(&dir, "/dev/vda4", SPAN_NONE);
 
     assert_int_equal(blockdev_sectors(&device, &sectors), ERR_IO);
     assert_int_equal(sectors, 7);
@@ -268,7 +259,7 @@ static void clearing_puts_zeros_in_the_place_of_the_first_block_alone(void **sta
     static const uint8_t zeros[4096];
     const struct blockdev device = {.path = "/dev/vda4"};
     memset(content, 'x', sizeof(content));
-    put("/dev/vda4", content, sizeof(content));
+    temp_put(&dir, "/dev/vda4", span_array(content));
 
     assert_int_equal(blockdev_clear(&device), ERR_OK);
 

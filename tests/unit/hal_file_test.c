@@ -25,15 +25,14 @@ static int setup(void **state)
 {
     static struct fixture fixture;
     struct fixture *const f = &fixture;
+    uint8_t bytes[1000];
 
     *f = (struct fixture){.dir = temp_dir_make()};
     (void)snprintf(f->path, sizeof(f->path), "%s/file", f->dir.path);
-    FILE *const file = fopen(f->path, "w");
-    assert_non_null(file);
-    for (unsigned int i = 0; i < 1000; i++) {
-        assert_int_equal(fputc((int)(i % 251), file), i % 251);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i % 251);
     }
-    assert_int_equal(fclose(file), 0);
+    temp_put(&f->dir, "file", span_array(bytes));
     assert_int_equal(buf_new(1000, &f->buf), ERR_OK);
     *state = f;
     return 0;

@@ -5,7 +5,6 @@
 #include "hal/status.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/gpio.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,38 +57,18 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     return 0;
 }
 
-static void write_file(const struct fixture *f, const char *folder, const char *name, const char *text)
-{
-    char path[PLACE_MAX];
-
-    snprintf(path, sizeof(path), "%s/%s", f->dir.path, folder);
-    (void)mkdir(path, 0700);
-    snprintf(path, sizeof(path), "%s/%s/%s", f->dir.path, folder, name);
-    const int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-    close(fd);
-}
-
 static void make_led(const struct fixture *f, const char *name, const char *full)
 {
-    write_file(f, name, "max_brightness", full);
-    write_file(f, name, "brightness", "");
-    write_file(f, name, "trigger", "");
-}
-
-/* The first `max` bytes of a file of an LED. */
-static const char *content(const struct fixture *f, const char *led, const char *name)
-{
-    static char text[16];
     char path[PLACE_MAX];
 
-    snprintf(path, sizeof(path), "%s/%s/%s", f->dir.path, led, name);
-    const int fd = open(path, O_RDONLY);
-    const ssize_t got = read(fd, text, sizeof(text) - 1);
-    assert_true(got >= 0);
-    text[got] = '\0';
-    close(fd);
-    return text;
+    snprintf(path, sizeof(path), "%s/%s", f->dir.path, name);
+    (void)mkdir(path, 0700); /* or it is there */
+    snprintf(path, sizeof(path), "%s/max_brightness", name);
+    temp_put(&f->dir, path, span_str(full));
+    snprintf(path, sizeof(path), "%s/brightness", name);
+    temp_put(&f->dir, path, SPAN_NONE);
+    snprintf(path, sizeof(path), "%s/trigger", name);
+    temp_put(&f->dir, path, SPAN_NONE);
 }
 
 static int setup(void **state)
@@ -122,8 +101,8 @@ static enum err open_led(struct fixture *f, const char *name, struct hal_status 
 
 static enum err open_gpio(struct fixture *f, const char *kind, const char *line, struct hal_status **out_status)
 {
-    write_file(f, "chips", "gpiochip0", "");
-    snprintf(f->place, sizeof(f->place), "%s:%s/chips/gpiochip0:%s", kind, f->dir.path, line);
+    temp_put(&f->dir, "gpiochip0", SPAN_NONE);
+    snprintf(f->place, sizeof(f->place), "%s:%s/gpiochip0:%s", kind, f->dir.path, line);
     return hal_status_open_light(f->place, out_status);
 }
 
@@ -136,8 +115,8 @@ static void an_led_is_taken_from_the_kernel_and_shows_as_bright_as_it_can(void *
     assert_int_equal(open_led(f, "apu:green:3", &status), ERR_OK);
     hal_status_light(status, HAL_LIGHT_OPERATIONAL);
 
-    assert_string_equal(content(f, "apu:green:3", "trigger"), "none");
-    assert_string_equal(content(f, "apu:green:3", "brightness"), "255");
+    assert_string_equal(temp_text(&f->dir, "apu:green:3/trigger"), "none");
+    assert_string_equal(temp_text(&f->dir, "apu:green:3/brightness"), "255");
     hal_status_close(status);
 }
 
@@ -154,7 +133,7 @@ static void each_state_has_a_pattern_of_its_own_that_comes_again(void **state)
     for (unsigned int light = 0; light < HAL_LIGHT_COUNT; light++) {
         hal_status_light(status, (enum hal_light)light);
         for (size_t beat = 0; beat < 2 * (size_t)BEATS; beat++) {
-            assert_int_equal(content(f, "led", "brightness")[0], patterns[light][beat % BEATS]);
+            assert_int_equal(temp_text(&f->dir, "led/brightness")[0], patterns[light][beat % BEATS]);
             hal_status_beat(status);
         }
     }
@@ -173,8 +152,8 @@ static void a_name_with_a_star_is_the_first_that_ends_so(void **state)
     assert_int_equal(open_led(f, "*::scrolllock", &status), ERR_OK);
     hal_status_light(status, HAL_LIGHT_OPERATIONAL);
 
-    assert_string_equal(content(f, "input3::scrolllock", "brightness"), "1");
-    assert_string_equal(content(f, "input4::scrolllock", "brightness"), "");
+    assert_string_equal(temp_text(&f->dir, "input3::scrolllock/brightness"), "1");
+    assert_string_equal(temp_text(&f->dir, "input4::scrolllock/brightness"), "");
     hal_status_close(status);
 }
 

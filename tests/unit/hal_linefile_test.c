@@ -15,18 +15,6 @@
 
 #define NAME "list.txt"
 
-static void write_file(const struct temp_dir *dir, const char *text, size_t len)
-{
-    char path[TEMP_PATH_MAX + 32];
-
-    (void)snprintf(path, sizeof path, "%s/" NAME, dir->path);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, 0600), 0);
-}
-
 static bool has(const struct linefile *file, const char *line)
 {
     bool found = false;
@@ -65,7 +53,7 @@ static void every_line_is_found_and_nothing_between_them(void **state)
                                     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", ends[end]);
         }
         len -= end == 0; /* the last line may lack its end */
-        write_file(dir, text, len);
+        temp_put(dir, NAME, span_of(text, len));
         assert_int_equal(linefile_open(dir->path, NAME, &file), ERR_OK);
         for (int i = 0; i < 2000; i++) {
             (void)snprintf(line, sizeof line, "%04d%.*s", i, i % 40, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -94,7 +82,7 @@ static void lines_of_every_length_up_to_the_longest_are_found(void **state)
         text[len + i] = '\n';
         len += i + 1;
     }
-    write_file(dir, text, len);
+    temp_put(dir, NAME, span_of(text, len));
     assert_int_equal(linefile_open(dir->path, NAME, &file), ERR_OK);
     for (size_t i = LINEFILE_LINE_MAX - 300; i <= LINEFILE_LINE_MAX; i++) {
         memset(line, 'x', i);
@@ -110,7 +98,7 @@ static void an_empty_file_has_nothing(void **state)
 {
     struct linefile *file = NULL;
 
-    write_file(*state, "", 0);
+    temp_put(*state, NAME, SPAN_NONE);
 
     assert_int_equal(linefile_open(((struct temp_dir *)*state)->path, NAME, &file), ERR_OK);
     assert_false(has(file, "x"));
@@ -124,7 +112,7 @@ static void a_line_that_is_too_long_is_damage(void **state)
     bool found = true;
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\n';
-    write_file(*state, text, sizeof text);
+    temp_put(*state, NAME, span_array(text));
     assert_int_equal(linefile_open(((struct temp_dir *)*state)->path, NAME, &file), ERR_OK);
 
     assert_int_equal(linefile_has(file, span_lit("y"), &found), ERR_DAMAGED);
@@ -140,7 +128,7 @@ static void a_file_that_became_shorter_is_an_error(void **state)
     char path[TEMP_PATH_MAX + 32];
     struct linefile *file = NULL;
     bool found = true;
-    write_file(dir, "a\nb\nc\n", 6);
+    temp_put(dir, NAME, span_lit("a\nb\nc\n"));
     assert_int_equal(linefile_open(dir->path, NAME, &file), ERR_OK);
     (void)snprintf(path, sizeof path, "%s/" NAME, dir->path);
     assert_int_equal(truncate(path, 1), 0);
@@ -160,7 +148,7 @@ static void what_is_no_plain_file_of_its_owner_alone_is_refused(void **state)
 
     assert_int_equal(linefile_open(dir->path, NAME, &file), ERR_NOT_FOUND);
     (void)snprintf(path, sizeof path, "%s/" NAME, dir->path);
-    write_file(dir, "a\n", 2);
+    temp_put(dir, NAME, span_lit("a\n"));
     assert_int_equal(chmod(path, 0622), 0);
     assert_int_equal(linefile_open(dir->path, NAME, &file), ERR_REFUSED);
     assert_int_equal(unlink(path), 0);

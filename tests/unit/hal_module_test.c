@@ -52,19 +52,9 @@ long __wrap_syscall(long number, ...)
     return answer == 0 ? 0 : -1;
 }
 
-static void put(const char *name, const char *text, size_t len)
-{
-    char path[256];
-
-    snprintf(path, sizeof(path), "%s/%s", dir.path, name);
-    const int fd = __real_open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-    assert_int_equal(write(fd, text, len), len);
-    close(fd);
-}
-
 static void put_list(const char *text)
 {
-    put("modules", text, strlen(text));
+    temp_put(&dir, "modules", span_str(text));
 }
 
 static int make(void **state)
@@ -138,13 +128,13 @@ static void a_line_that_is_no_absolute_path_is_refused(void **state)
 
     put_list("modules/a.ko\n");
     assert_int_equal(module_load_list(&count), ERR_MALFORMED);
-    put("modules", "/modules/a\0b\n", 13);
+    temp_put(&dir, "modules", span_lit("/modules/a\0b\n"));
     assert_int_equal(module_load_list(&count), ERR_MALFORMED);
     memset(line, 'x', sizeof(line));
     memcpy(line, "/modules/", 9);
-    put("modules", line, 512);
+    temp_put(&dir, "modules", span_of(line, 512));
     assert_int_equal(module_load_list(&count), ERR_MALFORMED);
-    put("modules", line, 511);
+    temp_put(&dir, "modules", span_of(line, 511));
     assert_int_equal(module_load_list(&count), ERR_OK);
     assert_int_equal(strlen(last), 511);
 }
@@ -155,7 +145,7 @@ static void no_more_modules_is_a_setting_of_the_kernel(void **state)
     char text[8] = "";
 
     assert_int_equal(module_load_no_more(), ERR_NOT_FOUND);
-    put("modules_disabled", "0", 1);
+    temp_put(&dir, "modules_disabled", span_lit("0"));
     assert_int_equal(module_load_no_more(), ERR_OK);
     snprintf(path, sizeof(path), "%s/modules_disabled", dir.path);
     const int fd = __real_open(path, O_RDONLY, 0);

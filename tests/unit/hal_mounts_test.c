@@ -200,14 +200,6 @@ static const char *in_dir(const char *name)
     return path[turn];
 }
 
-static void put(const char *name, const char *content, size_t len)
-{
-    const int fd = __real_open(in_dir(name), O_CREAT | O_WRONLY | O_TRUNC, 0600);
-
-    assert_int_equal(write(fd, content, len), len);
-    close(fd);
-}
-
 static void the_kernels_own_file_systems_come_in_their_order(void **state)
 {
     assert_int_equal(mounts_kernel(), ERR_OK);
@@ -287,7 +279,7 @@ static void where_nothing_can_be_looked_for_nothing_is_said_to_be_missing(void *
 static void a_small_file_is_copied_and_a_longer_one_is_not(void **state)
 {
     char content[8] = "";
-    put("from", "12345", 5);
+    temp_put(&dir, "from", span_lit("12345"));
 
     assert_int_equal(mounts_copy(in_dir("from"), in_dir("to"), 4), ERR_RANGE);
     assert_int_not_equal(access(in_dir("to"), F_OK), 0);
@@ -306,8 +298,8 @@ static void a_volume_is_filled_with_the_images_empty_file_system(void **state)
     static char got[200001];
     struct stat status;
     memset(template, 'f', sizeof(template));
-    put("data.ext4", template, sizeof(template));
-    put("dm-1", "before", 6);
+    temp_put(&dir, "data.ext4", span_array(template));
+    temp_put(&dir, "dm-1", span_lit("before"));
     kernel.is_used = true;
 
     assert_int_equal(volume_fill(&device), ERR_OK);
@@ -323,7 +315,7 @@ static void a_volume_is_filled_with_the_images_empty_file_system(void **state)
 
 static void an_image_without_an_empty_file_system_fills_nothing(void **state)
 {
-    put("dm-1", "before", 6);
+    temp_put(&dir, "dm-1", span_lit("before"));
     kernel.is_used = true;
 
     assert_int_equal(volume_fill(&device), ERR_NOT_FOUND);
@@ -331,7 +323,7 @@ static void an_image_without_an_empty_file_system_fills_nothing(void **state)
 
 static void a_volume_is_put_in_order_out_of_sight_and_then_moved(void **state)
 {
-    put("dm-1", "", 0);
+    temp_put(&dir, "dm-1", SPAN_NONE);
     assert_int_equal(__real_mkdir(in_dir("db"), 0700), 0);
     kernel.is_used = true;
 
@@ -345,7 +337,7 @@ static void a_volume_is_put_in_order_out_of_sight_and_then_moved(void **state)
 
 static void a_volume_that_does_not_grow_serves_as_it_is(void **state)
 {
-    put("dm-1", "", 0);
+    temp_put(&dir, "dm-1", SPAN_NONE);
     assert_int_equal(__real_mkdir(in_dir("db"), 0700), 0);
     kernel.is_used = true;
     kernel.resize_error = EPERM;
@@ -355,7 +347,7 @@ static void a_volume_that_does_not_grow_serves_as_it_is(void **state)
 
 static void a_link_in_the_place_of_the_directory_is_not_followed(void **state)
 {
-    put("dm-1", "", 0);
+    temp_put(&dir, "dm-1", SPAN_NONE);
     assert_int_equal(symlink("/etc", in_dir("db")), 0);
     kernel.is_used = true;
 

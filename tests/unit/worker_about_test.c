@@ -51,17 +51,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void put(const struct folder *f, const char *name, const char *text)
-{
-    char path[TEMP_PATH_MAX + 32];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", f->dir.path, name);
-    FILE *const file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* The answer, as its reader has it. */
 static const struct json_value *answer(struct folder *f, const char *folder)
 {
@@ -94,11 +83,11 @@ static void assert_none(const struct json_value *object, const char *name)
 static void an_image_says_what_it_is_and_what_its_list_of_parts_hashes_to(void **state)
 {
     struct folder *const f = *state;
-    put(f, "version.json",
-        "{\"product\":\"rowlock\",\"version\":\"7.8\",\"board\":\"b\",\"flavour\":\"release\",\"securityVersion\":42,"
-        "\"kernel\":\"6.1.1-1\",\"sourceDate\":\"2026-01-01T00:00:00Z\",\"commit\":\"c0ffee\",\"more\":1,"
-        "\"parts\":[{\"name\":\"lmdb\",\"version\":\"0.9\"}]}");
-    put(f, "sbom.json", "abc");
+    temp_put(&f->dir, "version.json",
+             span_lit("{\"product\":\"rowlock\",\"version\":\"7.8\",\"board\":\"b\",\"flavour\":\"release\",\"securityVersion\":42,"
+                      "\"kernel\":\"6.1.1-1\",\"sourceDate\":\"2026-01-01T00:00:00Z\",\"commit\":\"c0ffee\",\"more\":1,"
+                      "\"parts\":[{\"name\":\"lmdb\",\"version\":\"0.9\"}]}"));
+    temp_put(&f->dir, "sbom.json", span_lit("abc"));
 
     const struct json_value *const got = answer(f, f->dir.path);
 
@@ -142,7 +131,7 @@ static void a_program_on_a_host_says_what_its_build_knows(void **state)
 static void an_image_that_lacks_one_of_the_files_says_what_the_build_knows(void **state)
 {
     struct folder *const f = *state;
-    put(f, "version.json", "{\"version\":\"7.8\"}");
+    temp_put(&f->dir, "version.json", span_lit("{\"version\":\"7.8\"}"));
 
     assert_of_the_build(answer(f, f->dir.path));
 }
@@ -150,8 +139,8 @@ static void an_image_that_lacks_one_of_the_files_says_what_the_build_knows(void 
 static void a_version_that_is_no_json_counts_as_missing(void **state)
 {
     struct folder *const f = *state;
-    put(f, "version.json", "{\"version\":\"7.8\"");
-    put(f, "sbom.json", "{}");
+    temp_put(&f->dir, "version.json", span_lit("{\"version\":\"7.8\""));
+    temp_put(&f->dir, "sbom.json", span_lit("{}"));
 
     const struct json_value *const got = answer(f, f->dir.path);
 
