@@ -4,29 +4,15 @@
 #include "firmware/cli/answer.h"
 #include "tests/fuzz/fuzz.h"
 
-struct box {
-    struct span left;
-    size_t piece;
-};
-
 static enum err receive(void *context, struct buf *in)
 {
-    struct box *const box = context;
-    size_t now = box->piece < box->left.len ? box->piece : box->left.len;
-
-    if (now == 0) {
-        return ERR_CLOSED;
-    }
     FUZZ_CHECK(buf_room(in) != 0);
-    now = now < buf_room(in) ? now : buf_room(in);
-    TRY(buf_put(in, span_of(box->left.data, now)));
-    box->left = span_of(box->left.data + now, box->left.len - now);
-    return ERR_OK;
+    return fuzz_words_come(context, in);
 }
 
 static enum err run(struct span bytes, size_t piece, struct buf *in, struct answer *out_answer)
 {
-    struct box box = {bytes, piece};
+    struct fuzz_words box = {bytes, piece};
     const struct answer_source source = {receive, &box};
 
     const enum err err = answer_read(&source, in, out_answer);

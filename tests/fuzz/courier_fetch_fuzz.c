@@ -4,11 +4,6 @@
 #include "firmware/courier/fetch.h"
 #include "tests/fuzz/fuzz.h"
 
-struct server {
-    struct span answer;
-    size_t piece;
-};
-
 static enum err server_send(void *context, struct span bytes)
 {
     (void)context;
@@ -18,24 +13,15 @@ static enum err server_send(void *context, struct span bytes)
 
 static enum err server_receive(void *context, struct buf *in)
 {
-    struct server *server = context;
-    size_t now = server->piece < server->answer.len ? server->piece : server->answer.len;
-
-    if (now == 0) {
-        return ERR_CLOSED;
-    }
     FUZZ_CHECK(buf_room(in) != 0);
-    now = now < buf_room(in) ? now : buf_room(in);
-    TRY(buf_put(in, span_of(server->answer.data, now)));
-    server->answer = span_of(server->answer.data + now, server->answer.len - now);
-    return ERR_OK;
+    return fuzz_words_come(context, in);
 }
 
 static struct courier_answer run(struct span answer, size_t piece, struct buf *body)
 {
     const struct courier_job job = {.to = {.kind = OUTBOUND_HTTPS, .port = 443, .host = span_lit("id.example")},
                                     .fetch = {.method = OUTBOUND_GET, .path = span_lit("/keys")}};
-    struct server server = {answer, piece};
+    struct fuzz_words server = {answer, piece};
     struct stream stream = {.send = server_send, .receive = server_receive, .context = &server};
     struct courier_answer result;
 

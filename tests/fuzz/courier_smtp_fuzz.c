@@ -6,8 +6,7 @@
 #include "tests/fuzz/fuzz.h"
 
 struct relay {
-    struct span words;
-    size_t piece;
+    struct fuzz_words words;
     bool secure;
     size_t sent;
 };
@@ -25,16 +24,9 @@ static enum err relay_send(void *context, struct span bytes)
 static enum err relay_receive(void *context, struct buf *in)
 {
     struct relay *relay = context;
-    size_t now = relay->piece < relay->words.len ? relay->piece : relay->words.len;
 
-    if (now == 0) {
-        return ERR_CLOSED;
-    }
     FUZZ_CHECK(buf_room(in) != 0);
-    now = now < buf_room(in) ? now : buf_room(in);
-    TRY(buf_put(in, span_of(relay->words.data, now)));
-    relay->words = span_of(relay->words.data + now, relay->words.len - now);
-    return ERR_OK;
+    return fuzz_words_come(&relay->words, in);
 }
 
 static enum err relay_start_tls(void *context)
@@ -58,7 +50,7 @@ static struct courier_answer run(struct span words, size_t piece, unsigned int h
                  .user = (how & 2) != 0 ? span_lit("user") : SPAN_NONE,
                  .password = (how & 2) != 0 ? span_lit("password") : SPAN_NONE,
                  .text = span_lit("Subject: x\r\n\r\n.\r\n")}};
-    struct relay relay = {.words = words, .piece = piece, .secure = job.to.tls == OUTBOUND_TLS};
+    struct relay relay = {.words = {words, piece}, .secure = job.to.tls == OUTBOUND_TLS};
     struct stream stream = {relay_send, relay_receive, relay_start_tls, &relay};
     struct courier_answer answer;
 

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
+#include "hal/base/num.h"
 #include "hal/base/span.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,6 +38,25 @@ static inline struct arena *fuzz_arena(void)
     arena_reset(arena);
     fault_clear();
     return arena;
+}
+
+/* What the other side of a connection has still to say, and how much of it comes at once. */
+struct fuzz_words {
+    struct span left;
+    size_t piece;
+};
+
+/* The next piece, as a stream would append it. ERR_CLOSED: all was said; ERR_RANGE: there is no room. */
+static inline enum err fuzz_words_come(struct fuzz_words *words, struct buf *in)
+{
+    const size_t now = num_min(num_min(words->piece, words->left.len), buf_room(in));
+
+    if (now == 0) {
+        return words->left.len == 0 ? ERR_CLOSED : ERR_RANGE;
+    }
+    TRY(buf_put(in, span_of(words->left.data, now)));
+    words->left = span_of(words->left.data + now, words->left.len - now);
+    return ERR_OK;
 }
 
 #endif

@@ -5,19 +5,12 @@
  * records. Whatever comes, who asked is answered once, within half a minute. */
 #include <string.h>
 
-#include "crypto/aead.h"
-#include "crypto/crypto.h"
-#include "hal/base/num.h"
-#include "hal/sim/sim_clock.h"
-#include "hal/sim/sim_frame.h"
-#include "net/stack_lwip.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/lwip_cable.h"
 #include "tests/lib/frames.h"
 
 #define UDP      (HAL_FRAME_HEAD_BYTES + 20u)
 #define DATA     (UDP + 8u)
 #define DNS_HEAD 12u
-#define TICK_MS  100u
 #define TICKS    300u /* half a minute */
 #define ANSWERS  8
 
@@ -27,11 +20,7 @@ struct asked {
 };
 
 static struct {
-    struct sim_clock clock;
-    struct loop *loop;
-    struct secret_slab *slab;
-    struct sim_frame *cable;
-    struct stack *stack;
+    struct lwip_cable cable;
     uint32_t inputs;
     uint8_t question[256]; /* as sent last: number, flags and counts, name, type and class */
     size_t question_len;
@@ -51,7 +40,7 @@ static void look_at_sent(void)
 {
     struct span frame = SPAN_NONE;
 
-    while (sim_frame_take(box.cable, &frame) == ERR_OK) {
+    while (sim_frame_take(box.cable.wire, &frame) == ERR_OK) {
         if (frame.len > DATA + DNS_HEAD && frame.data[12] == 8 && frame.data[UDP - 11] == 17 && frame.data[UDP + 3] == 53) {
             box.question_len = num_min(frame.len - DATA, sizeof box.question);
             memcpy(box.question, frame.data + DATA, box.question_len);
@@ -62,19 +51,19 @@ static void look_at_sent(void)
 
 static void turn(void)
 {
-    FUZZ_CHECK(loop_turn(box.loop, 0) == ERR_OK);
+    FUZZ_CHECK(loop_turn(box.cable.loop, 0) == ERR_OK);
     look_at_sent();
 }
 
 static void give(const struct frames_frame *frame)
 {
-    sim_frame_give(box.cable, frames_view(frame), HAL_FRAME_SUMS_UNKNOWN);
+    sim_frame_give(box.cable.wire, frames_view(frame), HAL_FRAME_SUMS_UNKNOWN);
     turn();
 }
 
 static void start(void)
 {
-    struct stack_lwip_options options = {
+    static const struct stack_lwip_options addresses = {
         .has_ipv4 = true,
         .ipv4 = {.family = SOCKET_IPV4, .ip = {192, 0, 2, 2}},
         .ipv4_prefix = 24,
@@ -82,15 +71,7 @@ static void start(void)
         .dns_count = 1,
     };
 
-    if (box.loop == NULL) {
-        sim_clock_init(&box.clock);
-        FUZZ_CHECK(crypto_start() == ERR_OK && crypto_slab_new(&box.slab) == ERR_OK);
-        FUZZ_CHECK(loop_new(&box.clock.base, 16, &box.loop) == ERR_OK);
-    }
-    FUZZ_CHECK(sim_frame_new(us.card, &box.cable) == ERR_OK);
-    options.loop = box.loop;
-    options.slab = box.slab;
-    FUZZ_CHECK(stack_lwip_new(&options, sim_frame_hal(box.cable), &box.stack) == ERR_OK);
+    lwip_cable_lay(&box.cable, &addresses, us.card);
     const struct frames_frame arp = frames_arp_request(&server, us.ip); /* so it need not ask for the card */
     give(&arp);
 }
@@ -103,7 +84,7 @@ static void ask(struct asked *asked)
     for (size_t i = 0; i < 8; i++, number >>= 4) {
         name[i] = (char)('a' + (number & 15u));
     }
-    FUZZ_CHECK(stack_lwip_resolve(box.stack, span_str(name), &asked->lookup) == ERR_OK);
+    FUZZ_CHECK(stack_lwip_resolve(box.cable.stack, span_str(name), &asked->lookup) == ERR_OK);
     turn();
 }
 
@@ -146,11 +127,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FUZZ_CHECK(asked.answers <= 1);
     for (size_t i = 0; i < TICKS && asked.answers == 0; i++) {
-        sim_clock_advance_ms(&box.clock, TICK_MS);
+        sim_clock_advance_ms(&box.cable.clock, LWIP_CABLE_TICK_MS);
         turn();
     }
     FUZZ_CHECK(asked.answers == 1);
-    stack_free(box.stack);
+    stack_free(box.cable.stack);
     fault_clear();
     return 0;
 }

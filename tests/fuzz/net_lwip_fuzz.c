@@ -3,34 +3,20 @@
  * its length in two bytes; a length with the highest bit set lets so many tenths of a second pass instead, and a length of 0
  * has the application read, write and close. Addresses and sums are put right where the first byte of a frame asks for it,
  * so that the fuzzer gets past them. Each input has a stack of its own, whose addresses are ready. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "crypto/aead.h"
-#include "crypto/crypto.h"
-#include "hal/base/fault.h"
-#include "hal/base/num.h"
-#include "hal/sim/sim_clock.h"
-#include "hal/sim/sim_frame.h"
-#include "net/stack_lwip.h"
+#include "tests/fuzz/lwip_cable.h"
 #include "tests/lib/frames.h"
 
-#define HEAD      HAL_FRAME_HEAD_BYTES
-#define FRAMES    64 /* of one input */
-#define SOCKETS   8
-#define PASSES    0x8000u
-#define PASS_MAX  600u /* tenths of a second: past the time-outs of neighbours and of TIME-WAIT */
-#define TICK_MS   100u
-#define READY     25u /* ticks, until IPv6 addresses are in use */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define HEAD     HAL_FRAME_HEAD_BYTES
+#define FRAMES   64 /* of one input */
+#define SOCKETS  8
+#define PASSES   0x8000u
+#define PASS_MAX 600u /* tenths of a second: past the time-outs of neighbours and of TIME-WAIT */
+#define READY    25u /* ticks, until IPv6 addresses are in use */
 
 static struct {
-    struct sim_clock clock;
-    struct loop *loop;
-    struct secret_slab *slab;
-    struct sim_frame *cable;
-    struct stack *stack;
+    struct lwip_cable cable;
     struct stack_socket *listening;
     struct stack_socket *sockets[SOCKETS];
     struct stack_listener on_listening;
@@ -41,13 +27,6 @@ static struct {
 
 static const struct frames_end us = {.card = {2, 0, 0, 0, 0, 2}, .ip = {192, 0, 2, 2}, .ip6 = {0x20, 1, 0xd, 0xb8, [15] = 2}, .port = 443};
 
-static void check(bool holds)
-{
-    if (!holds) {
-        abort();
-    }
-}
-
 static void on_sockets(struct stack_listener *listener, unsigned int ready)
 {
     (void)listener;
@@ -56,16 +35,16 @@ static void on_sockets(struct stack_listener *listener, unsigned int ready)
 
 static void on_listening(struct stack_listener *listener, unsigned int ready)
 {
-    const struct stack_ops *const ops = box.stack->ops;
+    const struct stack_ops *const ops = box.cable.stack->ops;
     struct stack_socket *socket = NULL;
     struct socket_address peer;
     (void)listener;
     (void)ready;
 
-    while (ops->accept(box.stack, box.listening, &peer, &socket) == ERR_OK) {
+    while (ops->accept(box.cable.stack, box.listening, &peer, &socket) == ERR_OK) {
         ops->close(box.sockets[peer.port % SOCKETS]);
         box.sockets[peer.port % SOCKETS] = socket;
-        check(ops->watch(socket, &box.on_sockets, 0) == ERR_OK);
+        FUZZ_CHECK(ops->watch(socket, &box.on_sockets, 0) == ERR_OK);
     }
 }
 
@@ -78,21 +57,12 @@ static void start(void)
         .has_ipv6 = true,
         .ipv6 = {.family = SOCKET_IPV6, .ip = {0x20, 1, 0xd, 0xb8, [15] = 2}},
     };
-    struct stack_lwip_options options = addresses;
 
-    if (box.loop == NULL) {
-        sim_clock_init(&box.clock);
-        check(crypto_start() == ERR_OK && crypto_slab_new(&box.slab) == ERR_OK);
-        check(loop_new(&box.clock.base, 16, &box.loop) == ERR_OK);
-    }
-    check(sim_frame_new(us.card, &box.cable) == ERR_OK);
-    options.loop = box.loop;
-    options.slab = box.slab;
+    lwip_cable_lay(&box.cable, &addresses, us.card);
     box.on_listening.on_ready = on_listening;
     box.on_sockets.on_ready = on_sockets;
-    check(stack_lwip_new(&options, sim_frame_hal(box.cable), &box.stack) == ERR_OK);
-    check(stack_lwip_listen(box.stack, us.port, &box.listening) == ERR_OK);
-    check(box.stack->ops->watch(box.listening, &box.on_listening, LOOP_READ) == ERR_OK);
+    FUZZ_CHECK(stack_lwip_listen(box.cable.stack, us.port, &box.listening) == ERR_OK);
+    FUZZ_CHECK(box.cable.stack->ops->watch(box.listening, &box.on_listening, LOOP_READ) == ERR_OK);
 }
 
 /* What the stack sends must be right in itself: addresses that are ours, sums that hold. */
@@ -103,11 +73,11 @@ static void look_at_sent(void)
     uint16_t from = 0;
     uint16_t to = 0;
 
-    while (sim_frame_take(box.cable, &frame) == ERR_OK) {
-        check(frame.len >= HEAD && frame.len <= HEAD + HAL_FRAME_MTU_MAX);
-        check(memcmp(frame.data + HAL_FRAME_MAC_BYTES, us.card, HAL_FRAME_MAC_BYTES) == 0);
+    while (sim_frame_take(box.cable.wire, &frame) == ERR_OK) {
+        FUZZ_CHECK(frame.len >= HEAD && frame.len <= HEAD + HAL_FRAME_MTU_MAX);
+        FUZZ_CHECK(memcmp(frame.data + HAL_FRAME_MAC_BYTES, us.card, HAL_FRAME_MAC_BYTES) == 0);
         const bool is_tcp = frame.data[12] == 8 && frame.data[13] == 0 && frame.data[HEAD + 9] == 6;
-        check(!is_tcp || frames_read_tcp(frame, &from, &to, &segment));
+        FUZZ_CHECK(!is_tcp || frames_read_tcp(frame, &from, &to, &segment));
         if (is_tcp) {
             box.next = segment.sequence + 1;
             box.port = to;
@@ -117,16 +87,16 @@ static void look_at_sent(void)
 
 static void turn(void)
 {
-    check(loop_turn(box.loop, 0) == ERR_OK);
-    check(loop_turn(box.loop, 0) == ERR_OK);
+    FUZZ_CHECK(loop_turn(box.cable.loop, 0) == ERR_OK);
+    FUZZ_CHECK(loop_turn(box.cable.loop, 0) == ERR_OK);
     look_at_sent();
 }
 
 static void pass(unsigned int tenths)
 {
     for (unsigned int i = 0; i < num_min(tenths, PASS_MAX); i++) {
-        sim_clock_advance_ms(&box.clock, TICK_MS);
-        check(loop_turn(box.loop, 0) == ERR_OK);
+        sim_clock_advance_ms(&box.cable.clock, LWIP_CABLE_TICK_MS);
+        FUZZ_CHECK(loop_turn(box.cable.loop, 0) == ERR_OK);
     }
     look_at_sent();
 }
@@ -134,16 +104,16 @@ static void pass(unsigned int tenths)
 static void stop(void)
 {
     for (size_t i = 0; i < SOCKETS; i++) {
-        box.stack->ops->close(box.sockets[i]);
+        box.cable.stack->ops->close(box.sockets[i]);
         box.sockets[i] = NULL;
     }
-    box.stack->ops->close(box.listening);
-    stack_free(box.stack);
+    box.cable.stack->ops->close(box.listening);
+    stack_free(box.cable.stack);
 }
 
 static void use_sockets(void)
 {
-    const struct stack_ops *const ops = box.stack->ops;
+    const struct stack_ops *const ops = box.cable.stack->ops;
     static uint8_t bytes[4096];
 
     for (size_t i = 0; i < SOCKETS; i++) {
@@ -264,7 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (len > HEAD) {
                 mend(frame, len);
             }
-            sim_frame_give(box.cable, span_of(frame, len), (word & 1) != 0 ? HAL_FRAME_SUMS_GOOD : HAL_FRAME_SUMS_UNKNOWN);
+            sim_frame_give(box.cable.wire, span_of(frame, len), (word & 1) != 0 ? HAL_FRAME_SUMS_GOOD : HAL_FRAME_SUMS_UNKNOWN);
             turn();
             at += len;
         }

@@ -4,11 +4,6 @@
 #include "firmware/courier/nts_ke.h"
 #include "tests/fuzz/fuzz.h"
 
-struct server {
-    struct span says;
-    size_t piece;
-};
-
 static enum err server_send(void *context, struct span bytes)
 {
     (void)context;
@@ -18,24 +13,12 @@ static enum err server_send(void *context, struct span bytes)
 
 static enum err server_receive(void *context, struct buf *in)
 {
-    struct server *server = context;
-    size_t now = server->piece < server->says.len ? server->piece : server->says.len;
-
-    if (now == 0) {
-        return ERR_CLOSED;
-    }
-    if (buf_room(in) == 0) {
-        return ERR_RANGE;
-    }
-    now = now < buf_room(in) ? now : buf_room(in);
-    TRY(buf_put(in, span_of(server->says.data, now)));
-    server->says = span_of(server->says.data + now, server->says.len - now);
-    return ERR_OK;
+    return fuzz_words_come(context, in);
 }
 
 static enum err run(struct span says, size_t piece, struct nts_session *session, uint16_t *out_port)
 {
-    struct server server = {says, piece};
+    struct fuzz_words server = {says, piece};
     struct stream stream = {.send = server_send, .receive = server_receive, .context = &server};
     const enum err err = nts_ke_run(&stream, span_lit("time.example"), session, out_port);
 
