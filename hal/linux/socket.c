@@ -220,22 +220,34 @@ enum err socket_accept(int listener, int *out_fd, struct socket_address *out_pee
     return ERR_OK;
 }
 
-enum err socket_connect(const struct socket_address *address, int *out_fd)
+static enum err begin_connect(int type, const struct socket_address *address, int *out_fd)
 {
     union any_sockaddr any;
     const socklen_t any_len = to_sockaddr(address, &any);
 
-    SCOPED_FD int fd = socket(any.plain.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    SCOPED_FD int fd = socket(any.plain.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         FAIL_ERRNO(errno, "socket");
     }
-    TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));
+    if (type == SOCK_STREAM) {
+        TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1));
+    }
     if (connect(fd, &any.plain, any_len) != 0 && errno != EINPROGRESS) {
         FAIL_ERRNO(errno, "connect");
     }
     *out_fd = fd;
     fd = -1;
     return ERR_OK;
+}
+
+enum err socket_connect(const struct socket_address *address, int *out_fd)
+{
+    return begin_connect(SOCK_STREAM, address, out_fd);
+}
+
+enum err socket_connect_datagrams(const struct socket_address *address, int *out_fd)
+{
+    return begin_connect(SOCK_DGRAM, address, out_fd);
 }
 
 enum err socket_pair(enum socket_pair_kind kind, int out_ends[2])
@@ -245,23 +257,6 @@ enum err socket_pair(enum socket_pair_kind kind, int out_ends[2])
     if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out_ends) != 0) {
         FAIL_ERRNO(errno, "socketpair");
     }
-    return ERR_OK;
-}
-
-enum err socket_connect_datagrams(const struct socket_address *address, int *out_fd)
-{
-    union any_sockaddr any;
-    const socklen_t any_len = to_sockaddr(address, &any);
-
-    SCOPED_FD int fd = socket(any.plain.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        FAIL_ERRNO(errno, "socket");
-    }
-    if (connect(fd, &any.plain, any_len) != 0) {
-        FAIL_ERRNO(errno, "connect");
-    }
-    *out_fd = fd;
-    fd = -1;
     return ERR_OK;
 }
 
