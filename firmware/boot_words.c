@@ -5,7 +5,9 @@
 
 #include <stdbool.h>
 
+#include "hal/base/buf.h"
 #include "hal/base/fault.h"
+#include "hal/bootline.h"
 
 static enum err read_root_hash(struct span value, struct boot_words *words)
 {
@@ -99,4 +101,13 @@ enum err boot_words_read(struct span line, struct boot_words *out_words)
 
     *out_words = reading.words;
     return ERR_OK;
+}
+
+enum err boot_words_of_kernel(struct boot_words *out_words)
+{
+    SCOPED_BUF struct buf *line = NULL;
+
+    TRY(buf_new(BOOTLINE_MAX, &line));
+    TRY(bootline_read(line));
+    return boot_words_read(buf_all(line), out_words);
 }

@@ -27,4 +27,7 @@ struct boot_words {
  * ERR_MALFORMED: one is missing, twice, unknown, or not of its form. */
 enum err boot_words_read(struct span line, struct boot_words *out_words) MUST_USE;
 
+/* Those that this kernel was started with. Also ERR_NO_MEMORY, and the errors of bootline_read(). */
+enum err boot_words_of_kernel(struct boot_words *out_words) MUST_USE;
+
 #endif

@@ -26,12 +26,10 @@
 #include "firmware/init/clock.h"
 #include "firmware/init/volume.h"
 #include "firmware/init_link.h"
-#include "hal/base/buf.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
 #include "hal/blockdev.h"
 #include "hal/board.h"
-#include "hal/bootline.h"
 #include "hal/button.h"
 #include "hal/clock.h"
 #include "hal/entropy.h"
@@ -118,16 +116,6 @@ static enum err open_state(void)
     return ERR_OK;
 }
 
-static enum err read_words(struct boot_words *out_words)
-{
-    SCOPED_BUF struct buf *line = NULL;
-
-    TRY(buf_new(BOOTLINE_MAX, &line));
-    TRY(bootline_read(line));
-    TRY(boot_words_read(buf_all(line), out_words));
-    return ERR_OK;
-}
-
 /* The file is the vendor's word, signed; the keeper looks at it. */
 static enum err take_policy(void)
 {
@@ -136,7 +124,7 @@ static enum err take_policy(void)
     struct blockdev device = {.major = 0};
     char path[PATH_BYTES];
 
-    TRY(read_words(&words));
+    TRY(boot_words_of_kernel(&words));
     TRY(blockdev_wait(span_lit("esp"), WAIT_MS, &device));
     TRY(mounts_esp(&device, ESP_DIR, &owner));
     (void)snprintf(path, sizeof(path), ESP_DIR "/EFI/Linux/rowlock-%s.policy", words.version); /* fits any version */

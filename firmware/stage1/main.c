@@ -16,28 +16,16 @@
  * What fails is logged, and the machine starts again; after some tries the boot loader takes the other slot. */
 #include <stdio.h>
 
-#include "firmware/boot_words.h"
 #include "firmware/boot_root.h"
-#include "hal/base/buf.h"
+#include "firmware/boot_words.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
-#include "hal/bootline.h"
 #include "hal/mapper.h"
 #include "hal/module.h"
 #include "hal/mounts.h"
 #include "hal/power.h"
 
 #define PROGRAM "/usr/bin/rowlock"
-
-static enum err read_words(struct boot_words *out_words)
-{
-    SCOPED_BUF struct buf *line = NULL;
-
-    TRY(buf_new(BOOTLINE_MAX, &line));
-    TRY(bootline_read(line));
-    TRY(boot_words_read(buf_all(line), out_words));
-    return ERR_OK;
-}
 
 static enum err open_root(const struct boot_words *words)
 {
@@ -64,7 +52,7 @@ static enum err start(void)
 
     TRY(mounts_kernel());
     TRY(mounts_console());
-    TRY(read_words(&words));
+    TRY(boot_words_of_kernel(&words));
     (void)printf("rowlock: version %s starts\n", words.version);
     TRY(module_load_list(&modules));
     (void)printf("rowlock: %zu kernel modules\n", modules);
