@@ -18,11 +18,21 @@ def operational(machine, **how):
     return report
 
 
+def ask_for_table(machine, report, port=443):
+    """The answer; 201 where the administrator is served."""
+    table = {"tableName": "notes", "schema": {"text": {"type": "string"}}}
+    return ask(machine, report, "POST", "/v1/admin/tables", table, report.values["secretKey"], port=port)
+
+
 def make_row(machine, report):
-    key = report.values["secretKey"]
-    made = ask(machine, report, "POST", "/v1/admin/tables", {"tableName": "notes", "schema": {"text": {"type": "string"}}}, key)
+    """Its id; in a table that is made for it."""
+    made = ask_for_table(machine, report)
     ensure(made.status == 201, f"no table: {made.status} {made.body}")
-    row = ask(machine, report, "POST", "/v1/data/notes", ROW, key)
+    return add_row(machine, report)
+
+
+def add_row(machine, report):
+    row = ask(machine, report, "POST", "/v1/data/notes", ROW, report.values["secretKey"])
     ensure(row.status == 201, f"no row: {row.status} {row.body}")
     return row.body["id"]
 

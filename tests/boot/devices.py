@@ -4,23 +4,16 @@
 import sys
 import time
 
-from boxes import ensure_row, make_row
+from boxes import ensure_row, make_row, operational
 from lab import DIRECT_S, ask, ensure, main, partition, read_at, report_of, write_at
 
 MIB = 1 << 20
 
 
-def started(machine):
-    machine.start(direct=True)
-    report = report_of(machine, DIRECT_S)
-    ensure(report.state == "operational", f"it is {report}")
-    return report
-
-
 def new_box(lab):
     """(machine, what ensure_row takes): it runs, and has a row."""
     machine = lab.machine()
-    report = started(machine)
+    report = operational(machine, direct=True)
     return machine, (machine, report, make_row(machine, report))
 
 
@@ -33,7 +26,7 @@ def the_power_button_ends_the_box_in_order(lab):
     machine.wait_end(DIRECT_S)
     took = time.monotonic() - began
     ensure(not machine.console.find(r"audit: type=1326|Kernel panic|SIGSYS|_failed\""), "something failed on the way")
-    ensure_row(machine, started(machine), first)
+    ensure_row(machine, operational(machine, direct=True), first)
     return f"off after {took:.1f} s, and at the next start the row is there"
 
 
