@@ -419,7 +419,8 @@ $(RLS_TOOL): $(OUT)/asan/obj/tests/reference/rls_tool.o $(OUT)/asan/librowlock.a
 	@mkdir -p $(@D)
 	$(QUIETLY)$(CC) $(CFLAGS_asan) $(LINK) $(LINK_asan) -o $@ $^ $(WOLFSSL_asan)/lib/libwolfssl.a $(LIBS)
 
--include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(DATED:.o=.d) $(patsubst %,$(OUT)/asan/obj/tests/preload/%.d,slow_sign sort_leak) $(OUT)/asan/obj/tests/reference/rls_tool.d
+-include $(RECORDER:.o=.d) $(WATCHED:.o=.d) $(BOX_TOOL:.o=.d) $(DATED:.o=.d) \
+	$(patsubst %,$(OUT)/asan/obj/tests/preload/%.d,slow_sign sort_leak) $(OUT)/asan/obj/tests/reference/rls_tool.d
 BLACKBOX_PROGRAMS := $(PROGRAM_asan) \
 	$(if $(MAIN),$(addprefix $(OUT)/asan/,rowlock-recorded rowlock-watched rowlock-leaky rowlock-slow rowlock-dated tests/fault/box_tool))
 

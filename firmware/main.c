@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one program. `serve`, `fsck` and `version` are for people, as are the commands of firmware/cli, for a box elsewhere; `keeper`, `worker` and `courier` are started by the supervisor, with
- * descriptors at fixed numbers, and `init` by the kernel of a box: they are of no use otherwise. */
+/* The one program. `serve`, `fsck` and `version` are for people, as are the commands of firmware/cli, for a box elsewhere. `keeper`,
+ * `worker`, `courier`, `updater` and `starter` are started by the supervisor, with descriptors at fixed numbers, and `init` by
+ * the kernel of a box: they are of no use otherwise. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -260,8 +260,7 @@ enum msg_reach_kind { MSG_REACH_TCP, MSG_REACH_UDP, MSG_REACH_KINDS };
 enum msg_reached {
     MSG_REACHED = 1,
     MSG_REACHED_NO_NAME, /* no address for the name */
-    MSG_REACHED_NOBODY,  /* no answer from there */
-    MSG_REACHED_LAST = MSG_REACHED_NOBODY
+    MSG_REACHED_NOBODY   /* no answer from there */
 };
 
 /* What the updater has. */

@@ -34,7 +34,8 @@ enum err datadir_open_to_give(const char *path, unsigned int uid, unsigned int g
 
 /* A directory inside for a child process that runs as another user: created with 0700 if missing, and given to that user
  * when root calls. An ordinary user can give nothing away; the directory is then its own, as is the child, or it is that
- * user's already, and out_fd says where it is without opening it to the caller (O_PATH). The caller closes out_fd. Errors as above; ERR_MALFORMED: a name that is none; ERR_REFUSED also: it belongs to a third user. */
+ * user's already, and out_fd says where it is without opening it to the caller (O_PATH). The caller closes out_fd. Errors
+ * as above; ERR_MALFORMED: a name that is none; ERR_REFUSED also: it belongs to a third user. */
 enum err datadir_open_for(const struct datadir *dir, const char *name, unsigned int uid, unsigned int gid,
                           int *out_fd) MUST_USE;
 
@@ -43,12 +44,6 @@ enum err datadir_take_fd(int take_fd, struct datadir **out_dir) MUST_USE;
 
 /* Closes, and gives up the lock. NULL is fine. */
 void datadir_close(struct datadir *dir);
-
-static inline void datadir_close_scoped(struct datadir **dir)
-{
-    datadir_close(*dir);
-}
-#define SCOPED_DATADIR SCOPED(datadir_close_scoped)
 
 /* Borrowed: for sandbox_enter and for passing on. */
 int datadir_fd(const struct datadir *dir);

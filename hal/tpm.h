@@ -175,12 +175,6 @@ static inline void hal_tpm_close(struct hal_tpm *tpm)
     }
 }
 
-static inline void hal_tpm_close_scoped(struct hal_tpm **tpm)
-{
-    hal_tpm_close(*tpm);
-}
-#define SCOPED_TPM SCOPED(hal_tpm_close_scoped)
-
 static inline MUST_USE enum err hal_tpm_info(struct hal_tpm *tpm, struct hal_tpm_info *out_info)
 {
     return tpm->ops->info(tpm, out_info);

@@ -172,7 +172,8 @@ static bool protection_fits(enum outbound_kind kind, enum outbound_tls tls)
 
 bool outbound_destination_fits(const struct outbound_destination *destination)
 {
-    return protection_fits(destination->kind, destination->tls) && destination->port != 0 && destination->ca.len <= OUTBOUND_CA_MAX && outbound_host_fits(destination->host);
+    return protection_fits(destination->kind, destination->tls) && destination->port != 0 &&
+           destination->ca.len <= OUTBOUND_CA_MAX && outbound_host_fits(destination->host);
 }
 
 bool outbound_destination_equal(const struct outbound_destination *a, const struct outbound_destination *b)

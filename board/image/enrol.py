@@ -3,7 +3,8 @@
 """Puts the keys of a vendor into a virtual machine's firmware: enrol.py VARIABLES KEYS OUT
 
 VARIABLES is an empty variable store of EDK2, as Debian ships it (OVMF_VARS_4M.fd). With a platform key in it Secure Boot is on from
-the first start. PK, KEK and db get one certificate each, and dbx the hashes that are asked for, or nothing. A real box is given its keys through its firmware's setup.
+the first start. PK, KEK and db get one certificate each, and dbx the hashes that are asked for, or nothing. A real box is given its
+keys through its firmware's setup.
 Spec: UEFI 2.10 section 32.4.1 (EFI_SIGNATURE_LIST); EDK2, MdeModulePkg/Include/Guid/VariableFormat.h.
 """
 import struct

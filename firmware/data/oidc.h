@@ -46,7 +46,8 @@ enum data_oidc_state data_oidc_find(const struct catalog_environment *environmen
 /* Walks those of an environment that are ready: at starts at 0. False: no more. */
 bool data_oidc_next(const struct catalog_environment *environment, size_t *at, struct data_oidc *out_provider);
 
-/* GET /v1/admin/auth-providers/:provider, with what nobody can sign in without and is not set (`missing`). ERR_DENIED common/not-found: nothing is configured under that name. */
+/* GET /v1/admin/auth-providers/:provider, with what nobody can sign in without and is not set (`missing`). ERR_DENIED
+ * common/not-found: nothing is configured under that name. */
 enum err data_get_oidc(const struct data_admin *admin, struct span name) MUST_USE;
 
 /* PUT: changes what the body names; null takes it back. Another issuer, or one that somebody else vouches for (ca), is

@@ -46,7 +46,8 @@ struct options {
 };
 
 /* Reads "--name value" pairs; count and words without the program and the command. Defaults: the board's TCTI, 127.0.0.1,
- * port 8443; with --net-interface and without --listen only the stack in user space listens. ERR_MALFORMED: unknown, without a value, or out of range: a line on standard error has said so. */
+ * port 8443; with --net-interface and without --listen only the stack in user space listens. ERR_MALFORMED: unknown, without
+ * a value, or out of range: a line on standard error has said so. */
 enum err options_read(size_t count, char *const *words, struct options *out_options) MUST_USE;
 
 /* Is this a name for a certificate: labels of letters, digits and '-', with dots between? */

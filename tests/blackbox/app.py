@@ -209,7 +209,7 @@ class Table:
 
 class App:
     """The bootstrap project of a box. Requests of tests that only share the box are not to be counted against its
-    ordinary rate, so it is raised there; test_limits.py has boxes with the ordinary one. Nor do they wait half a minute from
+    ordinary rate, so it is raised there; test_api_limits.py has boxes with the ordinary one. Nor do they wait half a minute from
     the mail of a sign-up to the next one; tests/unit/api_codes_test.c does, by a clock of its own."""
 
     def __init__(self, box, requests_per_minute=None):

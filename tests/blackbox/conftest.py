@@ -190,7 +190,8 @@ class Box:
             self.swtpm = None if appliance.IS_CHOSEN else self.pid("swtpm")
             assert self.output, f"no report, exit {self.process.poll()}\n{self.log_text()}"
             self._take_report(self.output[0])
-            if "recoveryKey" in self.report and self.at_report is None and not appliance.IS_CHOSEN:  # from here on a kill finds a box that knows that its keys were shown
+            if "recoveryKey" in self.report and self.at_report is None and not appliance.IS_CHOSEN:
+                # From here on a kill finds a box that knows that its keys were shown.
                 wait_until(lambda: not (self.data / "keeper" / "unseen").exists(), "the keys to count as shown")
         return self
 

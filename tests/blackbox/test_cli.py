@@ -226,7 +226,8 @@ def test_a_plan_without_a_value_of_pcr_7_is_told(owned, password, words):
 
 
 class Slots:
-    """What a box with slots does with updates. plan: what becomes of the next requests instead ("drop", "503", "401", "400"), or after it ("drop after", "over": so is the token's time)."""
+    """What a box with slots does with updates. plan: what becomes of the next requests instead ("drop", "503", "401", "400"), or after
+    it ("drop after", "over": so is the token's time)."""
 
     def __init__(self, authority):
         self.received, self.state, self.version, self.asked, self.plan, self.knows = b"", "none", None, [], [], False

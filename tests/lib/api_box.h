@@ -18,9 +18,7 @@
 #include "tests/lib/store_box.h"
 #include "tests/lib/temp.h"
 
-#define API_BOX_TEXT_MAX    262144
-#define API_BOX_HEADERS_MAX 32
-
+#define API_BOX_TEXT_MAX         262144
 #define API_BOX_ENVIRONMENTS_MAX 16
 #define API_BOX_HASH_QUEUE       8
 
