@@ -13,6 +13,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree
 
@@ -125,7 +126,11 @@ def main():
     parser.add_argument("--pytest-limit", type=int, default=PYTEST_LIMIT_S, help="seconds for all black-box tests")
     options = parser.parse_args()
 
-    passed, failed, skipped = run_programs(options.programs, options.jobs, options.limit, options.tell)
+    place = os.path.dirname(os.path.abspath(options.results))
+    os.makedirs(place, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=place) as folder:
+        os.environ["ROWLOCK_RUN"] = folder  # what programs of one run may share
+        passed, failed, skipped = run_programs(options.programs, options.jobs, options.limit, options.tell)
     if options.pytest:
         print(f"so far {passed} passed, {failed} failed", flush=True)
         good, bad, others = run_pytest(options.pytest, options.jobs, options.expression, options.results,

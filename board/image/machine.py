@@ -225,8 +225,7 @@ class Machine:
     def _spawn(self, words, name, **how):
         # In sessions of their own: Ctrl-C is for who started this, who then ends them in order. setpriv: they never outlive it.
         with open(self._errors_of(name), "wb") as errors:
-            return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stdin=subprocess.DEVNULL, stderr=errors,
-                                    start_new_session=True, **how)
+            return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], stderr=errors, start_new_session=True, **how)
 
     def _errors_of(self, name):
         return self.runtime / f"{name}.errors"
@@ -235,14 +234,15 @@ class Machine:
         self.tpm.mkdir(mode=0o700, parents=True, exist_ok=True)
         control = self.runtime / "tpm"
         self.swtpm = self._spawn(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm},mode=0600", "--ctrl",
-                                  f"type=unixio,path={control},mode=0600", "--terminate"], "swtpm", stdout=subprocess.DEVNULL)
+                                  f"type=unixio,path={control},mode=0600", "--terminate"], "swtpm",
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self._wait(control.exists, self.swtpm, "swtpm")
 
     def _start_qemu(self, words, on_line):
         self.qemu = self._spawn([self.table["MACHINE_QEMU"], "-nodefaults", "-display", "none", "-m", self.table["MACHINE_MIB"],
                                  "-smp", self.table["MACHINE_CPUS"], "-serial", "stdio", "-S",
                                  "-qmp", f"unix:{self.runtime}/qmp,server=on,wait=off", *words], "qemu",
-                                stdout=subprocess.PIPE)
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.console = Console(self.qemu.stdout, on_line)
 
     def _connect(self):
@@ -273,6 +273,10 @@ class Machine:
     def expect(self, pattern, seconds):
         return self.console.expect(pattern, seconds)
 
+    def type(self, text):
+        """On the serial console, where an image for debugging has a shell."""
+        os.write(self.qemu.stdin.fileno(), text.encode("ascii"))
+
     def wait_end(self, seconds):
         """Until the machine ends by itself."""
         try:
@@ -299,6 +303,7 @@ class Machine:
         if self.qemu is not None:
             self.console.thread.join(END_S)
             self.qemu.stdout.close()
+            self.qemu.stdin.close()
         if self.runtime is not None:
             shutil.rmtree(self.runtime)
         if self.lock is not None:

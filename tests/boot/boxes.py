@@ -2,12 +2,14 @@
 """Boxes with firmware, Secure Boot and TPM that have provisioned themselves and have a row, and what is done with them."""
 import http.client
 import json
+import re
 import ssl
+from pathlib import Path
 
-from lab import DIRECT_S, USER_SPACE_S, ask, connected, ensure, report_of
+from lab import DIRECT_S, USER_SPACE_S, Report, ask, connected, ensure, report_of
 
 ROW = {"text": "kept"}
-_first = []  # the box of the first test: machine (stopped), report, id of its row
+_first = []  # what first_box() gives
 
 
 def operational(machine, **how):
@@ -43,15 +45,26 @@ def ensure_row(machine, report, first):
     ensure(got.status == 200 and got.body["text"] == ROW["text"], f"the row: {got.status} {got.body}")
 
 
-def first_box(lab):
-    """A box that has provisioned itself and has a row; made once. Tests take copies."""
-    if not _first:
-        machine = lab.machine(kept=True)
+def _make_first(lab, folder):
+    """Its disk, variables and TPM, and in a file what it said and the id of its row."""
+    machine = lab.box_in(folder / "box")
+    machine.make(lab.keys)
+    try:
         report = operational(machine)
         ensure({"recoveryKey", "secretKey", "setupCode"} <= set(report.values), f"values: {sorted(report.values)}")
         row = make_row(machine, report)
         machine.cut()
-        _first.append((machine, report, row))
+    finally:
+        machine.stop()
+    (folder / "report").write_text(json.dumps([report.text, row]))
+
+
+def first_box(lab):
+    """(machine, which is off, report, the id of its row): a box that has provisioned itself in this run. Tests take copies."""
+    if not _first:
+        folder = lab.shared("first", lambda folder: _make_first(lab, folder))
+        text, row = json.loads((folder / "report").read_text())
+        _first.append((lab.box_in(folder / "box"), Report(text), row))
     return _first[0]
 
 
@@ -63,17 +76,36 @@ def locked(machine, reason):
     return report
 
 
-def unlocked_and_sealed_again(machine, report, first):
-    """By the recovery key; a start later it opens by itself."""
+def unlocked(machine, report, first):
+    """By the recovery key."""
     refused = ask(machine, report, "GET", f"/v1/data/notes/{first[2]}", key=first[1].values["secretKey"], verify=False)
     ensure(refused.status == 503, f"a locked box answers {refused.status}")
     done = ask(machine, report, "POST", "/v1/system/unlock", {"recoveryKey": first[1].values["recoveryKey"]}, verify=False)
     ensure(done.status == 200, f"unlock: {done.status} {done.body}")
     machine.expect(r'"event":"worker_ready","state":"operational"', DIRECT_S)
     ensure_row(machine, report, first)
+
+
+def unlocked_and_sealed_again(machine, report, first):
+    """By the recovery key; a start later it opens by itself."""
+    unlocked(machine, report, first)
     machine.cut()
     ensure_row(machine, operational(machine), first)
     machine.cut()
+
+
+# --- a newer image ---------------------------------------------------------------------------------------------------------
+
+NEXT = "0.9.1"
+
+
+def next_image(lab):
+    """Version NEXT, of security version 2."""
+    config = lab.place("config.h")
+    text, changed = re.subn(r"(#define CONFIG_FIRMWARE_SECURITY_VERSION) \d+", r"\1 2", Path(lab.given["CONFIG_H"]).read_text())
+    ensure(changed == 1, "no security version in the configuration")
+    config.write_text(text)
+    return lab.build("next", VERSION=NEXT, CONFIG_H=str(config))
 
 
 # --- an owner -------------------------------------------------------------------------------------------------------------
@@ -87,8 +119,8 @@ class Owner:
 
     def __init__(self, machine, report):
         """A box that has no owner yet says the code for the first one in its report."""
-        self.connection = connected(machine, ssl.create_default_context(cadata=report.ca))
-        self.token = None
+        self.connection = self.token = None
+        self.reconnect(machine, report)
         named = {"email": EMAIL, "password": PASSWORD}
         if "setupCode" in report.values:
             status, body = self.ask("POST", "/v1/admin/auth/setup", {"setupCode": report.values["setupCode"], "name": "Owner", **named})
@@ -96,6 +128,11 @@ class Owner:
         status, body = self.ask("POST", "/v1/admin/auth/signin", named)
         ensure(status == 200, f"sign-in: {status} {body}")
         self.token = body["accessToken"]
+
+    def reconnect(self, machine, report):
+        """After a start of the box, and still signed in."""
+        self.close()
+        self.connection = connected(machine, ssl.create_default_context(cadata=report.ca))
 
     def ask(self, method, path, body=None):
         """(status, body). A body of bytes is sent as it is."""
@@ -129,4 +166,5 @@ class Owner:
         ensure(status == 200, f"not installed: {status} {body}")
 
     def close(self):
-        self.connection.close()
+        if self.connection is not None:
+            self.connection.close()

@@ -3,8 +3,10 @@
 
 A program of tests is started as tests/boot/<name>.py <what build.sh was given> <image that it made of it> <folder for trials>, and calls
 main() with its tests in order. A test takes the Lab, returns the words of what it saw, and fails by an exception. Machines are never
-shared, ports are free ones, folders are the program's own: programs may run side by side.
+shared, ports are free ones, folders are the program's own: programs may run side by side. Images and the box that others are copied from
+are made once in a run of several programs, which share the folder ROWLOCK_RUN.
 """
+import fcntl
 import http.client
 import json
 import os
@@ -134,9 +136,10 @@ REPORT = re.compile(r"^Rowlock is (?P<state>[a-z]+)(?:: (?P<reason>[a-z-]+))?\n"
 class Report:
     """What a box says on its console when it answers: state, reason (None where there is none), values, and its CA."""
 
-    def __init__(self, state, reason, text):
-        self.state, self.reason, self.values = state, reason, values_of(text)
-        self.ca = text[text.index(BEGIN):]
+    def __init__(self, text):
+        heading = REPORT.match(text)
+        self.text, self.values, self.ca = text, values_of(text), text[text.index(BEGIN):]
+        self.state, self.reason = heading["state"], heading["reason"]
 
     def __str__(self):
         return f"{self.state}: {self.reason}" if self.reason else self.state
@@ -145,7 +148,7 @@ class Report:
 def report_of(machine, seconds):
     heading = machine.expect(REPORT.pattern, seconds)
     machine.expect(END, DIRECT_S)
-    return Report(heading["state"], heading["reason"], machine.console.text[heading.start():machine.console.at])
+    return Report(machine.console.text[heading.start():machine.console.at])
 
 
 def seen(machine, pattern, seconds):
@@ -177,15 +180,28 @@ def connected(machine, context, port=443):
             time.sleep(0.2)
 
 
-def ask(machine, report, method, path, body=None, key=None, verify=True, port=443):
-    """One request over the forwarded port, to the server of this CA and no other; a locked box has a certificate of the moment."""
-    context = ssl.create_default_context(cadata=report.ca) if verify else ssl._create_unverified_context()
-    connection = connected(machine, context, port)
-    headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
-    try:
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
+class Connection:
+    """To the server of this CA and no other, and with this key; a locked box has a certificate of the moment."""
+
+    def __init__(self, machine, report, key=None, verify=True, port=443):
+        context = ssl.create_default_context(cadata=report.ca) if verify else ssl._create_unverified_context()
+        self.headers = {"Content-Type": "application/json", **({"X-API-Key": key} if key else {})}
+        self.connection = connected(machine, context, port)
+
+    def ask(self, method, path, body=None):
+        self.connection.request(method, path, None if body is None else json.dumps(body), self.headers)
+        response = self.connection.getresponse()
         return Answer(response.status, json.loads(response.read() or b"null"))
+
+    def close(self):
+        self.connection.close()
+
+
+def ask(machine, report, method, path, body=None, key=None, verify=True, port=443):
+    """One request over the forwarded port."""
+    connection = Connection(machine, report, key, verify, port)
+    try:
+        return connection.ask(method, path, body)
     finally:
         connection.close()
 
@@ -208,12 +224,16 @@ class Lab:
         self.count += 1
         return self.folder / f"{self.count}-{name}"
 
-    def machine(self, keys="vendor", kept=False):
-        """A new box. keys: "vendor", or None for Secure Boot off. kept: also after the test, for others to copy."""
-        made = Machine(self.board, self.image, self.place("box"))
+    def machine(self, keys="vendor", kept=False, image=None):
+        """A new box. keys: "vendor", or None for Secure Boot off. kept: also after the test, for others to copy. image: another one than
+        the one that is tested."""
+        made = self.box_in(self.place("box"), image)
         made.make(self.keys if keys == "vendor" else keys)
         (self.kept if kept else self.machines).append(made)
         return made
+
+    def box_in(self, folder, image=None):
+        return Machine(self.board, image or self.image, folder)
 
     def copy_of(self, machine, kind=Machine):
         """The same box once more, of one that is stopped: disk, variables and the TPM's state."""
@@ -225,6 +245,18 @@ class Lab:
         self.machines.append(made)
         return made
 
+    def shared(self, name, make):
+        """What make(folder) has put into a folder that the programs of one run share; the first that asks for it makes it."""
+        run = Path(os.environ.get("ROWLOCK_RUN") or self.folder)
+        folder, done = run / name, run / f"{name}.done"
+        with open(run / f"{name}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+                make(folder)
+                done.touch()
+        return folder
+
     def strangers(self):
         """A folder of keys that the box does not know."""
         if self._strangers is None:
@@ -233,13 +265,14 @@ class Lab:
         return self._strangers
 
     def build(self, name, **changed):
-        """Another image of the same program: VERSION, CONFIG_H and the like as build.sh takes them."""
-        out = self.place(name)
+        """Another image of the same program: VERSION, CONFIG_H and the like as build.sh takes them. The name says which."""
+        return self.shared(name, lambda folder: self._build(folder, changed))
+
+    def _build(self, out, changed):
         environment = {name: value for name, value in os.environ.items() if name not in MAKE_WORDS}
         done = subprocess.run([str(TOOLS / "build.sh"), str(out)], cwd=TREE, env={**environment, **self.given, **changed},
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         ensure(done.returncode == 0, f"build.sh: {done.stdout[-2000:]}")
-        return out
 
     def keep_consoles(self):
         """What the boxes of a test that failed have printed; their paths."""

@@ -6,22 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from boxes import Owner, ensure_row, first_box, locked, operational, unlocked_and_sealed_again
-from lab import DIRECT_S, TOOLS, USER_SPACE_S, copy_sparse, ensure, esp, main, report_of, seen
+from boxes import NEXT, Owner, ensure_row, first_box, locked, next_image, operational, unlocked, unlocked_and_sealed_again
+from lab import DIRECT_S, TOOLS, USER_SPACE_S, copy_sparse, ensure, esp, esp_put, main, report_of, seen
 
-NEXT = "0.9.1"
-_kept = {}  # the image of NEXT, and the box that runs it
-
-
-def next_image(lab):
-    """A newer one, of security version 2."""
-    if "image" not in _kept:
-        config = lab.place("config.h")
-        text, changed = re.subn(r"(#define CONFIG_FIRMWARE_SECURITY_VERSION) \d+", r"\1 2", Path(lab.given["CONFIG_H"]).read_text())
-        ensure(changed == 1, "no security version in the configuration")
-        config.write_text(text)
-        _kept["image"] = lab.build("next", VERSION=NEXT, CONFIG_H=str(config))
-    return _kept["image"]
+_kept = []  # the box that runs NEXT
 
 
 def wrong_root_update(lab):
@@ -54,7 +42,7 @@ def installed(machine, file, **how):
 
 def updated_box(lab):
     """A box that runs NEXT, blessed, with the minimum raised; stopped."""
-    if "box" not in _kept:
+    if not _kept:
         first = first_box(lab)
         machine = lab.copy_of(first[0])
         lab.machines.remove(machine)
@@ -68,8 +56,8 @@ def updated_box(lab):
         seen(machine, r'"event":"minimum_version","security":2', DIRECT_S)
         ensure_row(machine, report, first)
         machine.cut()
-        _kept["box"] = machine
-    return _kept["box"]
+        _kept.append(machine)
+    return _kept[0]
 
 
 def an_update_over_the_api_is_tried_and_blessed(lab):
@@ -117,6 +105,28 @@ def a_disk_of_before_the_update_is_locked(lab):
     return f"{report}; the recovery key opened it"
 
 
+def the_image_before_is_locked_once_the_minimum_is_raised(lab):
+    """It is in its slot as it was, whole and signed, and somebody tells the boot loader to start it."""
+    first = first_box(lab)
+    machine = lab.copy_of(updated_box(lab))
+    words, old = lab.place("loader.conf"), f"rowlock-{lab.version}.efi"
+    esp(machine.disk, "mcopy", "::/loader/loader.conf", str(words))
+    ensure(f"::/EFI/Linux/{old}" in esp(machine.disk, "mdir", "-b", "::/EFI/Linux").split(), "it is there no more")
+    told = lab.place("loader.conf")
+    told.write_text(f"default {old}\n{words.read_text()}")
+    esp_put(machine.disk, told, "loader/loader.conf")
+    report = locked(machine, "version-revoked")
+    ensure(machine.console.find(rf"rowlock: version {re.escape(lab.version)} starts"), "another one was started")
+    unlocked(machine, report, first)
+    machine.cut()
+    again = locked(machine, "version-revoked")
+    machine.cut()
+    esp_put(machine.disk, words, "loader/loader.conf")
+    ensure_row(machine, operational(machine), first)
+    ensure(machine.console.find(rf"rowlock: version {re.escape(NEXT)} starts"), "the new one was not started")
+    return f"version {lab.version} from its slot: {report}; the recovery key opened it for that start only: {again}; {NEXT} opens by itself"
+
+
 def given_up(machine, first, version):
     """The image before runs again and says what became of the other one."""
     report = report_of(machine, USER_SPACE_S)
@@ -152,5 +162,5 @@ def an_image_that_fails_its_test_is_given_up(lab):
 
 if __name__ == "__main__":
     sys.exit(main([an_update_over_the_api_is_tried_and_blessed, what_is_older_or_not_the_vendors_is_refused,
-                   an_image_that_fails_its_test_is_given_up],
+                   the_image_before_is_locked_once_the_minimum_is_raised, an_image_that_fails_its_test_is_given_up],
                   [a_disk_of_before_the_update_is_locked, an_image_that_does_not_start_is_given_up]))
