@@ -15,11 +15,14 @@
 #include "firmware/supervisor/starter.h"
 #include "firmware/supervisor/supervisor.h"
 #include "firmware/updater/updater.h"
-#include "firmware/version.h"
+#include "firmware/worker/about.h"
 #include "firmware/worker/worker.h"
 #include "hal/base/attr.h"
+#include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "hal/board.h"
 #include "hal/process.h"
+#include "net/json.h"
 
 #define USAGE_STATUS 2
 
@@ -137,20 +140,32 @@ static int updater(int argc, char **argv)
     return argc == 0 ? run_child("updater", "updater_failed", updater_run) : usage(stderr);
 }
 
+static enum err read_version(char out_version[ABOUT_VERSION_MAX + 1])
+{
+    struct about about;
+
+    TRY(about_read(board_desc.image_about, &about));
+    json_seed(1); /* any: there is no stranger's text in this process */
+    const enum err err = about_version(&about, out_version);
+    about_done(&about);
+    return err;
+}
+
 /* Also what the build took of the libraries that it may choose, and what they chose on this processor. */
 static int version(int argc, char **argv)
 {
     struct crypto_dispatch chosen = {.wolfcrypt = NULL};
+    char name[ABOUT_VERSION_MAX + 1];
 
     (void)argv; /* takes none */
     if (argc != 0) {
         return usage(stderr);
     }
-    if (crypto_start() != ERR_OK || crypto_dispatch(&chosen) != ERR_OK) {
+    if (crypto_start() != ERR_OK || crypto_dispatch(&chosen) != ERR_OK || read_version(name) != ERR_OK) {
         log_fault(LOG_ERROR, "version");
         return 1;
     }
-    return printf("rowlock %s\nwolfSSL %s\nlibsodium %s\nAES %s\n", ROWLOCK_VERSION, chosen.wolfcrypt, chosen.sodium,
+    return printf("rowlock %s\nwolfSSL %s\nlibsodium %s\nAES %s\n", name, chosen.wolfcrypt, chosen.sodium,
                   chosen.aes_native ? "by the processor's instructions" : "in software") > 0 ? 0 : 1;
 }
 

@@ -3,7 +3,9 @@
  * stranger's all the same. */
 #include "firmware/worker/about.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "crypto/crypto.h"
 #include "firmware/version.h"
@@ -40,11 +42,11 @@ enum err about_read(const char *folder, struct about *out_about)
     SCOPED_BUF struct buf *sbom = NULL;
     uint8_t digest[SHA256_BYTES];
 
-    *out_about = (struct about){.version = NULL};
+    *out_about = (struct about){.image = NULL};
     if (folder == NULL) {
         return ERR_OK;
     }
-    enum err err = read_one(folder, "version.json", ABOUT_TEXT_MAX, &out_about->version);
+    enum err err = read_one(folder, "version.json", ABOUT_TEXT_MAX, &out_about->image);
     err = err != ERR_OK ? err : read_one(folder, "sbom.json", SBOM_MAX, &sbom);
     if (err == ERR_OK) {
         sha256(buf_all(sbom), digest);
@@ -59,8 +61,30 @@ enum err about_read(const char *folder, struct about *out_about)
 
 void about_done(struct about *about)
 {
-    buf_free(about->version);
-    *about = (struct about){.version = NULL};
+    buf_free(about->image);
+    *about = (struct about){.image = NULL};
+}
+
+/* version.json; NULL: there is none, or it is none. */
+static const struct json_value *parse(const struct about *about, struct arena *arena)
+{
+    const struct json_value *from = NULL;
+
+    if (about->image != NULL && json_parse(buf_all(about->image), arena, &from) != ERR_OK) {
+        log_fault(LOG_WARN, "image_says_nothing");
+        return NULL;
+    }
+    return from;
+}
+
+/* One that is no version, or could not be told whole, counts as missing. */
+static struct span version_in(const struct json_value *from)
+{
+    const struct json_value *const value = json_find(from, span_lit("version"));
+    const bool is_one = value != NULL && value->type == JSON_STRING && value->as.text.len != 0 &&
+                        value->as.text.len <= ABOUT_VERSION_MAX;
+
+    return is_one ? value->as.text : span_lit(ROWLOCK_VERSION);
 }
 
 /* --- writing --- */
@@ -106,7 +130,7 @@ static enum err put_all(const struct about *about, const struct json_value *from
 
     json_out_object(out);
     put_text(out, from, "product", "rowlock");
-    put_text(out, from, "version", ROWLOCK_VERSION);
+    json_out_member_text(out, span_lit("version"), version_in(from));
     put_text(out, from, "board", board_desc.name);
     put_text(out, from, "flavour", NULL);
     json_out_member_int(out, span_lit("securityVersion"),
@@ -133,14 +157,20 @@ static enum err put_all(const struct about *about, const struct json_value *from
 enum err about_write(const struct about *about, struct buf *buf)
 {
     SCOPED_ARENA struct arena *arena = NULL;
-    const struct json_value *from = NULL;
     struct json_out out;
 
     TRY(arena_new(0, TREE_MAX, &arena));
-    if (about->version != NULL && json_parse(buf_all(about->version), arena, &from) != ERR_OK) {
-        log_fault(LOG_WARN, "image_says_nothing");
-        from = NULL;
-    }
     json_out_init(&out, buf);
-    return put_all(about, from, &out);
+    return put_all(about, parse(about, arena), &out);
+}
+
+enum err about_version(const struct about *about, char out_version[ABOUT_VERSION_MAX + 1])
+{
+    SCOPED_ARENA struct arena *arena = NULL;
+
+    TRY(arena_new(0, TREE_MAX, &arena));
+    const struct span version = version_in(parse(about, arena));
+    memcpy(out_version, version.data, version.len);
+    out_version[version.len] = '\0';
+    return ERR_OK;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "firmware/data/data.h"
-#include "firmware/version.h"
 #include "firmware/worker/keeper_link.h"
 #include "firmware/worker/mailer.h"
 #include "firmware/worker/timekeeper.h"
@@ -112,7 +111,7 @@ static enum err make_api(struct reactor *reactor)
         .data = reactor->plan->data,
         .state = reactor->plan->state,
         .reason = reactor->plan->reason,
-        .version = ROWLOCK_VERSION,
+        .version = reactor->plan->version,
         .url = reactor->plan->url,
         .unlock = keeper_link_unlock(reactor->link),
         .keeper = keeper_link_keeper(reactor->link),

@@ -36,7 +36,8 @@ struct reactor_plan {
     struct api_plans plans;
     struct snapshot_cell *times; /* what the timekeeper knows */
     bool sets_clock;             /* the box sets its clock by it */
-    struct span about;     /* what runs here: one JSON object */
+    const char *version;   /* of what runs here */
+    struct span about;     /* all of that: one JSON object */
     struct queue *events; /* of struct reactor_event; room for REACTOR_EVENTS of each reactor */
     bool admin_apart; /* the administrator has a port of his own */
     enum board_state state;

@@ -376,7 +376,9 @@ static enum err start_serving(struct worker *worker)
     TRY(make_shared(worker));
     TRY(buf_new(ABOUT_TEXT_MAX, &worker->about_answer));
     TRY(about_write(&worker->about, worker->about_answer));
+    TRY(about_version(&worker->about, worker->version));
     worker->plan.about = buf_all(worker->about_answer);
+    worker->plan.version = worker->version;
     TRY(buf_new(X509_PEM_MAX, &worker->cert_pem));
     TRY(msg_channel_new(worker->notices_fd, MSG_NOTICES, MSG_LOWER, &worker->notices));
     while (worker->cert_number == 0) {

@@ -41,6 +41,7 @@ struct worker {
     struct plan_link *plans;
     struct about about;       /* until the sandbox is entered, and its answer is written */
     struct buf *about_answer; /* plan.about is a view of it */
+    char version[ABOUT_VERSION_MAX + 1]; /* the same, plan.version */
     struct data *data;
     enum data_bootstrap_shown shown;
     struct reactor_plan plan;

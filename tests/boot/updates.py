@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from boxes import NEXT, Owner, ensure_row, first_box, locked, next_image, operational, unlocked, unlocked_and_sealed_again
-from lab import DIRECT_S, TOOLS, USER_SPACE_S, copy_sparse, ensure, esp, esp_put, main, report_of, seen
+from lab import DIRECT_S, TOOLS, USER_SPACE_S, ask, copy_sparse, ensure, esp, esp_put, main, report_of, seen
 
 _kept = []  # the box that runs NEXT
 
@@ -69,6 +69,11 @@ def an_update_over_the_api_is_tried_and_blessed(lab):
     ensure(machine.console.find(rf'"event":"slots","version":"{re.escape(NEXT)}","image":"blessed"'), "it is on trial again")
     slot = machine.console.find(r"root file system in (root-.)").group(1)
     ensure(slot == "root-b", f"it runs from {slot}")
+    owner = Owner(machine, report)
+    told = [ask(machine, report, "GET", "/v1/system/state").body["version"], owner.ask("GET", "/v1/system/version")[1]["version"],
+            owner.ask("GET", "/v1/admin/updates")[1]["running"]]
+    owner.close()
+    ensure(told == [NEXT] * 3, f"it says it is {told}")
     ensure_row(machine, report, first_box(lab))
     return f"version {NEXT} was tried, answered from its rows, and was blessed; after a power cut it runs from {slot}, the row is there"
 

@@ -20,6 +20,10 @@
 #include "net/json.h"
 #include "tests/lib/temp.h"
 
+/* as long as one may be */
+#define LONGEST "123456789-123456789-123456789-123456789-123456789-123456789-123"
+_Static_assert(sizeof(LONGEST) == ABOUT_VERSION_MAX + 1, "it is");
+
 struct folder {
     struct temp_dir dir;
     struct about about;
@@ -80,6 +84,16 @@ static void assert_none(const struct json_value *object, const char *name)
     assert_int_equal(value->type, JSON_NULL);
 }
 
+/* Wherever it is asked, it is the same. */
+static void assert_version(const struct folder *f, const struct json_value *got, const char *version)
+{
+    char alone[ABOUT_VERSION_MAX + 1];
+
+    assert_text(got, "version", version);
+    assert_int_equal(about_version(&f->about, alone), ERR_OK);
+    assert_string_equal(alone, version);
+}
+
 static void an_image_says_what_it_is_and_what_its_list_of_parts_hashes_to(void **state)
 {
     struct folder *const f = *state;
@@ -92,7 +106,7 @@ static void an_image_says_what_it_is_and_what_its_list_of_parts_hashes_to(void *
     const struct json_value *const got = answer(f, f->dir.path);
 
     assert_text(got, "product", "rowlock");
-    assert_text(got, "version", "7.8");
+    assert_version(f, got, "7.8");
     assert_text(got, "board", "b");
     assert_text(got, "flavour", "release");
     assert_int_equal(json_find(got, span_lit("securityVersion"))->as.integer, 42);
@@ -108,9 +122,9 @@ static void an_image_says_what_it_is_and_what_its_list_of_parts_hashes_to(void *
     assert_int_equal(got->as.object.count, 10);
 }
 
-static void assert_of_the_build(const struct json_value *got)
+static void assert_of_the_build(const struct folder *f, const struct json_value *got)
 {
-    assert_text(got, "version", ROWLOCK_VERSION);
+    assert_version(f, got, ROWLOCK_VERSION);
     assert_text(got, "board", board_desc.name);
     assert_int_equal(json_find(got, span_lit("securityVersion"))->as.integer, CONFIG_FIRMWARE_SECURITY_VERSION);
     assert_none(got, "kernel");
@@ -125,7 +139,7 @@ static void assert_of_the_build(const struct json_value *got)
 
 static void a_program_on_a_host_says_what_its_build_knows(void **state)
 {
-    assert_of_the_build(answer(*state, NULL));
+    assert_of_the_build(*state, answer(*state, NULL));
 }
 
 static void an_image_that_lacks_one_of_the_files_says_what_the_build_knows(void **state)
@@ -133,7 +147,7 @@ static void an_image_that_lacks_one_of_the_files_says_what_the_build_knows(void 
     struct folder *const f = *state;
     temp_put(&f->dir, "version.json", span_lit("{\"version\":\"7.8\"}"));
 
-    assert_of_the_build(answer(f, f->dir.path));
+    assert_of_the_build(f, answer(f, f->dir.path));
 }
 
 static void a_version_that_is_no_json_counts_as_missing(void **state)
@@ -142,9 +156,25 @@ static void a_version_that_is_no_json_counts_as_missing(void **state)
     temp_put(&f->dir, "version.json", span_lit("{\"version\":\"7.8\""));
     temp_put(&f->dir, "sbom.json", span_lit("{}"));
 
-    const struct json_value *const got = answer(f, f->dir.path);
+    assert_version(f, answer(f, f->dir.path), ROWLOCK_VERSION);
+}
 
-    assert_text(got, "version", ROWLOCK_VERSION);
+static void a_version_that_is_none_or_could_not_be_told_whole_counts_as_missing(void **state)
+{
+    static const char *const others[] = {"\"\"", "7", "null", "\"7\\u00008\"", "\"" LONGEST "4\""};
+    struct folder *const f = *state;
+    char text[200];
+
+    temp_put(&f->dir, "sbom.json", span_lit("{}"));
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        (void)snprintf(text, sizeof(text), "{\"version\":%s}", others[i]);
+        temp_put(&f->dir, "version.json", span_str(text));
+        assert_version(f, answer(f, f->dir.path), ROWLOCK_VERSION);
+        about_done(&f->about);
+        buf_reset(f->answer);
+    }
+    temp_put(&f->dir, "version.json", span_lit("{\"version\":\"" LONGEST "\"}"));
+    assert_version(f, answer(f, f->dir.path), LONGEST);
 }
 
 static void a_folder_whose_path_is_too_long_is_as_one_that_is_empty(void **state)
@@ -153,7 +183,7 @@ static void a_folder_whose_path_is_too_long_is_as_one_that_is_empty(void **state
     memset(path, '/', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
 
-    assert_of_the_build(answer(*state, path));
+    assert_of_the_build(*state, answer(*state, path));
 }
 
 int main(void)
@@ -163,6 +193,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_program_on_a_host_says_what_its_build_knows, setup, teardown),
         cmocka_unit_test_setup_teardown(an_image_that_lacks_one_of_the_files_says_what_the_build_knows, setup, teardown),
         cmocka_unit_test_setup_teardown(a_version_that_is_no_json_counts_as_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_version_that_is_none_or_could_not_be_told_whole_counts_as_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_whose_path_is_too_long_is_as_one_that_is_empty, setup, teardown),
     };
 
