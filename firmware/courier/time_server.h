@@ -19,7 +19,7 @@ void time_server_free(struct time_server *server); /* NULL is fine */
  * datagram that is not the answer is passed over. Always fills out_answer, with the reason in the fault trail; out_reading
  * with OUTBOUND_DONE only. Waits until options->until at most.
  *   OUTBOUND_TEMPORARY  not reached, no trust, no answer in time; OUTBOUND_AT_RATE: it wants to be asked less often
- *   OUTBOUND_REFUSED    it does not want to be asked again */
+ *   OUTBOUND_REFUSED    it does not want to be asked again; in clear anybody on the way can have said so */
 void time_server_ask(struct time_server *server, const struct connection_options *options,
                      struct courier_answer *out_answer, struct outbound_reading *out_reading);
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Looking (every few seconds, whether settings have changed or a round is due) -> a job for each server -> the last of them is
- * done: the round is judged -> looking. Settings that change during a round wait for its end. */
+ * done: the round is judged -> looking. Settings that change during a round wait for its end.
+ *
+ * A server that wants no more questions (DENY, RSTR) is left alone for REFUSED_MIN_MS, and each time that it repeats itself for
+ * twice as long, up to REFUSED_MAX_MS; an answer ends that. For good it is never left: in clear anybody on the way can say so
+ * in its name, once, and NTS believes a sealed kiss only, but a server's mind may change as well. Spec: RFC 5905 section 7.4
+ * has a client stop for good, RFC 8633 section 5.4 doubts what is not authenticated. */
 #include "firmware/worker/timekeeper.h"
 
 #include <string.h>
@@ -13,10 +18,13 @@
 #include "hal/base/num.h"
 #include "hal/calendar.h"
 
+#define S_MS         1000u
 #define LOOK_MS      5000u
 #define POLL_MIN_MS  64000u
 #define POLL_MAX_MS  1024000u /* RFC 5905 section 7.2: within the range of usual polls; the courier keeps its cookies as long */
 #define RETRY_MIN_MS 16000u  /* the network may come up after the box */
+#define REFUSED_MIN_MS UINT64_C(1024000)  /* as seldom as anybody is asked */
+#define REFUSED_MAX_MS UINT64_C(16384000) /* what a forgery on the way can cost after its author has gone: four and a half hours */
 #define RIGHT_NS     INT64_C(32000000) /* by which a clock may be wrong that is asked about less often */
 #define SLACK_NS     UINT64_C(5000000) /* clocks here are read in milliseconds, and run apart during a round */
 #define NS_PER_MS    INT64_C(1000000)
@@ -31,8 +39,9 @@ struct server {
     size_t ca_len;
     uint16_t port;
     bool nts;
-    bool is_over;     /* it does not want to be asked by us again */
-    unsigned int pause; /* rounds in which it is not asked */
+    unsigned int pause;     /* rounds in which it is not asked */
+    uint64_t refused_ms;    /* for how long it was left alone last; 0: its last word was no refusal */
+    struct mono_time again; /* not asked before */
     bool has_answered;  /* in this round */
     struct outbound_job job;
 };
@@ -185,13 +194,26 @@ static void end_job(struct server *server)
     }
 }
 
+/* A question that was lost says nothing about what the server wants. */
+static void note_refusal(struct server *server)
+{
+    if (server->job.result == OUTBOUND_REFUSED) {
+        server->refused_ms = server->refused_ms == 0 ? REFUSED_MIN_MS : num_min(2 * server->refused_ms, REFUSED_MAX_MS);
+        server->again = mono_add_ms(loop_now(server->keeper->options.loop), server->refused_ms);
+        LOG(LOG_WARN, "time_server_refuses", LOG_TEXT("host", span_str(server->host)),
+            LOG_NUMBER("again_s", server->refused_ms / S_MS));
+    } else if (server->has_answered) {
+        server->refused_ms = 0;
+    }
+}
+
 static void on_job(struct outbound_job *job)
 {
     /* The job is a member of the server. */
     struct server *const server = (void *)((char *)job - offsetof(struct server, job));
 
     server->has_answered = job->result == OUTBOUND_DONE;
-    server->is_over = job->result == OUTBOUND_REFUSED;
+    note_refusal(server);
     server->pause = job->result == OUTBOUND_TEMPORARY && job->stage == OUTBOUND_AT_RATE ? 4 : 0;
     if (!server->has_answered) {
         LOG(LOG_WARN, "time_server", LOG_TEXT("host", span_str(server->host)),
@@ -205,8 +227,11 @@ static void ask(struct server *server)
     struct timekeeper *const keeper = server->keeper;
 
     server->has_answered = false;
-    if (server->is_over || server->pause != 0) {
-        server->pause -= server->pause != 0 ? 1 : 0;
+    if (server->pause != 0) {
+        server->pause--;
+        return;
+    }
+    if (loop_now(keeper->options.loop).ns < server->again.ns) {
         return;
     }
     server->job = (struct outbound_job){

@@ -293,20 +293,79 @@ static void readings_of_a_slow_round_are_as_old_as_they_are(void **state)
     assert_int_equal(state_now().offset_ms, 30000);
 }
 
-static void a_server_that_wants_no_more_questions_gets_none_and_one_that_wants_fewer_gets_fewer(void **state)
+/* Servers are asked as often as ever meanwhile, so rounds are no measure. */
+static uint64_t wait_for_question_s(const char *host)
+{
+    for (uint64_t s = 1; s < 20000; s++) {
+        turn(S_MS);
+        for (size_t i = 0; i < box.count; i++) {
+            if (span_equal(box.jobs[i]->to.host, span_str(host))) {
+                return s;
+            }
+        }
+        while (box.count != 0) {
+            answer(0, 200);
+        }
+    }
+    fail();
+    return 0;
+}
+
+static void attack_19_a_server_whose_refusal_was_forged_is_asked_again(void **state)
+{
+    (void)state;
+    set_servers(1);
+    box.settings.servers[0].nts = false;
+    turn(BEGIN_MS);
+
+    end_job(0, OUTBOUND_REFUSED, OUTBOUND_AT_ANSWER);
+
+    assert_in_range(wait_for_question_s("a.example"), 1024, 1024 + 1024 + 5); /* up to a round later */
+    answer(0, 0);
+    assert_int_equal(state_now().state, API_CLOCK_SYNCHRONIZED);
+}
+
+static void one_that_repeats_it_is_left_alone_for_longer_up_to_a_bound(void **state)
+{
+    static const uint64_t waits_s[] = {1024, 2048, 4096, 8192, 16384, 16384};
+    (void)state;
+    set_servers(2);
+    turn(BEGIN_MS);
+    answer(1, 200);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(waits_s); i++) {
+        assert_int_equal(box.count, 1);
+        end_job(0, OUTBOUND_REFUSED, OUTBOUND_AT_ANSWER);
+        assert_in_range(wait_for_question_s("a.example"), waits_s[i], waits_s[i] + 69);
+        while (box.count > 1) {
+            answer(span_equal(box.jobs[0]->to.host, span_lit("a.example")) ? 1 : 0, 200);
+        }
+    }
+    end_job(0, OUTBOUND_TEMPORARY, OUTBOUND_AT_CONNECT); /* lost: that is no change of its mind */
+    (void)wait_for_question_s("a.example");
+    end_job(0, OUTBOUND_REFUSED, OUTBOUND_AT_ANSWER);
+    assert_in_range(wait_for_question_s("a.example"), 16384, 16384 + 69);
+
+    answer(0, 200);
+    (void)wait_for_question_s("a.example");
+    end_job(0, OUTBOUND_REFUSED, OUTBOUND_AT_ANSWER);
+    assert_in_range(wait_for_question_s("a.example"), 1024, 1024 + 69);
+}
+
+static void a_server_that_refuses_gets_no_questions_and_one_that_wants_fewer_gets_fewer(void **state)
 {
     (void)state;
     set_servers(3);
     turn(BEGIN_MS);
     end_job(0, OUTBOUND_REFUSED, OUTBOUND_AT_ANSWER); /* a; c takes its place */
     end_job(0, OUTBOUND_TEMPORARY, OUTBOUND_AT_RATE); /* c */
-    answer(0, 0);                                     /* b */
+    answer(0, 200);                                   /* b */
 
     for (int i = 0; i < 4; i++) {
         (void)wait_for_round_s();
         assert_int_equal(box.count, 1);
         assert_true(span_equal(box.jobs[0]->to.host, span_lit("b.example")));
-        answer(0, 0);
+        answer(0, 200);
     }
     (void)wait_for_round_s();
     assert_int_equal(box.count, 2);
@@ -381,7 +440,9 @@ int main(void)
         WITH_KEEPER(servers_that_are_not_reached_are_asked_sooner_at_first),
         WITH_KEEPER(attack_19_a_liar_is_outvoted_and_two_that_differ_tell_nothing),
         WITH_KEEPER(readings_of_a_slow_round_are_as_old_as_they_are),
-        WITH_KEEPER(a_server_that_wants_no_more_questions_gets_none_and_one_that_wants_fewer_gets_fewer),
+        WITH_KEEPER(attack_19_a_server_whose_refusal_was_forged_is_asked_again),
+        WITH_KEEPER(one_that_repeats_it_is_left_alone_for_longer_up_to_a_bound),
+        WITH_KEEPER(a_server_that_refuses_gets_no_questions_and_one_that_wants_fewer_gets_fewer),
         WITH_KEEPER(other_settings_are_taken_within_seconds_but_after_the_round),
         WITH_KEEPER(a_courier_that_takes_no_jobs_counts_as_out_of_reach),
         WITH_KEEPER(it_ends_when_the_last_question_is_answered_and_says_nothing_more),
