@@ -37,7 +37,11 @@ enum err init_clock_set(struct init_clock *clock, const struct init_time *time)
 {
     bool stepped = false;
 
-    TRY(calendar_correct(time->unix_ns, time->at, clock->image, &stepped));
+    const enum err err = calendar_correct(time->unix_ns, time->at, clock->image, &stepped);
+    if (err != ERR_OK) {
+        fault_clear(); /* this process goes on, and its next line must not tell of this */
+        return err;
+    }
     if (stepped || !clock->was_set) {
         write_rtc(clock);
     }

@@ -20,7 +20,8 @@ struct init_clock {
 /* Before the process gives up its rights. ERR_IO. */
 enum err init_clock_open(struct init_clock *out_clock) MUST_USE;
 
-/* Errors of calendar_correct(). After a step the battery-backed clock is written at once. */
+/* Errors of calendar_correct(), which are for whoever asked: nothing is changed then, and the fault trail is empty. After a step
+ * the battery-backed clock is written at once. */
 enum err init_clock_set(struct init_clock *clock, const struct init_time *time) MUST_USE;
 
 /* Writes it if an hour has passed. To be called now and then. */

@@ -285,6 +285,31 @@ static void a_box_without_such_a_clock_or_with_a_broken_one_is_set_all_the_same(
     assert_int_equal(init_clock_set(&clock, &early), ERR_RANGE);
 }
 
+static void a_setting_that_is_refused_leaves_nothing(void **state)
+{
+    const struct init_time early = {.unix_ns = NS, .at = boot};
+    const struct init_time old = {.unix_ns = NOW_S * NS, .at = {0}};
+    const struct init_time right = {.unix_ns = (NOW_S + 1) * NS, .at = boot};
+    struct init_clock clock;
+    (void)state;
+    sim.has_rtc = true;
+    assert_int_equal(init_clock_open(&clock), ERR_OK);
+
+    assert_int_equal(init_clock_set(&clock, &early), ERR_RANGE);
+    assert_int_equal(fault_trail()->count, 0);
+    assert_int_equal(init_clock_set(&clock, &old), ERR_EXPIRED);
+    assert_int_equal(fault_trail()->count, 0);
+    sim.error = EPERM;
+    assert_int_equal(init_clock_set(&clock, &right), ERR_REFUSED);
+    assert_int_equal(fault_trail()->count, 0);
+
+    assert_false(clock.was_set);
+    init_clock_keep(&clock);
+    assert_int_equal(sim.written, 0);
+    assert_int_equal(sim.wall.tv_sec, NOW_S);
+    assert_int_equal(sim.steps, 0);
+}
+
 #define WITH_CLOCK(test) cmocka_unit_test_setup_teardown(test, make, done)
 
 int main(void)
@@ -297,6 +322,7 @@ int main(void)
         WITH_CLOCK(the_battery_backed_clock_is_set_to_the_nearest_second),
         WITH_CLOCK(it_is_written_after_the_first_setting_and_each_step_and_every_hour),
         WITH_CLOCK(a_box_without_such_a_clock_or_with_a_broken_one_is_set_all_the_same),
+        WITH_CLOCK(a_setting_that_is_refused_leaves_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
