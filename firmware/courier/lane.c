@@ -7,7 +7,7 @@
 #include "firmware/courier/smtp.h"
 #include "firmware/job_thread.h"
 #include "hal/base/fault.h"
-#include "hal/base/log.h"
+#include "hal/base/log_limit.h"
 #include "hal/base/mem.h"
 
 #define S_MS 1000u
@@ -18,6 +18,8 @@ struct lane {
     const struct hal_clock *clock;
     struct reach *reach;
     struct lane_job job;
+    struct log_limit unreached_lines; /* the thread's, as the next: a worker may send jobs as fast as they fail */
+    struct log_limit failed_lines;
     struct job_thread *thread;
 };
 
@@ -46,10 +48,10 @@ static struct courier_job view_of(const struct lane *lane, const struct outbound
     return view;
 }
 
-static void log_failure(const struct courier_answer *answer)
+static void log_failure(struct lane *lane)
 {
-    if (answer->result != OUTBOUND_DONE) {
-        log_fault(LOG_INFO, "job_failed");
+    if (lane->job.answer.result != OUTBOUND_DONE) {
+        log_limit_fault(&lane->failed_lines, hal_clock_mono(lane->clock), LOG_INFO, "job_failed");
     }
 }
 
@@ -61,7 +63,7 @@ static void connect_and_run(struct lane *lane, const struct connection_options *
 
     *answer = (struct courier_answer){.result = OUTBOUND_TEMPORARY, .stage = OUTBOUND_AT_RESOLVE};
     if (connection_open(options, &connection, &answer->stage) != ERR_OK) {
-        log_fault(LOG_WARN, "destination_not_reached");
+        log_limit_fault(&lane->unreached_lines, hal_clock_mono(lane->clock), LOG_WARN, "destination_not_reached");
         return;
     }
     if (lane->kind == OUTBOUND_SMTP) {
@@ -69,7 +71,7 @@ static void connect_and_run(struct lane *lane, const struct connection_options *
     } else {
         fetch_run(connection_stream(connection), &view, answer, lane->job.body);
     }
-    log_failure(answer);
+    log_failure(lane);
     connection_free(connection);
 }
 
@@ -88,7 +90,7 @@ static void carry_out(void *context)
 
     if (destination->time != NULL) {
         time_server_ask(destination->time, &options, &lane->job.answer, &lane->job.reading);
-        log_failure(&lane->job.answer);
+        log_failure(lane);
     } else {
         connect_and_run(lane, &options);
     }

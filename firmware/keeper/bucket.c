@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "firmware/keeper/bucket.h"
 
-#include "hal/base/log.h"
 #include "hal/base/num.h"
 
 #define MS_PER_S 1000u
@@ -25,7 +24,8 @@ enum err bucket_take(struct bucket *bucket, struct mono_time now)
     }
     if (bucket->left == 0) {
         if (!bucket->limiting) {
-            LOG(LOG_WARN, "keeper_limits", LOG_LITERAL("what", bucket->what), LOG_NUMBER("per_s", bucket->per_s));
+            LOG_LIMITED(&bucket->lines, now, LOG_WARN, "keeper_limits", LOG_LITERAL("what", bucket->what),
+                        LOG_NUMBER("per_s", bucket->per_s));
         }
         bucket->limiting = true;
         return ERR_LIMIT;

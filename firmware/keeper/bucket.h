@@ -9,6 +9,7 @@
 
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
+#include "hal/base/log_limit.h"
 #include "hal/base/time.h"
 
 struct bucket {
@@ -16,6 +17,7 @@ struct bucket {
     uint64_t left; /* what may be taken at once */
     struct mono_time filled;
     bool limiting;    /* said so in the log */
+    struct log_limit lines;
     const char *what; /* for the log: a literal */
 };
 

@@ -11,6 +11,7 @@
 #include "firmware/keeper/vault.h"
 #include "firmware/msg.h"
 #include "hal/base/attr.h"
+#include "hal/base/log_limit.h"
 #include "hal/clock.h"
 #include "hal/onward.h"
 #include "hal/poller.h"
@@ -58,6 +59,8 @@ struct keeper {
     struct msg tickets; /* MSG_TICKETS, as the worker has them */
     struct mono_time tickets_made;
     struct mono_time last_unlock; /* one try a second */
+    struct log_limit users_lines; /* what a worker asked for and did not get */
+    struct log_limit call_lines;
     struct link links[LINKS_MAX];
 };
 

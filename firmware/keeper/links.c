@@ -260,7 +260,7 @@ static void serve_users(struct keeper *keeper, struct link *link, const struct m
         return;
     }
     if (err != ERR_OK) {
-        log_fault(LOG_WARN, "users_not_served");
+        log_limit_fault(&keeper->users_lines, hal_clock_mono(keeper->clock), LOG_WARN, "users_not_served");
         msg_wipe(&answer);
         answer.type = tokens ? MSG_TOKEN_SIGNED : MSG_PEPPERED;
     }
@@ -321,7 +321,7 @@ static void call(struct keeper *keeper, struct link *link, const struct msg *req
         err = table_key(keeper, request, &answer);
     }
     if (err != ERR_OK) {
-        log_fault(LOG_WARN, "call_failed");
+        log_limit_fault(&keeper->call_lines, hal_clock_mono(keeper->clock), LOG_WARN, "call_failed");
         msg_wipe(&answer);
         answer.type = MSG_DONE;
     }

@@ -4,8 +4,9 @@
 
 #include "firmware/job_thread.h"
 #include "hal/base/fault.h"
-#include "hal/base/log.h"
+#include "hal/base/log_limit.h"
 #include "hal/base/mem.h"
+#include "hal/clock.h"
 
 #define PROBE_BYTES 16
 
@@ -15,6 +16,7 @@ struct tpm_thread {
     struct measured *measured; /* NULL: the board is not measured */
     struct tpm_job job;
     struct job_thread *thread;
+    struct log_limit lines; /* the thread's: a locked box is asked by anybody */
 };
 
 static enum err probe(struct hal_tpm *tpm)
@@ -65,7 +67,7 @@ static void run(void *context)
 
     thread->job.err = carry_out(thread);
     if (thread->job.err != ERR_OK) {
-        log_fault(LOG_WARN, "tpm_job_failed");
+        log_limit_fault(&thread->lines, hal_clock_mono(hal_clock_system()), LOG_WARN, "tpm_job_failed");
     }
     mem_wipe(&thread->job.text, sizeof(thread->job.text));
 }

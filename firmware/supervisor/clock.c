@@ -39,9 +39,10 @@ static void tell_refused(struct supervisor *supervisor, const struct clock_setti
     const int64_t off_ms = setting->ask.off_ms;
 
     if (!supervisor->clock_refused) {
-        LOG(LOG_WARN, "clock_step_refused", LOG_TEXT("source", MSG_VIEW(&setting->source)),
-            LOG_LITERAL("clock", off_ms < 0 ? "ahead" : "behind"),
-            LOG_NUMBER("seconds", (uint64_t)(off_ms < 0 ? -off_ms : off_ms) / 1000));
+        LOG_LIMITED(&supervisor->lines.clock_refused, setting->ask.now, LOG_WARN, "clock_step_refused",
+                    LOG_TEXT("source", MSG_VIEW(&setting->source)),
+                    LOG_LITERAL("clock", off_ms < 0 ? "ahead" : "behind"),
+                    LOG_NUMBER("seconds", (uint64_t)(off_ms < 0 ? -off_ms : off_ms) / 1000));
     }
     supervisor->clock_refused = true;
 }
@@ -85,7 +86,7 @@ void supervisor_on_time(struct supervisor *supervisor)
         tell_refused(supervisor, &setting);
     }
     if (err == ERR_OK && init_link_ask_time(supervisor->options->init_fd, &time) != ERR_OK) {
-        log_fault(LOG_WARN, "clock_not_set");
+        log_limit_fault(&supervisor->lines.clock_not_set, setting.ask.now, LOG_WARN, "clock_not_set");
     } else if (err == ERR_OK) {
         supervisor->clock_asked = true;
         supervisor->setting = setting;
@@ -100,7 +101,8 @@ void supervisor_on_clock_set(struct supervisor *supervisor, enum err result)
 
     supervisor->clock_asked = false;
     if (result != ERR_OK) {
-        LOG(LOG_WARN, "clock_not_set", LOG_LITERAL("error", err_name(result)));
+        LOG_LIMITED(&supervisor->lines.clock_not_set, hal_clock_mono(supervisor->clock), LOG_WARN, "clock_not_set",
+                    LOG_LITERAL("error", err_name(result)));
         return;
     }
     if (clock_rule_steps(&setting->ask)) {

@@ -21,7 +21,7 @@
 void supervisor_on_destination(struct supervisor *supervisor)
 {
     if (destinations_take(&supervisor->told, &supervisor->in) != ERR_OK) {
-        log_fault(LOG_ERROR, "child_refused");
+        log_limit_fault(&supervisor->lines.refused, hal_clock_mono(supervisor->clock), LOG_ERROR, "child_refused");
         child_condemn(&supervisor->worker, "it sent what it may not");
     }
 }

@@ -91,6 +91,7 @@ enum err supervisor_give_frames(struct supervisor *supervisor)
 
 void supervisor_on_addresses(struct supervisor *supervisor)
 {
+    const struct mono_time now = hal_clock_mono(supervisor->clock);
     const uint8_t *at = supervisor->in.as.worker_addresses.bytes;
 
     add_given(supervisor);
@@ -103,9 +104,9 @@ void supervisor_on_addresses(struct supervisor *supervisor)
         at += MSG_ADDRESS_BYTES;
         add(supervisor, &address);
         socket_address_format(&address, text, &len);
-        LOG(LOG_INFO, "address", LOG_TEXT("address", span_of(text, len)));
+        LOG_LIMITED(&supervisor->lines.addresses, now, LOG_INFO, "address", LOG_TEXT("address", span_of(text, len)));
     }
     if (supervisor->keeper.runs && supervisor_look_at_names(supervisor) != ERR_OK) {
-        log_fault(LOG_WARN, "names_not_told"); /* its end is noticed, and the next keeper hears them */
+        log_limit_fault(&supervisor->lines.names, now, LOG_WARN, "names_not_told"); /* its end is noticed, and the next keeper hears them */
     }
 }

@@ -14,7 +14,7 @@ static void answer(struct supervisor *supervisor, uint64_t number, enum err err)
     supervisor->out.as.worker_planned.number = number;
     supervisor->out.as.worker_planned.err = (uint32_t)err;
     if (supervisor->worker.control == NULL || msg_send(supervisor->worker.control, &supervisor->out) != ERR_OK) {
-        log_fault(LOG_WARN, "child_not_told");
+        log_limit_fault(&supervisor->lines.untold, hal_clock_mono(supervisor->clock), LOG_WARN, "child_not_told");
     }
 }
 
@@ -50,7 +50,8 @@ void supervisor_on_planned(struct supervisor *supervisor, enum err err)
         answer(supervisor, supervisor->plan_number, err);
     }
     supervisor->plan_asked = false;
-    LOG(err == ERR_OK ? LOG_INFO : LOG_WARN, "secure_boot_planned", LOG_LITERAL("error", err_name(err)));
+    LOG_LIMITED(&supervisor->lines.plans, hal_clock_mono(supervisor->clock), err == ERR_OK ? LOG_INFO : LOG_WARN,
+                "secure_boot_planned", LOG_LITERAL("error", err_name(err)));
 }
 
 void supervisor_plan_lost(struct supervisor *supervisor, const struct child *child)

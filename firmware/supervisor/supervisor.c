@@ -212,7 +212,7 @@ static enum err on_message(struct supervisor *supervisor, struct child *child)
         return ERR_OK;
     }
     if (err != ERR_OK) {
-        log_fault(LOG_ERROR, "child_refused");
+        log_limit_fault(&supervisor->lines.refused, hal_clock_mono(supervisor->clock), LOG_ERROR, "child_refused");
         child_condemn(child, "it sent what it may not");
         return ERR_OK;
     }

@@ -11,6 +11,7 @@
 #include "hal/datadir.h"
 #include "hal/frame.h"
 #include "hal/life.h"
+#include "hal/base/log_limit.h"
 #include "hal/onward.h"
 #include "hal/poller.h"
 #include "hal/socket.h"
@@ -54,6 +55,17 @@ struct clock_setting {
     struct msg_name source;
 };
 
+/* Lines that a worker can cause as often as it likes. */
+struct supervisor_lines {
+    struct log_limit clock_refused;
+    struct log_limit clock_not_set;
+    struct log_limit addresses;
+    struct log_limit names;
+    struct log_limit plans;
+    struct log_limit untold;
+    struct log_limit refused;
+};
+
 struct supervisor {
     const struct options *options;
     enum msg_worker_mode mode;
@@ -65,6 +77,7 @@ struct supervisor {
     bool clock_asked;              /* the first process sets it at the moment, as `setting` says */
     bool clock_refused;            /* a step that was refused has been told */
     struct clock_setting setting;
+    struct supervisor_lines lines;
     struct poller *poller;
     struct datadir *dir;
     int keeper_dir;

@@ -128,7 +128,7 @@ static void tell(struct supervisor *supervisor, struct child *child)
 {
     if (!child->runs || child->stopping || child->control == NULL ||
         msg_send(child->control, &supervisor->out) != ERR_OK) {
-        log_fault(LOG_WARN, "child_not_told");
+        log_limit_fault(&supervisor->lines.untold, hal_clock_mono(supervisor->clock), LOG_WARN, "child_not_told");
     }
 }
 

@@ -13,8 +13,10 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "hal/base/log_limit.h"
 #include "hal/base/mem.h"
 #include "hal/board.h"
+#include "hal/clock.h"
 #include "hal/poller.h"
 #include "hal/sandbox.h"
 #include "hal/socket.h"
@@ -40,6 +42,7 @@ struct updater {
     bool approving;      /* the supervisor was asked, and a worker waits */
     uint32_t piece_left; /* bytes of a piece that are still to come */
     enum err piece_err;
+    struct log_limit lines; /* of what a worker was refused */
     struct msg in;
     struct msg out;
 };
@@ -71,7 +74,7 @@ static enum err answer(struct updater *updater, enum err err)
 static enum err answer_logged(struct updater *updater, enum err err)
 {
     if (err != ERR_OK) {
-        log_fault(LOG_WARN, "update_refused");
+        log_limit_fault(&updater->lines, hal_clock_mono(hal_clock_system()), LOG_WARN, "update_refused");
     }
     return answer(updater, err);
 }

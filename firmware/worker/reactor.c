@@ -16,6 +16,7 @@
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
+#include "hal/base/log_limit.h"
 #include "hal/base/mem.h"
 #include "hal/base/num.h"
 #include "hal/socket.h"
@@ -50,6 +51,7 @@ struct reactor {
     struct stack *lwip; /* NULL: another reactor owns it, or nobody */
     bool has_lwip;         /* the same, for the main thread */
     struct relays *relays; /* over it */
+    struct log_limit reach_lines; /* the main thread's */
     struct keeper_link *link;
     struct tls_server *tls;
     struct api *api;
@@ -543,7 +545,7 @@ static void open_reach(void *context, const struct relay_to *to, int take_fd)
         err = loop_post(reactor->loop, &reach->post);
     }
     if (err != ERR_OK) {
-        log_fault(LOG_WARN, "not_relayed");
+        log_limit_fault(&reactor->reach_lines, hal_clock_mono(hal_clock_system()), LOG_WARN, "not_relayed");
         mem_free(memory);
         socket_close(take_fd);
     }

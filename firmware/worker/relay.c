@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "hal/base/fault.h"
-#include "hal/base/log.h"
+#include "hal/base/log_limit.h"
 #include "hal/base/mem.h"
 #include "hal/socket.h"
 #include "net/stack_lwip.h"
@@ -56,6 +56,7 @@ struct relays {
     struct stack *kernel;
     struct relay *first;
     size_t count;
+    struct log_limit lines; /* a courier may ask for what it cannot have */
 };
 
 static void side_close(struct side *side)
@@ -384,12 +385,12 @@ void relays_open(struct relays *relays, const struct relay_to *to, int take_fd)
     struct relay *relay = NULL;
 
     if (relay_new(relays, to, take_fd, &relay) != ERR_OK) {
-        log_fault(LOG_WARN, "not_relayed");
+        log_limit_fault(&relays->lines, loop_now(relays->loop), LOG_WARN, "not_relayed");
         socket_close(take_fd);
         return;
     }
     if (relay->near.stack->ops->watch(relay->near.socket, &relay->near.listener, 0) != ERR_OK) { /* until it is gone */
-        log_fault(LOG_WARN, "not_relayed");
+        log_limit_fault(&relays->lines, loop_now(relays->loop), LOG_WARN, "not_relayed");
         relay_end(relay);
         return;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The supervisor between a worker that knows the time, or says so, and who sets the clock: which steps are passed on.
  * attacks.md class 19: clock set back. */
-/* link: --wrap=process_kill */
+/* link: --wrap=process_kill --wrap=log_event --wrap=log_fault */
 #include "firmware/supervisor/supervisor_int.h"
 
 #include <setjmp.h>
@@ -16,6 +16,7 @@
 #include "hal/process.h"
 #include "hal/sim/sim_clock.h"
 #include "hal/socket.h"
+#include "tests/lib/log_count.h"
 
 #define S_MS   INT64_C(1000)
 #define DAY_MS (86400 * S_MS)
@@ -174,6 +175,59 @@ static void what_the_first_process_refuses_counts_as_nothing(void **state)
     assert_true(sets(400 * DAY_MS, true));
 }
 
+/* Each is asked of the first process, which refuses it: before the image was made, and what the worker says is no crime. */
+static void a_worker_that_never_tires_of_what_is_refused_does_not_fill_the_log(void **state)
+{
+    (void)state;
+    log_count_begin("clock_not_set");
+
+    for (int i = 0; i < 200; i++) {
+        assert_true(passes(-400 * DAY_MS, true));
+        assert_int_equal(init_link_answer(box.init, ERR_RANGE), ERR_OK);
+        assert_int_equal(supervisor_on_init(&box.supervisor), ERR_OK);
+    }
+    assert_int_equal(log_count.lines, LOG_LIMIT_LINES);
+    sim_clock_advance_ms(&box.clock, LOG_LIMIT_MS);
+    assert_true(passes(-400 * DAY_MS, true));
+    assert_int_equal(init_link_answer(box.init, ERR_RANGE), ERR_OK);
+    assert_int_equal(supervisor_on_init(&box.supervisor), ERR_OK);
+
+    assert_int_equal(log_count.lines, LOG_LIMIT_LINES + 1);
+    assert_int_equal(log_count.left_out, 200 - LOG_LIMIT_LINES);
+}
+
+static void nor_does_one_whose_steps_are_refused_between_two_that_are_done(void **state)
+{
+    (void)state;
+    assert_true(sets(NEAR, true));
+    log_count_begin("clock_step_refused");
+
+    for (int i = 0; i < 200; i++) {
+        assert_false(sets(400 * DAY_MS, true));
+        assert_true(sets(1, true));
+    }
+
+    assert_int_equal(log_count.lines, LOG_LIMIT_LINES);
+}
+
+static void a_first_process_that_is_not_there_is_told_so_often_and_no_more(void **state)
+{
+    (void)state;
+    socket_close(box.init);
+    log_count_begin("clock_not_set");
+
+    for (int i = 0; i < 200; i++) {
+        box.supervisor.in = MSG_NEW(MSG_WORKER_TIME);
+        box.supervisor.in.as.worker_time.unix_ns = (uint64_t)box.clock.wall.ms * TIME_NS_PER_MS;
+        box.supervisor.in.as.worker_time.at_ns = box.clock.mono.ns;
+        supervisor_on_time(&box.supervisor);
+        assert_int_equal(fault_trail()->count, 0);
+    }
+
+    assert_int_equal(log_count.lines, LOG_LIMIT_LINES);
+    box.init = -1;
+}
+
 static void a_reading_that_waited_is_as_late_as_it_has_become(void **state)
 {
     (void)state;
@@ -225,6 +279,9 @@ int main(void)
         WITH_BOX(a_clock_behind_the_date_that_was_kept_is_in_doubt),
         WITH_BOX(attack_19_steps_are_ten_minutes_apart_and_leading_is_always_possible),
         WITH_BOX(what_the_first_process_refuses_counts_as_nothing),
+        WITH_BOX(a_worker_that_never_tires_of_what_is_refused_does_not_fill_the_log),
+        WITH_BOX(nor_does_one_whose_steps_are_refused_between_two_that_are_done),
+        WITH_BOX(a_first_process_that_is_not_there_is_told_so_often_and_no_more),
         WITH_BOX(a_reading_that_waited_is_as_late_as_it_has_become),
         WITH_BOX(an_instant_to_come_condemns_the_worker),
         WITH_BOX(on_a_host_the_clock_is_the_hosts),

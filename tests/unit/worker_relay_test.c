@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Connections for the courier, between a pair of sockets and a server that the test plays in frames. */
+/* link: --wrap=log_event --wrap=log_fault */
 #include "firmware/worker/relay.h"
 
 #include <setjmp.h>
@@ -9,7 +10,9 @@
 #include <cmocka.h>
 
 #include "hal/base/fault.h"
+#include "hal/base/log_limit.h"
 #include "hal/socket.h"
+#include "tests/lib/log_count.h"
 #include "tests/lib/lwip_server.h"
 
 #define PORT   587
@@ -215,6 +218,37 @@ static void there_are_so_many_relays_and_no_more(void **state)
     assert_int_equal(relays_count(f->relays), RELAYS_MAX);
     f->end = ends[RELAYS_MAX][0];
     assert_true(is_closed(f));
+    for (size_t i = 0; i < RELAYS_MAX; i++) {
+        socket_close(ends[i][0]);
+    }
+    turn(f);
+    assert_int_equal(relays_count(f->relays), 0);
+}
+
+static void a_courier_that_asks_for_more_and_more_does_not_fill_the_log(void **state)
+{
+    struct fixture *const f = *state;
+    const struct relay_to to = to_host(MSG_REACH_TCP, "noisy.example");
+    int ends[RELAYS_MAX][2];
+
+    for (size_t i = 0; i < RELAYS_MAX; i++) {
+        assert_int_equal(socket_pair(SOCKET_PAIR_BYTES, ends[i]), ERR_OK);
+        relays_open(f->relays, &to, ends[i][1]);
+        if (i == 0) {
+            lwip_server_resolve(f->box);
+            turn(f);
+        }
+    }
+    log_count_begin("not_relayed");
+    for (size_t i = 0; i < 200; i++) {
+        int more[2];
+        assert_int_equal(socket_pair(SOCKET_PAIR_BYTES, more), ERR_OK);
+        relays_open(f->relays, &to, more[1]);
+        socket_close(more[0]);
+        assert_int_equal(fault_trail()->count, 0);
+    }
+
+    assert_int_equal(log_count.lines, LOG_LIMIT_LINES);
     for (size_t i = 0; i < RELAYS_MAX; i++) {
         socket_close(ends[i][0]);
     }
@@ -454,6 +488,7 @@ int main(void)
         TEST(a_server_that_does_not_answer_is_told),
         TEST(a_courier_that_leaves_before_the_answer_ends_the_relay),
         TEST(there_are_so_many_relays_and_no_more),
+        TEST(a_courier_that_asks_for_more_and_more_does_not_fill_the_log),
         TEST(a_server_that_takes_nothing_stops_the_courier),
         TEST(a_courier_that_takes_nothing_stops_the_server),
         TEST(what_the_server_sent_before_its_end_arrives_and_then_the_end),
