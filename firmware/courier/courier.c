@@ -41,6 +41,7 @@ struct courier {
     struct reach *reaches[OUTBOUND_LANES]; /* NULL unless inside */
     struct lane *lanes[OUTBOUND_LANES];
     bool collecting[OUTBOUND_LANES]; /* its job is not complete yet */
+    uint32_t at[OUTBOUND_LANES];     /* the destination of the job that it has, or had last */
     struct msg in;
     struct msg out;
 };
@@ -177,12 +178,27 @@ static enum err find_lane(const struct courier *courier, enum outbound_kind kind
     FAIL(ERR_MALFORMED, "more jobs than there are lanes", kind);
 }
 
+/* Is a lane at it, or about to be? */
+static bool is_visited(const struct courier *courier, uint32_t destination)
+{
+    for (size_t i = 0; i < OUTBOUND_LANES; i++) {
+        if ((lane_is_busy(courier->lanes[i]) || courier->collecting[i]) && courier->at[i] == destination) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err begin_job(struct courier *courier, enum outbound_kind kind, const struct begun *begun,
                           size_t *out_lane)
 {
     ENSURE(begun->destination < courier->list.count && courier->list.items[begun->destination].to.kind == kind,
            ERR_MALFORMED, "a job for nobody on the list");
+    /* What was agreed with a time server is used by one thread at a time: time_server.h. */
+    ENSURE(kind != OUTBOUND_TIME || !is_visited(courier, begun->destination), ERR_MALFORMED,
+           "a question for a server that another lane is asking");
     TRY(find_lane(courier, kind, out_lane));
+    courier->at[*out_lane] = begun->destination;
     struct lane_job *const job = lane_job(courier->lanes[*out_lane]);
     job->number = begun->number;
     job->destination = begun->destination;

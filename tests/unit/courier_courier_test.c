@@ -446,25 +446,26 @@ static void send_and_see_the_end(struct fixture *f, const struct msg *first, con
     assert_ends_with(f, 1);
 }
 
-static void a_job_for_nobody_on_the_list_ends_it(void **state)
+static void a_job_for_nobody_on_the_list_or_of_another_kind_ends_it(void **state)
 {
-    const struct msg job = mail(1, 2, 1);
+    const struct msg jobs[] = {mail(1, 2, 1), time_question(1, 1), mail(1, 1, 1)};
 
-    send_and_see_the_end(*state, &job, NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(jobs); i++) {
+        send_and_see_the_end(*state, &jobs[i], NULL);
+        assert_int_equal(stop(state), 0);
+        assert_int_equal(start(state), 0);
+    }
 }
 
-static void a_question_for_a_server_that_does_not_tell_the_time_ends_it(void **state)
+static void two_questions_at_once_for_one_time_server_end_it(void **state)
 {
-    const struct msg job = time_question(1, 1);
+    static const struct nts_server_options options = {
+        .certificate = known_good, .key = known_key, .protocol = "ntske/1", .answer = NTS_SERVER_SILENT};
+    struct fixture *const f = *state;
+    const struct msg jobs[] = {time_question(1, 3), time_question(2, 3)};
+    f->time = nts_server_new(&options);
 
-    send_and_see_the_end(*state, &job, NULL);
-}
-
-static void a_mail_for_a_server_that_is_no_relay_ends_it(void **state)
-{
-    const struct msg job = mail(1, 1, 1);
-
-    send_and_see_the_end(*state, &job, NULL);
+    send_and_see_the_end(f, &jobs[0], &jobs[1]);
 }
 
 static void a_second_job_before_the_first_is_complete_ends_it(void **state)
@@ -581,10 +582,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(inside_it_asks_the_worker_for_each_connection, start_inside, stop),
         WITH_COURIER(one_request_more_than_there_are_lanes_ends_it),
         WITH_COURIER(it_ends_when_it_cannot_answer),
-        WITH_COURIER(a_job_for_nobody_on_the_list_ends_it),
         WITH_COURIER(it_asks_time_servers_what_time_it_is),
-        WITH_COURIER(a_question_for_a_server_that_does_not_tell_the_time_ends_it),
-        WITH_COURIER(a_mail_for_a_server_that_is_no_relay_ends_it),
+        WITH_COURIER(a_job_for_nobody_on_the_list_or_of_another_kind_ends_it),
+        WITH_COURIER(two_questions_at_once_for_one_time_server_end_it),
         WITH_COURIER(a_second_job_before_the_first_is_complete_ends_it),
         WITH_COURIER(more_of_a_job_than_was_said_ends_it),
         WITH_COURIER(a_part_of_another_job_ends_it),
