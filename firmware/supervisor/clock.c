@@ -81,6 +81,9 @@ void supervisor_on_time(struct supervisor *supervisor)
     if (supervisor->options->init_fd < 0 || supervisor->clock_asked || supervisor->volume == VOLUME_ASKED) {
         return; /* the next reading comes */
     }
+    if (supervisor->worker.state != MSG_OPERATIONAL) {
+        return; /* one that served a locked box and ends: it had nobody to ask */
+    }
     const enum err err = clock_rule_judge(&supervisor->clock_rule, &setting.ask);
     if (err == ERR_REFUSED) {
         tell_refused(supervisor, &setting);

@@ -33,7 +33,7 @@ bool supervisor_has_volume(struct supervisor *supervisor)
     if (!board_desc.data_volume || supervisor->options->init_fd < 0 || supervisor->state != BOARD_OPERATIONAL) {
         return true;
     }
-    if (supervisor->volume == VOLUME_NOT_ASKED) {
+    if (supervisor->volume == VOLUME_NOT_ASKED && !supervisor->clock_asked) { /* answers do not say to what */
         supervisor->volume = VOLUME_ASKED;
         if (init_link_ask(supervisor->options->init_fd, INIT_MAP_VOLUME) != ERR_OK) {
             do_without(supervisor);

@@ -48,6 +48,7 @@ static int make(void **state)
     box.options.init_fd = ends[0];
     sim_clock_init(&box.clock);
     box.supervisor.options = &box.options;
+    box.supervisor.worker.state = MSG_OPERATIONAL;
     box.supervisor.clock = &box.clock.base;
     box.supervisor.image.ms = box.clock.wall.ms - 2 * DAY_MS;
     hal_onward_init(&box.supervisor.calendar, &box.clock.base);
@@ -256,6 +257,16 @@ static void an_instant_to_come_condemns_the_worker(void **state)
     assert_false(box.supervisor.clock_asked);
 }
 
+static void a_worker_that_served_a_locked_box_has_no_say(void **state)
+{
+    (void)state;
+    box.supervisor.worker.state = MSG_LOCKED;
+    box.supervisor.worker.stopping = true;
+
+    assert_false(passes(S_MS, true));
+    assert_false(box.supervisor.clock_asked);
+}
+
 static void on_a_host_the_clock_is_the_hosts(void **state)
 {
     const int link = box.options.init_fd;
@@ -284,6 +295,7 @@ int main(void)
         WITH_BOX(a_first_process_that_is_not_there_is_told_so_often_and_no_more),
         WITH_BOX(a_reading_that_waited_is_as_late_as_it_has_become),
         WITH_BOX(an_instant_to_come_condemns_the_worker),
+        WITH_BOX(a_worker_that_served_a_locked_box_has_no_say),
         WITH_BOX(on_a_host_the_clock_is_the_hosts),
     };
 

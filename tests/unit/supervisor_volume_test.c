@@ -125,6 +125,23 @@ static void without_its_volume_a_box_serves_no_rows(void **state)
     assert_int_equal(box.supervisor.failure, LIFE_REASON_STORAGE_DAMAGED);
 }
 
+static void the_answer_about_a_clock_is_not_taken_for_the_volume(void **state)
+{
+    enum init_request request = INIT_RESTART;
+    box.supervisor.clock = hal_clock_system();
+    box.supervisor.clock_asked = true; /* by a worker that has ended since */
+
+    assert_false(supervisor_has_volume(&box.supervisor));
+    assert_int_equal(init_link_hear(box.init, &request, &box.time), ERR_AGAIN);
+    assert_int_equal(init_link_answer(box.init, ERR_RANGE), ERR_OK);
+    assert_int_equal(supervisor_on_init(&box.supervisor), ERR_OK);
+
+    assert_false(box.supervisor.given_up);
+    assert_false(supervisor_has_volume(&box.supervisor));
+    assert_int_equal(init_link_hear(box.init, &request, &box.time), ERR_OK);
+    assert_int_equal(request, INIT_MAP_VOLUME);
+}
+
 static void an_answer_that_nobody_asked_for_is_an_error(void **state)
 {
     assert_int_equal(init_link_answer(box.init, ERR_OK), ERR_OK);
@@ -159,6 +176,7 @@ int main(void)
         WITH_BOX(without_a_first_process_there_is_no_volume_to_wait_for),
         WITH_BOX(the_worker_gets_the_directory_as_it_is_after_the_answer),
         WITH_BOX(without_its_volume_a_box_serves_no_rows),
+        WITH_BOX(the_answer_about_a_clock_is_not_taken_for_the_volume),
         WITH_BOX(an_answer_that_nobody_asked_for_is_an_error),
         WITH_BOX(a_first_process_that_is_gone_is_an_error),
         WITH_BOX(an_event_without_a_message_changes_nothing),
