@@ -39,6 +39,7 @@ void ntp_question(const uint8_t nonce[NTP_NONCE_BYTES], uint8_t out_packet[NTP_B
     memcpy(out_packet + AT_TRANSMIT, nonce, NTP_NONCE_BYTES);
 }
 
+/* 0 where it is none: all zero is a clock that was never set (RFC 5905, section 6), and not the first instant of 2036's era. */
 static uint64_t unix_ns(const uint8_t timestamp[8])
 {
     const uint32_t seconds = get_u32be(timestamp);
@@ -46,7 +47,7 @@ static uint64_t unix_ns(const uint8_t timestamp[8])
     const uint64_t since_1900 = seconds + ((seconds & FIRST_BIT) != 0 ? 0 : S_PER_ERA);
 
     /* 1968 and 1969 have no place among instants since 1970. */
-    return since_1900 < S_1900_TO_1970 ? 0 : (since_1900 - S_1900_TO_1970) * NS_PER_S + (fraction * NS_PER_S >> 32);
+    return since_1900 < S_1900_TO_1970 || (seconds == 0 && fraction == 0) ? 0 : (since_1900 - S_1900_TO_1970) * NS_PER_S + (fraction * NS_PER_S >> 32);
 }
 
 static uint64_t short_ns(const uint8_t time[4])

@@ -91,10 +91,26 @@ static void the_century_goes_on_after_2036(void **state)
     struct ntp_answer answer;
 
     put_u32be(packet.bytes + 32, 0); /* 2036-02-07T06:28:16Z */
+    put_u32be(packet.bytes + 36, 0x80000000);
     put_u32be(packet.bytes + 40, 1);
     assert_int_equal(read_packet(&packet, &answer), ERR_OK);
-    assert_true(answer.came_ns == UINT64_C(2085978496) * NS_PER_S);
+    assert_true(answer.came_ns == UINT64_C(2085978496) * NS_PER_S + NS_PER_S / 2);
     assert_true(answer.left_ns == UINT64_C(2085978497) * NS_PER_S + NS_PER_S / 4);
+}
+
+static void attack_19_timestamps_that_were_never_set_are_no_day_in_2036(void **state)
+{
+    struct packet no_receive = good();
+    struct packet no_transmit = good();
+    struct packet neither = good();
+
+    memset(no_receive.bytes + 32, 0, 8);
+    memset(no_transmit.bytes + 40, 0, 8);
+    memset(neither.bytes + 32, 0, 16);
+
+    assert_refused(no_receive, ERR_STATE);
+    assert_refused(no_transmit, ERR_STATE);
+    assert_refused(neither, ERR_STATE);
 }
 
 static void an_answer_to_another_question_is_refused(void **state)
@@ -242,6 +258,7 @@ int main(void)
         TEST(a_question_says_nothing_but_its_nonce),
         TEST(an_answer_is_read),
         TEST(the_century_goes_on_after_2036),
+        TEST(attack_19_timestamps_that_were_never_set_are_no_day_in_2036),
         TEST(an_answer_to_another_question_is_refused),
         TEST(what_is_no_answer_of_version_4_is_refused),
         TEST(a_server_that_does_not_know_the_time_is_refused),
