@@ -129,10 +129,11 @@ static struct time_voice voice_of(const struct timekeeper *keeper, const struct 
     const struct outbound_reading *const reading = &server->job.reading;
     /* The supervisor ends a worker that tells of an instant to come: a courier must not have it say so. */
     const bool is_past = reading->at.ns <= hal_clock_mono(keeper->options.clock).ns;
+    const bool is_there = server->has_answered && is_past && reading->unix_ns < LATEST_NS;
 
-    return (struct time_voice){.is_there = server->has_answered && is_past && reading->unix_ns < LATEST_NS,
+    return (struct time_voice){.is_there = is_there,
                                .authenticated = reading->authenticated,
-                               .offset_ns = server->has_answered ? offset_of(keeper, reading) : 0,
+                               .offset_ns = is_there ? offset_of(keeper, reading) : 0,
                                .error_ns = reading->distance_ns < LATEST_NS ? reading->distance_ns + SLACK_NS : LATEST_NS};
 }
 

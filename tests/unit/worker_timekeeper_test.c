@@ -227,6 +227,24 @@ static void a_reading_of_an_instant_to_come_is_none(void **state)
     assert_int_equal(state_now().state, API_CLOCK_UNREACHABLE);
 }
 
+static void a_reading_beyond_all_clocks_is_none(void **state)
+{
+    static const uint64_t far[] = {UINT64_C(1) << 62, UINT64_C(1) << 63, UINT64_MAX};
+    (void)state;
+    set_servers(1);
+    turn(BEGIN_MS);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(far); i++) {
+        box.jobs[0]->reading = (struct outbound_reading){
+            .unix_ns = far[i], .at = box.clock.mono, .distance_ns = UINT64_MAX, .stratum = 2, .authenticated = true};
+        end_job(0, OUTBOUND_DONE, OUTBOUND_AT_END);
+        assert_int_equal(state_now().state, API_CLOCK_UNREACHABLE);
+        (void)wait_for_round_s();
+    }
+
+    assert_int_equal(box.told, 0);
+}
+
 static void rounds_are_64_s_apart_and_farther_while_the_clock_is_right(void **state)
 {
     static const uint64_t waits_s[] = {64, 128, 256, 512, 1024, 1024};
@@ -436,6 +454,7 @@ int main(void)
         WITH_KEEPER(servers_are_asked_as_they_are_set),
         WITH_KEEPER(what_one_server_says_is_told_and_shown),
         WITH_KEEPER(a_reading_of_an_instant_to_come_is_none),
+        WITH_KEEPER(a_reading_beyond_all_clocks_is_none),
         WITH_KEEPER(rounds_are_64_s_apart_and_farther_while_the_clock_is_right),
         WITH_KEEPER(servers_that_are_not_reached_are_asked_sooner_at_first),
         WITH_KEEPER(attack_19_a_liar_is_outvoted_and_two_that_differ_tell_nothing),
