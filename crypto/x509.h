@@ -17,7 +17,7 @@
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 
-#define X509_DNS_MAX 8         /* names in one certificate; a struct of them must fit a stack frame */
+#define X509_DNS_MAX 13        /* names in one certificate; a struct of them must fit a stack frame */
 #define X509_DNS_BYTES_MAX 253 /* RFC 1035 */
 #define X509_IP_MAX 16
 #define X509_DER_MAX 8192
@@ -42,6 +42,9 @@ struct x509_names {
     struct x509_ip ip[X509_IP_MAX];
     size_t ip_count;
 };
+
+/* May it stand in a certificate as a name? */
+bool x509_is_host_name(struct span name);
 
 /* Adds one; adding it twice is adding it once. ERR_MALFORMED (not a host name of letters, digits, '-', '.' and at most
  * one leading "*."; not 4 or 16 bytes), ERR_LIMIT (no room). */

@@ -17,7 +17,7 @@ static bool is_label_letter(uint8_t c)
 }
 
 /* Labels of letters, digits and inner hyphens, 1 to 63 long, joined by dots; "*" may be the whole first one of several. */
-static bool is_host_name(struct span name)
+bool x509_is_host_name(struct span name)
 {
     const bool wild = span_starts_with(name, span_lit("*."));
     size_t label = 0;
@@ -61,7 +61,7 @@ static bool has_ip(const struct x509_names *names, struct span address)
 
 enum err x509_names_add_dns(struct x509_names *names, struct span name)
 {
-    ENSURE(is_host_name(name), ERR_MALFORMED, "not a host name");
+    ENSURE(x509_is_host_name(name), ERR_MALFORMED, "not a host name");
     if (has_dns(names, name)) {
         return ERR_OK;
     }

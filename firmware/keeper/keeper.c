@@ -136,21 +136,33 @@ static enum err tell_recovery(struct keeper *keeper)
     return ERR_OK;
 }
 
-/* A name or an address of the list; out_complete after the last. */
+static enum err add_name(struct x509_names *names, struct span text)
+{
+    struct socket_address address;
+
+    if (socket_address_parse(text, &address) == ERR_OK) {
+        return x509_names_add_ip(names, span_of(address.ip, address.family == SOCKET_IPV4 ? 4 : 16));
+    }
+    fault_clear();
+    return x509_names_add_dns(names, text);
+}
+
+/* A name or an address of the list; out_complete after the last. What finds no room is left out: how many addresses there
+ * are is not up to this box alone, and those that matter come first. */
 static enum err take_name(struct keeper *keeper, const struct msg *msg, bool *out_complete)
 {
     const struct span text = MSG_VIEW(&msg->as.keeper_name.name);
-    struct socket_address address;
 
     if (msg->as.keeper_name.index == 0) {
         mem_wipe(keeper->names, sizeof(*keeper->names));
         keeper->names_changed = false; /* what the vault does not have yet is replaced */
     }
-    if (socket_address_parse(text, &address) == ERR_OK) {
-        TRY(x509_names_add_ip(keeper->names, span_of(address.ip, address.family == SOCKET_IPV4 ? 4 : 16)));
-    } else {
+    const enum err err = add_name(keeper->names, text);
+    if (err == ERR_LIMIT) {
         fault_clear();
-        TRY(x509_names_add_dns(keeper->names, text));
+        LOG(LOG_WARN, "name_left_out", LOG_TEXT("name", text));
+    } else {
+        TRY(err);
     }
     *out_complete = msg->as.keeper_name.index + 1 == msg->as.keeper_name.count;
     return ERR_OK;

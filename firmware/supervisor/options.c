@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/x509.h"
 #include "firmware/msg.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
@@ -126,12 +127,10 @@ static enum err add_net_dns(const char *value, struct options *options)
 
 bool options_is_host_name(const char *text)
 {
-    const size_t len = strlen(text);
-    const size_t good = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.");
-
-    return len != 0 && good == len && len <= MSG_NAME_MAX && text[0] != '.' && text[0] != '-' && text[len - 1] != '-' &&
-           strstr(text, "..") == NULL;
+    return text[0] != '*' && strlen(text) <= MSG_NAME_MAX && x509_is_host_name(span_str(text));
 }
+
+_Static_assert(OPTIONS_NAMES_MAX + 2 == X509_DNS_MAX, "all of them stand in the certificate");
 
 static enum err add_name(const char *value, struct options *options)
 {

@@ -12,7 +12,7 @@
 #include "hal/base/err.h"
 #include "hal/socket.h"
 
-#define OPTIONS_NAMES_MAX 12 /* a certificate holds 16; the others are localhost, the host's own name and addresses */
+#define OPTIONS_NAMES_MAX 11 /* X509_DNS_MAX but two: localhost, and the host's own */
 #define OPTIONS_NAME_BYTES_MAX 768 /* a certificate is one message, MSG_LEAF_MAX */
 
 struct options {

@@ -18,6 +18,7 @@
 
 #include "crypto/approval.h"
 #include "crypto/tpm_crypto.h"
+#include "crypto/x509.h"
 #include "firmware/keeper/keeper.h"
 #include "firmware/msg.h"
 #include "hal/base/fault.h"
@@ -127,14 +128,21 @@ static void tell(struct fixture *f, enum msg_type type, const struct signed_poli
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
 }
 
-static void tell_start(struct fixture *f)
+static void tell_name(struct fixture *f, uint32_t index, uint32_t count, const char *name)
 {
     struct msg msg = MSG_NEW(MSG_KEEPER_NAME);
 
-    msg.as.keeper_name.count = 1;
-    assert_int_equal(MSG_SET(&msg.as.keeper_name.name, span_lit("localhost")), ERR_OK);
+    msg.as.keeper_name.index = index;
+    msg.as.keeper_name.count = count;
+    assert_int_equal(MSG_SET(&msg.as.keeper_name.name, span_str(name)), ERR_OK);
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
-    msg = MSG_NEW(MSG_KEEPER_START);
+}
+
+static void tell_start(struct fixture *f)
+{
+    struct msg msg = MSG_NEW(MSG_KEEPER_START);
+
+    tell_name(f, 0, 1, "localhost");
     assert_int_equal(MSG_SET(&msg.as.keeper_start.tcti, span_str(swtpm_tcti(f->swtpm))), ERR_OK);
     msg.as.keeper_start.shown = 1;
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
@@ -224,6 +232,31 @@ static int teardown(void **state)
 }
 
 /* --- tests --- */
+
+/* A neighbour that says that it is a router gives this machine addresses; on this board the keeper's end is that of all. */
+static void attack_13_more_addresses_than_a_certificate_holds_do_not_end_the_keeper(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t count = X509_DNS_MAX + X509_IP_MAX + 2;
+    char name[] = "a.example";
+    char address[] = "10.0.0.100";
+    const struct signed_policy of_first = policy_of(first);
+    boot(f, first);
+    start(f, &of_first);
+
+    for (uint32_t i = 0; i <= X509_DNS_MAX; i++, name[0]++) {
+        tell_name(f, i, count, name);
+    }
+    for (uint32_t i = 0; i <= X509_IP_MAX; i++) {
+        address[8] = (char)('0' + i / 10);
+        address[9] = (char)('0' + i % 10);
+        tell_name(f, X509_DNS_MAX + 1 + i, count, address);
+    }
+    tell(f, MSG_KEEPER_ASK, NULL);
+
+    (void)hear(f, MSG_KEEPER_ANSWER);
+    stop(f);
+}
 
 static void an_update_is_approved_tried_and_blessed(void **state)
 {
@@ -323,6 +356,7 @@ static void a_board_that_is_not_measured_approves_and_blesses_without_effect(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        KEEPER_TEST(attack_13_more_addresses_than_a_certificate_holds_do_not_end_the_keeper),
         KEEPER_TEST(an_update_is_approved_tried_and_blessed),
         KEEPER_TEST(an_image_without_a_policy_provisions_nothing),
         KEEPER_TEST(one_question_about_images_is_answered_at_a_time),

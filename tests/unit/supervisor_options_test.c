@@ -94,6 +94,8 @@ static void options_read_refuses_what_is_none(void **state)
         "--data d --name under_score",
         "--data d --name a..b",
         "--data d --name -a",
+        "--data d --name a.-b",
+        "--data d --name *.a",
         "--data d --name a\n",
         "--data d --pin-fd x",
         "--data d --init-fd -1",
@@ -127,6 +129,9 @@ static void options_read_bounds_names_by_number_and_by_bytes(void **state)
     assert_int_equal(read_line(&words, line, &options), ERR_MALFORMED);
 
     memset(label, 'a', sizeof(label));
+    for (size_t i = 50; i < 250; i += 50) {
+        label[i] = '.';
+    }
     label[250] = '\0';
     (void)snprintf(line, sizeof(line), "--data d --name %s --name %s --name %s", label, label, label);
     assert_int_equal(read_line(&words, line, &options), ERR_OK);
