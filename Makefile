@@ -723,7 +723,7 @@ qemu:
 	@exec board/$(QEMU_BOARD)/run --image $(abspath $(O)/$(QEMU_BOARD)/image) --data $(abspath $(O)/$(QEMU_BOARD)/data) --keys $(KEYS)
 
 # Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
-BOOT_TESTS := $(filter-out %/lab.py %/boxes.py %/volatile_disk.py,$(wildcard tests/boot/*.py))
+BOOT_TESTS := $(filter-out $(addprefix %/,lab.py boxes.py volatile_disk.py bare_tpm.py),$(wildcard tests/boot/*.py))
 BOOT_GIVEN = $(addprefix $(O)/$(QEMU_BOARD)/,image.env image trials-boot)
 boot_test = "$1 $(BOOT_GIVEN)$(if $2, $2)"
 

@@ -276,7 +276,7 @@ static inline MUST_USE enum err hal_tpm_unseal(struct hal_tpm *tpm, const struct
 /* The counter of this TPM, made if it is not there: it then starts above every counter that this TPM ever had, so that
  * undefining one and making it anew does not lead back. Whatever else lies at its place is removed. Can be repeated after
  * a crash at any point. owner_auth: empty on a TPM that nobody owns.
- * ERR_AUTH (wrong owner_auth), ERR_STALE_KEY. Spec: TPM 2.0 Part 1, 37.2.4 (counters). */
+ * ERR_CONFLICT (what lies there is the platform's, and stays), ERR_AUTH (wrong owner_auth), ERR_STALE_KEY. Spec: TPM 2.0 Part 1, 37.2.4 (counters). */
 static inline MUST_USE enum err hal_tpm_counter_make(struct hal_tpm *tpm, const struct hal_tpm_name *srk,
                                                      struct span owner_auth, struct hal_tpm_counter *out_counter)
 {

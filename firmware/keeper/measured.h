@@ -26,7 +26,9 @@
  *   6. Something else was measured: locked, with the reason. The recovery key opens the box; it is sealed for what is
  *      measured now, on new facts: all earlier signatures are void, those that the box had given are given anew. An image
  *      below the minimum is let in for this one run and is not sealed for; one that has no policy of the vendor is sealed
- *      for at the minimum, because who has the recovery key has said so, and goes with the next raise.
+ *      for at the minimum, because who has the recovery key has said so, and goes with the next raise. Where the counter
+ *      cannot be made, because somebody with the chip in hand has put an index of the platform's in its place, nothing is
+ *      sealed, and every start takes the recovery key until that index is gone.
  *
  * A kill between any two steps leaves a box that opens as before or as after: signatures are on disk before the file that
  * needs them, and the counter goes up only for an image that has just opened the box.
@@ -95,7 +97,8 @@ enum err measured_take_keys(struct measured *measured, const struct measured_key
 void measured_forget_keys(struct measured *measured);
 
 /* After measured_take_keys: seals for what is measured now and caps PCR 11. owned: ownerAuth has been set in the TPM. For
- * provisioning and for the recovery key. An image below the minimum is not sealed for: ERR_OK, the files stay. */
+ * provisioning and for the recovery key. An image below the minimum is not sealed for, and at a recovery nothing is
+ * where the counter cannot be made: ERR_OK, the files stay. */
 enum measured_owner { MEASURED_NOT_OWNED, MEASURED_OWNED };
 enum err measured_seal(struct measured *measured, const struct hal_tpm_name *srk, enum measured_owner owner) MUST_USE;
 

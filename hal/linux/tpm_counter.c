@@ -138,7 +138,9 @@ static enum err make(struct tpm_call *call)
     if (err == ERR_OK) {
         TRY(compare(call, &difference));
         if (difference == COUNTER_OTHER) {
-            TRY(undefine(call));
+            const enum err undefined = undefine(call);
+            ENSURE(undefined != ERR_DENIED, ERR_CONFLICT, "an index of the platform's, which no owner can remove");
+            TRY(undefined);
             err = ERR_NOT_FOUND;
         }
     }

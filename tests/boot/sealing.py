@@ -4,7 +4,9 @@
 import shutil
 import sys
 
-from boxes import ensure_row, first_box, locked, operational, unlocked_and_sealed_again
+import bare_tpm
+from bare_tpm import BareTpm
+from boxes import ensure_row, first_box, locked, operational, unlocked, unlocked_and_sealed_again
 from lab import ensure, esp, esp_put, main, partition, write_at
 
 
@@ -31,7 +33,7 @@ def another_image_that_the_vendor_signed_locks(lab):
     """All of it is genuine, and put there by whoever has the disk in hand: no update has approved it."""
     first = first_box(lab)
     machine = lab.copy_of(first[0])
-    other = lab.build("other", VERSION="0.0.9")
+    other = lab.build("older", VERSION="0.0.9")
     esp(machine.disk, "mdel", f"::/{lab.kernel_image}")
     esp_put(machine.disk, other / "rowlock.efi", "EFI/Linux/rowlock-0.0.9.efi")
     esp_put(machine.disk, other / "policy", "EFI/Linux/rowlock-0.0.9.policy")
@@ -60,6 +62,33 @@ def another_tpm_locks(lab):
     return f"{report}; the recovery key opened it, and the next start opened by itself"
 
 
+COUNTER, COUNTER_BYTES = 0x01800052, 8  # HAL_TPM_COUNTER_HANDLE
+
+
+def a_minimum_that_a_stranger_defined_anew_locks(lab):
+    """Who has the chip in hand may take the index away, by the platform's authorisation, and put one like it in its place. The owner's
+    he does not know, and so cannot make the same one."""
+    first = first_box(lab)
+    machine = lab.copy_of(first[0])
+    with BareTpm(machine.tpm) as tpm:
+        attributes = tpm.attributes(COUNTER) & ~bare_tpm.WRITTEN
+        refused = tpm.undefine(bare_tpm.OWNER, COUNTER)
+        ensure(refused != bare_tpm.OK, "the owner's authorisation is empty")
+        done = [tpm.undefine(bare_tpm.PLATFORM, COUNTER),
+                tpm.define(bare_tpm.PLATFORM, COUNTER, attributes | bare_tpm.PLATFORM_WRITE | bare_tpm.PLATFORM_CREATE, COUNTER_BYTES),
+                tpm.increment(bare_tpm.PLATFORM, COUNTER)]
+        ensure(done == [bare_tpm.OK] * 3, f"the TPM answers {done}")
+    report = locked(machine, "counter-changed")
+    unlocked(machine, report, first)
+    machine.cut()
+    with BareTpm(machine.tpm) as tpm:
+        ensure(tpm.undefine(bare_tpm.PLATFORM, COUNTER) == bare_tpm.OK, "the box has put its own there, which no owner can do")
+    again = locked(machine, "counter-changed")
+    unlocked_and_sealed_again(machine, again, first)
+    return f"as the owner: {refused:#x}; as the platform it was done: {report}; the recovery key opened it for that start. Then it was taken " \
+           f"away: {again}; the recovery key opened it, and the next start opened by itself"
+
+
 if __name__ == "__main__":
     sys.exit(main([the_first_boot_provisions_and_the_second_unseals, secure_boot_off_locks, another_tpm_locks, a_new_entry_in_dbx_locks,
-                   another_image_that_the_vendor_signed_locks]))
+                   a_minimum_that_a_stranger_defined_anew_locks, another_image_that_the_vendor_signed_locks]))

@@ -171,5 +171,5 @@ void measured_steal(struct measured_box *box, struct measured_thief *out_thief)
     assert_int_equal(keyring_get(box->vault->ring, KEYRING_OWNER_AUTH, KEYRING_NEWEST, &auth), ERR_OK);
     memcpy(out_thief->owner_auth, secret_reveal(auth).data, sizeof(out_thief->owner_auth));
     measured_forget(box);
-    out_thief->forger = (struct nv_forger){swtpm_path(box->swtpm), span_array(out_thief->owner_auth)};
+    out_thief->forger = (struct nv_forger){.path = swtpm_path(box->swtpm), .owner_auth = span_array(out_thief->owner_auth)};
 }

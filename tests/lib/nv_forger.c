@@ -10,6 +10,7 @@
 
 #define TAG_SESSIONS 0x8002
 #define RH_OWNER     UINT32_C(0x40000001)
+#define RH_PLATFORM  UINT32_C(0x4000000c)
 #define RS_PASSWORD  UINT32_C(0x40000009)
 #define CC_UNDEFINE  UINT32_C(0x00000122)
 #define CC_DEFINE    UINT32_C(0x0000012a)
@@ -33,21 +34,23 @@ static uint32_t exchange(const struct nv_forger *forger, struct span command)
     return get_u32be(answer + 6);
 }
 
-/* header, handles, one password session of the owner, parameters */
+/* header, handles, one password session, parameters */
 static uint32_t command(const struct nv_forger *forger, uint32_t code, uint32_t second_handle, struct span parameters)
 {
     SCOPED_BUF struct buf *text = NULL;
+    const uint32_t who = forger->as_platform ? RH_PLATFORM : RH_OWNER;
+    const struct span auth = forger->as_platform ? SPAN_NONE : forger->owner_auth;
 
     INVARIANT(buf_new(COMMAND_MAX, &text) == ERR_OK);
     INVARIANT(buf_put_u16be(text, TAG_SESSIONS) == ERR_OK && buf_put_u32be(text, 0) == ERR_OK &&
-              buf_put_u32be(text, code) == ERR_OK && buf_put_u32be(text, RH_OWNER) == ERR_OK);
+              buf_put_u32be(text, code) == ERR_OK && buf_put_u32be(text, who) == ERR_OK);
     if (second_handle != NO_HANDLE) {
         INVARIANT(buf_put_u32be(text, second_handle) == ERR_OK);
     }
-    INVARIANT(buf_put_u32be(text, (uint32_t)(4 + 2 + 1 + 2 + forger->owner_auth.len)) == ERR_OK &&
+    INVARIANT(buf_put_u32be(text, (uint32_t)(4 + 2 + 1 + 2 + auth.len)) == ERR_OK &&
               buf_put_u32be(text, RS_PASSWORD) == ERR_OK && buf_put_u16be(text, 0) == ERR_OK &&
-              buf_put_u8(text, 0) == ERR_OK && buf_put_u16be(text, (uint16_t)forger->owner_auth.len) == ERR_OK &&
-              buf_put(text, forger->owner_auth) == ERR_OK && buf_put(text, parameters) == ERR_OK);
+              buf_put_u8(text, 0) == ERR_OK && buf_put_u16be(text, (uint16_t)auth.len) == ERR_OK &&
+              buf_put(text, auth) == ERR_OK && buf_put(text, parameters) == ERR_OK);
     INVARIANT(buf_patch_u32be(text, 2, (uint32_t)buf_len(text)) == ERR_OK);
     return exchange(forger, buf_all(text));
 }

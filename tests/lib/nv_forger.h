@@ -4,6 +4,7 @@
 #ifndef TESTS_LIB_NV_FORGER_H
 #define TESTS_LIB_NV_FORGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hal/base/span.h"
@@ -16,11 +17,14 @@
 #define NV_OWNERREAD  UINT32_C(0x00020000)
 #define NV_AUTHREAD   UINT32_C(0x00040000)
 #define NV_NO_DA      UINT32_C(0x02000000)
+#define NV_PPWRITE    UINT32_C(0x00000001)
+#define NV_PLATFORM   UINT32_C(0x40000000)
 #define NV_OURS       (NV_COUNTER | NV_OWNERWRITE | NV_OWNERREAD | NV_AUTHREAD | NV_NO_DA)
 
 struct nv_forger {
     const char *path; /* swtpm_path() */
     struct span owner_auth;
+    bool as_platform; /* by the platform's authorisation, empty where no firmware has run, instead of the owner's */
 };
 
 /* Answers the TPM's response code; 0: done. 8 bytes are the size of what is defined and written. */

@@ -356,7 +356,7 @@ static struct nv_forger forge(struct fixture *f)
 {
     hal_tpm_close(f->tpm);
     f->tpm = NULL;
-    return (struct nv_forger){swtpm_path(f->swtpm), span_array(owner_auth)};
+    return (struct nv_forger){.path = swtpm_path(f->swtpm), .owner_auth = span_array(owner_auth)};
 }
 
 static void forged(struct fixture *f)
@@ -437,6 +437,20 @@ static void attack_18_a_counter_made_anew_stands_above_the_old_one(void **state)
     assert_int_equal(unseal(f, &blob, &approval), ERR_POLICY);
 }
 
+static void what_the_platform_has_put_in_the_place_of_the_counter_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct hal_tpm_counter counter;
+    own_tpm(f);
+    struct nv_forger forger = forge(f);
+    forger.as_platform = true;
+    assert_int_equal(nv_undefine(&forger, HAL_TPM_COUNTER_HANDLE), 0);
+    assert_int_equal(nv_define(&forger, HAL_TPM_COUNTER_HANDLE, NV_OURS | NV_PPWRITE | NV_PLATFORM), 0);
+    forged(f);
+
+    assert_int_equal(hal_tpm_counter_make(f->tpm, &f->srk, span_array(owner_auth), &counter), ERR_CONFLICT);
+}
+
 static void what_lies_in_the_place_of_the_counter_gives_way_to_it(void **state)
 {
     struct fixture *f = *state;
@@ -473,6 +487,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(attack_18_a_counter_that_is_gone_does_not_open, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_18_an_index_in_the_place_of_the_counter_does_not_open, setup, teardown),
         cmocka_unit_test_setup_teardown(attack_18_a_counter_made_anew_stands_above_the_old_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_platform_has_put_in_the_place_of_the_counter_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(what_lies_in_the_place_of_the_counter_gives_way_to_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_counter_is_spoken_to_under_the_pinned_srk_only, setup, teardown),
     };

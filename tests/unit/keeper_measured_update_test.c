@@ -227,6 +227,35 @@ static void attack_18_a_counter_made_anew_bars_the_old_image_too(void **state)
     assert_locked(box, LIFE_REASON_VERSION_REVOKED);
 }
 
+/* The owner cannot remove it, and the box has no way to. */
+static void attack_18_a_counter_of_the_platform_leaves_the_recovery_key(void **state)
+{
+    struct measured_box *box = *state;
+    struct measured_thief thief;
+    measured_provision(box, first, "");
+    measured_steal(box, &thief);
+    thief.forger.as_platform = true;
+    assert_int_equal(nv_undefine(&thief.forger, HAL_TPM_COUNTER_HANDLE), 0);
+    assert_int_equal(nv_define(&thief.forger, HAL_TPM_COUNTER_HANDLE, NV_OURS | NV_PPWRITE | NV_PLATFORM), 0);
+    assert_int_equal(nv_increment(&thief.forger, HAL_TPM_COUNTER_HANDLE), 0);
+    for (size_t i = 0; i < 2; i++) { /* nothing was sealed for it */
+        assert_int_equal(measured_boot(box, first), ERR_POLICY);
+        assert_locked(box, LIFE_REASON_COUNTER_CHANGED);
+
+        assert_int_equal(measured_recover(box), ERR_OK);
+
+        assert_open(box);
+        assert_int_equal(approve(box, second), ERR_STATE);
+        measured_forget(box);
+    }
+    assert_int_equal(nv_undefine(&thief.forger, HAL_TPM_COUNTER_HANDLE), 0);
+
+    assert_int_equal(measured_boot(box, first), ERR_POLICY);
+    assert_int_equal(measured_recover(box), ERR_OK);
+
+    assert_int_equal(measured_boot(box, first), ERR_OK);
+}
+
 /* --- the recovery key --- */
 
 static void the_recovery_key_seals_for_another_state_of_secure_boot(void **state)
@@ -362,6 +391,7 @@ int main(void)
         BOX_TEST(attack_18_a_counter_that_is_gone_stays_locked),
         BOX_TEST(attack_18_a_forged_counter_stays_locked),
         BOX_TEST(attack_18_a_counter_made_anew_bars_the_old_image_too),
+        BOX_TEST(attack_18_a_counter_of_the_platform_leaves_the_recovery_key),
         BOX_TEST(the_recovery_key_seals_for_another_state_of_secure_boot),
         BOX_TEST(the_recovery_key_seals_for_an_altered_image_until_the_next_raise),
         BOX_TEST(the_recovery_key_seals_to_another_tpm),
