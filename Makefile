@@ -723,7 +723,10 @@ qemu:
 	@exec board/$(QEMU_BOARD)/run --image $(abspath $(O)/$(QEMU_BOARD)/image) --data $(abspath $(O)/$(QEMU_BOARD)/data) --keys $(KEYS)
 
 # Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
-BOOT_TESTS := $(filter-out $(addprefix %/,lab.py boxes.py volatile_disk.py bare_tpm.py),$(wildcard tests/boot/*.py))
+# Those that take the longest begin first, so that none is left over at the end; a watchdog's is a minute of waiting.
+BOOT_LONGEST := $(patsubst %,tests/boot/%.py,watchdog sealing updates cuts secure_boot altered)
+BOOT_TESTS := $(BOOT_LONGEST) $(filter-out $(BOOT_LONGEST) $(addprefix %/,lab.py boxes.py volatile_disk.py bare_tpm.py), \
+	$(wildcard tests/boot/*.py))
 BOOT_GIVEN = $(addprefix $(O)/$(QEMU_BOARD)/,image.env image trials-boot)
 boot_test = "$1 $(BOOT_GIVEN)$(if $2, $2)"
 
@@ -732,7 +735,8 @@ QEMU_LIMIT := 3600
 qemu-check:
 	@$(MAKE) BOARD=$(QEMU_BOARD) image
 	@APPLIANCE='board/$(QEMU_BOARD)/run --image $(abspath $(O)/$(QEMU_BOARD)/image) --keys $(KEYS)' \
-		$(BLACKBOX_ENV) $(RUN) --tell --limit $(QEMU_LIMIT) --pytest-limit $(QEMU_LIMIT) --pytest tests/blackbox -k '$(K)' \
+		$(BLACKBOX_ENV) $(RUN) --program-jobs $(STREAM_JOBS) --tell \
+		--limit $(QEMU_LIMIT) --pytest-limit $(QEMU_LIMIT) --pytest tests/blackbox -k '$(K)' \
 		--programs $(foreach t,$(BOOT_TESTS),$(call boot_test,$t))
 
 # All of them, or those of one program: make boot T=root

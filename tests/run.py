@@ -19,6 +19,7 @@ import xml.etree.ElementTree
 
 LIMIT_S = 300
 PYTEST_LIMIT_S = 1500
+SLOWEST = 20  # black-box tests that are named with their times
 
 
 def run_alone(command, limit_s, **how):
@@ -91,12 +92,14 @@ def run_programs(commands, jobs, limit_s, tell):
     return passed, failed, skipped
 
 
-def run_pytest(folder, jobs, expression, results, limit_s):
+def run_pytest(folder, jobs, expression, results, limit_s, tell):
     """All black-box tests, `jobs` at a time. A run that collects nothing or breaks off is a failure."""
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "-rfEs", "-n", str(jobs),
                "--junit-xml", results, folder]
     if expression:
         command[-1:-1] = ["-k", expression]
+    if tell:
+        command[-1:-1] = [f"--durations={SLOWEST}"]
     print(f"black-box tests in {folder}, {jobs} at a time", flush=True)
     if os.path.exists(results):
         os.remove(results)
@@ -117,27 +120,30 @@ def run_pytest(folder, jobs, expression, results, limit_s):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--program-jobs", type=int, help="for programs, of which some may wait more than they compute")
     parser.add_argument("--programs", nargs="*", default=[])
     parser.add_argument("--pytest", help="folder of black-box tests")
     parser.add_argument("-k", dest="expression", default="", help="only the black-box tests that match")
     parser.add_argument("--results", default="results.xml")
-    parser.add_argument("--tell", action="store_true", help="print the line of every test that passed")
+    parser.add_argument("--tell", action="store_true", help="print the line of every test that passed, and the slowest of the black box")
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds for one program")
     parser.add_argument("--pytest-limit", type=int, default=PYTEST_LIMIT_S, help="seconds for all black-box tests")
     options = parser.parse_args()
 
+    began = time.monotonic()
     place = os.path.dirname(os.path.abspath(options.results))
     os.makedirs(place, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="run-", dir=place) as folder:
         os.environ["ROWLOCK_RUN"] = folder  # what programs of one run may share
-        passed, failed, skipped = run_programs(options.programs, options.jobs, options.limit, options.tell)
+        passed, failed, skipped = run_programs(options.programs, options.program_jobs or options.jobs, options.limit, options.tell)
     if options.pytest:
-        print(f"so far {passed} passed, {failed} failed", flush=True)
+        print(f"so far {passed} passed, {failed} failed, in {time.monotonic() - began:.0f} s", flush=True)
         good, bad, others = run_pytest(options.pytest, options.jobs, options.expression, options.results,
-                                       options.pytest_limit)
+                                       options.pytest_limit, options.tell)
         passed += good
         failed += bad
         skipped += others
+        print(f"all in {time.monotonic() - began:.0f} s", flush=True)
     if skipped:
         print(f"{skipped} left out: the lines above say which and why")
     print(f"{passed} passed, {failed} failed")

@@ -58,4 +58,4 @@ def a_worker_that_hangs_and_cannot_be_replaced_starts_the_box_again(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(main([a_supervisor_that_hangs_starts_the_box_again, a_worker_that_hangs_and_cannot_be_replaced_starts_the_box_again]))
+    sys.exit(main([a_worker_that_hangs_and_cannot_be_replaced_starts_the_box_again], [a_supervisor_that_hangs_starts_the_box_again]))
