@@ -39,6 +39,7 @@ class VolatileDisk:
         self.lost = self.kept = self.flushes = 0
         self.was_cut = False
         self.failure = None
+        self.awaited, self.is_full = None, threading.Event()
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(str(address))
         self.listening.listen(1)
@@ -51,6 +52,11 @@ class VolatileDisk:
         self.thread.join(seconds)
         if self.thread.is_alive() or self.failure:
             raise RuntimeError(f"the disk: {self.failure or 'its client is still there'}")
+
+    def when_unflushed(self, sectors):
+        """An event, set as soon as so many sectors are written and not flushed."""
+        self.awaited = sectors
+        return self.is_full
 
     def _run(self):
         try:
@@ -158,6 +164,8 @@ class VolatileDisk:
                 self._put(sector, piece)
             else:
                 self.pending.setdefault(sector, []).append(piece)
+        if self.awaited is not None and len(self.pending) >= self.awaited:
+            self.is_full.set()
 
     def _flush(self):
         self.flushes += 1
