@@ -241,6 +241,7 @@ deps: packages
 	@$(THIRD_PARTY) tpm2-tss $(BUILT)
 	@board/deps/third_party.sh lwip $(DEPS)
 	@board/deps/unpacked.sh testssl $(DEPS) || echo 'deps: going on without testssl.sh: only a test of check needs it' >&2
+	@board/deps/unpacked.sh chrony $(DEPS) || echo 'deps: going on without chrony: only a test of check needs it' >&2
 
 packages:
 	@board/deps/packages.sh board/deps/debian.txt
@@ -459,7 +460,8 @@ lint:
 	@$(RUN) --programs tests/lint/run.sh
 
 # The program under test is the one with the sanitizers, found by the tests in the environment.
-BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
+BLACKBOX_ENV = TESTSSL=$(abspath $(DEPS))/testssl/run CHRONYD=$(abspath $(DEPS))/chrony/run \
+	ROWLOCK_ROOT=$(CURDIR) ROWLOCK_BUILD=$(abspath $(OUT)) \
 	ROWLOCK=$(abspath $(OUT)/asan/rowlock) ROWLOCK_RELEASE=$(abspath $(OUT)/release/rowlock) \
 	ROWLOCK_INSTALL='make O=$(O) DEPS=$(DEPS) BOARD=$(BOARD) CC=$(CC) install'
 BLACKBOX := $(if $(wildcard tests/blackbox/test_*.py),tests/blackbox)

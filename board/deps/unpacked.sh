@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Tools for tests that this release lacks or has too old: unpacked.sh <cbmc|testssl> <output directory>. Their packages
-# come from the next release's signed index, are unpacked (not installed) and started from there. Writes
-# <output>/<tool>/run. Nothing of them is linked into the firmware.
-#   cbmc     the model checker for `make proof`: this release has none; it brings its own loader and libraries
-#   testssl  3.2 is the first that grades a server
+# Tools for tests that must not be installed: unpacked.sh <cbmc|testssl|chrony> <output directory>. Their packages come
+# from a signed index, of this release or of the next one, are unpacked and started from there. Writes <output>/<tool>/run.
+# Nothing of them is linked into the firmware.
+#   cbmc     the model checker for `make proof`: this release has none; the next one's, with its own loader and libraries
+#   testssl  3.2 is the first that grades a server; from the next release
+#   chrony   the time server that the box asks by NTS: installed, it would take this machine's clock in hand
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -17,8 +18,9 @@ work=$deps/src/$tool
 . "$here/apt_private.sh"
 
 case $tool in
-cbmc) packages='cbmc minisat libc6 libstdc++6 libgcc-s1' version=--version ;;
-testssl) packages='testssl.sh' version=--help ;;
+cbmc) suite=trixie packages='cbmc minisat libc6 libstdc++6 libgcc-s1' version=--version ;;
+testssl) suite=trixie packages='testssl.sh' version=--help ;;
+chrony) suite=release packages='chrony' version=--version ;;
 *) die "no such tool: $tool" ;;
 esac
 
@@ -26,10 +28,13 @@ exec 9>"$deps/lock"
 flock 9
 [ ! -x "$deps/$tool/run" ] || exit 0
 mkdir -p "$work/packages"
-apt_refresh trixie deb || die "the index of trixie cannot be read: no $tool"
-say "fetching $tool from trixie"
+case $suite in
+release) apt_refresh_release ;;
+*) apt_refresh "$suite" deb ;;
+esac || die "the index of $suite cannot be read: no $tool"
+say "fetching $tool from $suite"
 # shellcheck disable=SC2086
-(cd "$work/packages" && apt_private trixie apt-get download $packages) \
+(cd "$work/packages" && apt_private "$suite" apt-get download $packages) \
     >"$work/fetch.log" 2>&1 || { tail -n 5 "$work/fetch.log" >&2; die "$tool cannot be fetched"; }
 new=$deps/$tool.new
 rm -rf "${deps:?}/$tool" "$new"
@@ -48,6 +53,10 @@ cbmc)
 testssl)
     # shellcheck disable=SC2016
     start='TESTSSL_INSTALL_DIR="$root/etc/testssl" exec bash "$root/usr/bin/testssl" "$@"'
+    ;;
+chrony)
+    # shellcheck disable=SC2016
+    start='exec "$root/usr/sbin/chronyd" "$@"'
     ;;
 esac
 cat >"$new/run" <<EOF
