@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a vendor says of one image: for which board it is, its version, its security version, and what the TPM measures
- * when it starts. Signed by the vendor's policy key; made by board/image/policy.py. Strict text, so that people can read it
- * and one policy has one form only: exactly these lines, each ending in '\n', one space between words, hex in lower case:
+ * when it starts. Signed by the vendor's policy key; made by board/image/policy.py. A text of vendor_text.h, exactly these lines:
  *
  *     rowlock-policy 1
  *     board qemu-x86_64        1-31 of [a-z0-9_-]
  *     version 1.2.3            1-63 of [A-Za-z0-9._+~-]
  *     security 1               1 to 65535, no leading zero
  *     pcr11 <64 hex digits>    one to eight such lines: a value that PCR 11 (SHA-256 bank) has once the image runs
- *     signature <128 hex digits>    ECDSA P-256 with SHA-256 over every byte above this line: r | s, s the lower one
+ *     signature <128 hex digits>
  *
  * The security version is raised when images below must never run again; a box remembers the highest in its TPM. */
 #ifndef CRYPTO_IMAGE_POLICY_H
@@ -22,11 +21,12 @@
 #include "hal/base/span.h"
 #include "hal/tpm.h"
 #include "crypto/sign.h"
+#include "crypto/vendor_text.h"
 
 #define IMAGE_POLICY_MAX 1200 /* bytes of the file; the longest is 850 */
-#define IMAGE_POLICY_BOARD_MAX 31
+#define IMAGE_POLICY_BOARD_MAX VENDOR_TEXT_BOARD_MAX
 #define IMAGE_POLICY_VERSION_MAX 63
-#define IMAGE_POLICY_SECURITY_MAX 65535 /* each step is a write to the TPM's flash, once in a box's life */
+#define IMAGE_POLICY_SECURITY_MAX VENDOR_TEXT_SECURITY_MAX
 #define IMAGE_POLICY_PCRS_MAX 8
 
 struct image_policy {

@@ -47,10 +47,7 @@ def options(words):
 
 def policy(key, board, version, security, pcr11):
     lines = ["rowlock-policy 1", f"board {board}", f"version {version}", f"security {security}"]
-    body = "".join(f"{line}\n" for line in lines + [f"pcr11 {value}" for value in pcr11]).encode("ascii")
-    r, s = signing.p256_sign(key, body)
-    s = min(s, signing.P256_ORDER - s)  # of the two right ones the lower, so that a policy has one form
-    return body + b"signature %064x%064x\n" % (r, s)
+    return signing.signed_text(key, lines + [f"pcr11 {value}" for value in pcr11])
 
 
 def main(words):

@@ -130,6 +130,14 @@ def p256_sign(path, data):
     raise AssertionError
 
 
+def signed_text(path, lines):
+    """A text of crypto/vendor_text.h: the lines, and the signature over them as the last."""
+    body = "".join(f"{line}\n" for line in lines).encode("ascii")
+    r, s = p256_sign(path, body)
+    s = min(s, P256_ORDER - s)  # of the two right ones the lower, so that a text has one form
+    return body + b"signature %064x%064x\n" % (r, s)
+
+
 def p256_point(path):
     key = of_kind(public_of(path), "p256", path)
     return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
