@@ -21,6 +21,7 @@ static const struct known_name known_names[] = {
     {"backup", KEYRING_SYMMETRIC},     {"owner-auth", KEYRING_TPM_AUTH},   {"lockout-auth", KEYRING_TPM_AUTH},
     {"tls-ca", KEYRING_SIGNING},       {"tls-leaf", KEYRING_SIGNING},      {"token:", KEYRING_SIGNING},
     {"unseen", KEYRING_SYMMETRIC},     {"box-policy", KEYRING_SIGNING},       {"volume", KEYRING_SYMMETRIC},
+    {"planned", KEYRING_SYMMETRIC},
 };
 
 static bool is_id(struct span id)
@@ -189,6 +190,22 @@ enum err keyring_destroy(struct keyring *ring, struct span name, uint32_t versio
     secret_free(entry->key);
     ring->count--;
     memmove(entry, entry + 1, (ring->count - at) * sizeof(*entry));
+    return ERR_OK;
+}
+
+enum err keyring_raise(struct keyring *ring, struct span name, uint32_t version)
+{
+    struct keyring_versions versions = {0, 0};
+    const size_t first = position_of(ring, name, 0);
+
+    if (is_at(ring, first, name)) {
+        TRY(keyring_versions(ring, name, &versions));
+    }
+    ENSURE(version > versions.newest, ERR_RANGE, "a version that is not above the newest");
+    TRY(make_version(ring, name, version));
+    while (ring->entries[first].version != version) {
+        TRY(keyring_destroy(ring, name, ring->entries[first].version));
+    }
     return ERR_OK;
 }
 

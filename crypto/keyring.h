@@ -32,6 +32,7 @@
 #define KEYRING_VOLUME span_lit("volume")             /* of the data volume, where the board has one */
 #define KEYRING_UNSEEN span_lit("unseen")             /* keys nothing: it is there until the recovery key was shown */
 #define KEYRING_BOX_POLICY span_lit("box-policy")     /* P-256, on measured boards: signs for images that may open the box */
+#define KEYRING_PLANNED span_lit("planned")           /* keys nothing: its version is the serial of the newest plan of Secure Boot */
 #define KEYRING_TOKEN_PREFIX span_lit("token:")       /* P-256, one for each environment */
 
 #define KEYRING_NAME_MAX 64 /* a-z, 0-9, '-', '_', ':' */
@@ -60,6 +61,10 @@ enum err keyring_add(struct keyring *ring, struct span name) MUST_USE;
 
 /* Makes the next version of a name beside those that are there. ERR_NOT_FOUND, ERR_LIMIT, ERR_NO_MEMORY, ERR_REFUSED. */
 enum err keyring_rotate(struct keyring *ring, struct span name, uint32_t *out_version) MUST_USE;
+
+/* Makes a version of a name, above those that are there, which are forgotten; of a name that is not there, the only one. ERR_RANGE
+ * (not above the newest, or 0), ERR_MALFORMED (not a name of the list above), ERR_LIMIT, ERR_NO_MEMORY, ERR_REFUSED. */
+enum err keyring_raise(struct keyring *ring, struct span name, uint32_t version) MUST_USE;
 
 /* Forgets one version. The newest goes only when it is the last one: the name is then gone.
  * ERR_NOT_FOUND, ERR_STATE (the newest, and older ones are there), ERR_RANGE (version 0). */

@@ -154,6 +154,46 @@ static void rotation_keeps_the_old_version_until_it_is_destroyed(void **state)
     assert_int_equal(keyring_unwrap(f->ring, KEYRING_CONFIG, SUBJECT, span_lit("short"), &none), ERR_MALFORMED);
 }
 
+static void a_raised_name_has_one_version_and_it_only_grows(void **state)
+{
+    struct fixture *const f = *state;
+    SCOPED_KEYRING struct keyring *again = NULL;
+    const size_t before = keyring_count(f->ring);
+    struct keyring_versions versions;
+
+    assert_int_equal(keyring_raise(f->ring, KEYRING_PLANNED, 0), ERR_RANGE);
+    assert_int_equal(keyring_raise(f->ring, span_lit("no such"), 1), ERR_MALFORMED);
+    assert_int_equal(keyring_versions(f->ring, KEYRING_PLANNED, &versions), ERR_NOT_FOUND);
+    assert_int_equal(keyring_raise(f->ring, KEYRING_PLANNED, 7), ERR_OK);
+    assert_int_equal(keyring_raise(f->ring, KEYRING_PLANNED, 7), ERR_RANGE);
+    assert_int_equal(keyring_raise(f->ring, KEYRING_PLANNED, 6), ERR_RANGE);
+    assert_int_equal(keyring_raise(f->ring, KEYRING_PLANNED, UINT32_MAX), ERR_OK);
+    assert_int_equal(keyring_raise(f->ring, KEYRING_PLANNED, UINT32_MAX), ERR_RANGE);
+
+    assert_int_equal(keyring_count(f->ring), before + 1);
+    assert_int_equal(keyring_write(f->ring, f->file), ERR_OK);
+    assert_int_equal(keyring_open(f->root, f->random, buf_all(f->file), &again), ERR_OK);
+    assert_int_equal(keyring_versions(again, KEYRING_PLANNED, &versions), ERR_OK);
+    assert_true(versions.oldest == UINT32_MAX && versions.newest == UINT32_MAX);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        (void)key_of(f->ring, span_str(names[i]), 1); /* the others are as they were */
+    }
+}
+
+static void a_raise_forgets_every_version_below(void **state)
+{
+    struct fixture *const f = *state;
+    struct keyring_versions versions;
+    uint32_t version = 0;
+    assert_int_equal(keyring_rotate(f->ring, KEYRING_TABLES, &version), ERR_OK);
+    assert_int_equal(keyring_rotate(f->ring, KEYRING_TABLES, &version), ERR_OK);
+
+    assert_int_equal(keyring_raise(f->ring, KEYRING_TABLES, 9), ERR_OK);
+
+    assert_int_equal(keyring_versions(f->ring, KEYRING_TABLES, &versions), ERR_OK);
+    assert_true(versions.oldest == 9 && versions.newest == 9);
+}
+
 static void a_key_wrapped_for_one_subject_does_not_open_for_another(void **state)
 {
     struct fixture *const f = *state;
@@ -259,6 +299,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_are_of_the_kind_their_name_calls_for, setup, teardown),
         cmocka_unit_test_setup_teardown(only_listed_names_are_names, setup, teardown),
         cmocka_unit_test_setup_teardown(rotation_keeps_the_old_version_until_it_is_destroyed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_raised_name_has_one_version_and_it_only_grows, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_raise_forgets_every_version_below, setup, teardown),
         cmocka_unit_test_setup_teardown(a_key_wrapped_for_one_subject_does_not_open_for_another, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_or_cut_file_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(another_root_does_not_open_the_file, setup, teardown),
