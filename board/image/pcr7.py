@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Says what PCR 7 (SHA-256) of a box will hold after a change of Secure Boot: pcr7.py [options] KEYS
 
-KEYS is the folder of the vendor's UEFI certificates, as enrol.py takes it. A box that is told this value while it is open
-seals its root key for it as well, and opens after the change without a person.
+KEYS is the folder of the vendor's UEFI certificates, as enrol.py takes it. A box that is brought a signed plan of this
+value (plan.py) while it is open seals its root key for it as well, and opens after the change without a person.
 
   --dbx FILE     the forbidden list after the change (EFI_SIGNATURE_LISTs, as the variable holds them); none: empty
   --db FILE      the allowed list, --kek FILE, --pk FILE: the same for the other variables; none: the one certificate of KEYS

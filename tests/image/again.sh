@@ -92,7 +92,10 @@ for name in rowlock boot; do
         cmp -s "$trials/by-file" "$trials/boxed/$name.efi"
     verdict $? "a token and a file with the same key sign the same $name.efi"
 done
-/usr/bin/python3 - "$trials/boxed/policy" "$trials/own/policy.pub" <<'END'
+verifies() { # a text of the vendor's, the public key
+    quietly /usr/bin/python3 "$trials/verify.py" "$1" "$2"
+}
+cat >"$trials/verify.py" <<'END'
 import sys
 from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
@@ -101,7 +104,12 @@ body, _, signature = Path(sys.argv[1]).read_bytes().rpartition(b"signature ")
 r, s = int(signature[:64], 16), int(signature[64:128], 16)
 serialization.load_pem_public_key(Path(sys.argv[2]).read_bytes()).verify(utils.encode_dss_signature(r, s), body, ec.ECDSA(hashes.SHA256()))
 END
+verifies "$trials/boxed/policy" "$trials/own/policy.pub"
 verdict $? "its policy carries the signature of the policy key"
+value=$("$tools/pcr7.py" "$trials/own")
+"$tools/plan.py" --key "$trials/token/policy.key" --board box-x86_64 --serial 1 --security 1 --pcr7 "$value" -o "$trials/plan" &&
+    verifies "$trials/plan" "$trials/own/policy.pub" && ! verifies "$trials/plan" "$trials/own/update.pub"
+verdict $? "a plan of Secure Boot is signed behind the token, by the policy key"
 [ "$(grep -c ^pcr11 "$trials/boxed/policy")" = 1 ] && ! grep -q "pcr11 $(printf '%064d' 0)" "$trials/boxed/policy"
 verdict $? "its policy allows no kernel that nothing measured"
 echo 'pkcs11:token=vendor;object=kek;type=private?pin-value=1234' >"$trials/token/db.key"

@@ -158,6 +158,14 @@ cp -r "$tree/board/keys/qemu" "$trial" && cp "$trial/db.crt" "$trial/kek.crt"
 [ "$("$tools/pcr7.py" "$tree/board/keys/qemu")" = 28521f7d088abd3cfed7cee924603188037fc3506892949975eb6a3040c5486e ] &&
     [ "$("$tools/pcr7.py" "$trial")" = 6c3a93667bec9533ca712c25c6f2dbd8ca91fe76144165511fd55ece7c0aa0cc ]
 verdict $? "PCR 7 after a change of Secure Boot is said as a box measures it"
+value=$("$tools/pcr7.py" "$tree/board/keys/qemu")
+plan() { "$tools/plan.py" --key "$tree/board/keys/qemu/policy.key" --board "$BOARD" --serial "$1" --security "$2" --pcr7 "$3"; }
+plan 2026112401 1 "$value" >"$trials/plan" && plan 2026112401 1 "$value" | cmp -s - "$trials/plan" &&
+    [ "$(sed -n 4,5p "$trials/plan" | tr '\n' ' ')" = "security 1 pcr7 $value " ] && [ "$(wc -l <"$trials/plan")" = 6 ]
+verdict $? "a plan of a change of Secure Boot says that value, and is the same each time"
+! plan 0 1 "$value" >/dev/null 2>&1 && ! plan 4294967296 1 "$value" >/dev/null 2>&1 && ! plan 1 65536 "$value" >/dev/null 2>&1 &&
+    ! plan 1 1 "${value}0" >/dev/null 2>&1 && ! plan 1 1 "$(echo "$value" | tr a-f A-F)" >/dev/null 2>&1
+verdict $? "and is not made of what no box would take"
 for name in osrel cmdline initrd linux; do
     fresh
     printf 'X' | dd of="$trials/$name" bs=1 seek=60 conv=notrunc status=none

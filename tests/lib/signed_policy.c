@@ -53,3 +53,14 @@ struct signed_policy vendor_policy(struct vendor *vendor, const char *board, uns
                    security, hex);
     return vendor_sign(vendor, body);
 }
+
+struct signed_policy vendor_plan(struct vendor *vendor, struct planned planned, const uint8_t pcr7[HAL_TPM_DIGEST_BYTES])
+{
+    char hex[HEX_BYTES(HAL_TPM_DIGEST_BYTES) + 1] = "";
+    char body[IMAGE_POLICY_MAX];
+
+    hex_encode(span_of(pcr7, HAL_TPM_DIGEST_BYTES), hex);
+    (void)snprintf(body, sizeof(body), "rowlock-secure-boot-plan 1\nboard %s\nserial %u\nsecurity %u\npcr7 %s\n", planned.board,
+                   planned.serial, planned.security, hex);
+    return vendor_sign(vendor, body);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A vendor of the test's own, who signs policies of images (crypto/image_policy.h). What must work stops the test program
- * if it does not. */
+/* A vendor of the test's own, who signs policies of images (crypto/image_policy.h) and plans of Secure Boot (crypto/boot_plan.h). What
+ * must work stops the test program if it does not. */
 #ifndef TESTS_LIB_SIGNED_POLICY_H
 #define TESTS_LIB_SIGNED_POLICY_H
 
@@ -27,6 +27,14 @@ struct signed_policy {
 /* The policy of one image with one value of PCR 11. */
 struct signed_policy vendor_policy(struct vendor *vendor, const char *board, unsigned int security,
                                    const uint8_t pcr11[HAL_TPM_DIGEST_BYTES]);
+
+/* The plan of a change of Secure Boot. */
+struct planned {
+    const char *board;
+    unsigned int serial;
+    unsigned int security;
+};
+struct signed_policy vendor_plan(struct vendor *vendor, struct planned planned, const uint8_t pcr7[HAL_TPM_DIGEST_BYTES]);
 
 /* Signs any text, behind which the signature's line comes. */
 struct signed_policy vendor_sign(struct vendor *vendor, const char *body);
