@@ -79,7 +79,7 @@ static const struct row table[] = {
     [MSG_KEEPER_ASK] = {MSG_TO_KEEPER, MSG_LOWER, IN_SERVING, false, 0, {{0}}},
     [MSG_KEEPER_APPROVE] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 1, {TEXT(keeper_policy)}},
     [MSG_KEEPER_BLESS] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 0, {{0}}},
-    [MSG_KEEPER_PLAN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 1, {BYTES(keeper_plan)}},
+    [MSG_KEEPER_PLAN] = {MSG_TO_KEEPER, MSG_LOWER, IN_OPERATIONAL, false, 1, {TEXT(keeper_plan)}},
     [MSG_KEEPER_STOP] = {MSG_TO_KEEPER, MSG_LOWER, IN_ANY, false, 0, {{0}}},
 
     [MSG_KEEPER_STATE] = {MSG_TO_KEEPER, MSG_UPPER, IN_ANY, false, 4,
@@ -235,7 +235,7 @@ static const struct row table[] = {
         {U64(job_reading.job), U64(job_reading.unix_ns), U64(job_reading.at_ns), U64(job_reading.delay_ns),
          U64(job_reading.distance_ns), U32(job_reading.stratum, OUTBOUND_STRATUM_MAX)}},
     [MSG_WORKER_PLAN] = {MSG_TO_WORKER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 2,
-        {U64(worker_plan.number), BYTES(worker_plan.pcr7)}},
+        {U64(worker_plan.number), TEXT(worker_plan.plan)}},
     [MSG_WORKER_PLANNED] = {MSG_TO_WORKER, MSG_LOWER, IN_OPERATIONAL | IN_STOPPING, false, 2,
         {U64(worker_planned.number), U32(worker_planned.err, ERR_LAST)}},
     [MSG_WORKER_TIME] = {MSG_TO_WORKER, MSG_UPPER, IN_OPERATIONAL | IN_STOPPING, false, 4,

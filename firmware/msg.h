@@ -28,7 +28,7 @@
 #define MSG_TCTI_MAX        256
 #define MSG_PIN_MAX         64
 #define MSG_POLICY_MAX      1200 /* the signed policy of an image: IMAGE_POLICY_MAX */
-#define MSG_PCR_BYTES       32   /* SHA-256 */
+#define MSG_PLAN_MAX        400  /* a signed plan of Secure Boot: BOOT_PLAN_MAX */
 #define MSG_RECOVERY_MAX    256  /* the words, and generous space between them */
 #define MSG_PEM_MAX         1536 /* one certificate as PEM: the CA's is some 700 bytes */
 #define MSG_LEAF_MAX        1900 /* one certificate as DER: some 450 bytes and its names */
@@ -94,7 +94,7 @@ enum msg_type {
     /* One of the next three at a time. On a board that is not measured the first two change nothing and succeed. */
     MSG_KEEPER_APPROVE, /* let an image open this box, by its signed policy */
     MSG_KEEPER_BLESS,   /* the running image has proved itself: raise the minimum to its security version */
-    MSG_KEEPER_PLAN,    /* seal for a state of Secure Boot (PCR 7) that is to come */
+    MSG_KEEPER_PLAN,    /* seal for a state of Secure Boot that is to come, by the vendor's signed plan */
     MSG_KEEPER_STOP,   /* shut the TPM down in order, then exit */
     /* keeper to supervisor */
     MSG_KEEPER_STATE,
@@ -198,7 +198,7 @@ enum msg_type {
     /* courier to worker, before MSG_JOB_DONE: this is */
     MSG_JOB_READING,
     /* worker to supervisor, and its answer */
-    MSG_WORKER_PLAN, /* Secure Boot (PCR 7) is about to have another value */
+    MSG_WORKER_PLAN, /* a signed plan of Secure Boot, for the keeper */
     MSG_WORKER_PLANNED,
     /* worker to supervisor */
     MSG_WORKER_TIME, /* what it is, as servers have told */
@@ -216,6 +216,7 @@ MSG_TEXT(msg_url, MSG_URL_MAX);
 MSG_TEXT(msg_tcti, MSG_TCTI_MAX);
 MSG_TEXT(msg_pin, MSG_PIN_MAX);
 MSG_TEXT(msg_policy, MSG_POLICY_MAX);
+MSG_TEXT(msg_plan, MSG_PLAN_MAX);
 MSG_TEXT(msg_recovery, MSG_RECOVERY_MAX);
 MSG_TEXT(msg_pem, MSG_PEM_MAX);
 MSG_TEXT(msg_leaf, MSG_LEAF_MAX);
@@ -291,7 +292,7 @@ struct msg {
             uint32_t shown;     /* 1: the recovery key was shown, but the keeper before may have died unheard */
         } keeper_start;
         struct msg_policy keeper_policy;        /* also MSG_KEEPER_APPROVE */
-        uint8_t keeper_plan[MSG_PCR_BYTES];     /* the value that is expected */
+        struct msg_plan keeper_plan;
         struct {
             uint32_t err;     /* enum err; ERR_LIMIT: another one is under way */
             uint32_t minimum; /* MSG_KEEPER_BLESSED: the lowest security version from now on; 0: there is none */
@@ -500,11 +501,11 @@ struct msg {
         } job_done;
         struct {
             uint64_t number; /* of the question, growing */
-            uint8_t pcr7[MSG_PCR_BYTES];
+            struct msg_plan plan;
         } worker_plan;
         struct {
             uint64_t number;
-            uint32_t err; /* enum err: of measured_plan(); ERR_LIMIT, ERR_STATE: it was not asked */
+            uint32_t err; /* enum err: of vault_plan_take() and measured_plan(); ERR_LIMIT, ERR_STATE: it was not asked */
         } worker_planned;
         struct {
             uint64_t job; /* which is under way, and for that server */

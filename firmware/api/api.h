@@ -107,13 +107,15 @@ struct api_updates {
     void *context;
 };
 
-/* A change of Secure Boot that is to come. A job lies in the request's arena; its answer comes once, on the loop's thread, unless start
- * answered an error at once. ERR_UNSUPPORTED: the board is not measured; ERR_STATE; ERR_LIMIT: another one is under way; others: 503. */
-#define API_PCR_BYTES 32
+/* A change of Secure Boot that is to come. A job lies in the request's arena, as does what it points to; its answer comes once, on the
+ * loop's thread, unless start answered an error at once. ERR_UNSUPPORTED: the board is not measured; ERR_MALFORMED, ERR_AUTH: no plan of
+ * the vendor; ERR_CONFLICT: for another board; ERR_ROLLBACK, ERR_REVOKED: a newer one was taken, or the minimum is above it; ERR_STATE;
+ * ERR_LIMIT: another one is under way, or was just now; others: 503. */
+#define API_PLAN_MAX 400
 struct api_plan_job {
     void (*done)(struct api_plan_job *job, enum err err);
     struct loop *loop;
-    uint8_t pcr7[API_PCR_BYTES]; /* the value that PCR 7 will have */
+    struct span plan; /* 1 to API_PLAN_MAX bytes, as the owner has sent them */
     enum err err;
     struct loop_post post; /* of whoever does it */
 };

@@ -10,12 +10,11 @@
 #include "hal/socket.h"
 
 #define HTTPS_PORT 443
-#define PCR_BYTES  32
 
 const char cli_usage[] =
     "       rowlock update FILE --url https://HOST[:PORT] --ca FILE --email ADDRESS [--name NAME]\n"
     "                     [--password-file FILE] [--install] [--json]\n"
-    "       rowlock plan-secure-boot --pcr7 HEX --url https://HOST[:PORT] --ca FILE --email ADDRESS [--name NAME]\n"
+    "       rowlock plan-secure-boot FILE --url https://HOST[:PORT] --ca FILE --email ADDRESS [--name NAME]\n"
     "                     [--password-file FILE] [--json]\n";
 
 static enum err set_url(const char *value, struct words *words)
@@ -68,15 +67,6 @@ static enum err set_password_file(const char *value, struct words *words)
     return ERR_OK;
 }
 
-static enum err set_pcr7(const char *value, struct words *words)
-{
-    uint8_t bytes[PCR_BYTES];
-
-    TRY(hex_decode(span_str(value), bytes, sizeof(bytes)));
-    words->pcr7 = value;
-    return ERR_OK;
-}
-
 static enum err set_install(const char *value, struct words *words)
 {
     (void)value; /* has none */
@@ -106,7 +96,6 @@ static const struct option {
     {"--email", true, FOR_ALL, set_email},
     {"--password-file", true, FOR_ALL, set_password_file},
     {"--json", false, FOR_ALL, set_json},
-    {"--pcr7", true, FOR(WORDS_PLAN), set_pcr7},
     {"--install", false, FOR(WORDS_UPDATE), set_install},
 };
 
@@ -143,7 +132,7 @@ static enum err take_option(enum words_command command, size_t *at, size_t argc,
     return option->set(option->has_value ? argv[*at] : NULL, words) == ERR_OK ? ERR_OK : wrong(name, "cannot be that");
 }
 
-static enum err check(enum words_command command, const struct words *words)
+static enum err check(const struct words *words)
 {
     struct socket_address address;
 
@@ -160,10 +149,7 @@ static enum err check(enum words_command command, const struct words *words)
     if (words->email == NULL) {
         return wrong("--email", "is needed");
     }
-    if (command == WORDS_PLAN && words->pcr7 == NULL) {
-        return wrong("--pcr7", "is needed: 64 hexadecimal digits");
-    }
-    return command == WORDS_UPDATE && words->file == NULL ? wrong("FILE", "is needed") : ERR_OK;
+    return words->file == NULL ? wrong("FILE", "is needed") : ERR_OK;
 }
 
 enum err words_read(enum words_command command, size_t argc, char **argv, struct words *out_words)
@@ -173,13 +159,13 @@ enum err words_read(enum words_command command, size_t argc, char **argv, struct
     for (size_t at = 0; at < argc; at++) {
         if (argv[at][0] == '-') {
             TRY(take_option(command, &at, argc, argv, &words));
-        } else if (command == WORDS_UPDATE && words.file == NULL) {
+        } else if (words.file == NULL) {
             words.file = argv[at];
         } else {
             return wrong(argv[at], "one too many");
         }
     }
-    TRY(check(command, &words));
+    TRY(check(&words));
     words.name = words.name.len != 0 ? words.name : words.host;
     *out_words = words;
     return ERR_OK;

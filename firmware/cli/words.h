@@ -21,8 +21,7 @@ struct words {
     const char *ca;            /* path */
     const char *email;
     const char *password_file; /* NULL: the terminal is asked */
-    const char *file;          /* of an update */
-    const char *pcr7; /* 64 hexadecimal digits */
+    const char *file;          /* an update, or a plan of Secure Boot */
     bool install;
     bool json;
 };

@@ -407,6 +407,7 @@ static enum err take_measures(struct keeper *keeper)
     };
     _Static_assert(sizeof(vendor_key) == SIGN_PUBLIC_BYTES, "an uncompressed point");
     _Static_assert(MSG_POLICY_MAX == IMAGE_POLICY_MAX, "a policy fits its message");
+    _Static_assert(MSG_PLAN_MAX == BOOT_PLAN_MAX, "a plan fits its message");
 
     if (board_desc.image_policy[0] == '\0') {
         return ERR_OK;

@@ -50,6 +50,7 @@ struct keeper {
     bool image_waits;         /* a job about an image came while the TPM was at work, and comes next */
     struct tpm_job image_job;
     bool image_asked;         /* one is waiting or under way */
+    struct mono_time next_plan; /* of Secure Boot, to be looked at */
     bool tpm_gone; /* while operational */
     bool volume_key_given;
     unsigned int tick_ms;

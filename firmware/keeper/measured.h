@@ -21,8 +21,10 @@
  *      two the trial leaves, the box opens.
  *   4. The new image proved itself: measured_bless raises the counter to its security version. From now on the TPM refuses
  *      every image below, whatever lies on the disk.
- *   5. A change of Secure Boot (keys, dbx) is planned: measured_plan seals a second file for the expected PCR 7. The start
- *      that finds it makes it the first, and the old one is gone.
+ *   5. A change of Secure Boot (keys, dbx) is planned: the vendor says which PCR 7 it leads to (crypto/boot_plan.h), and
+ *      measured_plan seals a second file for that. The start that finds it makes it the first, and the old one is gone. Who
+ *      brings the plan is not asked: without the vendor's signature anybody who can speak with the keeper would choose under
+ *      which firmware the box opens.
  *   6. Something else was measured: locked, with the reason. The recovery key opens the box; it is sealed for what is
  *      measured now, on new facts: all earlier signatures are void, those that the box had given are given anew. An image
  *      below the minimum is let in for this one run and is not sealed for; one that has no policy of the vendor is sealed
@@ -42,6 +44,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "crypto/boot_plan.h"
 #include "crypto/image_policy.h"
 #include "crypto/secret.h"
 #include "hal/base/attr.h"
@@ -115,7 +118,13 @@ enum err measured_approve(struct measured *measured, struct span policy) MUST_US
  * ERR_STATE as above. */
 enum err measured_bless(struct measured *measured, uint32_t *out_minimum) MUST_USE;
 
-/* Seals a second file for a PCR 7 that is expected; replaces one planned before. ERR_STATE as above. */
-enum err measured_plan(struct measured *measured, const uint8_t pcr7[HAL_TPM_DIGEST_BYTES]) MUST_USE;
+/* Reads a plan of Secure Boot as the vendor has signed it for this board. Looks only at what never changes: for any thread, and does
+ * not block. ERR_MALFORMED, ERR_AUTH (not the vendor's), ERR_CONFLICT (for another board), ERR_NO_MEMORY. */
+enum err measured_read_plan(const struct measured *measured, struct span plan, struct boot_plan *out_plan) MUST_USE;
+
+/* Seals a second file for the PCR 7 of a plan; replaces one planned before. That it is not older than one before is the caller's to
+ * see to (vault_plan_take). ERR_STATE as above; ERR_REVOKED: its security version is below the minimum; those of
+ * measured_read_plan(). */
+enum err measured_plan(struct measured *measured, struct span plan) MUST_USE;
 
 #endif

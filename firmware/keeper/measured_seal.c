@@ -342,10 +342,35 @@ enum err measured_bless(struct measured *measured, uint32_t *out_minimum)
     return ERR_OK;
 }
 
-enum err measured_plan(struct measured *measured, const uint8_t pcr7[HAL_TPM_DIGEST_BYTES])
+enum err measured_read_plan(const struct measured *measured, struct span plan, struct boot_plan *out_plan)
 {
+    struct boot_plan read;
+
+    TRY(boot_plan_read(plan, measured->vendor_key, &read));
+    ENSURE(span_equal(span_str(read.board), span_str(measured->board)), ERR_CONFLICT, "a plan for another board");
+    *out_plan = read;
+    return ERR_OK;
+}
+
+static void log_plan(const struct boot_plan *plan)
+{
+    char pcr7[HEX_BYTES(HAL_TPM_DIGEST_BYTES)];
+
+    hex_encode(span_array(plan->pcr7), pcr7);
+    LOG(LOG_INFO, "secure_boot_change_planned", LOG_NUMBER("serial", plan->serial), LOG_TEXT("pcr7", span_array(pcr7)));
+}
+
+enum err measured_plan(struct measured *measured, struct span plan)
+{
+    struct hal_tpm_counter counter;
+    struct boot_plan read;
+    uint64_t minimum = 0;
+
     TRY(check_open(measured));
-    TRY(file_write(measured, FILE_NEXT, pcr7));
-    LOG(LOG_INFO, "secure_boot_change_planned", LOG_NUMBER("pcr", BOX_SEAL_PCR));
+    TRY(measured_read_plan(measured, plan, &read));
+    TRY(minimum_now(measured, &counter, &minimum));
+    ENSURE(read.security >= minimum, ERR_REVOKED, "a plan below the minimum");
+    TRY(file_write(measured, FILE_NEXT, read.pcr7));
+    log_plan(&read);
     return ERR_OK;
 }

@@ -39,7 +39,7 @@ static enum err do_image(struct tpm_thread *thread)
     if (job->kind == TPM_JOB_BLESS) {
         return measured_bless(thread->measured, &job->minimum);
     }
-    return measured_plan(thread->measured, job->pcr7);
+    return measured_plan(thread->measured, MSG_VIEW(&job->plan));
 }
 
 static enum err carry_out(struct tpm_thread *thread)

@@ -29,7 +29,7 @@ struct tpm_job {
     uint64_t request;         /* the caller's */
     size_t link;              /* the caller's */
     struct msg_policy policy; /* TPM_JOB_APPROVE */
-    uint8_t pcr7[MSG_PCR_BYTES]; /* TPM_JOB_PLAN */
+    struct msg_plan plan;     /* TPM_JOB_PLAN */
     uint32_t minimum;         /* the result of TPM_JOB_BLESS */
     enum err err;             /* the result */
 };

@@ -147,6 +147,13 @@ enum err vault_pepper(struct vault *vault, uint32_t version, struct span digest,
  * before. ERR_STATE: not operational; others as keyring_add(), datadir_write(), kernel_key_put(). */
 enum err vault_volume_key_put(struct vault *vault, bool has_tags) MUST_USE;
 
+/* Takes up a plan of Secure Boot (crypto/boot_plan.h) whose signature was checked, by its serial: on disk when the call returns, and
+ * from then on no older one is taken. The newest may come again, so that what failed behind this can be done anew. The serial lies in
+ * the keyring, without which the box has no keys: it can neither be forged nor left out, and whoever can put back an older keyring has
+ * the older root.seal beside it, which opens under the older state by itself. Does not reach the TPM.
+ * ERR_STATE (not operational), ERR_ROLLBACK (a newer one was taken), ERR_FULL, ERR_IO and those of keyring_raise(). */
+enum err vault_plan_take(struct vault *vault, uint32_t serial) MUST_USE;
+
 /* Keeps the latest date that the box has had, on disk when the call returns; and gives it back, which may be at a later start.
  * Neither reaches the TPM. ERR_STATE: not operational; ERR_RANGE: before 1970 or after 9999; ERR_FULL, ERR_IO. ERR_NOT_FOUND:
  * none was kept; ERR_AUTH, ERR_STALE_KEY, ERR_MALFORMED, ERR_DAMAGED: what is there is no date of this box. */

@@ -17,6 +17,22 @@ static enum err box_key(struct vault *vault, const struct secret **out_key)
     return keyring_get(vault->ring, KEYRING_BOX_POLICY, KEYRING_NEWEST, out_key);
 }
 
+enum err vault_plan_take(struct vault *vault, uint32_t serial)
+{
+    struct keyring_versions taken = {0, 0};
+
+    ENSURE(vault->state == BOARD_OPERATIONAL && vault->ring != NULL, ERR_STATE, "not operational");
+    const enum err err = keyring_versions(vault->ring, KEYRING_PLANNED, &taken);
+    ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "the serial of the newest plan");
+    fault_clear();
+    ENSURE(serial >= taken.newest, ERR_ROLLBACK, "a plan older than the newest that was taken");
+    if (serial > taken.newest) {
+        TRY(keyring_raise(vault->ring, KEYRING_PLANNED, serial));
+        vault->unsaved = true;
+    }
+    return vault_save(vault);
+}
+
 enum err vault_measured_keys(struct vault *vault, const struct secret *root, struct span pin)
 {
     struct measured_keys keys = {.root = root, .pin = pin};

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A planned change of Secure Boot on its way from the worker to the keeper and back. One at a time; an answer that comes when the
- * worker that asked is gone is nobody's. */
+/* A planned change of Secure Boot on its way from the worker to the keeper and back; what it says is for the keeper alone to judge.
+ * One at a time; an answer that comes when the worker that asked is gone is nobody's. */
 #include "firmware/supervisor/supervisor_int.h"
-
-#include <string.h>
 
 #include "hal/base/fault.h"
 #include "hal/base/log.h"
@@ -25,7 +23,7 @@ static enum err ask_keeper(struct supervisor *supervisor)
     ENSURE(!supervisor->plan_asked, ERR_LIMIT, "another plan is under way");
     ENSURE(keeper->runs && !keeper->stopping && keeper->state == MSG_OPERATIONAL, ERR_STATE, "the box is not open");
     supervisor->out = MSG_NEW(MSG_KEEPER_PLAN);
-    memcpy(supervisor->out.as.keeper_plan, supervisor->in.as.worker_plan.pcr7, sizeof(supervisor->out.as.keeper_plan));
+    supervisor->out.as.keeper_plan = supervisor->in.as.worker_plan.plan;
     return msg_send(keeper->control, &supervisor->out);
 }
 

@@ -2,15 +2,13 @@
 /* Each question has a number, which grows: the supervisor answers each of a worker that lives. */
 #include "firmware/worker/plan_link.h"
 
-#include <string.h>
-
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
 #include "hal/base/queue.h"
 
 #define JOBS_MAX 4 /* of owners, who do this once in years */
 
-_Static_assert(API_PCR_BYTES == MSG_PCR_BYTES, "one value");
+_Static_assert(API_PLAN_MAX == MSG_PLAN_MAX, "a plan fits its message");
 
 struct plan_link {
     struct msg_channel *control;
@@ -66,7 +64,7 @@ static enum err send(struct plan_link *link, const struct api_plan_job *job)
     struct msg msg = MSG_NEW(MSG_WORKER_PLAN);
 
     msg.as.worker_plan.number = link->number;
-    memcpy(msg.as.worker_plan.pcr7, job->pcr7, sizeof(job->pcr7));
+    TRY(MSG_SET(&msg.as.worker_plan.plan, job->plan));
     return msg_send(link->control, &msg);
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`rowlock update`: against a box of this board, which has no slots, and against a server that answers as a box with slots does."""
+"""`rowlock update` and `plan-secure-boot`: against a box of this board, which has no slots, and against a server that answers as a box with slots does."""
 
 import contextlib
 import http.server
@@ -30,6 +30,14 @@ def update_file(path, body=2 * MIB + 4321, version=VERSION):
     head = b"RLUPDATE" + (1).to_bytes(4, "big") + b"board".ljust(32, b"\0") + version.encode().ljust(32, b"\0")
     head += (7).to_bytes(4, "big") + b"".join(number.to_bytes(4, "big") for number in (1, 2, 3))
     path.write_bytes(head + os.urandom(body - len(head)))
+    return path
+
+
+PLAN = "rowlock-secure-boot-plan 1\nboard host\n"  # as far as the sender reads it
+
+
+def plan_file(path, text=PLAN):
+    path.write_text(text)
     return path
 
 
@@ -207,19 +215,31 @@ def test_a_code_of_the_second_factor_is_asked_for(make_box, password, tmp_path):
     assert terminal.end() == REFUSED and b"no slots" in terminal.shown
 
 
-def test_a_board_that_is_not_measured_plans_no_change_of_secure_boot(owned, password):
+def test_a_board_that_is_not_measured_plans_no_change_of_secure_boot(owned, password, tmp_path):
     """From the command through worker and supervisor to the keeper, and back."""
     for _ in range(2):
-        status, said, complained = run("--pcr7", "ab" * 32, *words_to(owned, password), command="plan-secure-boot")
+        status, said, complained = run(plan_file(tmp_path / "plan"), *words_to(owned, password), command="plan-secure-boot")
 
         assert (status, said, complained) == (REFUSED, "", "rowlock: refused: The boot of this board is not measured (409)\n")
 
 
-@pytest.mark.parametrize("words", [[], ["--pcr7", "ab"], ["--pcr7", "xy" * 32], ["--pcr7", "ab" * 32, "--install"], ["file"]])
-def test_a_plan_without_a_value_of_pcr_7_is_told(owned, password, words):
+@pytest.mark.parametrize("words", [[], ["--pcr7", "ab" * 32], ["plan", "--install"], ["plan", "more"]])
+def test_words_about_a_plan_that_are_not_understood_are_told(owned, password, words):
     status, said, complained = run(*words, *words_to(owned, password), command="plan-secure-boot")
 
     assert (status, said) == (USAGE, "") and complained.startswith("rowlock: ")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 401, b"caf\xc3\xa9", b"a\0b", b"\x1b[2J"])
+def test_a_file_that_is_no_short_text_is_told_before_anybody_is_asked(tmp_path, password, content):
+    file = tmp_path / "plan"
+    if content is not None:
+        file.write_bytes(content)
+
+    status, said, complained = run(file, "--url", f"https://localhost:{free_port()}", "--ca", "/nowhere", "--email", "e",
+                                   "--password-file", password, command="plan-secure-boot")
+
+    assert (status, said) == (REFUSED, "") and complained.startswith(f"rowlock: {file}: ")
 
 
 # --- a server that answers as a box with slots does ------------------------------------------------------------------------
@@ -236,6 +256,7 @@ class Slots:
         self.busy = 0  # so many refreshes are answered 503
         self.is_gone = False  # where a code comes
         self.is_deaf = False  # takes pieces, and keeps none
+        self.planned, self.plans_are = [], (200, {"success": True})  # of Secure Boot; what is answered
         self.hung_up = threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.server.socket = authority.context().wrap_socket(self.server.socket, server_side=True)
@@ -265,6 +286,9 @@ class Slots:
         if path == "/v1/admin/auth/signout":
             self.signed_out += 1
             return 200, {"message": "bye"}
+        if path == "/v1/admin/secure-boot/plan":
+            self.planned.append((method, json.loads(body)))
+            return self.plans_are
         self.asked.append((method, path, len(body)))
         return self.update(method, path, body)
 
@@ -346,6 +370,7 @@ def slots(tmp_path, password):
     ca.write_text(authority.pem)
     words = ["--url", f"https://localhost:{made.port}", "--ca", ca, "--email", OPERATOR["email"], "--password-file", password]
     made.run = lambda *more: run(made.file, *words, *more)
+    made.run_plan = lambda file, *more: run(file, *words, *more, command="plan-secure-boot")
     yield made
     made.close()
 
@@ -495,3 +520,32 @@ def test_the_commands_and_their_exit_statuses_stand_in_the_usage():
 
     assert done.returncode == USAGE
     assert "rowlock update FILE" in done.stderr and "3 not signed in, 4 no connection" in done.stderr
+
+
+# --- plans of Secure Boot --------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_sent_byte_for_byte_and_said_to_be_planned(slots, tmp_path):
+    file = plan_file(tmp_path / "plan", PLAN + '"\\' + "x" * (400 - len(PLAN) - 2))
+
+    status, said, complained = slots.run_plan(file)
+
+    assert (status, said) == (DONE, "")
+    assert complained == f"rowlock: planned; the box opens as it is today, and as the plan says: {file}\n"
+    assert slots.planned == [("POST", {"plan": file.read_text()})] and slots.signed_out == 1
+
+
+def test_json_tells_what_the_box_said_of_a_plan_in_one_line(slots, tmp_path):
+    status, said, complained = slots.run_plan(plan_file(tmp_path / "plan"), "--json")
+
+    assert (status, complained) == (DONE, "") and json.loads(said) == {"success": True} and said.count("\n") == 1
+
+
+def test_a_plan_that_is_refused_is_told_with_the_reason(slots, tmp_path):
+    slots.plans_are = 409, {"message": "The plan is older than one that this box has taken", "errorCode": "CONFLICT"}
+
+    status, said, complained = slots.run_plan(plan_file(tmp_path / "plan"))
+
+    assert (status, said) == (REFUSED, "")
+    assert complained == "rowlock: refused: The plan is older than one that this box has taken (409)\n"
+    assert slots.signed_out == 1

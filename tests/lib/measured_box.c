@@ -18,6 +18,7 @@
 
 #define MARK_IMAGE 0x11
 #define MARK_SECURE_BOOT 0x77
+#define SECURITY_OF_PLANS 9 /* above the minimum of every test */
 
 int measured_box_make(void **state)
 {
@@ -86,6 +87,18 @@ struct signed_policy measured_policy(struct measured_box *box, struct image imag
 
     measured_pcr11(image, value);
     return vendor_policy(&box->vendor, MEASURED_BOARD, image.security, value);
+}
+
+enum err measured_bring_plan(struct measured_box *box, uint8_t secure_boot, unsigned int serial)
+{
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
+    struct boot_plan read;
+
+    measured_pcr7(secure_boot, value);
+    const struct signed_policy plan = vendor_plan(&box->vendor, (struct planned){MEASURED_BOARD, serial, SECURITY_OF_PLANS}, value);
+    TRY(measured_read_plan(box->measured, policy_span(&plan), &read));
+    TRY(vault_plan_take(box->vault, read.serial));
+    return measured_plan(box->measured, policy_span(&plan));
 }
 
 void measured_power(struct measured_box *box, struct image image)

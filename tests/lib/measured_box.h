@@ -61,6 +61,9 @@ enum err measured_recover(struct measured_box *box);
 /* The vendor's policy of an image. */
 struct signed_policy measured_policy(struct measured_box *box, struct image image);
 
+/* A plan of the vendor's for that state of Secure Boot, of a high security version, brought to the open box as the keeper does. */
+enum err measured_bring_plan(struct measured_box *box, uint8_t secure_boot, unsigned int serial);
+
 /* PCR values. */
 void measured_pcr11(struct image image, uint8_t out_value[HAL_TPM_DIGEST_BYTES]);
 void measured_pcr7(uint8_t secure_boot, uint8_t out_value[HAL_TPM_DIGEST_BYTES]);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "crypto/approval.h"
+#include "crypto/box_seal.h"
 #include "crypto/tpm_crypto.h"
 #include "crypto/x509.h"
 #include "firmware/keeper/keeper.h"
@@ -60,15 +61,26 @@ struct fixture {
     struct datadir *dir;
     int keeper_dir;
     struct swtpm *swtpm;
+    uint8_t secure_boot; /* number of the state of Secure Boot at the next boot */
     pid_t pid;
     struct msg_channel *control;
     struct msg in;
 };
 
+static struct signed_policy output_of(const char *command)
+{
+    struct signed_policy text = {.len = 0};
+    FILE *const shell = popen(command, "r");
+
+    assert_non_null(shell);
+    text.len = fread(text.text, 1, sizeof(text.text), shell);
+    assert_int_equal(pclose(shell), 0);
+    return text;
+}
+
 /* The vendor's policy of an image. */
 static struct signed_policy policy_of(struct image image)
 {
-    struct signed_policy policy = {.len = 0};
     uint8_t value[HAL_TPM_DIGEST_BYTES];
     char hex[HEX_BYTES(HAL_TPM_DIGEST_BYTES) + 1] = "";
     char command[COMMAND_MAX];
@@ -79,11 +91,23 @@ static struct signed_policy policy_of(struct image image)
                    "python3 board/image/policy.py --key board/keys/qemu/policy.key --board " MEASURED_BOARD
                    " --version 1.%u --security %u --pcr11 %s",
                    image.security, image.security, hex);
-    FILE *const shell = popen(command, "r");
-    assert_non_null(shell);
-    policy.len = fread(policy.text, 1, sizeof(policy.text), shell);
-    assert_int_equal(pclose(shell), 0);
-    return policy;
+    return output_of(command);
+}
+
+/* The vendor's plan of a state of Secure Boot. */
+static struct signed_policy plan_of(uint8_t secure_boot, unsigned int serial)
+{
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
+    char hex[HEX_BYTES(HAL_TPM_DIGEST_BYTES) + 1] = "";
+    char command[COMMAND_MAX];
+
+    measured_pcr7(secure_boot, value);
+    hex_encode(span_array(value), hex);
+    (void)snprintf(command, sizeof(command),
+                   "python3 board/image/plan.py --key board/keys/qemu/policy.key --board " MEASURED_BOARD
+                   " --serial %u --security %u --pcr7 %s",
+                   serial, first.security, hex);
+    return output_of(command);
 }
 
 /* --- being firmware, image and supervisor --- */
@@ -91,11 +115,13 @@ static struct signed_policy policy_of(struct image image)
 static void boot(struct fixture *f, struct image image)
 {
     const uint8_t digest[HAL_TPM_DIGEST_BYTES] = {image.number, 0x11};
+    const uint8_t keys[HAL_TPM_DIGEST_BYTES] = {f->secure_boot, 0x77}; /* as measured_pcr7() has it */
     struct hal_tpm *tpm = NULL;
 
     swtpm_cut_power(f->swtpm);
     swtpm_power_on(f->swtpm);
     assert_int_equal(hal_tpm_open(swtpm_tcti(f->swtpm), &tpm_crypto, &tpm), ERR_OK);
+    assert_int_equal(hal_tpm_pcr_extend(tpm, BOX_SEAL_PCR, keys), ERR_OK);
     assert_int_equal(hal_tpm_pcr_extend(tpm, APPROVAL_PCR, digest), ERR_OK);
     hal_tpm_close(tpm);
 }
@@ -126,6 +152,17 @@ static void tell(struct fixture *f, enum msg_type type, const struct signed_poli
         assert_int_equal(MSG_SET(&msg.as.keeper_policy, policy_span(policy)), ERR_OK);
     }
     assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+}
+
+static enum err bring_plan(struct fixture *f, const struct signed_policy *plan)
+{
+    struct msg msg = MSG_NEW(MSG_KEEPER_PLAN);
+
+    assert_int_equal(MSG_SET(&msg.as.keeper_plan, policy_span(plan)), ERR_OK);
+    assert_int_equal(msg_send(f->control, &msg), ERR_OK);
+    assert_int_equal(msg_recv(f->control, MSG_OPERATIONAL, &f->in), ERR_OK);
+    assert_int_equal(f->in.type, MSG_KEEPER_PLANNED);
+    return (enum err)f->in.as.keeper_image.err;
 }
 
 static void tell_name(struct fixture *f, uint32_t index, uint32_t count, const char *name)
@@ -318,17 +355,119 @@ static void one_question_about_images_is_answered_at_a_time(void **state)
     stop(f);
 }
 
+static void assert_locked_by_secure_boot(const struct fixture *f)
+{
+    assert_int_equal(f->in.as.keeper_state.state, BOARD_LOCKED);
+    assert_int_equal(f->in.as.keeper_state.reason, LIFE_REASON_SECURE_BOOT_CHANGED);
+}
+
 static void a_change_of_secure_boot_is_planned(void **state)
+{
+    struct fixture *f = *state;
+    const struct signed_policy of_first = policy_of(first);
+    const struct signed_policy plan = plan_of(9, 1);
+    boot(f, first);
+    start(f, &of_first);
+
+    assert_int_equal(bring_plan(f, &plan), ERR_OK);
+    stop(f);
+
+    f->secure_boot = 9;
+    boot(f, first);
+    start(f, &of_first);
+    assert_int_equal(f->in.as.keeper_state.state, BOARD_OPERATIONAL);
+    stop(f);
+    assert_int_not_equal(faccessat(f->keeper_dir, "root.next", F_OK, 0), 0);
+    f->secure_boot = 0;
+    boot(f, first);
+    start(f, &of_first);
+    assert_locked_by_secure_boot(f);
+    stop(f);
+}
+
+static void a_change_of_secure_boot_that_nobody_planned_stays_locked(void **state)
 {
     struct fixture *f = *state;
     const struct signed_policy of_first = policy_of(first);
     boot(f, first);
     start(f, &of_first);
+    stop(f);
+    f->secure_boot = 9;
 
-    tell(f, MSG_KEEPER_PLAN, NULL);
+    boot(f, first);
+    start(f, &of_first);
 
-    assert_int_equal(hear(f, MSG_KEEPER_PLANNED), ERR_OK);
-    assert_int_equal(faccessat(f->keeper_dir, "root.next", F_OK, 0), 0);
+    assert_locked_by_secure_boot(f);
+    stop(f);
+}
+
+static void attack_17_a_foreign_plan_seals_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct signed_policy of_first = policy_of(first);
+    struct vendor other;
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
+    measured_pcr7(9, value);
+    vendor_init(&other);
+    const struct signed_policy foreign = vendor_plan(&other, (struct planned){MEASURED_BOARD, 1, first.security}, value);
+    vendor_done(&other);
+    boot(f, first);
+    start(f, &of_first);
+
+    assert_int_equal(bring_plan(f, &foreign), ERR_AUTH);
+
+    stop(f);
+    assert_int_not_equal(faccessat(f->keeper_dir, "root.next", F_OK, 0), 0);
+    f->secure_boot = 9;
+    boot(f, first);
+    start(f, &of_first);
+    assert_locked_by_secure_boot(f);
+    stop(f);
+}
+
+/* Also the right one, after a wrong one: who asks is not known here. */
+static void attack_17_plans_are_looked_at_now_and_then_only(void **state)
+{
+    struct fixture *f = *state;
+    const struct signed_policy of_first = policy_of(first);
+    const struct signed_policy plan = plan_of(9, 1);
+    const struct signed_policy nothing = {.text = "nothing", .len = 7};
+    boot(f, first);
+    start(f, &of_first);
+
+    assert_int_equal(bring_plan(f, &nothing), ERR_MALFORMED);
+    assert_int_equal(bring_plan(f, &plan), ERR_LIMIT);
+    assert_int_equal(bring_plan(f, &plan), ERR_LIMIT);
+
+    stop(f);
+    assert_int_not_equal(faccessat(f->keeper_dir, "root.next", F_OK, 0), 0);
+}
+
+static void attack_19_an_older_plan_is_refused_by_a_later_keeper_too(void **state)
+{
+    struct fixture *f = *state;
+    const struct signed_policy of_first = policy_of(first);
+    const struct signed_policy older = plan_of(8, 4);
+    const struct signed_policy plan = plan_of(9, 5);
+    boot(f, first);
+    start(f, &of_first);
+    assert_int_equal(bring_plan(f, &plan), ERR_OK);
+    stop(f);
+    boot(f, first);
+    start(f, &of_first);
+
+    assert_int_equal(bring_plan(f, &older), ERR_ROLLBACK);
+
+    stop(f);
+    f->secure_boot = 8;
+    boot(f, first);
+    start(f, &of_first);
+    assert_locked_by_secure_boot(f);
+    stop(f);
+    f->secure_boot = 9;
+    boot(f, first);
+    start(f, &of_first);
+    assert_int_equal(f->in.as.keeper_state.state, BOARD_OPERATIONAL);
     stop(f);
 }
 
@@ -345,8 +484,7 @@ static void a_board_that_is_not_measured_approves_and_blesses_without_effect(voi
     tell(f, MSG_KEEPER_BLESS, NULL);
     assert_int_equal(hear(f, MSG_KEEPER_BLESSED), ERR_OK);
     assert_int_equal(f->in.as.keeper_image.minimum, 0);
-    tell(f, MSG_KEEPER_PLAN, NULL);
-    assert_int_equal(hear(f, MSG_KEEPER_PLANNED), ERR_UNSUPPORTED);
+    assert_int_equal(bring_plan(f, &nothing), ERR_UNSUPPORTED);
 
     assert_int_not_equal(faccessat(f->keeper_dir, "approvals", F_OK, 0), 0);
     stop(f);
@@ -362,6 +500,10 @@ int main(void)
         KEEPER_TEST(an_image_without_a_policy_provisions_nothing),
         KEEPER_TEST(one_question_about_images_is_answered_at_a_time),
         KEEPER_TEST(a_change_of_secure_boot_is_planned),
+        KEEPER_TEST(a_change_of_secure_boot_that_nobody_planned_stays_locked),
+        KEEPER_TEST(attack_17_a_foreign_plan_seals_nothing),
+        KEEPER_TEST(attack_17_plans_are_looked_at_now_and_then_only),
+        KEEPER_TEST(attack_19_an_older_plan_is_refused_by_a_later_keeper_too),
         KEEPER_TEST(a_board_that_is_not_measured_approves_and_blesses_without_effect),
     };
 

@@ -280,11 +280,9 @@ static void attack_18_a_lockout_is_said_and_ended_by_the_recovery_key(void **sta
 static void a_planned_change_of_secure_boot_opens_and_bars_the_way_back(void **state)
 {
     struct measured_box *box = *state;
-    uint8_t expected[HAL_TPM_DIGEST_BYTES];
     measured_provision(box, first, PIN);
-    measured_pcr7(9, expected);
 
-    assert_int_equal(measured_plan(box->measured, expected), ERR_OK);
+    assert_int_equal(measured_bring_plan(box, 9, 1), ERR_OK);
 
     assert_int_equal(measured_boot_pin(box, first, PIN), ERR_OK); /* it has not come yet */
     box->secure_boot = 9;
@@ -301,14 +299,78 @@ static void a_planned_change_of_secure_boot_opens_and_bars_the_way_back(void **s
 static void another_change_than_the_planned_one_stays_locked(void **state)
 {
     struct measured_box *box = *state;
-    uint8_t expected[HAL_TPM_DIGEST_BYTES];
     measured_provision(box, first, "");
-    measured_pcr7(9, expected);
-    assert_int_equal(measured_plan(box->measured, expected), ERR_OK);
+    assert_int_equal(measured_bring_plan(box, 9, 1), ERR_OK);
     box->secure_boot = 8;
 
     assert_int_equal(measured_boot(box, first), ERR_POLICY);
 
+    assert_locked(box, LIFE_REASON_SECURE_BOOT_CHANGED);
+}
+
+/* A taken-over worker that writes a plan of its own, or brings one of another vendor, gets nothing sealed by it. */
+static void attack_17_a_plan_that_the_vendor_did_not_sign_seals_nothing(void **state)
+{
+    struct measured_box *box = *state;
+    const struct planned planned = {MEASURED_BOARD, 1, first.security};
+    struct vendor other;
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
+    measured_provision(box, first, "");
+    measured_pcr7(9, value);
+    vendor_init(&other);
+    const struct signed_policy foreign = vendor_plan(&other, planned, value);
+    const struct signed_policy elsewhere = vendor_plan(&box->vendor, (struct planned){"other-board", 1, first.security}, value);
+    const struct signed_policy policy = measured_policy(box, first);
+    vendor_done(&other);
+
+    assert_int_equal(measured_plan(box->measured, policy_span(&foreign)), ERR_AUTH);
+    assert_int_equal(measured_plan(box->measured, policy_span(&elsewhere)), ERR_CONFLICT);
+    assert_int_equal(measured_plan(box->measured, policy_span(&policy)), ERR_MALFORMED);
+    assert_int_equal(measured_plan(box->measured, SPAN_NONE), ERR_MALFORMED);
+
+    assert_false(datadir_has(box->dir, "root.next"));
+    box->secure_boot = 9;
+    assert_int_equal(measured_boot(box, first), ERR_POLICY);
+    assert_locked(box, LIFE_REASON_SECURE_BOOT_CHANGED);
+}
+
+static void attack_17_no_byte_of_a_plan_can_be_changed(void **state)
+{
+    struct measured_box *box = *state;
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
+    measured_provision(box, first, "");
+    measured_pcr7(9, value);
+    const struct signed_policy plan = vendor_plan(&box->vendor, (struct planned){MEASURED_BOARD, 1, first.security}, value);
+
+    for (size_t at = 0; at < plan.len; at++) {
+        struct signed_policy changed = plan;
+        changed.text[at] = (char)(changed.text[at] ^ 1);
+
+        const enum err err = measured_plan(box->measured, policy_span(&changed));
+
+        assert_true(err == ERR_AUTH || err == ERR_MALFORMED);
+        fault_clear();
+    }
+    assert_false(datadir_has(box->dir, "root.next"));
+    assert_int_equal(measured_plan(box->measured, policy_span(&plan)), ERR_OK);
+}
+
+/* The order of the states is 8, then 9; who has a plan of before brings it again. */
+static void attack_19_an_older_plan_is_not_taken_again(void **state)
+{
+    struct measured_box *box = *state;
+    measured_provision(box, first, "");
+    assert_int_equal(measured_bring_plan(box, 8, 2026112401), ERR_OK);
+    assert_int_equal(measured_bring_plan(box, 9, 2026112402), ERR_OK);
+    box->secure_boot = 9;
+    assert_int_equal(measured_boot(box, first), ERR_OK);
+
+    assert_int_equal(measured_bring_plan(box, 8, 2026112401), ERR_ROLLBACK);
+
+    assert_false(datadir_has(box->dir, "root.next"));
+    assert_int_equal(measured_bring_plan(box, 9, 2026112402), ERR_OK); /* the newest may come again */
+    box->secure_boot = 8;
+    assert_int_equal(measured_boot(box, first), ERR_POLICY);
     assert_locked(box, LIFE_REASON_SECURE_BOOT_CHANGED);
 }
 
@@ -336,6 +398,9 @@ int main(void)
         BOX_TEST(attack_18_a_lockout_is_said_and_ended_by_the_recovery_key),
         BOX_TEST(a_planned_change_of_secure_boot_opens_and_bars_the_way_back),
         BOX_TEST(another_change_than_the_planned_one_stays_locked),
+        BOX_TEST(attack_17_a_plan_that_the_vendor_did_not_sign_seals_nothing),
+        BOX_TEST(attack_17_no_byte_of_a_plan_can_be_changed),
+        BOX_TEST(attack_19_an_older_plan_is_not_taken_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,48 @@ static void an_image_of_the_same_security_version_stays_beside_the_blessed_one(v
     assert_int_equal(measured_boot(box, first), ERR_OK);
 }
 
+/* So a vendor withdraws plans, also those that a box was never brought. */
+static void attack_19_a_plan_below_the_minimum_is_not_taken(void **state)
+{
+    struct measured_box *box = *state;
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
+    uint32_t minimum = 0;
+    measured_provision(box, first, "");
+    measured_pcr7(9, value);
+    const struct signed_policy before = vendor_plan(&box->vendor, (struct planned){MEASURED_BOARD, 9, first.security}, value);
+    const struct signed_policy after = vendor_plan(&box->vendor, (struct planned){MEASURED_BOARD, 9, second.security}, value);
+    assert_int_equal(approve(box, second), ERR_OK);
+    assert_int_equal(measured_boot(box, second), ERR_OK);
+    assert_int_equal(measured_bless(box->measured, &minimum), ERR_OK);
+
+    assert_int_equal(measured_plan(box->measured, policy_span(&before)), ERR_REVOKED);
+
+    assert_false(datadir_has(box->dir, "root.next"));
+    assert_int_equal(measured_plan(box->measured, policy_span(&after)), ERR_OK);
+    box->secure_boot = 9;
+    assert_int_equal(measured_boot(box, second), ERR_OK);
+}
+
+/* The serial is kept where it cannot be left out: the keys are in the same file. */
+static void attack_19_the_serial_of_a_plan_outlives_recovery_and_goes_only_with_the_keys(void **state)
+{
+    struct measured_box *box = *state;
+    measured_provision(box, first, "");
+    assert_int_equal(measured_bring_plan(box, 9, 7), ERR_OK);
+    box->secure_boot = 6;
+    assert_int_equal(measured_boot(box, first), ERR_POLICY);
+    assert_int_equal(measured_recover(box), ERR_OK);
+    assert_int_equal(measured_bring_plan(box, 9, 6), ERR_ROLLBACK);
+    assert_int_equal(measured_boot(box, first), ERR_OK);
+    assert_int_equal(measured_bring_plan(box, 9, 6), ERR_ROLLBACK);
+
+    assert_int_equal(datadir_remove(box->dir, "keys"), ERR_OK);
+
+    assert_true(measured_boot(box, first) != ERR_OK);
+    assert_int_equal(vault_state(box->vault), BOARD_LOCKED);
+    assert_int_equal(vault_plan_take(box->vault, 6), ERR_STATE);
+}
+
 /* The whole state partition of before the update comes back. */
 static void attack_19_an_old_state_partition_does_not_open_an_old_image(void **state)
 {
@@ -152,14 +194,17 @@ static void many_approvals_never_push_out_the_running_image(void **state)
 static void a_locked_box_approves_and_blesses_nothing(void **state)
 {
     struct measured_box *box = *state;
-    const uint8_t pcr7[HAL_TPM_DIGEST_BYTES] = {0};
+    uint8_t value[HAL_TPM_DIGEST_BYTES];
     uint32_t minimum = 99;
     measured_provision(box, first, "");
+    measured_pcr7(9, value);
+    const struct signed_policy plan = vendor_plan(&box->vendor, (struct planned){MEASURED_BOARD, 1, first.security}, value);
     assert_int_equal(measured_boot(box, altered), ERR_POLICY);
 
     assert_int_equal(approve(box, second), ERR_STATE);
     assert_int_equal(measured_bless(box->measured, &minimum), ERR_STATE);
-    assert_int_equal(measured_plan(box->measured, pcr7), ERR_STATE);
+    assert_int_equal(measured_plan(box->measured, policy_span(&plan)), ERR_STATE);
+    assert_int_equal(vault_plan_take(box->vault, 1), ERR_STATE);
 
     assert_int_equal(minimum, 99);
 }
@@ -383,6 +428,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOX_TEST(an_update_that_was_approved_opens_without_a_person),
         BOX_TEST(attack_19_a_blessed_update_bars_what_was_before),
+        BOX_TEST(attack_19_a_plan_below_the_minimum_is_not_taken),
+        BOX_TEST(attack_19_the_serial_of_a_plan_outlives_recovery_and_goes_only_with_the_keys),
         BOX_TEST(an_image_of_the_same_security_version_stays_beside_the_blessed_one),
         BOX_TEST(attack_19_an_old_state_partition_does_not_open_an_old_image),
         BOX_TEST(what_is_not_the_vendors_is_not_approved),

@@ -67,9 +67,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct job job_of(struct fixture *f, uint8_t value)
+static struct job job_of(struct fixture *f, struct span plan)
 {
-    return (struct job){.job = {.done = on_done, .loop = f->loop, .pcr7 = {value}}};
+    return (struct job){.job = {.done = on_done, .loop = f->loop, .plan = plan}};
 }
 
 static struct msg asked(struct fixture *f)
@@ -93,12 +93,12 @@ static enum err answer(struct fixture *f, uint64_t number, enum err err)
 static void a_plan_goes_to_the_supervisor_and_its_answer_to_who_asked(void **state)
 {
     struct fixture *const f = *state;
-    struct job job = job_of(f, 0x77);
+    struct job job = job_of(f, span_lit("the plan"));
 
     assert_int_equal(f->plans.start(f->plans.context, &job.job), ERR_OK);
     plan_link_run(f->link);
     const struct msg msg = asked(f);
-    assert_int_equal(msg.as.worker_plan.pcr7[0], 0x77);
+    assert_true(span_equal(MSG_VIEW(&msg.as.worker_plan.plan), span_lit("the plan")));
     assert_int_equal(answer(f, msg.as.worker_plan.number, ERR_UNSUPPORTED), ERR_OK);
     assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
 
@@ -106,11 +106,33 @@ static void a_plan_goes_to_the_supervisor_and_its_answer_to_who_asked(void **sta
     assert_int_equal(job.err, ERR_UNSUPPORTED);
 }
 
+static void the_longest_plan_goes_and_a_longer_one_does_not(void **state)
+{
+    static const char text[API_PLAN_MAX + 1] = "long";
+    struct fixture *const f = *state;
+    struct job longer = job_of(f, span_of(text, API_PLAN_MAX + 1));
+    struct job longest = job_of(f, span_of(text, API_PLAN_MAX));
+
+    assert_int_equal(f->plans.start(f->plans.context, &longer.job), ERR_OK);
+    plan_link_run(f->link);
+    assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
+    assert_int_equal(longer.answers, 1);
+    assert_int_equal(longer.err, ERR_RANGE);
+    assert_int_equal(f->plans.start(f->plans.context, &longest.job), ERR_OK);
+    plan_link_run(f->link);
+
+    const struct msg msg = asked(f);
+    assert_int_equal(msg.as.worker_plan.plan.len, API_PLAN_MAX);
+    assert_int_equal(answer(f, msg.as.worker_plan.number, ERR_OK), ERR_OK);
+    assert_int_equal(loop_turn(f->loop, 0), ERR_OK);
+    assert_int_equal(longest.answers, 1);
+}
+
 static void a_second_plan_waits_for_nobody(void **state)
 {
     struct fixture *const f = *state;
-    struct job first = job_of(f, 1);
-    struct job second = job_of(f, 2);
+    struct job first = job_of(f, span_lit("1"));
+    struct job second = job_of(f, span_lit("2"));
     assert_int_equal(f->plans.start(f->plans.context, &first.job), ERR_OK);
     assert_int_equal(f->plans.start(f->plans.context, &second.job), ERR_OK);
 
@@ -129,7 +151,7 @@ static void a_second_plan_waits_for_nobody(void **state)
 static void an_answer_to_no_question_is_refused(void **state)
 {
     struct fixture *const f = *state;
-    struct job job = job_of(f, 1);
+    struct job job = job_of(f, span_lit("1"));
 
     assert_int_equal(answer(f, 1, ERR_OK), ERR_STATE);
     assert_int_equal(f->plans.start(f->plans.context, &job.job), ERR_OK);
@@ -142,7 +164,7 @@ static void an_answer_to_no_question_is_refused(void **state)
 static void a_supervisor_that_is_gone_answers_nobody_and_the_job_ends(void **state)
 {
     struct fixture *const f = *state;
-    struct job job = job_of(f, 1);
+    struct job job = job_of(f, span_lit("1"));
     msg_channel_free(f->supervisor);
     f->supervisor = NULL;
 
@@ -158,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_plan_goes_to_the_supervisor_and_its_answer_to_who_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_longest_plan_goes_and_a_longer_one_does_not, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_plan_waits_for_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(an_answer_to_no_question_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_supervisor_that_is_gone_answers_nobody_and_the_job_ends, setup, teardown),
