@@ -292,13 +292,7 @@ static void sizes_are_held_against_their_limits_before_the_signature(void **stat
 
 static void a_version_that_cannot_be_part_of_a_files_name_is_refused(void **state)
 {
-    static const char *const versions[] = {"",
-                                           ".1",
-                                           "1/2",
-                                           "1+2",
-                                           "1 2",
-                                           "1\0"
-                                           "2"};
+    static const char *const versions[] = {"", ".1", "1/2", "1+2", "1 2", "1\0002"};
     static const size_t lengths[] = {0, 2, 3, 3, 3, 3};
     struct box *box = *state;
 
