@@ -461,9 +461,10 @@ static enum err refuse_unavailable(struct api_request *request)
 
 static enum err find_route(struct api_request *request)
 {
-    enum err err = route_find(request->exchange, &request->route, request->params, &request->allowed);
+    const bool hidden = request->apart && route_is_administrators(request->exchange);
+    const enum err err =
+        hidden ? ERR_NOT_FOUND : route_find(request->exchange, &request->route, request->params, &request->allowed);
 
-    err = request->apart && route_is_administrators(request->exchange) ? ERR_NOT_FOUND : err;
     if (err != ERR_OK && request->api->options.state != BOARD_OPERATIONAL) {
         fault_clear();
         return refuse_unavailable(request); /* contract 9.3: 503 to everything, also to what there is not */

@@ -193,7 +193,7 @@ const struct catalog *api_catalog(struct api *api);
 /* For http_server_options; the context is the struct api. A constant. */
 const struct http_handler *api_handler(void);
 
-/* The same for ports that are not the administrator's: there is nothing below /v1/admin, for nobody. */
+/* The same for ports that are not the administrator's: there is nothing below /v1/admin, for nobody, and nothing is unlocked. */
 const struct http_handler *api_data_handler(void);
 
 #endif

@@ -69,7 +69,8 @@ struct route {
 enum err route_find(const struct http_exchange *exchange, const struct route **out_route,
                     struct span out_params[API_PARAMS_MAX], unsigned int *out_allowed) MUST_USE;
 
-/* Is it asked for what is below /v1/admin, whether there is such a route or not? */
+/* Is it asked for what is below /v1/admin, whether there is such a route or not, or for a box to be unlocked? Guesses of a
+ * PIN are bounded for all together, so whoever may guess keeps the administrator from it. */
 bool route_is_administrators(const struct http_exchange *exchange);
 
 /* All of them, in order. */

@@ -178,8 +178,14 @@ const struct route *route_table(size_t *out_count)
 
 bool route_is_administrators(const struct http_exchange *exchange)
 {
-    return exchange->segment_count >= 2 && span_equal(exchange->segments[0], span_lit("v1")) &&
-           span_equal(exchange->segments[1], span_lit("admin"));
+    const struct span *const segments = exchange->segments;
+
+    if (exchange->segment_count < 2 || !span_equal(segments[0], span_lit("v1"))) {
+        return false;
+    }
+    return span_equal(segments[1], span_lit("admin")) ||
+           (exchange->segment_count == 3 && span_equal(segments[1], span_lit("system")) &&
+            span_equal(segments[2], span_lit("unlock")));
 }
 
 /* Contract 4.1: names that the short form leaves to other routes. */

@@ -53,7 +53,23 @@ static void apart_other_methods_and_odd_paths_are_not_found_either(void **state)
         const struct api_ask ask = {.method = asked[i].method, .target = asked[i].target, .key = box->secret, .apart = true};
         const struct api_answer *const answer = api_box_ask(box, &ask);
         assert_refused(answer, 404, "common/not-found");
+        assert_null(strstr(answer->headers, "Allow:"));
     }
+}
+
+/* In the only state in which a box can be; the attempt is not even read. */
+static void apart_nothing_is_unlocked(void **state)
+{
+    struct api_box *const box = *state;
+    struct api *const locked = api_box_in_state(box, BOARD_LOCKED, LIFE_REASON_NO_TPM);
+    struct api_ask ask = {.method = "POST", .target = "/v1/system/unlock", .body = "{\"pin\":1}", .api = locked};
+    const struct api_ask state_of = {.method = "GET", .target = "/v1/system/state", .api = locked, .apart = true};
+
+    assert_refused(api_box_ask(box, &ask), 400, "common/invalid-parameters");
+    ask.apart = true;
+    assert_refused(api_box_ask(box, &ask), 503, "common/unavailable");
+    assert_int_equal(api_box_ask(box, &state_of)->status, 200);
+    api_free(locked);
 }
 
 static void apart_everything_else_is_there(void **state)
@@ -73,6 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(apart_there_is_nothing_of_the_administrators),
         TEST(apart_other_methods_and_odd_paths_are_not_found_either),
+        TEST(apart_nothing_is_unlocked),
         TEST(apart_everything_else_is_there),
     };
 
