@@ -203,21 +203,12 @@ enum err blockdev_sectors(const struct blockdev *device, uint64_t *out_sectors)
 enum err blockdev_read(const struct blockdev *device, uint64_t offset, uint8_t *out_bytes, size_t len)
 {
     SCOPED_SYS_FD int fd = -1;
-    size_t done = 0;
+    size_t got = 0;
 
     ENSURE(offset <= INT64_MAX - len, ERR_RANGE, "an offset that no device has");
     TRY(open_device(device, &fd));
-    while (done < len) {
-        const ssize_t got = pread(fd, out_bytes + done, len - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            FAIL(ERR_IO, "reading a block device", errno);
-        }
-        ENSURE(got != 0, ERR_RANGE, "a block device ends before that");
-        done += (size_t)got;
-    }
+    TRY(sys_read_at(fd, offset, out_bytes, len, &got));
+    ENSURE(got == len, ERR_RANGE, "a block device ends before that");
     return ERR_OK;
 }
 

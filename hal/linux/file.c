@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "hal/base/fault.h"
 #include "hal/linux/boot_int.h"
@@ -34,16 +33,9 @@ enum err file_open(const char *path, int *out_fd, uint64_t *out_bytes)
 
 enum err file_read_at(int fd, uint64_t offset, size_t len, uint8_t *out_bytes)
 {
-    for (size_t have = 0; have < len;) {
-        const ssize_t got = pread(fd, out_bytes + have, len - have, (off_t)(offset + have));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            FAIL(ERR_IO, "reading a file", errno);
-        }
-        ENSURE(got != 0, ERR_MALFORMED, "a file that ends too early");
-        have += (size_t)got;
-    }
+    size_t got = 0;
+
+    TRY(sys_read_at(fd, offset, out_bytes, len, &got));
+    ENSURE(got == len, ERR_MALFORMED, "a file that ends too early");
     return ERR_OK;
 }

@@ -9,11 +9,8 @@
 #include "hal/frame.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -23,76 +20,23 @@
 #include "hal/base/fault.h"
 #include "hal/base/num.h"
 #include "hal/linux/frame_int.h"
+#include "hal/linux/interface_int.h"
 #include "hal/linux/sys_int.h"
 #include "hal/socket.h"
 
 #define TAP_PREFIX    "tap:"
 #define ADDRESSES_MAX 64 /* of one interface that are taken away: more has none */
-#define PATH_BYTES    96
 
-struct setting {
-    const char *folder;
-    const char *name;
-    const char *value;
-};
-
-static const struct setting settings[] = {
+static const struct interface_setting settings[] = {
     {"ipv6", "disable_ipv6", "1"}, {"ipv6", "addr_gen_mode", "1"}, {"ipv6", "accept_ra", "0"},
     {"ipv4", "rp_filter", "1"},    {"ipv4", "arp_ignore", "8"},    {"ipv4", "forwarding", "0"},
 };
-
-/* A name goes into a path. */
-static bool is_name(const char *name)
-{
-    const size_t len = strlen(name);
-
-    return len > 0 && len < IFNAMSIZ && name[0] != '.' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
-}
-
-/* A kernel without IPv6 has no such file, and nothing to switch off. */
-static enum err set(const char *interface, const struct setting *setting)
-{
-    char path[PATH_BYTES];
-    const int len =
-        snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", setting->folder, interface, setting->name);
-
-    INVARIANT(len > 0 && (size_t)len < sizeof(path));
-    SCOPED_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && strcmp(setting->folder, "ipv6") == 0) {
-        return ERR_OK;
-    }
-    if (fd < 0) {
-        FAIL(ERR_REFUSED, "a setting of the interface", errno);
-    }
-    if (write(fd, setting->value, strlen(setting->value)) < 0) {
-        FAIL(ERR_REFUSED, "setting the interface", errno);
-    }
-    return ERR_OK;
-}
-
-static struct ifreq request_of(const char *interface)
-{
-    struct ifreq request = {0};
-
-    memcpy(request.ifr_name, interface, strlen(interface)); /* is_name() */
-    return request;
-}
-
-static enum err ask(int fd, unsigned long what, struct ifreq *request)
-{
-    if (ioctl(fd, what, request) != 0) {
-        const int error = errno;
-        FAIL(error == ENODEV ? ERR_NOT_FOUND : (error == EPERM ? ERR_REFUSED : sys_err(error)), "an interface", error);
-    }
-    return ERR_OK;
-}
 
 /* One at a time, the first of those that are left. */
 static enum err take_addresses(int fd, const char *interface)
 {
     for (size_t i = 0; i < ADDRESSES_MAX; i++) {
-        struct ifreq request = request_of(interface);
+        struct ifreq request = interface_request(interface);
 
         if (ioctl(fd, SIOCGIFADDR, &request) != 0) {
             ENSURE(errno == EADDRNOTAVAIL, ERR_IO, "the addresses of the interface");
@@ -100,43 +44,41 @@ static enum err take_addresses(int fd, const char *interface)
         }
         struct sockaddr_in none = {.sin_family = AF_INET};
         memcpy(&request.ifr_addr, &none, sizeof(none));
-        TRY(ask(fd, SIOCSIFADDR, &request));
+        TRY(interface_ask(fd, SIOCSIFADDR, &request));
     }
     FAIL(ERR_IO, "an interface that has more and more addresses", 0);
 }
 
 enum err hal_frame_quiet(const char *interface)
 {
-    ENSURE(is_name(interface), ERR_MALFORMED, "the name of an interface");
+    ENSURE(interface_is_name(interface), ERR_MALFORMED, "the name of an interface");
     SCOPED_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = request_of(interface);
+    struct ifreq request = interface_request(interface);
 
     if (fd < 0) {
         FAIL_ERRNO(errno, "socket");
     }
-    TRY(ask(fd, SIOCGIFFLAGS, &request));
-    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
-        TRY(set(interface, &settings[i]));
-    }
+    TRY(interface_ask(fd, SIOCGIFFLAGS, &request));
+    TRY(interface_set(interface, settings, ARRAY_LENGTH(settings)));
     TRY(take_addresses(fd, interface));
     request.ifr_flags = (short)(request.ifr_flags | IFF_UP | IFF_NOARP);
-    TRY(ask(fd, SIOCSIFFLAGS, &request));
+    TRY(interface_ask(fd, SIOCSIFFLAGS, &request));
     return ERR_OK;
 }
 
 enum err frame_look_at(const char *name, struct hal_frame_about *about)
 {
     SCOPED_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = request_of(name);
+    struct ifreq request = interface_request(name);
 
     if (fd < 0) {
         FAIL_ERRNO(errno, "socket");
     }
-    TRY(ask(fd, SIOCGIFHWADDR, &request));
+    TRY(interface_ask(fd, SIOCGIFHWADDR, &request));
     ENSURE(request.ifr_hwaddr.sa_family == ARPHRD_ETHER, ERR_UNSUPPORTED, "an interface that is not Ethernet");
     memcpy(about->mac, request.ifr_hwaddr.sa_data, HAL_FRAME_MAC_BYTES);
-    request = request_of(name);
-    TRY(ask(fd, SIOCGIFMTU, &request));
+    request = interface_request(name);
+    TRY(interface_ask(fd, SIOCGIFMTU, &request));
     ENSURE(request.ifr_mtu >= HAL_FRAME_MTU_MIN, ERR_UNSUPPORTED, "an MTU that is too small");
     about->mtu = (uint16_t)num_min((size_t)request.ifr_mtu, HAL_FRAME_MTU_MAX);
     return ERR_OK;
@@ -177,7 +119,7 @@ enum err hal_frame_open(const char *spec, struct hal_frame_about *out_about, int
     const bool is_tap = strncmp(spec, TAP_PREFIX, prefix) == 0;
     const char *const name = is_tap ? spec + prefix : spec;
 
-    ENSURE(is_name(name), ERR_MALFORMED, "the name of an interface");
+    ENSURE(interface_is_name(name), ERR_MALFORMED, "the name of an interface");
     if (is_tap) {
         TRY(frame_tap_open(name, out_about, out_fd));
         return ERR_OK;

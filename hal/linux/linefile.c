@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "hal/base/fault.h"
 #include "hal/base/mem.h"
@@ -74,16 +73,10 @@ void linefile_close(struct linefile *file)
 static enum err read_window(const struct linefile *file, uint64_t at, uint8_t window[WINDOW], size_t *out_len)
 {
     const size_t want = file->bytes - at < WINDOW ? (size_t)(file->bytes - at) : WINDOW;
-    size_t done = 0;
+    size_t got = 0;
 
-    while (done < want) {
-        const ssize_t got = pread(file->fd, window + done, want - done, (off_t)(at + done));
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        ENSURE(got > 0, ERR_IO, "a list ended early or could not be read");
-        done += (size_t)got;
-    }
+    TRY(sys_read_at(file->fd, at, window, want, &got));
+    ENSURE(got == want, ERR_IO, "a list ended early");
     *out_len = want;
     return ERR_OK;
 }

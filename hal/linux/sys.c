@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "hal/base/fault.h"
+
 struct errno_row {
     int error;
     enum err err;
@@ -37,6 +39,27 @@ enum err sys_err(int error)
 void sys_close(int fd)
 {
     if (fd >= 0) {
-        (void)close(fd);    /* Linux has let go of it whatever close says */
+        (void)close(fd); /* Linux has let go of it whatever close says */
     }
+}
+
+enum err sys_read_at(int fd, uint64_t offset, uint8_t *out_bytes, size_t len, size_t *out_got)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        const ssize_t got = pread(fd, out_bytes + done, len - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            FAIL(ERR_IO, "reading at a place", errno);
+        }
+        if (got == 0) {
+            break;
+        }
+        done += (size_t)got;
+    }
+    *out_got = done;
+    return ERR_OK;
 }

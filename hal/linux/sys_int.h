@@ -4,6 +4,7 @@
 #define HAL_LINUX_SYS_INT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "hal/base/attr.h"
 #include "hal/base/err.h"
@@ -19,6 +20,9 @@ static inline void sys_close_scoped(const int *fd)
     sys_close(*fd);
 }
 #define SCOPED_SYS_FD SCOPED(sys_close_scoped)
+
+/* Reads from a place on. out_got is less than len only where the file ends before. ERR_IO; out_bytes is undefined then. */
+enum err sys_read_at(int fd, uint64_t offset, uint8_t *out_bytes, size_t len, size_t *out_got) MUST_USE;
 
 /* Names the errno of a failed call in the fault trail and returns its code from the function that uses it. */
 #define FAIL_ERRNO(error, why)                                                                                         \
