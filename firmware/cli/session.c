@@ -19,9 +19,6 @@
 #define TOKEN_MAX    4096
 #define BODY_MAX     16384
 #define TREE_MAX     ((size_t)8 << 20)
-#define UNAUTHORIZED 401
-#define TOO_MANY     429
-#define UNAVAILABLE  503
 
 struct session {
     struct remote *remote;
@@ -99,8 +96,8 @@ static enum err exchange_tokens(struct session *session)
     buf_wipe(session->access);
     const struct session_ask ask = {"POST", span_lit("/v1/admin/auth/refresh"), SESSION_JSON, buf_all(session->body)};
     TRY(send_once(session, &ask, &reply));
-    ENSURE(reply.status != UNAVAILABLE && reply.status != TOO_MANY, ERR_TIMEOUT, "the box is busy");
-    ENSURE(reply.status == 200, ERR_DENIED, "the session is over");
+    ENSURE(reply.status != REPLY_UNAVAILABLE && reply.status != REPLY_TOO_MANY, ERR_TIMEOUT, "the box is busy");
+    ENSURE(reply.status == REPLY_OK, ERR_DENIED, "the session is over");
     return take_tokens(session, &reply);
 }
 
@@ -109,7 +106,7 @@ enum err session_send(struct session *session, const struct session_ask *ask, st
     struct reply reply = {.body = NULL};
 
     TRY(send_once(session, ask, &reply));
-    if (reply.status == UNAUTHORIZED && buf_len(session->refresh) != 0) {
+    if (reply.status == REPLY_UNAUTHORIZED && buf_len(session->refresh) != 0) {
         TRY(exchange_tokens(session));
         TRY(send_once(session, ask, &reply));
     }
@@ -159,7 +156,7 @@ static enum err write_sign_in(struct session *session, const char *email, struct
 
 static bool wants_code(const struct reply *reply)
 {
-    return reply->status == 403 && span_equal(reply_text(reply, "errorCode"), span_lit("MFA_REQUIRED"));
+    return reply->status == REPLY_FORBIDDEN && span_equal(reply_text(reply, "errorCode"), span_lit("MFA_REQUIRED"));
 }
 
 static enum err ask_sign_in(struct session *session, const char *email, struct span password, struct reply *out_reply)
@@ -197,10 +194,10 @@ static enum cli_status sign_in(struct session *session, const struct words *word
         tell_failure(tell, nobody_typed ? "a code is needed" : "signing in", err);
         return nobody_typed ? CLI_NOT_SIGNED : CLI_NOT_REACHED;
     }
-    if (reply.status != 200 || take_tokens(session, &reply) != ERR_OK) {
+    if (reply.status != REPLY_OK || take_tokens(session, &reply) != ERR_OK) {
         fault_clear();
         tell_refusal(tell, "signing in", &reply);
-        return reply.status < 429 ? CLI_NOT_SIGNED : CLI_REFUSED;
+        return reply.status < REPLY_TOO_MANY ? CLI_NOT_SIGNED : CLI_REFUSED;
     }
     return CLI_DONE;
 }

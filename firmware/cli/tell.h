@@ -11,6 +11,13 @@
 #include "hal/base/json_value.h"
 #include "hal/base/span.h"
 
+/* Statuses that commands go by; any other is a refusal. */
+#define REPLY_OK           200
+#define REPLY_UNAUTHORIZED 401 /* the token's time is over */
+#define REPLY_FORBIDDEN    403
+#define REPLY_TOO_MANY     429 /* later, as the next */
+#define REPLY_UNAVAILABLE  503
+
 /* An answer of a box. */
 struct reply {
     unsigned int status;

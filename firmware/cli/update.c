@@ -25,8 +25,7 @@
 
 #define PIECE_MAX  ((size_t)1048576) /* the API takes no more at once */
 #define PATH_BYTES 64
-#define PAUSES_MAX 6  /* 1, 2, 4, 8, 16 and 32 s */
-#define OK_STATUS  200
+#define PAUSES_MAX 6 /* 1, 2, 4, 8, 16 and 32 s */
 
 struct sending {
     const struct words *words;
@@ -84,10 +83,10 @@ static enum outcome ask(struct sending *sending, const struct session_ask *ask)
         sending->lost = err == ERR_DENIED ? CLI_NOT_SIGNED : CLI_NOT_REACHED;
         return OUTCOME_LOST;
     }
-    if (sending->reply.status == 503 || sending->reply.status == 429) {
+    if (sending->reply.status == REPLY_UNAVAILABLE || sending->reply.status == REPLY_TOO_MANY) {
         return sending->pauses < PAUSES_MAX ? OUTCOME_LATER : OUTCOME_REFUSED;
     }
-    if (sending->reply.status != OK_STATUS) {
+    if (sending->reply.status != REPLY_OK) {
         return OUTCOME_REFUSED;
     }
     take_status(sending);
