@@ -79,7 +79,13 @@ void api_operator_sign_in(struct api_box *box, const char *email, struct api_use
     api_user_take(api_box_send(box, "POST", NULL, OPERATOR_ADMIN "/signin", body), out_operator);
 }
 
-const struct api_answer *api_operator_ask(struct api_box *box, const struct api_user *operator, const char * method,
+void api_operator_owner(struct api_box *box, struct api_user *out_owner)
+{
+    api_operator_make_owner(box);
+    api_operator_sign_in(box, OPERATOR_EMAIL, out_owner);
+}
+
+const struct api_answer *api_operator_ask(struct api_box *box, const struct api_user *operator, const char *method,
                                           const char *target, const char *body)
 {
     return api_user_ask(box, NULL, operator, method, target, body);

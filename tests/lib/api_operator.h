@@ -19,8 +19,11 @@ void api_operator_make_owner(struct api_box *box);
 void api_operator_make(struct api_box *box, const char *role);
 void api_operator_sign_in(struct api_box *box, const char *email, struct api_user *out_operator);
 
+/* The owner, made and signed in. */
+void api_operator_owner(struct api_box *box, struct api_user *out_owner);
+
 /* A request of an operator, without an API key. */
-const struct api_answer *api_operator_ask(struct api_box *box, const struct api_user *operator, const char * method,
+const struct api_answer *api_operator_ask(struct api_box *box, const struct api_user *operator, const char *method,
                                           const char *target, const char *body);
 
 #endif

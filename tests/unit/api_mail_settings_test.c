@@ -205,8 +205,7 @@ static void the_appliance_connects_to_eight_places_at_most(void **state)
 {
     struct api_box *box = *state;
     struct api_user owner;
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
 
     for (int i = 1; i <= 8; i++) {
         assert_int_equal(put_elsewhere(box, &owner, i, i), 200);

@@ -34,8 +34,7 @@ static int set_up(void **state)
 
     assert_non_null(f);
     f->box = api_box_new();
-    api_operator_make_owner(f->box);
-    api_operator_sign_in(f->box, OPERATOR_EMAIL, &f->owner);
+    api_operator_owner(f->box, &f->owner);
     *state = f;
     return 0;
 }

@@ -108,8 +108,7 @@ static void configure_prod(struct api_box *box, const char *name)
     struct api_user owner;
     char target[256];
 
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
     (void)snprintf(target, sizeof target, ISSUER_AT "%s?projectId=%.36s&environment=prod", name, box->first.project_id);
     assert_int_equal(api_operator_ask(box, &owner, "PUT", target,
                                       "{\"issuer\":\"" ISSUER_URL "\",\"clientId\":\"box\","

@@ -62,8 +62,7 @@ static void make_shop(struct api_box *box, struct shop *shop)
 {
     char text[256];
 
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &shop->owner);
+    api_operator_owner(box, &shop->owner);
     const struct api_answer *made =
         api_operator_ask(box, &shop->owner, "POST", A "projects", "{\"slug\":\"shop\",\"name\":\"The shop\"}");
     assert_true(api_answer_member(made, "id", shop->id, sizeof shop->id));
@@ -222,8 +221,7 @@ static void the_last_project_can_be_deleted_and_does_not_come_again(void **state
     struct data_bootstrap again = {.made = true};
     struct api_user owner;
     char target[128];
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
     (void)snprintf(target, sizeof target, A "projects/%.36s", box->first.project_id);
 
     assert_int_equal(api_operator_ask(box, &owner, "DELETE", target, "{\"confirmName\":\"Default project\"}")->status,
@@ -268,8 +266,7 @@ static void keys_of_projects_that_are_gone_are_remembered_up_to_a_limit(void **s
     struct api_user owner;
     struct shop shop;
     size_t live = 0;
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
     live = count_of(box, CATALOG_KEY);
 
     for (size_t i = 0; i < CONFIG_DATA_DELETED_KEYS_MAX + 2; i += 20) {
@@ -322,8 +319,7 @@ static void an_operator_renames_the_organization(void **state)
     struct api_user owner;
     char target[128];
     char id[ID_MAX];
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
     const struct api_answer *all = api_operator_ask(box, &owner, "GET", A "organizations", NULL);
     assert_string_equal(api_answer_text(all, "pagination.total"), "1");
     assert_true(api_answer_member(all, "items.0.id", id, sizeof id));

@@ -70,8 +70,7 @@ static int setup(void **state)
     *u = (struct updater){.box = api_box_new()};
     u->box->updates = (struct api_updates){.start = start, .context = u};
     api_box_restart(u->box);
-    api_operator_make_owner(u->box);
-    api_operator_sign_in(u->box, OPERATOR_EMAIL, &u->owner);
+    api_operator_owner(u->box, &u->owner);
     *state = u;
     return 0;
 }

@@ -98,8 +98,7 @@ static struct span make_other(struct api_box *box)
     struct api_user owner;
     char body[512];
 
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
     assert_int_equal(
         api_box_send(box, "POST", box->secret, "/v1/admin/environments", "{\"environment\":\"other\"}")->status, 201);
     (void)snprintf(body, sizeof body,

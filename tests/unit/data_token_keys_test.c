@@ -23,8 +23,7 @@ static struct api_user owner;
 static int set_up(void **state)
 {
     assert_int_equal(api_box_set_up(state), 0);
-    api_operator_make_owner(*state);
-    api_operator_sign_in(*state, OPERATOR_EMAIL, &owner);
+    api_operator_owner(*state, &owner);
     return 0;
 }
 

@@ -312,8 +312,7 @@ static void make_other(struct fixture *f, char out_key[DATA_KEY_BYTES + 1])
     struct api_box *box = f->box;
     struct api_user owner;
     char body[512];
-    api_operator_make_owner(box);
-    api_operator_sign_in(box, OPERATOR_EMAIL, &owner);
+    api_operator_owner(box, &owner);
 
     (void)snprintf(body, sizeof body, "{\"projectId\":\"%.36s\",\"environment\":\"other\"}", box->first.project_id);
     assert_int_equal(api_operator_ask(box, &owner, "POST", "/v1/admin/environments", body)->status, 201);
