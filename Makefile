@@ -177,8 +177,9 @@ sources_of = $(if $(filter noasm,$1),$(NOASM_SOURCES),$(SOURCES))
 support_of = $(if $(filter noasm,$1),,$(SIM_SOURCES) $(TESTLIB_SOURCES))
 
 .PHONY: all deps packages config menuconfig build run test unit blackbox lint check check-built \
-	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze bench bench-built timing timing-built format \
-	image image-built image-check image-for-check qemu qemu-check boot keys install clean help FORCE
+	check-all oracle unused test-tsan test-valgrind reproducible random-config fuzz fuzz-built proof cover mutate analyze \
+	bench bench-built timing timing-built format image image-built image-check image-for-check boxes box-check qemu qemu-check \
+	boot keys install clean help FORCE
 
 all: build
 
@@ -193,9 +194,10 @@ help:
 	@echo '  check        what CI runs: the last line is "N passed, N failed"'
 	@echo '  check-all    two hours: other sanitizers, compilers, configurations, proofs, a million requests'
 	@echo '  lint  analyze  cover  mutate  proof  fuzz TIME=60  bench  timing  format'
-	@echo '  image BOARD=board FLAVOR=release|debug: the disk of an appliance'
+	@echo '  image BOARD=board FLAVOR=release|debug KEYS=folder: the disk of an appliance; image-check: what it must hold'
 	@echo '  qemu BOARD=board: that disk in QEMU, with a software TPM; boot T=name: its boot tests'
 	@echo '  qemu-check: boot tests, and the black box against that machine; ten minutes'
+	@echo '  boxes        the boards that refuse the published keys, in a machine made of the parts of a PC'
 	@echo '  keys KEYS=folder: keys of your own that sign images'
 	@echo '  install PREFIX=$(PREFIX) DESTDIR=;  clean'
 
@@ -759,6 +761,6 @@ install: build
 # Not the box that `make run` keeps there, nor the dependencies.
 clean:
 	@[ ! -d $(OUT) ] || find $(OUT) -mindepth 1 -maxdepth 1 ! -name data ! -name data.tpm -exec rm -rf {} +
-	@rm -rf $(patsubst %,$(O)/%/$(BOARD),again bench clang random timing)
+	@rm -rf $(patsubst %,$(O)/%/$(BOARD),again bench clang random timing) $(O)/boxes
 
 FORCE:
