@@ -36,8 +36,8 @@ from volatile_disk import VolatileDisk  # noqa: E402
 MAKE_WORDS = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")  # those of the make that runs this
 SECTOR = 512
 # An emulated machine on a busy one: generous, and only ever waited for in full by a failure.
-USER_SPACE_S = 150
-DIRECT_S = 60
+USER_SPACE_S = 300
+DIRECT_S = 120
 LOADER = "EFI/BOOT/BOOTX64.EFI"
 ROOT_CHECKED = "every block is checked"
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The board for boxes on a machine made of what a PC is made of: SATA and then NVMe, an Intel network card, the chipset's watchdog, a
 TPM by TIS, the light of a keyboard. Its image is signed with keys that were made for this run. It shows that the drivers of the image
-are there, in the right order, and that the table of the board names what they make of the devices."""
+are there, in the right order, and that the table of the board names what they make of the devices; and that the chipset's watchdog
+starts the machine again."""
 import sys
 import time
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import USER_SPACE_S, ask, ensure, main, report_of  # noqa: E402
+from watchdog import WATCHDOG, a_supervisor_that_hangs_starts_the_box_again  # noqa: E402
 
-WATCHDOG = r'"event":"watchdog-armed","device":"([^"]*)"'
 LIGHT = r'"event":"light-found","led":"([^"]*)"'
 
 
@@ -42,4 +43,4 @@ def a_box_finds_its_devices_and_opens_its_key_on_either_disk(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(main([a_box_finds_its_devices_and_opens_its_key_on_either_disk]))
+    sys.exit(main([a_box_finds_its_devices_and_opens_its_key_on_either_disk, a_supervisor_that_hangs_starts_the_box_again]))
