@@ -230,8 +230,18 @@ class Machine:
     def _errors_of(self, name):
         return self.runtime / f"{name}.errors"
 
+    def _make_tpm(self):
+        """One bank of PCRs, as a box uses it: into each bank that is there the firmware hashes all that it measures once more."""
+        self.tpm.mkdir(mode=0o700, parents=True)
+        done = subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", str(self.tpm), "--pcr-banks", "sha256"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            shutil.rmtree(self.tpm)
+            raise MachineError(f"swtpm_setup: {done.stdout.strip()}")
+
     def _start_tpm(self):
-        self.tpm.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.tpm.exists():
+            self._make_tpm()
         control = self.runtime / "tpm"
         self.swtpm = self._spawn(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm},mode=0600", "--ctrl",
                                   f"type=unixio,path={control},mode=0600", "--terminate"], "swtpm",
