@@ -728,7 +728,7 @@ qemu:
 
 # Programs of tests that start machines, with what they are given; those that other tests lean on have no tests of their own.
 # Those that take the longest begin first, so that none is left over at the end; a watchdog's is a minute of waiting.
-BOOT_LONGEST := $(patsubst %,tests/boot/%.py,watchdog sealing updates cuts secure_boot altered)
+BOOT_LONGEST := $(patsubst %,tests/boot/%.py,watchdog sealing updates cuts secure_boot)
 BOOT_TESTS := $(BOOT_LONGEST) $(filter-out $(BOOT_LONGEST) $(addprefix %/,lab.py boxes.py volatile_disk.py bare_tpm.py), \
 	$(wildcard tests/boot/*.py))
 BOOT_GIVEN = $(addprefix $(O)/$(QEMU_BOARD)/,image.env image trials-boot)

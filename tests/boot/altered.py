@@ -65,4 +65,4 @@ def another_root_with_a_shell_in_it_locks(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(main([another_command_line_locks], [another_root_with_a_shell_in_it_locks]))
+    sys.exit(main([], [another_command_line_locks, another_root_with_a_shell_in_it_locks]))

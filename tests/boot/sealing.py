@@ -90,5 +90,5 @@ def a_minimum_that_a_stranger_defined_anew_locks(lab):
 
 
 if __name__ == "__main__":
-    sys.exit(main([the_first_boot_provisions_and_the_second_unseals, secure_boot_off_locks, another_tpm_locks, a_new_entry_in_dbx_locks,
-                   a_minimum_that_a_stranger_defined_anew_locks, another_image_that_the_vendor_signed_locks]))
+    sys.exit(main([the_first_boot_provisions_and_the_second_unseals, secure_boot_off_locks, another_tpm_locks,
+                   a_minimum_that_a_stranger_defined_anew_locks, another_image_that_the_vendor_signed_locks], [a_new_entry_in_dbx_locks]))

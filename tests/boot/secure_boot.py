@@ -93,5 +93,5 @@ def without_secure_boot_the_unsigned_one_starts(lab):
 if __name__ == "__main__":
     sys.exit(main([the_signed_image_starts, an_unsigned_kernel_image_is_refused, a_kernel_image_that_a_stranger_signed_is_refused,
                    a_kernel_image_with_another_command_line_is_refused, one_bit_of_the_kernel_is_refused,
-                   one_bit_of_the_initramfs_is_refused, an_image_on_the_list_of_forbidden_ones_is_refused, a_loader_that_a_stranger_signed_is_refused,
-                   without_secure_boot_the_unsigned_one_starts]))
+                   an_image_on_the_list_of_forbidden_ones_is_refused, a_loader_that_a_stranger_signed_is_refused,
+                   without_secure_boot_the_unsigned_one_starts], [one_bit_of_the_initramfs_is_refused]))
