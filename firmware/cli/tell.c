@@ -42,6 +42,33 @@ static void put_plain(FILE *stream, struct span text)
     }
 }
 
+/* JSON is the same with \uXXXX for all that is not ASCII: some terminals obey U+0080 to U+009F, and some text runs backwards. Its
+ * texts are well-formed, and what it has outside of them is ASCII. */
+static void put_ascii(FILE *stream, struct span json)
+{
+    size_t len = 0;
+
+    for (size_t at = 0; at < json.len; at += len) {
+        const uint8_t first = json.data[at];
+        uint32_t point = first;
+
+        len = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        if (first >= ' ' && first <= '~') {
+            (void)fputc(first, stream);
+            continue;
+        }
+        point = len == 1 ? point : point & (0x7fu >> len);
+        for (size_t i = at + 1; i < at + len && i < json.len; i++) {
+            point = point << 6 | (json.data[i] & 0x3fu);
+        }
+        if (point > 0xffff) {
+            (void)fprintf(stream, "\\u%04" PRIx32, 0xd7c0 + (point >> 10));
+            point = 0xdc00 + (point & 0x3ff);
+        }
+        (void)fprintf(stream, "\\u%04" PRIx32, point);
+    }
+}
+
 /* The one line of --json: the value; of an answer that brought none, error and message. A line that is longer than it may
  * be is left out: the exit status is there. */
 static void put_json(const struct json_value *value, const char *error, struct span message)
@@ -62,7 +89,7 @@ static void put_json(const struct json_value *value, const char *error, struct s
         json_out_object_end(&out);
     }
     if (json_out_finish(&out) == ERR_OK) {
-        (void)fwrite(buf_all(line).data, 1, buf_len(line), stdout);
+        put_ascii(stdout, buf_all(line));
         (void)fputc('\n', stdout);
         (void)fflush(stdout);
     }

@@ -245,6 +245,9 @@ def test_a_file_that_is_no_short_text_is_told_before_anybody_is_asked(tmp_path, 
 # --- a server that answers as a box with slots does ------------------------------------------------------------------------
 
 
+NO_VENDORS = "\x9b2J\x7f\u202eé\u2028\U0001f600 The file is not signed by the vendor, \x1b[2Jor was changed"  # with what terminals obey
+
+
 class Slots:
     """What a box with slots does with updates. plan: what becomes of the next requests instead ("drop", "503", "401", "400"), or after
     it ("drop after", "over": so is the token's time)."""
@@ -311,7 +314,7 @@ class Slots:
             self.version = VERSION
             if not self.whole.startswith(self.received):
                 self.state, self.received = "none", b""
-                return 400, {"message": "The file is not signed by the vendor, \x1b[2Jor was changed"}
+                return 400, {"message": NO_VENDORS}
             self.state = "complete" if self.received == self.whole else "receiving"
         return self.status()
 
@@ -436,6 +439,16 @@ def test_a_file_that_is_refused_is_told_without_what_a_terminal_would_obey(slots
 
     assert (status, said) == (REFUSED, "") and "not signed by the vendor, ?[2Jor was changed (400)" in complained
     assert slots.signed_out == 1
+
+
+def test_json_tells_a_terminal_nothing_that_it_would_obey_either(slots):
+    slots.whole = b"other" + slots.whole
+
+    status, said, complained = slots.run("--json")
+
+    assert (status, complained) == (REFUSED, "")
+    assert said.isascii() and said.removesuffix("\n").isprintable()
+    assert json.loads(said)["message"] == NO_VENDORS
 
 
 @pytest.mark.parametrize("plan", [["ok", "ok", "drop"], ["ok", "ok", "drop after"], ["ok", "ok", "503", "503"], ["drop"],
