@@ -273,7 +273,7 @@ enum msg_update_phase {
     MSG_UPDATE_PHASES
 };
 
-enum msg_unlock_kind { MSG_UNLOCK_PIN, MSG_UNLOCK_RECOVERY, MSG_UNLOCK_KINDS };
+enum msg_unlock_kind { MSG_UNLOCK_PIN, MSG_UNLOCK_RECOVERY, MSG_UNLOCK_DATE_BACK, MSG_UNLOCK_KINDS };
 
 enum msg_worker_mode { MSG_MODE_SERVE, MSG_MODE_CHECK, MSG_MODES };
 

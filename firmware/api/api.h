@@ -34,6 +34,7 @@ struct api_unlock_job {
     void (*done)(struct api_unlock_job *job, enum err err);
     struct span text;     /* the PIN or the recovery key, as typed */
     bool is_recovery_key; /* otherwise a PIN */
+    bool sets_date_back;  /* with the recovery key: no later date counts than the clock's */
     uint64_t tag; /* of whoever does it */
 };
 

@@ -122,12 +122,28 @@ static enum err read_secret(struct api_request *request, struct span name, struc
     return ERR_OK;
 }
 
+/* What only the recovery key may allow. Absent, null and false are no. */
+static enum err read_consent(struct api_request *request, struct span name, bool *out_given)
+{
+    const bool is_there = doc_has(request->body, name);
+
+    if (is_there && json_find(request->body, name)->type != JSON_BOOL) {
+        return REFUSE_TEXT(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, span_lit(" must be true or false"));
+    }
+    const bool is_given = is_there && doc_bool(request->body, name, false);
+    if (is_given && !request->unlock.is_recovery_key) {
+        return REFUSE_TEXT(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, name, span_lit(" needs the recoveryKey"));
+    }
+    *out_given = is_given;
+    return ERR_OK;
+}
+
 static enum err read_unlock(struct api_request *request)
 {
-    const struct span accept = span_lit("acceptRollback");
     struct api_unlock_job *job = &request->unlock;
     struct span recovery = SPAN_NONE;
     struct span pin = SPAN_NONE;
+    bool accepted = false;
 
     if (request->exchange->body.len > UNLOCK_BODY_MAX) {
         return refuse(&request->refusal, REFUSAL_COMMON_PAYLOAD_TOO_LARGE, NULL);
@@ -140,13 +156,9 @@ static enum err read_unlock(struct api_request *request)
     }
     job->is_recovery_key = recovery.len != 0;
     job->text = job->is_recovery_key ? recovery : pin;
-    if (doc_has(request->body, accept) && json_find(request->body, accept)->type != JSON_BOOL) {
-        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback must be true or false");
-    }
     /* There is nothing that it would accept yet: no box is locked for a rollback before there is an NV counter. */
-    if (doc_bool(request->body, accept, false) && !job->is_recovery_key) {
-        return refuse(&request->refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "acceptRollback needs the recoveryKey");
-    }
+    TRY(read_consent(request, span_lit("acceptRollback"), &accepted));
+    TRY(read_consent(request, span_lit("setDateBack"), &job->sets_date_back));
     job->done = on_unlocked;
     return ERR_OK;
 }

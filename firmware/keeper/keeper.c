@@ -278,6 +278,7 @@ static enum err on_tpm(struct keeper *keeper)
     switch (job.kind) {
     case TPM_JOB_UNLOCK_PIN:
     case TPM_JOB_UNLOCK_RECOVERY:
+    case TPM_JOB_UNLOCK_DATE_BACK:
         TRY(unlocked(keeper, &job));
         return ERR_OK;
     case TPM_JOB_PROBE:

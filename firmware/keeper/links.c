@@ -186,11 +186,21 @@ void keeper_links_answer_unlock(struct keeper *keeper, const struct tpm_job *job
     }
 }
 
+static enum tpm_job_kind job_of(enum msg_unlock_kind kind)
+{
+    static const enum tpm_job_kind jobs[] = {[MSG_UNLOCK_PIN] = TPM_JOB_UNLOCK_PIN,
+                                             [MSG_UNLOCK_RECOVERY] = TPM_JOB_UNLOCK_RECOVERY,
+                                             [MSG_UNLOCK_DATE_BACK] = TPM_JOB_UNLOCK_DATE_BACK};
+    _Static_assert(ARRAY_LENGTH(jobs) == MSG_UNLOCK_KINDS, "each is a job");
+
+    return jobs[kind];
+}
+
 static enum err unlock_begin(struct keeper *keeper, const struct link *link, const struct msg *request)
 {
     const struct mono_time now = hal_clock_mono(keeper->clock);
     struct tpm_job job = {
-        .kind = request->as.unlock.kind == MSG_UNLOCK_PIN ? TPM_JOB_UNLOCK_PIN : TPM_JOB_UNLOCK_RECOVERY,
+        .kind = job_of((enum msg_unlock_kind)request->as.unlock.kind),
         .text = request->as.unlock.text,
         .request = request->as.unlock.request,
         .link = (size_t)(link - keeper->links),

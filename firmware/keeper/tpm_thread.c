@@ -51,6 +51,8 @@ static enum err carry_out(struct tpm_thread *thread)
         return vault_unlock_pin(thread->vault, text);
     case TPM_JOB_UNLOCK_RECOVERY:
         return vault_unlock_recovery(thread->vault, text);
+    case TPM_JOB_UNLOCK_DATE_BACK:
+        return vault_unlock_date_back(thread->vault, text);
     case TPM_JOB_PROBE:
         return probe(thread->tpm);
     case TPM_JOB_APPROVE:

@@ -17,6 +17,7 @@ struct tpm_thread;
 enum tpm_job_kind {
     TPM_JOB_UNLOCK_PIN,
     TPM_JOB_UNLOCK_RECOVERY,
+    TPM_JOB_UNLOCK_DATE_BACK,
     TPM_JOB_PROBE,
     TPM_JOB_APPROVE, /* ERR_UNSUPPORTED, as the next two, on a board that is not measured */
     TPM_JOB_BLESS,

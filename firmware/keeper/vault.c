@@ -528,7 +528,10 @@ static enum err adopt_tpm(struct vault *vault, const struct secret *root)
     return ERR_OK;
 }
 
-static enum err recover(struct vault *vault, struct span words)
+/* What becomes of the date that was kept. */
+enum date_then { DATE_STAYS, DATE_BACK };
+
+static enum err recover(struct vault *vault, struct span words, enum date_then then)
 {
     SCOPED_SECRET struct secret *key = NULL;
     SCOPED_SECRET struct secret *root = NULL;
@@ -539,16 +542,19 @@ static enum err recover(struct vault *vault, struct span words)
     TRY(seal_recovery_open(key, buf_all(file), &root));
     ENSURE(vault->tpm != NULL, ERR_NO_DEVICE, "no TPM to seal to");
     TRY(ring_open(vault, root));
+    if (then == DATE_BACK) {
+        TRY(vault_date_back(vault));
+    }
     TRY(adopt_tpm(vault, root));
     TRY(vault_shown(vault)); /* somebody has it */
     return ERR_OK;
 }
 
-enum err vault_unlock_recovery(struct vault *vault, struct span words)
+static enum err unlock_recovery(struct vault *vault, struct span words, enum date_then then)
 {
     ENSURE(vault->state == BOARD_LOCKED, ERR_STATE, "not locked");
 
-    const enum err err = recover(vault, words);
+    const enum err err = recover(vault, words, then);
     if (err != ERR_OK) {
         close_ring(vault); /* state and reason stay: a typing error does not change why the box is locked */
         TRY(err);
@@ -556,4 +562,14 @@ enum err vault_unlock_recovery(struct vault *vault, struct span words)
     settle(vault, BOARD_LOCKED, ERR_OK);
     LOG(LOG_WARN, "unlocked_by_recovery_key", LOG_NUMBER("pcr_mask", vault->pcr_mask));
     return ERR_OK;
+}
+
+enum err vault_unlock_recovery(struct vault *vault, struct span words)
+{
+    return unlock_recovery(vault, words, DATE_STAYS);
+}
+
+enum err vault_unlock_date_back(struct vault *vault, struct span words)
+{
+    return unlock_recovery(vault, words, DATE_BACK);
 }

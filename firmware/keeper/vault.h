@@ -71,6 +71,11 @@ enum err vault_unlock_pin(struct vault *vault, struct span pin) MUST_USE;
  * ERR_DENIED (the TPM is owned by somebody else) and others of seal_create(). Blocks on the TPM. */
 enum err vault_unlock_recovery(struct vault *vault, struct span words) MUST_USE;
 
+/* The same, and from then on the box has no later date than its clock has now: for one whose clock was wrong, and ahead, when
+ * its date was kept. All keys that sign tokens are made anew before, so no token or session that was over comes to life by it,
+ * and none that was not goes on. Errors as above, and ERR_RANGE: the clock has no date; ERR_FULL, ERR_IO. */
+enum err vault_unlock_date_back(struct vault *vault, struct span words) MUST_USE;
+
 enum board_state vault_state(const struct vault *vault);
 enum life_reason vault_reason(const struct vault *vault);
 

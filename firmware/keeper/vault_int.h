@@ -41,6 +41,13 @@ enum err vault_file_read(const struct vault *vault, const char *name, size_t max
 /* Writes the keyring's file if it is not on disk as it is in memory. */
 enum err vault_save(struct vault *vault) MUST_USE;
 
+/* Makes the key of every environment anew, and forgets all others; on disk when the call returns. Of an open ring, in any state.
+ * ERR_NO_MEMORY, ERR_REFUSED, ERR_FULL, ERR_IO. */
+enum err vault_tokens_renew(struct vault *vault) MUST_USE;
+
+/* vault_unlock_date_back(), of an open ring. */
+enum err vault_date_back(struct vault *vault) MUST_USE;
+
 /* Hands measured.h what it needs of an open ring. A ring without a key of the box is given one. */
 enum err vault_measured_keys(struct vault *vault, const struct secret *root, struct span pin) MUST_USE;
 

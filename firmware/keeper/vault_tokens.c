@@ -114,6 +114,20 @@ enum err vault_token_retire(struct vault *vault, struct span environment, uint32
     return ERR_OK;
 }
 
+static enum err destroy_all(struct vault *vault, struct span name)
+{
+    struct keyring_versions versions = {0};
+
+    TRY(keyring_versions(vault->ring, name, &versions));
+    for (uint32_t version = versions.oldest; version <= versions.newest; version++) {
+        const enum err err = keyring_destroy(vault->ring, name, version);
+        ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "a token key could not be destroyed");
+        vault->unsaved = true;
+    }
+    fault_clear();
+    return ERR_OK;
+}
+
 enum err vault_token_drop(struct vault *vault, struct span environment)
 {
     struct keyring_versions versions = {0};
@@ -126,24 +140,20 @@ enum err vault_token_drop(struct vault *vault, struct span environment)
         return vault_save(vault);
     }
     TRY(found);
-    for (uint32_t version = versions.oldest; version <= versions.newest; version++) {
-        const enum err err = keyring_destroy(vault->ring, span_of(name.text, name.len), version);
-        ENSURE(err == ERR_OK || err == ERR_NOT_FOUND, err, "a token key could not be destroyed");
-        vault->unsaved = true;
-    }
+    TRY(destroy_all(vault, span_of(name.text, name.len)));
     TRY(vault_save(vault));
     return ERR_OK;
 }
 
-enum err vault_token_next(const struct vault *vault, struct span after, struct span *out_environment)
+/* The first after it in the order of ids; empty: there is none. */
+static struct span next_of(const struct keyring *ring, struct span after)
 {
     const struct span prefix = KEYRING_TOKEN_PREFIX;
     struct span best = SPAN_NONE;
     uint32_t version = 0;
 
-    ENSURE(vault->state == BOARD_OPERATIONAL && vault->ring != NULL, ERR_STATE, "not operational");
-    for (size_t i = 0; i < keyring_count(vault->ring); i++) {
-        const struct span name = keyring_name_at(vault->ring, i, &version);
+    for (size_t i = 0; i < keyring_count(ring); i++) {
+        const struct span name = keyring_name_at(ring, i, &version);
         if (!span_starts_with(name, prefix)) {
             continue;
         }
@@ -152,9 +162,45 @@ enum err vault_token_next(const struct vault *vault, struct span after, struct s
             best = id;
         }
     }
-    ENSURE(best.len != 0, ERR_NOT_FOUND, "no more environments with keys");
-    *out_environment = best;
+    return best;
+}
+
+enum err vault_token_next(const struct vault *vault, struct span after, struct span *out_environment)
+{
+    ENSURE(vault->state == BOARD_OPERATIONAL && vault->ring != NULL, ERR_STATE, "not operational");
+    const struct span next = next_of(vault->ring, after);
+    ENSURE(next.len != 0, ERR_NOT_FOUND, "no more environments with keys");
+    *out_environment = next;
     return ERR_OK;
+}
+
+/* --- all anew --- */
+
+/* Destroyed before it is made, so that there is room for it. */
+static enum err renew_one(struct vault *vault, struct span name)
+{
+    TRY(destroy_all(vault, name));
+    return keyring_add(vault->ring, name);
+}
+
+enum err vault_tokens_renew(struct vault *vault)
+{
+    const struct span prefix = KEYRING_TOKEN_PREFIX;
+    struct token_name name = {.len = prefix.len};
+
+    memcpy(name.text, prefix.data, prefix.len);
+    for (;;) { /* ends: ids only grow */
+        const struct span id = next_of(vault->ring, span_of(name.text + prefix.len, name.len - prefix.len));
+        if (id.len == 0) {
+            break;
+        }
+        INVARIANT(prefix.len + id.len <= sizeof(name.text)); /* it is a name of the ring */
+        memcpy(name.text + prefix.len, id.data, id.len);
+        name.len = prefix.len + id.len;
+        vault->unsaved = true;
+        TRY(renew_one(vault, span_of(name.text, name.len)));
+    }
+    return vault_save(vault);
 }
 
 enum err vault_pepper(struct vault *vault, uint32_t version, struct span digest, struct vault_pepper *out_pepper)

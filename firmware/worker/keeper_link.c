@@ -127,11 +127,19 @@ static enum err fill_sign(struct keeper_link *link, const struct slot *slot, str
     return ERR_OK;
 }
 
+static uint32_t kind_of(const struct api_unlock_job *job)
+{
+    if (!job->is_recovery_key) {
+        return MSG_UNLOCK_PIN;
+    }
+    return job->sets_date_back ? MSG_UNLOCK_DATE_BACK : MSG_UNLOCK_RECOVERY;
+}
+
 static enum err fill_unlock(struct keeper_link *link, const struct slot *slot, struct msg *out_msg)
 {
     *out_msg = MSG_NEW(MSG_UNLOCK);
     out_msg->as.unlock.request = number_of(link, slot);
-    out_msg->as.unlock.kind = slot->job.unlock->is_recovery_key ? MSG_UNLOCK_RECOVERY : MSG_UNLOCK_PIN;
+    out_msg->as.unlock.kind = kind_of(slot->job.unlock);
     TRY(MSG_SET(&out_msg->as.unlock.text, slot->job.unlock->text));
     return ERR_OK;
 }

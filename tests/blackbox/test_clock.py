@@ -141,6 +141,36 @@ def test_a_date_that_is_none_of_this_box_is_told_and_the_clock_believed(dated, c
     assert dated.box.events("date_not_known") == []
 
 
+def test_the_recovery_key_sets_a_false_date_back_and_nobody_who_was_signed_in_still_is(dated, tmp_path):
+    box, user = dated.box, dated.app.user()
+    before = user.refresh
+    dated.restart(YEAR)  # false, and kept
+    user.app = fresh(dated.app)
+    user.sign_in()
+    ahead = issued(user.token)
+    dated.restart(0)
+    assert box.wait_for_event("clock_went_back")["seconds"] > YEAR - 600
+    assert box.stop() == 0
+    other = tmp_path / "other.tpm"
+    box.start(tpm=other)  # locks it
+
+    refused = box.post("/v1/system/unlock", {"pin": "1234", "setDateBack": True}, verify=False)
+    answer = box.post("/v1/system/unlock", {"recoveryKey": box.recovery_key, "setDateBack": True}, verify=False)
+
+    assert refused.status == 400 and answer.status == 200, (refused, answer)
+    box.wait_for_state("operational")
+    assert box.wait_for_event("date_set_back")["level"] == "warn"
+    user.app = fresh(dated.app)
+    assert me(user)[0] == 401 and refresh(user)[0] == 401
+    user.refresh = before  # by the clock it is not over yet, and it was
+    assert refresh(user)[0] == 401
+    user.sign_in()
+    assert me(user) == (200, None) and issued(user.token) < ahead - YEAR + HOUR
+    box.restart(tpm=other)
+    user.app = fresh(dated.app)
+    assert me(user) == (200, None) and box.events("clock_went_back") == []
+
+
 # --- servers -----------------------------------------------------------------------------------------------------------
 
 NTP_EPOCH_S = 2208988800  # from 1900 to 1970: RFC 5905

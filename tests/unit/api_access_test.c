@@ -532,9 +532,9 @@ static void a_rollback_is_accepted_with_the_recovery_key_alone(void **state)
 static void attack_07_what_unlocks_is_a_text_and_one_alone(void **state)
 {
     static const char *const refused[] = {
-        "{}",
-        "{\"pin\":null}",
-        "{\"pin\":1234}",
+        "{}", "{\"pin\":null}", "{\"pin\":1234}",
+        "{\"pin\":\"1234\",\"setDateBack\":true}",
+        "{\"recoveryKey\":\"words\",\"setDateBack\":\"true\"}",
         "{\"pin\":1234,\"recoveryKey\":\"words\"}",
         "{\"pin\":{\"$ne\":1},\"recoveryKey\":\"words\"}",
         "{\"pin\":\"1234\",\"recoveryKey\":true}",

@@ -318,6 +318,20 @@ static void unlocking_is_asked_with_the_text_as_typed(void **state)
     assert_int_equal(unlock.err, ERR_AUTH);
 }
 
+static void the_date_is_set_back_by_those_who_ask_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct msg asked = {0};
+    struct unlock unlock = {
+        .job = {.done = on_unlocked, .text = span_lit("lusab"), .is_recovery_key = true, .sets_date_back = true}};
+    const struct api_unlock api = keeper_link_unlock(f->link);
+
+    assert_int_equal(api.start(api.context, &unlock.job), ERR_OK);
+    assert_true(question(f, &asked));
+
+    assert_int_equal(asked.as.unlock.kind, MSG_UNLOCK_DATE_BACK);
+}
+
 static void a_text_longer_than_any_recovery_key_is_refused_here(void **state)
 {
     struct fixture *f = *state;
@@ -472,6 +486,7 @@ int main(void)
         LINK_TEST(an_answer_that_nobody_asked_for_ends_the_link),
         LINK_TEST(an_answer_that_comes_twice_ends_the_link),
         LINK_TEST(unlocking_is_asked_with_the_text_as_typed),
+        LINK_TEST(the_date_is_set_back_by_those_who_ask_for_it),
         LINK_TEST(a_text_longer_than_any_recovery_key_is_refused_here),
         LINK_TEST(tokens_are_asked_for_by_every_field_and_come_back),
         LINK_TEST(a_pepper_is_asked_for_by_digest_and_version_and_comes_back),
