@@ -294,7 +294,7 @@ CFLAGS_LWIP_$1 = $(BASE) $(WARN_LWIP) $(HARDEN) $(REPRO) $(INCLUDE) $(LWIP_INCLU
 $(OUT)/$1/lwip.flags: FORCE
 	$$(call remember,$$(CC) $$(CFLAGS_LWIP_$1) $$(LWIP_SOURCES))
 
-$(OUT)/$1/lwip/%.o: $(LWIP)/stamp $(OUT)/$1/lwip.flags $(CONFIG_H) net/lwip/lwipopts.h net/lwip/hooks.h net/lwip/arch/cc.h
+$(OUT)/$1/lwip/%.o: $(LWIP)/stamp $(OUT)/$1/lwip.flags $(CONFIG_H) net/lwip/lwipopts.h net/lwip/hooks.h net/lwip/arch/cc.h | $(VENDOR_READY)
 	@mkdir -p $$(@D)
 	$$(QUIETLY)$$(CC) $$(CFLAGS_LWIP_$1) -c -o $$@ $(LWIP)/src/$$*.c
 
@@ -311,7 +311,7 @@ $(OUT)/$1/rowlock: $(OUT)/$1/obj/firmware/main.o $(OUT)/$1/librowlock.a $(OUT)/$
 
 # The C library warns whoever links its getaddrinfo statically of modules that would be loaded, and here a warning is an
 # error. Hosts files and DNS, which is all that a box has, are in the archive itself (since glibc 2.34).
-$(OUT)/$1/getaddrinfo.o:
+$(OUT)/$1/getaddrinfo.o: | $(VENDOR_READY)
 	@mkdir -p $$(@D); cd $$(@D) && $$(CROSS)ar x $$$$($$(CC) -print-file-name=libc.a) $$(@F) && $$(CROSS)objcopy -R .gnu.warning.getaddrinfo $$(@F)
 
 # The first program of an appliance.
