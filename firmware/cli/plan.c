@@ -12,8 +12,7 @@
 #include "hal/file.h"
 #include "net/json_out.h"
 
-#define BODY_MAX  (2 * BOOT_PLAN_MAX + 16) /* each character may need two */
-#define OK_STATUS 200
+#define BODY_MAX (2 * BOOT_PLAN_MAX + 16) /* each character may need two */
 
 /* Printable ASCII and ends of lines: what JSON carries in two bytes at most. */
 static enum err read_plan(const char *path, struct buf **out_plan)
@@ -55,7 +54,7 @@ static enum cli_status send_plan(const struct words *words, struct tell *tell, s
         tell_failure(tell, "the box", err);
         return CLI_NOT_REACHED;
     }
-    if (reply.status != OK_STATUS) {
+    if (reply.status != REPLY_OK) {
         tell_refusal(tell, "refused", &reply);
         return CLI_REFUSED;
     }
