@@ -47,7 +47,10 @@ static uint64_t unix_ns(const uint8_t timestamp[8])
     const uint64_t since_1900 = seconds + ((seconds & FIRST_BIT) != 0 ? 0 : S_PER_ERA);
 
     /* 1968 and 1969 have no place among instants since 1970. */
-    return since_1900 < S_1900_TO_1970 || (seconds == 0 && fraction == 0) ? 0 : (since_1900 - S_1900_TO_1970) * NS_PER_S + (fraction * NS_PER_S >> 32);
+    if (since_1900 < S_1900_TO_1970 || (seconds == 0 && fraction == 0)) {
+        return 0;
+    }
+    return (since_1900 - S_1900_TO_1970) * NS_PER_S + (fraction * NS_PER_S >> 32);
 }
 
 static uint64_t short_ns(const uint8_t time[4])

@@ -107,6 +107,7 @@ void supervisor_on_addresses(struct supervisor *supervisor)
         LOG_LIMITED(&supervisor->lines.addresses, now, LOG_INFO, "address", LOG_TEXT("address", span_of(text, len)));
     }
     if (supervisor->keeper.runs && supervisor_look_at_names(supervisor) != ERR_OK) {
-        log_limit_fault(&supervisor->lines.names, now, LOG_WARN, "names_not_told"); /* its end is noticed, and the next keeper hears them */
+        /* Its end is noticed, and the next keeper hears them. */
+        log_limit_fault(&supervisor->lines.names, now, LOG_WARN, "names_not_told");
     }
 }
