@@ -97,11 +97,11 @@ def cut_at_the_blessing(machine, owner, file, chance):
     begin_trial(machine, owner, file)
     after = chance.choice(("worker_ready", "image_blessed"))
     machine.expect(f'"event":"{after}"', USER_SPACE_S)
-    wait = chance.uniform(0, 0.2)
+    wait = chance.uniform(0, 0.05)
     time.sleep(wait)
     machine.cut()
     done = [word for word in ("image_blessed", "minimum_version") if machine.console.find(f'"event":"{word}"')]
-    return f"{wait:.2f} s after {after} ({', '.join(done) or 'not yet blessed'})"
+    return f"{wait:.3f} s after {after} ({', '.join(done) or 'not yet blessed'})"
 
 
 MOMENTS = (cut_in_a_piece, cut_while_much_is_unflushed, cut_at_the_blessing, cut_after_installing, cut_in_the_trial)
