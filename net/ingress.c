@@ -15,6 +15,13 @@
 #define UDP_BYTES        8u
 #define PROTOCOL_TCP     6u
 #define PROTOCOL_UDP     17u
+#define PROTOCOL_ICMPV6  58u
+#define HEADER_HOPS      0u /* options for each hop: queries for groups have one */
+#define HEADER_FRAGMENT  44u
+#define EXTENSION_BYTES  8u /* at least, and in steps of so many */
+#define ICMPV6_BYTES     8u
+#define PACKET_TOO_BIG   2u
+#define IPV6_MTU_MIN     1280u
 #define PORT_DHCP_SERVER 67u
 #define PORT_DHCP_CLIENT 68u
 #define MAC_BYTES        HAL_FRAME_MAC_BYTES
@@ -115,6 +122,33 @@ static bool permits_ipv6_udp(struct span body, const uint8_t ip[16], ingress_exp
     return permits_udp(body, &from, expects);
 }
 
+/* A path narrower than IPv6 allows there is not, and lwIP believes in one: segments of no bytes would be all it sends there. */
+static bool permits_icmpv6(struct span body)
+{
+    if (body.len < ICMPV6_BYTES) {
+        return false;
+    }
+    return body.data[0] != PACKET_TOO_BIG || u16_at(body, 4) != 0 || u16_at(body, 6) >= IPV6_MTU_MIN;
+}
+
+/* What is neither TCP nor UDP at once. Behind a header that nobody needs there could be anything. */
+static bool permits_ipv6_other(struct span body, unsigned int next)
+{
+    if (next == PROTOCOL_ICMPV6) {
+        return permits_icmpv6(body);
+    }
+    if (body.len < EXTENSION_BYTES) {
+        return false;
+    }
+    if (next == HEADER_FRAGMENT) {
+        return body.data[0] == PROTOCOL_TCP;
+    }
+    const size_t hops = ((size_t)body.data[1] + 1) * EXTENSION_BYTES;
+
+    return next == HEADER_HOPS && body.data[0] == PROTOCOL_ICMPV6 && hops <= body.len &&
+           permits_icmpv6(span_of(body.data + hops, body.len - hops));
+}
+
 static bool permits_ipv6(struct span body, bool to_many, ingress_expects *expects)
 {
     if (body.len < IPV6_BYTES || (body.data[0] >> 4) != 6) {
@@ -129,7 +163,7 @@ static bool permits_ipv6(struct span body, bool to_many, ingress_expects *expect
         return false;
     }
     if (next != PROTOCOL_TCP && next != PROTOCOL_UDP) {
-        return true;
+        return permits_ipv6_other(span_of(body.data + IPV6_BYTES, payload), next);
     }
     const bool has_one_receiver = !to_many && to[0] != 0xff && !is_zero(from, 16) && memcmp(from, to, 16) != 0;
 

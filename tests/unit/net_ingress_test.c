@@ -228,6 +228,67 @@ static void ingress_permits_datagrams_over_ipv6_by_the_same_rule(void **state)
     }
 }
 
+/* An IPv6 packet of them with so many bytes behind its header. */
+static struct frames_frame packet_of(uint8_t next, const uint8_t *body, size_t len)
+{
+    struct frames_frame frame = frames_tcp6(&them, &us, &syn);
+
+    frame.bytes[IP + 4] = 0;
+    frame.bytes[IP + 5] = (uint8_t)len;
+    frame.bytes[IP + 6] = next;
+    memcpy(frame.bytes + IP + 40, body, len);
+    frame.len = IP + 40 + len;
+    return frame;
+}
+
+/* Anybody can send one, for any connection. RFC 8201 section 4: no estimate is below 1280. */
+static void attack_13_ingress_refuses_paths_that_are_too_narrow(void **state)
+{
+    static const struct {
+        uint8_t mtu[4];
+        bool permitted;
+    } cases[] = {{{0, 0, 0, 0}, false},      {{0, 0, 0, 60}, false},  {{0, 0, 4, 255}, false},
+                 {{0, 0, 5, 0}, true},       {{0, 0, 5, 220}, true},  {{0, 1, 0, 0}, true},
+                 {{255, 255, 255, 255}, true}};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        uint8_t bare[48] = {2, 0, 0, 0};
+        uint8_t behind[56] = {58, 0, 5, 2, 0, 0, 1, 0, 2};
+        memcpy(bare + 4, cases[i].mtu, 4);
+        memcpy(behind + 12, cases[i].mtu, 4);
+        const struct frames_frame direct = packet_of(58, bare, sizeof bare);
+        const struct frames_frame hops = packet_of(0, behind, sizeof behind);
+
+        assert_int_equal(permits(&direct), cases[i].permitted);
+        assert_int_equal(permits(&hops), cases[i].permitted);
+    }
+}
+
+static void ingress_refuses_headers_of_ipv6_behind_which_nothing_is_looked_at(void **state)
+{
+    static const struct {
+        uint8_t next;
+        uint8_t body[16];
+        size_t len;
+        bool permitted;
+    } cases[] = {
+        {58, {128}, 8, true},          {58, {128}, 7, false},     /* an echo */
+        {0, {58, 0, 5, 2, 0, 0, 1, 0, 130}, 16, true},            /* a query for groups */
+        {0, {58, 1}, 16, false},       {0, {58, 2}, 16, false},   /* which ends with its options, or sooner */
+        {0, {58}, 7, false},           {0, {6}, 16, false},       {0, {60}, 16, false},
+        {43, {58}, 16, false},         {60, {58}, 16, false},     {60, {6}, 16, false},
+        {44, {6}, 16, true},           {44, {58}, 16, false},     {44, {17}, 16, false},
+        {44, {6}, 7, false},           {59, {0}, 8, false},       {50, {0}, 8, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        const struct frames_frame frame = packet_of(cases[i].next, cases[i].body, cases[i].len);
+        if (permits(&frame) != cases[i].permitted) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +301,8 @@ int main(void)
         cmocka_unit_test(ingress_refuses_arp_that_speaks_for_another),
         cmocka_unit_test(ingress_permits_a_question_whether_an_address_is_free),
         cmocka_unit_test(ingress_refuses_fragments_of_udp),
+        cmocka_unit_test(attack_13_ingress_refuses_paths_that_are_too_narrow),
+        cmocka_unit_test(ingress_refuses_headers_of_ipv6_behind_which_nothing_is_looked_at),
         cmocka_unit_test(ingress_permits_the_datagrams_that_somebody_waits_for),
         cmocka_unit_test(ingress_permits_datagrams_over_ipv6_by_the_same_rule),
     };
