@@ -239,6 +239,65 @@ static void stack_lwip_takes_connections_over_ipv6(void **state)
     assert_memory_equal(f->peer.ip, lwip_box_them.ip6, 16);
 }
 
+static void connect_over_ipv6(struct lwip_box *f, uint16_t port)
+{
+    const struct frames_segment syn = {.sequence = 1, .flags = FRAMES_SYN, .window = 1000};
+    struct frames_end from = lwip_box_them;
+    from.port = port;
+
+    const struct frames_frame first = frames_tcp6(&from, &lwip_box_end, &syn);
+    lwip_box_give(f, &first);
+    const struct frames_segment answer = lwip_box_next_segment(f);
+    const struct frames_segment ack = {.sequence = 2, .acknowledged = answer.sequence + 1, .flags = FRAMES_ACK, .window = 1000};
+    const struct frames_frame second = frames_tcp6(&from, &lwip_box_end, &ack);
+    lwip_box_give(f, &second);
+    lwip_box_forget_sent(f);
+}
+
+/* That the path to them takes so many bytes: RFC 4443 section 3.2. */
+static struct frames_frame too_big(uint8_t mtu)
+{
+    struct frames_frame frame = frames_neighbour_solicitation(&lwip_box_them, &lwip_box_end);
+    uint8_t *const ip = frame.bytes + HEAD;
+    uint32_t sum = 58 + 48;
+
+    memcpy(frame.bytes, lwip_box_end.card, 6);
+    memcpy(ip + 24, lwip_box_end.ip6, 16);
+    memset(ip + 40, 0, 48);
+    ip[5] = 48;
+    ip[40] = 2;
+    ip[47] = mtu;
+    ip[48] = 0x60;
+    memcpy(ip + 48 + 24, lwip_box_them.ip6, 16);
+    for (size_t i = 8; i < 88; i += 2) {
+        sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~((sum & 0xffff) + (sum >> 16));
+    ip[42] = (uint8_t)(sum >> 8);
+    ip[43] = (uint8_t)sum;
+    frame.len = HEAD + 88;
+    return frame;
+}
+
+static void attack_13_stack_lwip_does_not_believe_in_a_path_that_takes_nothing(void **state)
+{
+    struct lwip_box *const f = *state;
+    const struct frames_frame acquaintance = frames_neighbour_solicitation(&lwip_box_them, &lwip_box_end);
+    const struct frames_frame narrow = too_big(60);
+    size_t sent = 0;
+    lwip_box_give(f, &acquaintance);
+    connect_over_ipv6(f, 4000);
+    assert_int_equal(f->stack->ops->send(f->socket, span_lit("first"), &sent), ERR_OK);
+
+    lwip_box_give(f, &narrow);
+    lwip_box_forget_sent(f);
+    connect_over_ipv6(f, 4001);
+
+    assert_int_equal(f->stack->ops->send(f->socket, span_lit("second"), &sent), ERR_OK);
+    assert_true(span_equal(lwip_box_next_segment(f).payload, span_lit("second")));
+}
+
 static void stack_lwip_refuses_a_port_where_nobody_listens(void **state)
 {
     struct lwip_box *const f = *state;
@@ -308,6 +367,7 @@ int main(void)
         WITH(stack_lwip_is_one_in_a_process),
         WITH(stack_lwip_offers_window_scaling_and_sack),
         WITH(stack_lwip_takes_connections_over_ipv6),
+        WITH(attack_13_stack_lwip_does_not_believe_in_a_path_that_takes_nothing),
         WITH(stack_lwip_refuses_a_port_where_nobody_listens),
         WITH(stack_lwip_draws_sequence_numbers_by_rfc_6528),
         WITH(stack_lwip_refuses_wrong_sums_unless_the_card_has_looked),
