@@ -368,11 +368,6 @@ static bool is_json_type(struct span value)
     return read;
 }
 
-static bool is_data_route(const struct api_request *request)
-{
-    return request->route->who == ROUTE_KEY;
-}
-
 /* What a body that cannot be read answers. */
 static enum refusal_code bad_body_code(enum route_who who)
 {
@@ -392,6 +387,8 @@ static enum refusal_code bad_body_code(enum route_who who)
     case ROUTE_SETTINGS:
     case ROUTE_PROJECTS:
     case ROUTE_APPLIANCE:
+    case ROUTE_AUDIT:
+    case ROUTE_AUDITORS:
     case ROUTE_OWNERS:
         return REFUSAL_COMMON_INVALID_PARAMETERS;
     }
@@ -405,7 +402,7 @@ static enum err parse_body(struct api_request *request, const struct json_value 
 
     if (type->count != 1 || !is_json_type(type->value)) {
         return refuse(&request->body_refusal,
-                      is_data_route(request) ? REFUSAL_DATA_INVALID_HEADER : REFUSAL_COMMON_INVALID_PARAMETERS,
+                      request->route->who == ROUTE_KEY ? REFUSAL_DATA_INVALID_HEADER : REFUSAL_COMMON_INVALID_PARAMETERS,
                       "Content-Type must be application/json");
     }
     const enum err err = json_parse(request->exchange->body, request->exchange->arena, out_body);

@@ -174,6 +174,30 @@ void handle_outbox(struct api_request *request)
     request_run(request, (struct api_work){start_outbox, request_step_list});
 }
 
+static enum err start_audit(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_list_audit(&admin, &request->list);
+}
+
+void handle_audit(struct api_request *request)
+{
+    request_run(request, (struct api_work){start_audit, request_step_list});
+}
+
+static enum err start_verification(struct api_request *request)
+{
+    TRY(request_begin_body(request));
+    const struct data_admin admin = admin_of(request);
+    return data_verify_audit(&admin, &request->list);
+}
+
+void handle_audit_verify(struct api_request *request)
+{
+    request_run(request, (struct api_work){start_verification, request_step_list});
+}
+
 static enum err get_mail(struct api_request *request)
 {
     TRY(request_begin_body(request));

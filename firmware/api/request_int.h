@@ -7,6 +7,7 @@
 #include "firmware/auth/refusal.h"
 #include "firmware/auth/verify.h"
 #include "firmware/data/access.h"
+#include "firmware/data/audit.h"
 #include "firmware/data/call.h"
 #include "firmware/data/catalog.h"
 #include "firmware/data/people.h"
@@ -41,6 +42,8 @@ enum route_who {
     ROUTE_PROJECTS,  /* the same, of a project */
     ROUTE_APPLIANCE, /* an operator with the right to settings; no key */
     ROUTE_OWNERS,    /* an operator who may do anything; no key */
+    ROUTE_AUDIT,    /* an unrestricted secret key, or an operator with the right to the audit log */
+    ROUTE_AUDITORS, /* such an operator; no key */
     ROUTE_OPEN,   /* any valid API key; Authorization is ignored, whatever it holds: contract 1.2 */
     ROUTE_MAYBE,  /* any valid API key; an access token counts if it is valid, and is ignored otherwise: contract 5.6 */
     ROUTE_USER,   /* an API key and an access token */
@@ -134,6 +137,8 @@ struct api_request {
     size_t scan_bucket_len;
     bool cancelled;
     struct data_call call;
+    struct data_origin origin;             /* of the call */
+    char address[SOCKET_ADDRESS_TEXT_MAX]; /* of the origin */
     struct api_unlock_job unlock;
     struct api_update_job update;
     struct api_plan_job plan;
@@ -275,6 +280,8 @@ void handle_explain(struct api_request *request);
 void handle_simulate(struct api_request *request);
 void handle_keys(struct api_request *request);
 void handle_key(struct api_request *request);
+void handle_audit(struct api_request *request);
+void handle_audit_verify(struct api_request *request);
 void handle_outbox(struct api_request *request);
 void handle_mail(struct api_request *request);
 void handle_email_provider(struct api_request *request);

@@ -157,6 +157,8 @@ static const struct route routes[] = {
     {HTTP_GET, "/v1/admin/email-templates/:category", handle_template, NULL, ROUTE_SETTINGS, RUNNING},
     {HTTP_PUT, "/v1/admin/email-templates/:category", handle_manage, data_template_set, ROUTE_SETTINGS, RUNNING},
     {HTTP_POST, "/v1/admin/email-templates/:category/preview", handle_template_preview, NULL, ROUTE_SETTINGS, RUNNING},
+    {HTTP_GET, "/v1/admin/audit", handle_audit, NULL, ROUTE_AUDIT, RUNNING},
+    {HTTP_GET, "/v1/admin/audit/verify", handle_audit_verify, NULL, ROUTE_AUDITORS, RUNNING},
     {HTTP_GET, "/v1/admin/outbox", handle_outbox, NULL, ROUTE_SETTINGS, RUNNING},
     {HTTP_GET, "/v1/admin/outbox/:id", handle_mail, NULL, ROUTE_SETTINGS, RUNNING},
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "firmware/api/error.h"
 #include "hal/base/config.h"
 #include "hal/base/fault.h"
 
@@ -213,6 +214,29 @@ static void on_written(struct data_call *call)
     request_finish(request, err);
 }
 
+static struct span code_of(enum refusal_code code)
+{
+    return span_str(error_entry(code)->code);
+}
+
+/* Rows are no business of the audit log's. */
+static const struct data_origin *origin_of(struct api_request *request)
+{
+    size_t len = 0;
+
+    if (request->route->who == ROUTE_KEY) {
+        return NULL;
+    }
+    if (request->exchange->peer != NULL) {
+        socket_address_format(request->exchange->peer, request->address, &len);
+    }
+    request->origin = (struct data_origin){.ip = span_of(request->address, len),
+                                           .user_agent = request->headers.user_agent.value,
+                                           .request_id = span_of(request->id, request->id_len),
+                                           .code_of = code_of};
+    return &request->origin;
+}
+
 /* Hands the request to the writer. An operation that meets a limit of the store or of the catalogue answers as a full
  * disk does: nothing was written, and there is no room for more. */
 enum err request_submit(struct api_request *request, const struct data_sign *sign)
@@ -236,6 +260,7 @@ enum err request_submit(struct api_request *request, const struct data_sign *sig
     call->bearer = request->auth.bearer;
     call->on_behalf = request->auth.on_behalf;
     call->sign = sign;
+    call->origin = origin_of(request);
     call->table = request->params[0];
     call->id = request->params[1];
     call->body = sign != NULL ? request->body : request_body(request);

@@ -58,8 +58,10 @@ static enum err check_who(struct api_request *request)
     case ROUTE_TABLES:
     case ROUTE_SETTINGS:
     case ROUTE_PROJECTS:
+    case ROUTE_AUDIT:
         return check_manager(request);
     case ROUTE_APPLIANCE:
+    case ROUTE_AUDITORS:
     case ROUTE_OWNERS:
         TRY(auth_check_admin(request->auth.key, &request->refusal));
         return refuse(&request->refusal, REFUSAL_AUTH_FORBIDDEN, "This needs an operator");
@@ -88,6 +90,8 @@ static const struct operator_duty *duty_of(const struct route *route)
     static const struct operator_duty look_at_projects = {OPERATOR_SETTINGS, OPERATOR_NEEDS_ANY};
     static const struct operator_duty change_project = {OPERATOR_SETTINGS, OPERATOR_NEEDS_PROJECT};
     static const struct operator_duty appliance = {OPERATOR_SETTINGS, OPERATOR_NEEDS_NOTHING};
+    static const struct operator_duty audit = {OPERATOR_AUDIT, OPERATOR_NEEDS_NAMED};
+    static const struct operator_duty verify = {OPERATOR_AUDIT, OPERATOR_NEEDS_NOTHING};
     static const struct operator_duty anything = {OPERATOR_ANYTHING, OPERATOR_NEEDS_NOTHING};
 
     switch (route->who) {
@@ -99,6 +103,10 @@ static const struct operator_duty *duty_of(const struct route *route)
         return route->operation == NULL ? &look_at_projects : &change_project;
     case ROUTE_APPLIANCE:
         return &appliance;
+    case ROUTE_AUDIT:
+        return &audit;
+    case ROUTE_AUDITORS:
+        return &verify;
     case ROUTE_OWNERS:
         return &anything;
     case ROUTE_KEYLESS:

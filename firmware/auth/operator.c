@@ -14,10 +14,10 @@ static const struct {
     {                                                                                                                  \
         (const uint8_t *)("" text), sizeof(text) - 1                                                                   \
     }
-    {ROLE("owner"), MAY(OPERATOR_ANYTHING) | MAY(OPERATOR_SETTINGS) | MAY(OPERATOR_TABLES)},
-    {ROLE("admin"), MAY(OPERATOR_SETTINGS) | MAY(OPERATOR_TABLES)},
+    {ROLE("owner"), MAY(OPERATOR_ANYTHING) | MAY(OPERATOR_SETTINGS) | MAY(OPERATOR_TABLES) | MAY(OPERATOR_AUDIT)},
+    {ROLE("admin"), MAY(OPERATOR_SETTINGS) | MAY(OPERATOR_TABLES) | MAY(OPERATOR_AUDIT)},
     {ROLE("member"), MAY(OPERATOR_TABLES)},
-    {ROLE("auditor"), 0},
+    {ROLE("auditor"), MAY(OPERATOR_AUDIT)},
     {ROLE("backup"), 0},
     {ROLE("metrics"), 0},
 #undef ROLE

@@ -12,6 +12,7 @@ enum operator_right {
     OPERATOR_ANYTHING = 0, /* operators themselves, and what only an owner does */
     OPERATOR_SETTINGS,     /* projects, environments, API keys, users, settings of sign-in and mail */
     OPERATOR_TABLES,       /* tables, schemas, indexes, policies, explain, simulate */
+    OPERATOR_AUDIT,        /* the audit log, and whether it is whole */
     OPERATOR_RIGHTS
 };
 
@@ -20,7 +21,8 @@ enum operator_right {
  * body or the query. */
 enum operator_need {
     OPERATOR_NEEDS_NOTHING,    /* the appliance */
-    OPERATOR_NEEDS_ANY,        /* what is named, or everything */
+    OPERATOR_NEEDS_ANY,        /* the project that is named, or everything */
+    OPERATOR_NEEDS_NAMED,      /* the same, of a project or of an environment */
     OPERATOR_NEEDS_PROJECT,    /* a project, and the environment if one is meant */
     OPERATOR_NEEDS_ENVIRONMENT /* both */
 };

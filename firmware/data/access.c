@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "firmware/data/audit_int.h"
 #include "firmware/data/invitations_int.h"
 #include "firmware/data/list.h"
 #include "firmware/data/outbox_int.h"
@@ -256,8 +257,9 @@ struct data_list {
     struct data_reader *reader;
     struct catalog *catalog; /* what the access borrows from */
     struct store_snap *snap;
-    struct list_query *query; /* one of the two; or none: empty, and answered already */
+    struct list_query *query; /* one of the three; or none: empty, and answered already */
     struct outbox_list *mails;
+    struct audit_check *check;
     struct refusal *refusal;
 };
 
@@ -273,6 +275,7 @@ void data_list_free(struct data_list *list)
     }
     list_query_free(list->query);
     outbox_list_free(list->mails);
+    audit_check_free(list->check);
     store_snap_end(list->snap);
     catalog_unref(list->catalog);
     list->reader->lists--;
@@ -408,10 +411,38 @@ enum err data_list_invitations(const struct data_invitations_request *asked, str
     return ERR_OK;
 }
 
+enum err data_list_audit(const struct data_admin *admin, struct data_list **out_list)
+{
+    SCOPED(list_free_scoped) struct data_list *list = NULL;
+
+    TRY(new_list(admin->reader, admin->catalog, admin->refusal, &list));
+    TRY(data_snapshot(admin->reader, admin->catalog, &list->snap));
+    TRY(audit_list_new(admin, list->snap, &list->query));
+    *out_list = TAKE(list);
+    return ERR_OK;
+}
+
+enum err data_verify_audit(const struct data_admin *admin, struct data_list **out_list)
+{
+    SCOPED(list_free_scoped) struct data_list *list = NULL;
+    struct audit_check_input input = {.out = admin->out};
+
+    TRY(audit_range_read(admin, &input.from, &input.to));
+    TRY(new_list(admin->reader, admin->catalog, admin->refusal, &list));
+    TRY(data_snapshot(admin->reader, admin->catalog, &list->snap));
+    input.snap = list->snap;
+    TRY(audit_check_new(&input, &list->check));
+    *out_list = TAKE(list);
+    return ERR_OK;
+}
+
 static enum err step(struct data_list *list, struct store_budget *budget)
 {
     if (list->mails != NULL) {
         return outbox_list_step(list->mails, budget);
+    }
+    if (list->check != NULL) {
+        return audit_check_step(list->check, budget);
     }
     return list_query_step(list->query, budget);
 }
@@ -421,7 +452,7 @@ enum err data_list_step(struct data_list *list, struct mono_time (*now)(void *co
 {
     struct store_budget budget = {.steps = SCAN_STEPS_A_CALL, .now = now, .context = context, .deadline = until};
 
-    if (list->query == NULL && list->mails == NULL) {
+    if (list->query == NULL && list->mails == NULL && list->check == NULL) {
         return ERR_OK;
     }
     const enum err err = step(list, &budget);

@@ -29,7 +29,8 @@
 
 struct data_txn;
 struct data_call;
-struct data_sign; /* people.h */
+struct data_sign;   /* people.h */
+struct data_origin; /* audit.h */
 
 /* ERR_DENIED: call->refusal says why. */
 typedef enum err data_operation(struct data_txn *txn, struct data_call *call);
@@ -50,6 +51,7 @@ struct data_call {
     struct span query;                /* in which they may name the place */
     struct auth_bearer bearer;    /* the verified access token; looked up again */
     struct span on_behalf;        /* X-On-Behalf-Of, or empty */
+    const struct data_origin *origin; /* for its record in the audit log; NULL: it has none */
     const struct data_sign *sign; /* of the operations on users that need it; else NULL */
     struct span table; /* rows: the table's name as in the path. Management: the id in the path, of whatever kind */
     struct span id;    /* rows: the row's id as in the path. Management: the second id or number in the path */

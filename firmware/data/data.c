@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "firmware/data/audit_int.h"
 #include "firmware/data/codes_int.h"
 #include "firmware/data/kept.h"
 #include "firmware/data/invitations_int.h"
@@ -89,6 +90,13 @@ struct call_op {
     struct data_call *call;
 };
 
+/* What it did is recorded with it, or did not happen. */
+static enum err operate(struct data_txn *txn, struct data_call *call)
+{
+    TRY(call->operation(txn, call));
+    return audit_call(txn, call);
+}
+
 /* A code in a mail says of itself what it is for: nobody else asks. */
 static enum err run_keyless(struct data_txn *txn, struct data_call *call)
 {
@@ -97,7 +105,7 @@ static enum err run_keyless(struct data_txn *txn, struct data_call *call)
         return refuse(&call->refusal, REFUSAL_DATA_ENVIRONMENT_NOT_FOUND, NULL);
     }
     txn->project = catalog_project(data_txn_catalog(txn), txn->environment->record.parent);
-    return call->operation(txn, call);
+    return operate(txn, call);
 }
 
 static enum err run_call(struct store_txn *store, struct data_call *call)
@@ -115,7 +123,7 @@ static enum err run_call(struct store_txn *store, struct data_call *call)
         return run_keyless(&txn, call);
     }
     if (call->operation == data_operator_setup) {
-        return call->operation(&txn, call);
+        return operate(&txn, call);
     }
     TRY(call->operators ? operators_find(&txn, call, &asker.key)
                         : auth_check_key(&directory, call->key_hash, txn.now, &asker.key, &call->refusal));
@@ -123,7 +131,7 @@ static enum err run_call(struct store_txn *store, struct data_call *call)
     TRY(call->operators && call->duty != NULL ? operators_admit_call(&txn, call) : ERR_OK);
     txn.project = catalog_project(data_txn_catalog(&txn), txn.principal.key->project_id);
     txn.environment = catalog_environment(data_txn_catalog(&txn), txn.principal.key->environment_id);
-    return call->operation(&txn, call);
+    return operate(&txn, call);
 }
 
 static enum err apply_call(struct store_txn *store, void *context)
@@ -286,6 +294,7 @@ static void after_commit(void *context)
 {
     struct data *data = context;
 
+    audit_committed(data);
     if (data->people_changed) {
         atomic_fetch_add_explicit(&data->generation, 1, memory_order_release);
         data->people_changed = false;
@@ -310,6 +319,7 @@ static void after_abort(void *context)
 {
     struct data *data = context;
 
+    audit_aborted(data);
     data->mail_notes = 0;
     data->people_changed = false;
     catalog_unref(TAKE(data->working));
@@ -518,6 +528,7 @@ enum err data_open(const struct data_config *config, struct data **out_data)
     TRY(open_store(data, config));
     TRY(make_tables(data, config->random));
     TRY(load_catalog(data));
+    TRY(audit_open(data));
     TRY(people_prepare(data, config->random));
     TRY(kept_open(data, config->limits));
     TRY(breached_open(config->path, &data->breached));

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "firmware/audit/chain.h"
 #include "firmware/auth/verify.h"
 #include "firmware/data/access.h"
 #include "firmware/data/call.h"
@@ -24,12 +25,19 @@
 #define DATA_TABLE_SCHEMA_VERSIONS 6u
 #define DATA_TABLE_INDEX_VERSIONS  7u
 #define DATA_TABLE_KEPT            8u
-#define DATA_SYSTEM_TABLES         8u
+#define DATA_TABLE_AUDIT           9u
+#define DATA_SYSTEM_TABLES         9u
 
 #define DATA_COLUMN_DOC 1          /* the one column of a system table: a JSON text */
 #define DATA_DOC_MAX    (2u << 20) /* a schema of one body, in full form */
 
 struct data_kept;
+
+/* Where the audit log stands: its newest record, and the number of its oldest. */
+struct data_audit {
+    struct audit_head head;
+    uint64_t first;
+};
 
 struct data {
     struct data_keys keys;
@@ -56,6 +64,9 @@ struct data {
     struct arena *writer_arena; /* holds regex */
     struct regex_work *regex;
     struct regex_work *policy_work; /* of row filters, refilled for each row */
+    struct data_audit audit;           /* with what the transaction under way writes */
+    struct data_audit audit_committed; /* as it is on disk */
+    uint64_t audit_max;                /* records: CONFIG_DATA_AUDIT_MAX */
     struct data_kept *kept;         /* counters that outlive the process; NULL: none do */
     struct linefile *breached;      /* passwords that are known to strangers; NULL: there is no list */
     struct buf *row;                /* an encoded row in the making */
@@ -129,8 +140,9 @@ enum err record_delete(struct data_txn *txn, const struct catalog_record *record
 enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner, const struct json_out *document)
     MUST_USE;
 
-/* The same for bytes of any kind; and in place of a row, whose view ends. */
+/* The same for bytes of any kind; as nobody's row of that id; and in place of a row, whose view ends. */
 enum err record_text_insert(struct data_txn *txn, uint32_t table, struct span owner, struct span text) MUST_USE;
+enum err record_text_insert_at(struct data_txn *txn, uint32_t table, struct row_id id, struct span text) MUST_USE;
 enum err record_text_replace(struct data_txn *txn, uint32_t table, const struct row *row, struct span owner,
                              struct span text) MUST_USE;
 

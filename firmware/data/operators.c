@@ -127,14 +127,18 @@ static enum err where_named(const struct operators_ask *ask, struct where *out, 
 
     TRY(named(ask, span_lit("projectId"), &project, refusal));
     TRY(named(ask, span_lit("environment"), &environment, refusal));
+    const bool of_environment =
+        ask->duty.need == OPERATOR_NEEDS_ENVIRONMENT || ask->duty.need == OPERATOR_NEEDS_NAMED;
     if (project.len == 0) {
-        return ERR_OK;
+        return environment.len == 0 || ask->duty.need != OPERATOR_NEEDS_NAMED
+                   ? ERR_OK
+                   : refuse(refusal, REFUSAL_COMMON_INVALID_PARAMETERS, "environment is of no project without projectId");
     }
     out->project = catalog_project(ask->catalog, project);
     if (out->project == NULL) {
         return refuse(refusal, REFUSAL_COMMON_NOT_FOUND, "There is no such project");
     }
-    if (environment.len == 0 || ask->duty.need != OPERATOR_NEEDS_ENVIRONMENT) {
+    if (environment.len == 0 || !of_environment) {
         return ERR_OK;
     }
     out->environment =
@@ -156,7 +160,8 @@ static enum err find_where(const struct operators_ask *ask, struct where *out, s
     if (out->project == NULL) {
         TRY(where_named(ask, out, refusal));
     }
-    if (ask->duty.need == OPERATOR_NEEDS_ANY || (out->project != NULL && ask->duty.need == OPERATOR_NEEDS_PROJECT) ||
+    const bool needs_none = ask->duty.need == OPERATOR_NEEDS_ANY || ask->duty.need == OPERATOR_NEEDS_NAMED;
+    if (needs_none || (out->project != NULL && ask->duty.need == OPERATOR_NEEDS_PROJECT) ||
         out->environment != NULL) {
         return ERR_OK;
     }
@@ -171,7 +176,8 @@ static enum err find_where(const struct operators_ask *ask, struct where *out, s
 enum err operators_admit(const struct operators_ask *ask, const struct auth_key **out_key, struct refusal *out_refusal)
 {
     const struct auth_principal *principal = ask->principal;
-    const struct data_asked asked = {ask->query, ask->duty.need == OPERATOR_NEEDS_ENVIRONMENT, ask->arena};
+    const struct data_asked asked = {
+        ask->query, ask->duty.need == OPERATOR_NEEDS_ENVIRONMENT || ask->duty.need == OPERATOR_NEEDS_NAMED, ask->arena};
     struct where where;
     void *memory = NULL;
 

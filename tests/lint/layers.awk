@@ -13,9 +13,9 @@ function rank(path) {
     if (path ~ /^net\/lwip\//) return 29
     if (path ~ /^(storage|net)\//) return 30
     if (path ~ /^firmware\/(rls|schema|mail)\//) return 40
-    if (path ~ /^firmware\/auth\//) return 41
+    if (path ~ /^firmware\/(auth|audit)\//) return 41
     if (path ~ /^firmware\/data\//) return 42
-    if (path ~ /^firmware\/(api|audit|update|console)\//) return 43
+    if (path ~ /^firmware\/(api|update|console)\//) return 43
     if (path ~ /^firmware\/[a-z_0-9]+\.h$/) return 44
     if (path ~ /^firmware\/(supervisor|keeper|worker|courier|updater|init|stage1|cli)\//) return 45
     if (path ~ /^firmware\//) return 46

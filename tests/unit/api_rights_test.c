@@ -19,7 +19,7 @@
 #define DENIED 403
 
 /* Who may: what they are answered is `status`; the others 403 auth/forbidden, and whoever has no credential 401. */
-enum may { OWNER, APPLIANCE, SETTINGS, TABLES, ANYBODY, KEYLESS };
+enum may { OWNER, APPLIANCE, AUDITORS, AUDIT, SETTINGS, TABLES, ANYBODY, KEYLESS };
 
 static const char *const roles[] = {"owner", "admin", "member", "auditor", "backup", "metrics"};
 
@@ -97,6 +97,8 @@ static const struct line lines[] = {
     {"GET", A "email-templates/:category", SETTINGS, 200, NULL},
     {"PUT", A "email-templates/:category", SETTINGS, 400, "{}"},
     {"POST", A "email-templates/:category/preview", SETTINGS, 200, "{}"},
+    {"GET", A "audit", AUDIT, 200, NULL},
+    {"GET", A "audit/verify", AUDITORS, 200, NULL},
     {"GET", A "outbox", SETTINGS, 200, NULL},
     {"GET", A "outbox/:id", SETTINGS, 404, NULL},
     {"POST", A "auth/signout", ANYBODY, 200, NULL}, /* the last: what follows would have no session */
@@ -113,6 +115,9 @@ static bool may(enum may who, const char *role)
     case APPLIANCE: /* the same right; never a key */
     case SETTINGS:
         return admin;
+    case AUDITORS: /* the same right; never a key */
+    case AUDIT:
+        return admin || strcmp(role, "auditor") == 0;
     case TABLES:
         return admin || strcmp(role, "member") == 0;
     case ANYBODY:
@@ -256,7 +261,7 @@ static void a_secret_key_is_refused_what_is_an_operators(void **state)
 
     for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
         target_of(&world, lines[i].pattern, target, sizeof target);
-        if (lines[i].may == OWNER || lines[i].may == APPLIANCE) {
+        if (lines[i].may == OWNER || lines[i].may == APPLIANCE || lines[i].may == AUDITORS) {
             assert_refused(api_box_send(world.box, lines[i].method, world.box->secret, target, lines[i].body), 403,
                            "auth/forbidden");
         }
