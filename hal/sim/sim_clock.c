@@ -5,12 +5,12 @@
 
 static struct mono_time sim_mono(const struct hal_clock *clock)
 {
-    return ((const struct sim_clock *)clock)->mono;
+    return (struct mono_time){__atomic_load_n(&((const struct sim_clock *)clock)->mono.ns, __ATOMIC_RELAXED)};
 }
 
 static struct wall_time sim_wall(const struct hal_clock *clock)
 {
-    return ((const struct sim_clock *)clock)->wall;
+    return (struct wall_time){__atomic_load_n(&((const struct sim_clock *)clock)->wall.ms, __ATOMIC_RELAXED)};
 }
 
 static const struct hal_clock_ops sim_ops = {sim_mono, sim_wall};
@@ -22,11 +22,11 @@ void sim_clock_init(struct sim_clock *clock)
 
 void sim_clock_advance_ms(struct sim_clock *clock, uint64_t ms)
 {
-    clock->mono = mono_add_ms(clock->mono, ms);
-    clock->wall.ms += (int64_t)ms;
+    __atomic_store_n(&clock->mono.ns, mono_add_ms(clock->mono, ms).ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&clock->wall.ms, clock->wall.ms + (int64_t)ms, __ATOMIC_RELAXED);
 }
 
 void sim_clock_set_wall(struct sim_clock *clock, struct wall_time wall)
 {
-    clock->wall = wall;
+    __atomic_store_n(&clock->wall.ms, wall.ms, __ATOMIC_RELAXED);
 }

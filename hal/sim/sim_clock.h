@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A clock that stands still until it is moved. Not for several threads at once. */
+/* A clock that stands still until it is moved. One thread moves it, any may read it, as hal/clock.h promises. */
 #ifndef HAL_SIM_CLOCK_H
 #define HAL_SIM_CLOCK_H
 
