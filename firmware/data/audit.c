@@ -134,12 +134,18 @@ enum err audit_open(struct data *data)
     SCOPED(reader_free_scoped) struct store_reader *reader = NULL;
     SCOPED_SNAP struct store_snap *snap = NULL;
 
+    TRY(buf_new(ROW_BYTES_MAX, &data->audit_row));
     TRY(store_reader_new(data->store, &reader));
     TRY(store_snap_begin(reader, &snap));
     TRY(read_log(snap, &data->audit));
     data->audit_committed = data->audit;
     data->audit_max = CONFIG_DATA_AUDIT_MAX;
     return ERR_OK;
+}
+
+void audit_close(struct data *data)
+{
+    buf_free(data->audit_row);
 }
 
 void audit_committed(struct data *data)
@@ -208,6 +214,18 @@ static enum err put_resource(struct buf *out, const char *action, struct span ta
     return buf_put(out, target);
 }
 
+enum err audit_put(struct data_txn *txn, uint64_t seq, struct span text)
+{
+    const struct row_key key = {.column = DATA_COLUMN_DOC, .name = SPAN_NONE};
+    struct span encoded = SPAN_NONE;
+    struct row_builder builder;
+
+    TRY(row_build_begin(&builder, txn->data->audit_row, txn->now, txn->now, SPAN_NONE));
+    TRY(row_build_string(&builder, key, text));
+    TRY(row_build_end(&builder, &encoded));
+    return store_insert(txn->store, (struct table_id){DATA_TABLE_AUDIT}, audit_row_of(seq), encoded, NULL);
+}
+
 static enum err insert(struct data_txn *txn, const struct audit_record *record, const struct audit_head *head)
 {
     struct data *data = txn->data;
@@ -215,7 +233,7 @@ static enum err insert(struct data_txn *txn, const struct audit_record *record, 
 
     TRY(audit_write(record, head, data->text, &made));
     TRY(drop_oldest(txn));
-    TRY(record_text_insert_at(txn, DATA_TABLE_AUDIT, audit_row_of(made.seq), buf_all(data->text)));
+    TRY(audit_put(txn, made.seq, buf_all(data->text)));
     data->audit.head = made;
     return ERR_OK;
 }

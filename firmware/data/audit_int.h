@@ -12,10 +12,14 @@
 enum err audit_open(struct data *data) MUST_USE;
 void audit_committed(struct data *data);
 void audit_aborted(struct data *data);
+void audit_close(struct data *data);
 
 /* Records what the call did, if that is recorded: the last thing in its transaction. data->text is used up.
  * ERR_FULL, ERR_IO, ERR_RANGE ...: then the call did not happen either. */
 enum err audit_call(struct data_txn *txn, const struct data_call *call) MUST_USE;
+
+/* Puts the text of a record into its row. */
+enum err audit_put(struct data_txn *txn, uint64_t seq, struct span text) MUST_USE;
 
 /* The row of a record, and the record of a row. */
 struct row_id audit_row_of(uint64_t seq);

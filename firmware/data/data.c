@@ -552,6 +552,7 @@ void data_close(struct data *data)
     kept_flush(data);
     writer_stop(data->writer);
     kept_free(data->kept);
+    audit_close(data);
     snapshot_cell_free(data->cell);
     catalog_unref(data->working);
     catalog_unref(data->current);

@@ -67,6 +67,7 @@ struct data {
     struct data_audit audit;           /* with what the transaction under way writes */
     struct data_audit audit_committed; /* as it is on disk */
     uint64_t audit_max;                /* records: CONFIG_DATA_AUDIT_MAX */
+    struct buf *audit_row;             /* an encoded record: what an operation has left in `row` is its own business */
     struct data_kept *kept;         /* counters that outlive the process; NULL: none do */
     struct linefile *breached;      /* passwords that are known to strangers; NULL: there is no list */
     struct buf *row;                /* an encoded row in the making */
@@ -140,9 +141,8 @@ enum err record_delete(struct data_txn *txn, const struct catalog_record *record
 enum err record_row_insert(struct data_txn *txn, uint32_t table, struct span owner, const struct json_out *document)
     MUST_USE;
 
-/* The same for bytes of any kind; as nobody's row of that id; and in place of a row, whose view ends. */
+/* The same for bytes of any kind; and in place of a row, whose view ends. */
 enum err record_text_insert(struct data_txn *txn, uint32_t table, struct span owner, struct span text) MUST_USE;
-enum err record_text_insert_at(struct data_txn *txn, uint32_t table, struct row_id id, struct span text) MUST_USE;
 enum err record_text_replace(struct data_txn *txn, uint32_t table, const struct row *row, struct span owner,
                              struct span text) MUST_USE;
 

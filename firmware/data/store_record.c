@@ -67,15 +67,6 @@ enum err record_text_insert(struct data_txn *txn, uint32_t table, struct span ow
     return store_insert(txn->store, (struct table_id){table}, store_txn_row_id(txn->store, txn->now), encoded, NULL);
 }
 
-enum err record_text_insert_at(struct data_txn *txn, uint32_t table, struct row_id id, struct span text)
-{
-    const struct system_row made = {txn->now, txn->now, SPAN_NONE, text};
-    struct span encoded = SPAN_NONE;
-
-    TRY(encode_row(txn->data, &made, &encoded));
-    return store_insert(txn->store, (struct table_id){table}, id, encoded, NULL);
-}
-
 enum err record_text_replace(struct data_txn *txn, uint32_t table, const struct row *row, struct span owner,
                              struct span text)
 {

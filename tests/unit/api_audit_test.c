@@ -308,7 +308,7 @@ static enum err replace_one(struct data_txn *txn, struct data_call *call)
     TRY(audit_write(&record, &head, txn->data->text, &head));
     TRY(store_get(store_txn_snap(txn->store), (struct table_id){DATA_TABLE_AUDIT}, id, &row));
     TRY(store_delete(txn->store, (struct table_id){DATA_TABLE_AUDIT}, id));
-    return record_text_insert_at(txn, DATA_TABLE_AUDIT, id, buf_all(txn->data->text));
+    return audit_put(txn, audit_seq_of(id), buf_all(txn->data->text));
 }
 
 static void change(struct fixture *f, data_operation *operation, const char *seq)
