@@ -89,7 +89,7 @@ def test_every_folder_at_the_top_is_in_the_map_and_every_one_of_the_map_is_there
 
 
 def test_the_folders_and_boards_that_the_map_names_are_there(tree):
-    assert set(re.findall(r"\(`(\w+)`\)", tree["firmware"])) == {"rls", "mail", "auth", "data", "api", "cli"}
+    assert set(re.findall(r"\(`(\w+)`\)", tree["firmware"])) == {"rls", "mail", "audit", "auth", "data", "api", "cli"}
     for folder, what in tree.items():
         for named in re.findall(r"\(`(\w+)`\)|`(\w+)/`", what):
             assert (ROOT / folder / "".join(named)).is_dir(), (folder, named)
